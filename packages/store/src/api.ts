@@ -1,0 +1,153 @@
+import type { LeaseGrant, Leases, OutputCache, RunFinished, RunStarted, StepFinished, TraceSink } from '@caloron/noether';
+import type {
+  AgentInfo,
+  Event,
+  Exit,
+  Id,
+  KvRead,
+  KvWrite,
+  LogRead,
+  Outbox,
+  OutboxRow,
+  ProcessRow,
+  Role,
+  StateCommit,
+  Timestamp,
+} from '@caloron/types';
+
+/** One row of the append-only log. */
+export interface LogRow {
+  readonly seq: number;
+  readonly event_id: string;
+  readonly at: Timestamp;
+  /** An Event type, or kv.*, outbox.*, run.*, config.*, sprint.*. */
+  readonly kind: string;
+  readonly version: number;
+  readonly run_id: string | null;
+  readonly actor: string | null;
+  /** The sprint the row is about; null for what belongs to none. */
+  readonly sprint_id: Id | null;
+  readonly target: string | null;
+  readonly causation_id: string | null;
+  readonly correlation_id: string | null;
+  readonly lamport: number;
+  readonly payload: unknown;
+}
+
+/** What a caller appends; the store adds seq, at (its clock), version 1 and lamport. An event_id that is there already appends nothing. */
+export interface NewLogRow {
+  readonly event_id: string;
+  readonly kind: string;
+  readonly sprint_id: Id | null;
+  readonly actor?: string | null;
+  readonly target?: string | null;
+  readonly run_id?: string | null;
+  readonly causation_id?: string | null;
+  readonly payload: unknown;
+}
+
+/** The log. */
+export interface EventLog {
+  append(rows: readonly NewLogRow[]): Promise<{ readonly appended: number; readonly last_seq: number }>;
+  /** Appends one domain Event of a sprint; kind and event_id are its own. */
+  appendEvent(sprint_id: Id, event: Event): Promise<{ readonly appended: boolean; readonly seq: number }>;
+  /** Rows with seq > after, oldest first; `kinds` are exact or end in `*`. */
+  read(query: { readonly after: number; readonly kinds?: readonly string[]; readonly sprint_id?: Id; readonly limit?: number }): readonly LogRow[];
+  /** A few microseconds: made to be asked every 200 ms. */
+  lastSeq(): number;
+}
+
+/** What an agent's heartbeat says. */
+export interface Beat {
+  readonly status: string | null;
+  readonly tokens_used: number | null;
+  readonly progress_at: Timestamp | null;
+  readonly next_by: Timestamp | null;
+}
+
+/** Processes, agents and their tokens: the shell's rows. Each change shows in KV (`:agents`, `:agent:{id}:pid`, `:agent:{id}:last_heartbeat`). */
+export interface Processes {
+  /** Writes the row as `spawning`, before the fork. Throws PROCESS_EXISTS when the action_id has a row. */
+  begin(row: ProcessRow, token_hash: string): Promise<void>;
+  running(process_id: string, started: { readonly pid: number; readonly start_ticks: string | null; readonly pgid: number }): Promise<void>;
+  /** Settles the process and appends `agent_exited` once; `state` lost when nobody can say how it ended. */
+  settle(process_id: string, exit: Exit, state: 'exited' | 'lost'): Promise<void>;
+  get(process_id: string): ProcessRow | undefined;
+  byAction(action_id: string): ProcessRow | undefined;
+  /** The newest process of a task and role. */
+  latest(sprint_id: Id, task_id: Id, role: Role): ProcessRow | undefined;
+  /** Rows in state spawning or running, all sprints. */
+  open(): readonly ProcessRow[];
+  list(sprint_id?: Id): readonly ProcessRow[];
+  /** False when this agent was never spawned in this sprint. */
+  beat(agent: { readonly sprint_id: Id; readonly agent_id: Id; readonly process_id: string | null }, beat: Beat, at: Timestamp): Promise<boolean>;
+  /** The process whose agent token hashes (SHA-256 hex) to this; undefined when unknown or its process is settled for more than an hour. */
+  byTokenHash(token_hash: string): ProcessRow | undefined;
+  /** Latest process per agent as the sprint sees it. */
+  agents(sprint_id?: Id): readonly (AgentInfo & { readonly agent_id: Id })[];
+}
+
+/** A conditional answer of a forge. */
+export interface CachedAnswer {
+  readonly etag: string;
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly at: Timestamp;
+}
+
+/** ETag cache: key is URL and token id. */
+export interface ForgeCache {
+  get(key: string): Promise<CachedAnswer | undefined>;
+  put(key: string, answer: CachedAnswer): Promise<void>;
+}
+
+/** One row per (scheduler_id, job, slot), for ever. */
+export interface JobSlots {
+  /** True for the one caller that may fire this slot. */
+  claim(slot: { readonly scheduler_id: string; readonly job: string; readonly slot: string; readonly run_id: string }): Promise<boolean>;
+  /** Records why a slot did not fire, or how the fired one ended. */
+  note(slot: { readonly scheduler_id: string; readonly job: string; readonly slot: string }, status: 'fired' | 'skipped' | 'ok' | 'failed', reason: string | null): Promise<void>;
+  list(query: { readonly job?: string; readonly limit: number }): readonly { readonly scheduler_id: string; readonly job: string; readonly slot: string; readonly status: string; readonly reason: string | null; readonly run_id: string | null; readonly at: Timestamp }[];
+}
+
+/** A run as it can be looked up. */
+export type RunRow = RunStarted & Partial<Omit<RunFinished, 'run_id' | 'status'>> & { readonly status: RunFinished['status'] | 'running' };
+
+/** Runs and their node attempts. */
+export interface Runs extends TraceSink {
+  /** Newest first. */
+  list(query?: { readonly limit?: number; readonly composition_id?: string }): readonly RunRow[];
+  /** By run id or a prefix of it. */
+  get(run_id: string): { readonly run: RunRow; readonly steps: readonly StepFinished[] } | undefined;
+}
+
+/** The capabilities of one run: fenced by its lease where it holds one. */
+export interface RunStore {
+  readonly kv: KvRead & KvWrite;
+  readonly log: LogRead;
+  readonly state: StateCommit;
+  readonly outbox: Outbox;
+}
+
+/** Caloron's database, opened by scheduler, shell and cli and by nobody else. Reads are synchronous, writes wait for a busy database without blocking the process. */
+export interface Store {
+  /** Identifies this database; a tick refuses a shell with another. */
+  readonly db_id: string;
+  readonly path: string;
+  readonly kv: KvRead & KvWrite;
+  readonly events: EventLog;
+  readonly leases: Leases;
+  readonly processes: Processes;
+  readonly runs: Runs;
+  readonly slots: JobSlots;
+  readonly forgeCache: ForgeCache;
+  readonly cache: OutputCache;
+  /** Kv, log, state and outbox as one run sees them. */
+  forRun(run: { readonly run_id: string; readonly lease: LeaseGrant | null }): RunStore;
+  /** Outbox rows of a sprint, oldest first. */
+  outboxRows(sprint_id: Id | null): readonly (OutboxRow & { readonly interrupted: boolean })[];
+  /** Ids of all sprints, newest first. */
+  sprints(): readonly Id[];
+  close(): void;
+}

@@ -1,0 +1,76 @@
+import { z } from 'zod';
+
+import { Mode, Role } from './dag.ts';
+import { Id, Sha } from './ids.ts';
+import { Timestamp } from './time.ts';
+
+/** Why an action failed. */
+export const ActionError = z.strictObject({ code: z.string(), message: z.string(), retryable: z.boolean() });
+export type ActionError = z.infer<typeof ActionError>;
+
+const number = z.number().int().positive();
+
+/** What an action brought about. */
+export const ActionResult = z.strictObject({
+  issue_number: number.optional(),
+  comment_id: number.optional(),
+  pid: number.optional(),
+  process_id: z.string().optional(),
+  base_sha: Sha.optional(),
+  merge_sha: Sha.optional(),
+  /** True when the effect was found done and nothing was repeated. */
+  already: z.boolean().optional(),
+});
+export type ActionResult = z.infer<typeof ActionResult>;
+
+const base = {
+  /** First 32 hex of SHA-256 over JCS of [sprint_id, type, task_id, cause]. A retry is the same row. */
+  action_id: z.string().regex(/^[0-9a-f]{32}$/),
+  cause: z.string().min(1),
+  sprint_id: Id.nullable(),
+  task_id: Id.nullable(),
+  agent_id: Id.nullable(),
+};
+
+/** What is intended. The causes per type stand in docs/architecture.md. */
+export const Action = z.discriminatedUnion('type', [
+  z.strictObject({ ...base, type: z.literal('create_issue'), title: z.string(), body: z.string(), labels: z.array(z.string()) }),
+  z.strictObject({
+    ...base,
+    type: z.literal('spawn_agent'),
+    issue_number: number,
+    role: Role,
+    mode: Mode,
+    attempt: z.number().int().min(1),
+    instruction: z.string().nullable(),
+    pr_number: number.nullable(),
+    head_sha: Sha.nullable(),
+  }),
+  z.strictObject({ ...base, type: z.literal('submit_pr_for_review'), pr_number: number, reviewer_id: Id, head_sha: Sha }),
+  z.strictObject({ ...base, type: z.literal('merge_pr'), pr_number: number, head_sha: Sha }),
+  z.strictObject({ ...base, type: z.literal('mark_done'), issue_number: number, pr_number: number }),
+  z.strictObject({ ...base, type: z.literal('notify_agent'), issue_number: number, message: z.string() }),
+  z.strictObject({ ...base, type: z.literal('supervisor'), action: z.enum(['probe', 'restart', 'reassign']), reason: z.string(), message: z.string() }),
+  z.strictObject({ ...base, type: z.literal('escalate'), reason_code: z.string(), reason: z.string(), message: z.string(), pr_number: number.nullable() }),
+  z.strictObject({ ...base, type: z.literal('stop_agent'), process_id: z.string(), grace_ms: z.number().int().min(0) }),
+  z.strictObject({ ...base, type: z.literal('cleanup'), branch: z.string(), merge_sha: Sha.nullable() }),
+  z.strictObject({ ...base, type: z.literal('deliver_webhook'), url: z.string(), body: z.unknown(), secret_env: z.string().nullable() }),
+  z.strictObject({ ...base, type: z.literal('close_sprint') }),
+]);
+export type Action = z.infer<typeof Action>;
+export type ActionType = Action['type'];
+export type ActionOf<T extends ActionType> = Extract<Action, { type: T }>;
+
+/** One intended effect and how far it has come. */
+export const OutboxRow = z.strictObject({
+  action_id: z.string(),
+  sprint_id: Id.nullable(),
+  action: Action,
+  fence: z.number().int().min(0),
+  attempts: z.number().int().min(0),
+  status: z.enum(['pending', 'running', 'done', 'failed', 'dead']),
+  next_at: Timestamp,
+  result: ActionResult.nullable(),
+  error: ActionError.nullable(),
+});
+export type OutboxRow = z.infer<typeof OutboxRow>;

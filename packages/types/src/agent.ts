@@ -1,0 +1,119 @@
+import { z } from 'zod';
+
+import { Mode, Role } from './dag.ts';
+import { Id, Sha } from './ids.ts';
+import { Timestamp } from './time.ts';
+
+/** How a process ended; `known` is false when it was adopted and left no exit file. */
+export const Exit = z.strictObject({
+  code: z.number().int().nullable(),
+  signal: z.string().nullable(),
+  at: Timestamp,
+  known: z.boolean(),
+});
+export type Exit = z.infer<typeof Exit>;
+
+/** One agent as the sprint sees it. */
+export const AgentInfo = z.strictObject({
+  sprint_id: Id,
+  task_id: Id,
+  role: Role,
+  process_id: z.string(),
+  pid: z.number().int().nullable(),
+  alive: z.boolean(),
+  status: z.enum(['spawning', 'working', 'blocked', 'finished']),
+  task_started_at: Timestamp,
+  last_heartbeat_at: Timestamp.nullable(),
+  last_progress_at: Timestamp.nullable(),
+  /** When the agent itself says it will show progress next. */
+  next_by: Timestamp.nullable(),
+  tokens_used: z.number().int().min(0),
+  exit: Exit.nullable(),
+});
+export type AgentInfo = z.infer<typeof AgentInfo>;
+
+/** The agents of one sprint: KV `caloron:{sprint}:agents`. */
+export const AgentsMap = z.record(Id, AgentInfo);
+export type AgentsMap = z.infer<typeof AgentsMap>;
+
+/** One agent's health at an instant. */
+export const Health = z.strictObject({
+  agent_id: Id,
+  task_id: Id,
+  minutes_since: z.number(),
+  status: z.enum(['healthy', 'missing', 'stalled', 'unknown', 'dead']),
+});
+export type Health = z.infer<typeof Health>;
+
+/** One process the shell started, written before the fork. */
+export const ProcessRow = z.strictObject({
+  process_id: z.string(),
+  action_id: z.string(),
+  agent_id: Id,
+  sprint_id: Id,
+  task_id: Id,
+  role: Role,
+  mode: Mode,
+  attempt: z.number().int().min(1),
+  pid: z.number().int().nullable(),
+  /** Field 22 of /proc/{pid}/stat: with the boot id it tells a reused pid apart. */
+  start_ticks: z.string().nullable(),
+  boot_id: z.string(),
+  pid_ns: z.string(),
+  pgid: z.number().int().nullable(),
+  worktree: z.string(),
+  branch: z.string(),
+  base_sha: Sha,
+  log_file: z.string(),
+  state: z.enum(['spawning', 'running', 'exited', 'lost']),
+  exit: Exit.nullable(),
+});
+export type ProcessRow = z.infer<typeof ProcessRow>;
+
+/** What an agent says of the task it worked on. */
+export const Feedback = z.strictObject({
+  task_id: Id,
+  agent_role: z.string(),
+  /** 1 to 10; 0 is unknown. */
+  task_clarity: z.number().min(0).max(10),
+  blockers: z.array(z.string()),
+  tools_used: z.array(z.string()),
+  tokens_consumed: z.number().min(0),
+  time_to_complete_min: z.number().min(0),
+  notes: z.string(),
+  self_assessment: z.enum(['completed', 'partial', 'blocked', 'failed', 'crashed']),
+});
+export type Feedback = z.infer<typeof Feedback>;
+
+/** Proof that a verify command ran on a commit. */
+export const Receipt = z.strictObject({
+  commit: Sha,
+  command: z.array(z.string()),
+  exit_code: z.number().int(),
+  duration_ms: z.number().min(0),
+  log_sha256: z.string(),
+  /** The last lines of its output. */
+  tail: z.string(),
+});
+export type Receipt = z.infer<typeof Receipt>;
+
+/** What an agent's harness says when it is through; one per process_id. */
+export const Report = z.strictObject({
+  sprint_id: Id,
+  task_id: Id,
+  agent_id: Id,
+  process_id: z.string(),
+  role: Role,
+  attempt: z.number().int().min(1),
+  outcome: z.enum(['completed', 'no_changes', 'failed', 'timeout', 'blocked', 'approved', 'changes_requested']),
+  head_sha: Sha.nullable(),
+  pr_number: z.number().int().positive().nullable(),
+  exit: Exit,
+  tokens_used: z.number().int().min(0),
+  duration_ms: z.number().min(0),
+  body: z.string(),
+  receipt: Receipt.nullable(),
+  feedback: Feedback.nullable(),
+  synthetic: z.boolean(),
+});
+export type Report = z.infer<typeof Report>;

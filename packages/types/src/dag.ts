@@ -1,0 +1,141 @@
+import { z } from 'zod';
+
+import { Id, RepoName, Sha, TokenEnv } from './ids.ts';
+import { Timestamp } from './time.ts';
+
+/** Where a task stands. Terminal: Done, Cancelled. */
+export const Status = z.enum([
+  'Pending',
+  'Ready',
+  'InProgress',
+  'InReview',
+  'Done',
+  'Blocked',
+  'Cancelled',
+  'HumanAssigned',
+]);
+export type Status = z.infer<typeof Status>;
+
+/** The combined state of a commit's checks; `none` when the host has no check for it. */
+export const Checks = z.enum(['unknown', 'none', 'pending', 'green', 'red']);
+export type Checks = z.infer<typeof Checks>;
+
+/** What an agent is started as. */
+export const Role = z.enum(['author', 'reviewer']);
+export type Role = z.infer<typeof Role>;
+
+/** Why an agent is started. */
+export const Mode = z.enum(['start', 'resume', 'review', 'rebase']);
+export type Mode = z.infer<typeof Mode>;
+
+/** How pull requests are merged. */
+export const MergeMethod = z.enum(['merge', 'squash', 'rebase']);
+export type MergeMethod = z.infer<typeof MergeMethod>;
+
+/** The settings a sprint was kicked off with; frozen for its whole life. */
+export const Sprint = z.strictObject({
+  sprint_id: Id,
+  goal: z.string(),
+  repo: RepoName,
+  /** API address of the forge; null is github.com. */
+  host: z.string().nullable(),
+  base_branch: z.string().min(1),
+  token_env: TokenEnv,
+  reviewer_token_env: TokenEnv.nullable(),
+  agent_logins: z.array(z.string()),
+  reviewer_logins: z.array(z.string()),
+  human_logins: z.array(z.string()),
+  required_approvals: z.number().int().min(0),
+  max_review_cycles: z.number().int().min(1),
+  max_attempts: z.number().int().min(1),
+  stall_threshold_m: z.number().positive(),
+  cooldown_m: z.number().min(0),
+  merge_method: MergeMethod,
+  /** Commands that must exit 0 on a head before it is approved, each an argv. */
+  verify: z.array(z.array(z.string())),
+  framework: z.string().min(1),
+  framework_options: z.record(z.string(), z.string()),
+  agent_timeout_ms: z.number().int().positive(),
+});
+export type Sprint = z.infer<typeof Sprint>;
+
+/** The latest verdict of one reviewer. */
+export const Review = z.strictObject({
+  login: z.string(),
+  state: z.enum(['approved', 'changes_requested', 'dismissed']),
+  review_id: z.string(),
+  head_sha: Sha,
+  at: Timestamp,
+  body: z.string(),
+});
+export type Review = z.infer<typeof Review>;
+
+/** One node of the DAG. */
+export const Task = z.strictObject({
+  id: Id,
+  title: z.string(),
+  description: z.string(),
+  depends_on: z.array(Id),
+  agent_id: Id,
+  reviewer_id: Id.nullable(),
+  status: Status,
+  status_reason: z.string().nullable(),
+  status_at: Timestamp,
+  issue_number: z.number().int().positive().nullable(),
+  pr_number: z.number().int().positive().nullable(),
+  branch: z.string(),
+  base_sha: Sha.nullable(),
+  head_sha: Sha.nullable(),
+  started_at: Timestamp.nullable(),
+  completed_at: Timestamp.nullable(),
+  /** The n-th author spawn, resumes included. */
+  attempt: z.number().int().min(0),
+  review_cycles: z.number().int().min(0),
+  rebases: z.number().int().min(0),
+  intervention_count: z.number().int().min(0),
+  last_progress_at: Timestamp.nullable(),
+  last_intervention_at: Timestamp.nullable(),
+  escalation_issue: z.number().int().positive().nullable(),
+  /** Latest per `agent:{reviewer_id}` (verdicts from reports) or per login (people). */
+  reviews: z.record(z.string(), Review),
+  checks: Checks,
+});
+export type Task = z.infer<typeof Task>;
+
+/** The sprint's whole state: KV `caloron:{sprint}:state`. */
+export const DagState = z.strictObject({
+  v: z.literal(1),
+  sprint_id: Id,
+  sprint: Sprint,
+  /** Task ids in their authored order; integer-like keys of `tasks` would be reordered. */
+  order: z.array(Id),
+  tasks: z.record(Id, Task),
+  status: z.enum(['active', 'waiting_for_human', 'completed', 'cancelled']),
+});
+export type DagState = z.infer<typeof DagState>;
+
+/** How far the sprint has read its sources: KV `caloron:{sprint}:cursors`. */
+export const Cursors = z.strictObject({
+  v: z.literal(1),
+  /** Highest log seq whose agents' and actions' events were consumed. */
+  log_seq: z.number().int().min(0),
+  forge: z.record(z.string(), z.strictObject({ updated_at: Timestamp.nullable(), etag: z.string().nullable() })),
+});
+export type Cursors = z.infer<typeof Cursors>;
+
+/** The branch an author's work goes to. */
+export function branchOf(sprint_id: Id, task_id: Id): string {
+  return `caloron/${sprint_id}/${task_id}`;
+}
+
+/** The hidden line in issue and pull request bodies that binds them to a task. */
+export function markerOf(sprint_id: Id, task_id: Id): string {
+  return `<!-- caloron:${sprint_id}:${task_id} -->`;
+}
+
+/** The task a body's first marker names; undefined without one. */
+export function parseMarker(body: string): { sprint_id: Id; task_id: Id } | undefined {
+  const found = /<!-- caloron:([a-z0-9_-]{1,64}):([a-z0-9_-]{1,64}) -->/.exec(body);
+  const [, sprint_id, task_id] = found ?? [];
+  return sprint_id === undefined || task_id === undefined ? undefined : { sprint_id, task_id };
+}

@@ -1,0 +1,68 @@
+export { ID_PATTERN, Id, RepoName, Sha, slug, TokenEnv } from './ids.ts';
+export { addMs, epochMs, minutesBetween, Timestamp, timestampOf, toTimestamp } from './time.ts';
+export { entriesOf } from './record.ts';
+export { branchOf, Checks, Cursors, DagState, markerOf, MergeMethod, Mode, parseMarker, Review, Role, Sprint, Status, Task } from './dag.ts';
+export { Event, HumanWord, LOG_EVENT_TYPES, Marker } from './event.ts';
+export type { EventType } from './event.ts';
+export { Action, ActionError, ActionResult, OutboxRow } from './action.ts';
+export type { ActionOf, ActionType } from './action.ts';
+export { AgentInfo, AgentsMap, Exit, Feedback, Health, ProcessRow, Receipt, Report } from './agent.ts';
+export {
+  CleanupReply,
+  CleanupRequest,
+  CredentialReply,
+  CredentialRequest,
+  ErrorReply,
+  HealthReply,
+  Heartbeat,
+  HeartbeatReply,
+  SpawnReply,
+  SpawnRequest,
+  StatusReply,
+  StopReply,
+  StopRequest,
+} from './shell-api.ts';
+export { Order, StubScript, StubStep } from './order.ts';
+export { FeedbackItem, Kpis, Learnings, RetroAnalysis } from './retro.ts';
+export {
+  ActiveSprint,
+  Generator,
+  KickoffInput,
+  KickoffOutput,
+  ProjectConfig,
+  RetroInput,
+  RetroOutput,
+  TickInput,
+  TickOutput,
+} from './composition-io.ts';
+export { keys } from './keys.ts';
+export { apiUrl, cloneUrl, GITHUB_API, hostDir } from './host.ts';
+export type {
+  ForgeChanges,
+  ForgeComment,
+  ForgeIssue,
+  ForgePull,
+  ForgeRepo,
+  ForgeRepoInfo,
+  ForgeReview,
+  ForgeTarget,
+} from './forge-port.ts';
+export type {
+  CaloronCapabilities,
+  CapabilityName,
+  Clock,
+  Forges,
+  KvRead,
+  KvWrite,
+  Llm,
+  LoggedEvent,
+  LogRead,
+  Outbox,
+  Random,
+  Reports,
+  Shell,
+  Shells,
+  SprintCommit,
+  SprintSnapshot,
+  StateCommit,
+} from './ports.ts';

@@ -1,0 +1,64 @@
+import { z } from 'zod';
+
+import { Mode, Role } from './dag.ts';
+import { Feedback } from './agent.ts';
+import { Id, RepoName, Sha } from './ids.ts';
+
+/** What the shell tells a harness: file CALORON_ORDER_FILE, mode 0600, deleted after reading. Holds the agent's token, never a forge token. */
+export const Order = z.strictObject({
+  v: z.literal(1),
+  process_id: z.string(),
+  sprint_id: Id,
+  agent_id: Id,
+  role: Role,
+  mode: Mode,
+  attempt: z.number().int().min(1),
+  task: z.strictObject({
+    id: Id,
+    title: z.string(),
+    description: z.string(),
+    issue_number: z.number().int().positive(),
+    pr_number: z.number().int().positive().nullable(),
+  }),
+  repo: RepoName,
+  host: z.string().nullable(),
+  clone_url: z.string(),
+  worktree: z.string(),
+  branch: z.string(),
+  base_branch: z.string(),
+  base_sha: Sha,
+  head_sha: Sha.nullable(),
+  conventions: z.string(),
+  instruction: z.string().nullable(),
+  verify: z.array(z.array(z.string())),
+  timeout_ms: z.number().int().positive(),
+  /** Text of others, fenced in the prompt. */
+  untrusted: z.array(z.strictObject({ source: z.string(), author: z.string(), text: z.string() })),
+  heartbeat_ms: z.number().int().positive(),
+  log_file: z.string(),
+  framework: z.strictObject({ name: z.string(), options: z.record(z.string(), z.string()) }),
+  shell_url: z.string(),
+  agent_token: z.string(),
+});
+export type Order = z.infer<typeof Order>;
+
+/** One step of the scripted agent; paths are inside the worktree. */
+export const StubStep = z.union([
+  z.strictObject({ write: z.string(), content: z.string() }),
+  z.strictObject({ replace: z.string(), find: z.string(), with: z.string() }),
+  z.strictObject({ delete: z.string() }),
+  z.strictObject({ run: z.array(z.string()).min(1) }),
+  z.strictObject({ commit: z.string() }),
+  z.strictObject({ say: z.string() }),
+  z.strictObject({ wait_ms: z.number().int().min(0) }),
+]);
+export type StubStep = z.infer<typeof StubStep>;
+
+/** The script of the `stub` framework: `{script_dir}/{task_id}.json`; attempt n uses `attempts[min(n, length) - 1]`. */
+export const StubScript = z.strictObject({
+  v: z.literal(1),
+  attempts: z
+    .array(z.strictObject({ steps: z.array(StubStep), exit_code: z.number().int().optional(), feedback: Feedback.partial().optional() }))
+    .min(1),
+});
+export type StubScript = z.infer<typeof StubScript>;

@@ -1,0 +1,150 @@
+import type { Action, ActionError, ActionResult, OutboxRow } from './action.ts';
+import type { Cursors, DagState } from './dag.ts';
+import type { Event } from './event.ts';
+import type { ForgeRepo, ForgeTarget } from './forge-port.ts';
+import type { Id } from './ids.ts';
+import type { CleanupReply, CleanupRequest, HealthReply, SpawnReply, SpawnRequest, StatusReply, StopReply, StopRequest } from './shell-api.ts';
+import type { Timestamp } from './time.ts';
+
+/** `kv.read`: the projection of the event log. */
+export interface KvRead {
+  /** Undefined when the key is absent; a stored null is `{ value: null }`. Throws STORE_VALUE_INVALID for a damaged row. */
+  get(key: string): Promise<{ readonly value: unknown; readonly rev: number } | undefined>;
+  /** Keys that start with `prefix`, exactly, in byte order. */
+  list(prefix: string): Promise<readonly string[]>;
+}
+
+/** `kv.write`. */
+export interface KvWrite {
+  /** Equal bytes write nothing and keep the rev. `expect_rev` 0 means absent; another rev throws STORE_CONFLICT. */
+  put(key: string, value: unknown, options?: { readonly expect_rev?: number }): Promise<{ readonly rev: number }>;
+  /** False when there was nothing to delete. */
+  delete(key: string): Promise<boolean>;
+}
+
+/** One row of the event log. */
+export interface LoggedEvent {
+  readonly seq: number;
+  readonly event: Event;
+}
+
+/** `log.read`. */
+export interface LogRead {
+  /** Agents' and actions' events (LOG_EVENT_TYPES) of one sprint with seq > after, oldest first; `last_seq` is the log's newest seq at that moment. */
+  since(query: { readonly sprint_id: Id; readonly after: number }): Promise<{ readonly events: readonly LoggedEvent[]; readonly last_seq: number }>;
+  /** Of the given forge event ids, those this sprint has consumed already. */
+  seen(sprint_id: Id, event_ids: readonly string[]): Promise<readonly string[]>;
+}
+
+/** A sprint as one transaction reads it. */
+export interface SprintSnapshot {
+  readonly state: DagState;
+  /** Revision of the state's KV row. */
+  readonly rev: number;
+  readonly cursors: Cursors;
+  readonly last_poll: Timestamp | null;
+}
+
+/** What one transaction makes true: T1, T2 and the kickoff's store step. */
+export interface SprintCommit {
+  readonly sprint_id: Id;
+  /** Revision the state was read at; 0 for a new sprint. Another one throws STORE_CONFLICT and nothing is written. */
+  readonly expect_rev: number;
+  readonly state: DagState;
+  readonly cursors: Cursors;
+  readonly last_poll: Timestamp | null;
+  /** Forge events consumed: appended to the log as history and remembered in seen_events. */
+  readonly events: readonly Event[];
+  /** Rows of the outbox; one whose action_id is there already is left as it is. */
+  readonly actions: readonly Action[];
+  /** `sprint.*` events to append, e.g. sprint.started, sprint.stuck. */
+  readonly announce: readonly { readonly kind: `sprint.${string}`; readonly payload: unknown }[];
+  /** Further KV rows of the same transaction. */
+  readonly puts: Readonly<Record<string, unknown>>;
+  readonly now: Timestamp;
+}
+
+/** `state.commit`: fenced by the run's graph lease where it has one (STORE_FENCED when it was lost). */
+export interface StateCommit {
+  /** Throws SPRINT_UNKNOWN for a sprint that was never kicked off. */
+  load(sprint_id: Id): Promise<SprintSnapshot>;
+  exists(sprint_id: Id): Promise<boolean>;
+  /** Writes nothing and answers `changed: false` when nothing would change. */
+  commit(change: SprintCommit): Promise<{ readonly changed: boolean; readonly rev: number }>;
+}
+
+/** `outbox`: intended effects. Every step checks the run's fence and appends its event in the same transaction. */
+export interface Outbox {
+  /** Rows that may run at `now`, oldest first: pending; failed with next_at <= now; running ones whose lease is lost (`interrupted`). */
+  due(query: { readonly sprint_id: Id; readonly now: Timestamp; readonly limit: number }): Promise<readonly (OutboxRow & { readonly interrupted: boolean })[]>;
+  /** Compare-and-set to running before acting; false when another run has it. Counts the attempt. */
+  start(action_id: string): Promise<boolean>;
+  /** Records the effect and appends `action_succeeded`. */
+  succeed(action_id: string, result: ActionResult): Promise<void>;
+  /** Records the failure: due again at `next_at`, or dead when null (then `final`). Appends `action_failed`. */
+  fail(action_id: string, error: ActionError, next_at: Timestamp | null): Promise<void>;
+  /** When the sprint's next failed row falls due; null without one. */
+  nextDue(sprint_id: Id): Promise<Timestamp | null>;
+}
+
+/** `forge`: repositories on a forge. */
+export interface Forges {
+  /** Throws FORGE_TOKEN_NOT_ALLOWED, FORGE_TOKEN_MISSING or FORGE_HOST_INVALID; makes no request. */
+  open(target: ForgeTarget): ForgeRepo;
+}
+
+/** `shell`: the process that starts agents. Every method throws a CodedError with `retryable`. */
+export interface Shell {
+  spawn(request: SpawnRequest): Promise<SpawnReply>;
+  stop(request: StopRequest): Promise<StopReply>;
+  status(): Promise<StatusReply>;
+  cleanup(request: CleanupRequest): Promise<CleanupReply>;
+  health(): Promise<HealthReply>;
+}
+
+/** `shell` capability: opens the shell at an address; null means the configured one. Refuses one with another database (SHELL_OTHER_DATABASE). */
+export interface Shells {
+  open(shell_url: string | null): Shell;
+}
+
+/** `llm`: one completion. */
+export interface Llm {
+  /** False when no provider is configured: nothing is sent then. */
+  readonly available: boolean;
+  complete(request: { readonly system: string; readonly prompt: string; readonly max_tokens: number }): Promise<{ readonly text: string; readonly model: string; readonly tokens_used: number }>;
+}
+
+/** `clock`. */
+export interface Clock {
+  now(): Timestamp;
+}
+
+/** `random`. */
+export interface Random {
+  /** A fresh lower-case UUID. */
+  uuid(): string;
+  /** In [0, 1). */
+  fraction(): number;
+}
+
+/** `reports`: Markdown files a person reads. */
+export interface Reports {
+  /** Writes `reports/{sprint_id}.md` atomically; gives its path as a person can open it. */
+  write(sprint_id: Id, markdown: string): Promise<{ readonly path: string }>;
+}
+
+/** The capabilities a stage can ask for and what its context then holds. */
+export interface CaloronCapabilities {
+  'kv.read': { readonly kv: KvRead };
+  'kv.write': { readonly kv: KvWrite };
+  'log.read': { readonly log: LogRead };
+  'state.commit': { readonly state: StateCommit };
+  outbox: { readonly outbox: Outbox };
+  forge: { readonly forge: Forges };
+  shell: { readonly shell: Shells };
+  llm: { readonly llm: Llm };
+  clock: { readonly clock: Clock };
+  random: { readonly random: Random };
+  reports: { readonly reports: Reports };
+}
+export type CapabilityName = keyof CaloronCapabilities;

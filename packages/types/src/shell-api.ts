@@ -1,0 +1,100 @@
+import { z } from 'zod';
+
+import { AgentInfo, Exit } from './agent.ts';
+import { Mode, Role } from './dag.ts';
+import { Id, RepoName, Sha } from './ids.ts';
+import { Timestamp } from './time.ts';
+
+/** `POST /spawn`. The first four fields suffice: author, start, the attempt of the sprint's state. */
+export const SpawnRequest = z.strictObject({
+  sprint_id: Id,
+  task_id: Id,
+  agent_id: Id,
+  repo: RepoName,
+  worktree_base: z.string().optional(),
+  action_id: z.string().regex(/^[0-9a-f]{32}$/).optional(),
+  role: Role.optional(),
+  mode: Mode.optional(),
+  attempt: z.number().int().min(1).optional(),
+  issue_number: z.number().int().positive().optional(),
+  instruction: z.string().nullable().optional(),
+  head_sha: Sha.nullable().optional(),
+});
+export type SpawnRequest = z.infer<typeof SpawnRequest>;
+
+/** The answer to a spawn; the same action_id answers the same record with `existing`. */
+export const SpawnReply = z.strictObject({
+  ok: z.literal(true),
+  pid: z.number().int(),
+  process_id: z.string(),
+  worktree: z.string(),
+  branch: z.string(),
+  base_sha: Sha,
+  existing: z.boolean(),
+});
+export type SpawnReply = z.infer<typeof SpawnReply>;
+
+/** `POST /heartbeat`. */
+export const Heartbeat = z.strictObject({
+  agent_id: Id,
+  sprint_id: Id,
+  status: z.string().max(200).nullable().optional(),
+  tokens_used: z.number().int().min(0).nullable().optional(),
+  progress_at: Timestamp.nullable().optional(),
+  next_by: Timestamp.nullable().optional(),
+});
+export type Heartbeat = z.infer<typeof Heartbeat>;
+
+/** What the shell wants of the agent that beats. */
+export const HeartbeatReply = z.strictObject({
+  ok: z.literal(true),
+  command: z.enum(['nudge', 'stop']).nullable(),
+  message: z.string().nullable(),
+});
+export type HeartbeatReply = z.infer<typeof HeartbeatReply>;
+
+/** `GET /status`. */
+export const StatusReply = z.strictObject({
+  agents: z.array(z.strictObject({ ...AgentInfo.shape, agent_id: Id, last_heartbeat: Timestamp.nullable() })),
+});
+export type StatusReply = z.infer<typeof StatusReply>;
+
+/** `POST /stop`. */
+export const StopRequest = z.strictObject({
+  process_id: z.string(),
+  grace_ms: z.number().int().min(0).optional(),
+});
+export type StopRequest = z.infer<typeof StopRequest>;
+
+/** How the stopped process ended and where its unfinished work was kept. */
+export const StopReply = z.strictObject({ ok: z.literal(true), exit: Exit.nullable(), wip_ref: z.string().nullable() });
+export type StopReply = z.infer<typeof StopReply>;
+
+/** `POST /credential`: an agent asks for the forge token of its role. */
+export const CredentialRequest = z.strictObject({ purpose: z.enum(['push', 'api']) });
+export type CredentialRequest = z.infer<typeof CredentialRequest>;
+
+/** A forge token for one use. */
+export const CredentialReply = z.strictObject({
+  ok: z.literal(true),
+  username: z.string(),
+  token: z.string(),
+  expires_at: Timestamp,
+});
+export type CredentialReply = z.infer<typeof CredentialReply>;
+
+/** `POST /cleanup`: removes a task's worktree if it is clean and merged. */
+export const CleanupRequest = z.strictObject({ sprint_id: Id, task_id: Id, merge_sha: Sha.nullable() });
+export type CleanupRequest = z.infer<typeof CleanupRequest>;
+
+/** Whether the worktree was removed, and why not. */
+export const CleanupReply = z.strictObject({ ok: z.literal(true), removed: z.boolean(), reason: z.string().nullable() });
+export type CleanupReply = z.infer<typeof CleanupReply>;
+
+/** `GET /health`, without a token. */
+export const HealthReply = z.strictObject({ ok: z.literal(true), db_id: z.string(), version: z.string() });
+export type HealthReply = z.infer<typeof HealthReply>;
+
+/** Every refusal: never with a 2xx status. */
+export const ErrorReply = z.object({ ok: z.literal(false), code: z.string(), error: z.string() });
+export type ErrorReply = z.infer<typeof ErrorReply>;
