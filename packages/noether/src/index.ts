@@ -1,3 +1,4 @@
+export { canonicalJson, contentId, sha256Hex } from './canonical.ts';
 export { CodedError, codeOf, isRetryable, messageOf } from './errors.ts';
 export type { CodedErrorOptions, Messages } from './errors.ts';
 export type * from './ports.ts';

@@ -56,6 +56,8 @@ export const Sprint = z.strictObject({
   framework: z.string().min(1),
   framework_options: z.record(z.string(), z.string()),
   agent_timeout_ms: z.number().int().positive(),
+  /** House rules every agent is given. */
+  conventions: z.string(),
 });
 export type Sprint = z.infer<typeof Sprint>;
 
@@ -90,6 +92,12 @@ export const Task = z.strictObject({
   completed_at: Timestamp.nullable(),
   /** The n-th author spawn, resumes included. */
   attempt: z.number().int().min(0),
+  /** Author attempts that ended without work to review; bounded by max_attempts. */
+  failed_attempts: z.number().int().min(0),
+  /** Reviewer runs on the current head that ended without a verdict; bounded by max_attempts. */
+  review_attempts: z.number().int().min(0),
+  /** The author process that has the task now: only its exit counts. */
+  process_id: z.string().nullable(),
   review_cycles: z.number().int().min(0),
   rebases: z.number().int().min(0),
   intervention_count: z.number().int().min(0),

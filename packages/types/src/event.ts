@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import { Action, ActionError, ActionResult } from './action.ts';
 import { Exit, Report } from './agent.ts';
-import { Checks } from './dag.ts';
+import { Checks, Role } from './dag.ts';
 import { Id, Sha } from './ids.ts';
 import { Timestamp } from './time.ts';
 
@@ -59,7 +59,7 @@ export const Event = z.discriminatedUnion('type', [
   }),
   z.strictObject({ ...base, type: z.literal('checks_changed'), pr_number: number, head_sha: Sha, checks: Checks }),
   z.strictObject({ ...base, type: z.literal('agent_reported'), report: Report }),
-  z.strictObject({ ...base, type: z.literal('agent_exited'), process_id: z.string(), task_id: Id, exit: Exit }),
+  z.strictObject({ ...base, type: z.literal('agent_exited'), process_id: z.string(), task_id: Id, role: Role, exit: Exit }),
   z.strictObject({ ...base, type: z.literal('action_succeeded'), action: Action, result: ActionResult }),
   z.strictObject({ ...base, type: z.literal('action_failed'), action: Action, error: ActionError, final: z.boolean() }),
   z.strictObject({ ...base, type: z.literal('human_command'), task_id: Id, word: HumanWord }),
