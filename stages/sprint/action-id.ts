@@ -1,5 +1,5 @@
 import { contentId } from '@caloron/noether/stage';
-import type { Action, ActionOf, ActionType, Id } from '@caloron/types';
+import type { ActionOf, ActionType, Id } from '@caloron/types';
 
 /** The id of an action: the same cause gives the same id, so that intending it twice is intending it once. */
 export function actionId(sprint_id: Id | null, type: ActionType, task_id: Id | null, cause: string): string {
