@@ -1,0 +1,247 @@
+import { CodedError, type CodedErrorOptions, type Messages } from '@caloron/noether/errors';
+import type { Timestamp } from '@caloron/types';
+
+/** Why git did not do what was asked. Arguments and stderr carry no credential. */
+export interface GitErrorDetails {
+  /** git ended with an exit code that the caller did not allow; null when a signal ended it. */
+  GIT_FAILED: {
+    readonly args: readonly string[];
+    readonly exit_code: number | null;
+    readonly signal: string | null;
+    /** The last 2000 characters. */
+    readonly stderr: string;
+  };
+  /** git did not end in time and was stopped. */
+  GIT_TIMEOUT: { readonly args: readonly string[]; readonly timeout_ms: number };
+  /** The caller's signal stopped git. */
+  GIT_ABORTED: { readonly args: readonly string[] };
+  /** There is no git on the PATH. */
+  GIT_MISSING: { readonly args: readonly string[] };
+  /** The directory git should work in does not exist. */
+  GIT_CWD_MISSING: { readonly args: readonly string[]; readonly cwd: string };
+}
+
+const gitMessage: Messages<GitErrorDetails> = {
+  GIT_FAILED: ({ args, exit_code, signal, stderr }) =>
+    `git ${args.join(' ')} ended with ${exit_code === null ? `signal ${signal ?? 'unknown'}` : `exit code ${exit_code}`}: ${stderr.trim() || 'it said nothing'}`,
+  GIT_TIMEOUT: ({ args, timeout_ms }) =>
+    `git ${args.join(' ')} took longer than ${timeout_ms} ms and was stopped`,
+  GIT_ABORTED: ({ args }) => `git ${args.join(' ')} was stopped by its caller`,
+  GIT_MISSING: () => 'there is no git on the PATH of this process; git 2.39 or newer is needed',
+  GIT_CWD_MISSING: ({ args, cwd }) => `git ${args.join(' ')} should run in ${cwd}, which is no directory`,
+};
+
+/** git did not do what was asked. */
+export class GitError<C extends keyof GitErrorDetails = keyof GitErrorDetails> extends CodedError<
+  GitErrorDetails,
+  C
+> {
+  override readonly name = 'GitError';
+
+  constructor(code: C, details: GitErrorDetails[C], options?: CodedErrorOptions) {
+    super(code, details, gitMessage[code](details), options);
+  }
+}
+
+/** What was being done where, and what the host said. */
+export interface ForgeFacts {
+  /** API address. */
+  readonly host: string;
+  readonly repo: string;
+  /** What was tried, e.g. `merge pull request #7`. */
+  readonly doing: string;
+  /** HTTP status; null when no answer came. */
+  readonly status: number | null;
+  /** The host's own words or the network's reason, at most 300 characters. */
+  readonly answer: string;
+}
+
+/** Why a forge did not do what was asked. No detail carries a token. */
+export interface ForgeErrorDetails {
+  /** The variable is not on the allow-list of token variables. */
+  FORGE_TOKEN_NOT_ALLOWED: { readonly token_env: string; readonly allowed: readonly string[] };
+  /** The variable is allowed and not set. */
+  FORGE_TOKEN_MISSING: { readonly token_env: string };
+  /** The API address is no http(s) address without credentials, query and fragment. */
+  FORGE_HOST_INVALID: { readonly host: string; readonly reason: string };
+  /** The repository is not `owner/name`. */
+  FORGE_REPO_INVALID: { readonly repo: string };
+  /** 401: the host does not know the token. */
+  FORGE_UNAUTHORIZED: ForgeFacts;
+  /** 403: the token may not do this. */
+  FORGE_FORBIDDEN: ForgeFacts;
+  /** 404: nothing there, or the token may not see it. */
+  FORGE_NOT_FOUND: ForgeFacts;
+  /** 409: the host's state stands against it. */
+  FORGE_CONFLICT: ForgeFacts;
+  /** 400, 422 and other refusals of the request itself. */
+  FORGE_INVALID: ForgeFacts;
+  /** 405 or 409 to a merge: conflict, closed, draft or checks. */
+  FORGE_NOT_MERGEABLE: ForgeFacts;
+  /** The commit to merge is no longer the head. */
+  FORGE_HEAD_MOVED: ForgeFacts;
+  /** The host refuses a verdict on one's own pull request. */
+  FORGE_SELF_REVIEW: ForgeFacts & { readonly pr_number: number; readonly login: string };
+  /** The limit of requests is used up until `reset_at`; null when the host does not say. */
+  FORGE_RATE_LIMITED: ForgeFacts & { readonly reset_at: Timestamp | null };
+  /** 5xx, no connection, or no answer in time. */
+  FORGE_UNAVAILABLE: ForgeFacts;
+  /** The answer is not what the API promises: a page, another shape, a redirect to another host. */
+  FORGE_ANSWER_INVALID: ForgeFacts;
+}
+
+function said(facts: ForgeFacts): string {
+  return facts.answer === '' ? '' : `: ${facts.answer}`;
+}
+
+function where(facts: ForgeFacts): string {
+  return `${facts.repo} on ${facts.host}`;
+}
+
+const forgeMessage: Messages<ForgeErrorDetails> = {
+  FORGE_TOKEN_NOT_ALLOWED: ({ token_env, allowed }) =>
+    `${token_env} is not on the list of token variables (${allowed.join(', ') || 'the list is empty'})`,
+  FORGE_TOKEN_MISSING: ({ token_env }) =>
+    `the variable ${token_env}, which should hold the forge token, is not set`,
+  FORGE_HOST_INVALID: ({ host, reason }) =>
+    `${host} is no API address of a forge: ${reason}; expected something like https://git.example.org/api/v1`,
+  FORGE_REPO_INVALID: ({ repo }) => `${JSON.stringify(repo)} is no repository; expected owner/name`,
+  FORGE_UNAUTHORIZED: (facts) =>
+    `could not ${facts.doing} in ${where(facts)}: the host does not accept the token (401)`,
+  FORGE_FORBIDDEN: (facts) =>
+    `could not ${facts.doing} in ${where(facts)}: the token may not do this (403)${said(facts)}`,
+  FORGE_NOT_FOUND: (facts) =>
+    `could not ${facts.doing} in ${where(facts)}: there is nothing of that name, or the token may not see it (404)`,
+  FORGE_CONFLICT: (facts) =>
+    `could not ${facts.doing} in ${where(facts)}: it conflicts with what is there (409)${said(facts)}`,
+  FORGE_INVALID: (facts) =>
+    `could not ${facts.doing} in ${where(facts)}: the host refused the request (${facts.status ?? 'no status'})${said(facts)}`,
+  FORGE_NOT_MERGEABLE: (facts) =>
+    `could not ${facts.doing} in ${where(facts)}: it cannot be merged as it is${said(facts)}`,
+  FORGE_HEAD_MOVED: (facts) =>
+    `could not ${facts.doing} in ${where(facts)}: its head is no longer the commit that was approved${said(facts)}`,
+  FORGE_SELF_REVIEW: (facts) =>
+    `could not ${facts.doing} in ${where(facts)}: ${facts.login} opened it, and the host takes no verdict from its author`,
+  FORGE_RATE_LIMITED: (facts) =>
+    `could not ${facts.doing} in ${where(facts)}: the limit of requests is used up${facts.reset_at === null ? '' : ` until ${facts.reset_at}`}`,
+  FORGE_UNAVAILABLE: (facts) =>
+    `could not ${facts.doing} in ${where(facts)}: ${facts.status === null ? 'no answer came' : `the host has a fault (${facts.status})`}${said(facts)}`,
+  FORGE_ANSWER_INVALID: (facts) =>
+    `could not ${facts.doing} in ${where(facts)}: the answer is not that of a forge API (${facts.status ?? 'no status'})${said(facts)}`,
+};
+
+/** A forge did not do what was asked. */
+export class ForgeError<C extends keyof ForgeErrorDetails = keyof ForgeErrorDetails> extends CodedError<
+  ForgeErrorDetails,
+  C
+> {
+  override readonly name = 'ForgeError';
+
+  constructor(code: C, details: ForgeErrorDetails[C], options?: CodedErrorOptions) {
+    super(code, details, forgeMessage[code](details), options);
+  }
+}
+
+/** Why the shell did not do what was asked. */
+export interface ShellClientErrorDetails {
+  /** The address is no http(s) address, or neither this machine nor the configured shell: the token stays here. */
+  SHELL_URL_INVALID: { readonly url: string; readonly reason: string };
+  /** No answer: no connection, or not in time. */
+  SHELL_UNREACHABLE: { readonly url: string; readonly reason: string };
+  /** The shell said no; `code` and `error` are its own. */
+  SHELL_REFUSED: {
+    readonly url: string;
+    readonly path: string;
+    readonly status: number;
+    readonly code: string;
+    readonly error: string;
+  };
+  /** The shell works on another database. */
+  SHELL_OTHER_DATABASE: { readonly url: string; readonly expected: string; readonly actual: string };
+  /** What answered is no shell of this version. */
+  SHELL_ANSWER_INVALID: { readonly url: string; readonly path: string; readonly issues: readonly string[] };
+}
+
+const shellMessage: Messages<ShellClientErrorDetails> = {
+  SHELL_URL_INVALID: ({ url, reason }) => `${url} cannot be the shell's address: ${reason}`,
+  SHELL_UNREACHABLE: ({ url, reason }) => `the shell at ${url} does not answer: ${reason}`,
+  SHELL_REFUSED: ({ url, path, status, code, error }) =>
+    `the shell at ${url} refused ${path} (${status} ${code}): ${error}`,
+  SHELL_OTHER_DATABASE: ({ url, expected, actual }) =>
+    `the shell at ${url} works on database ${actual}, not on ${expected}: it belongs to another home`,
+  SHELL_ANSWER_INVALID: ({ url, path, issues }) =>
+    `what answers ${path} at ${url} is no shell of this version: ${issues.join('; ')}`,
+};
+
+/** The shell did not do what was asked. */
+export class ShellClientError<
+  C extends keyof ShellClientErrorDetails = keyof ShellClientErrorDetails,
+> extends CodedError<ShellClientErrorDetails, C> {
+  override readonly name = 'ShellClientError';
+
+  constructor(code: C, details: ShellClientErrorDetails[C], options?: CodedErrorOptions) {
+    super(code, details, shellMessage[code](details), options);
+  }
+}
+
+/** Why no completion came. No detail carries a key. */
+export interface LlmErrorDetails {
+  /** No provider is configured. */
+  LLM_UNAVAILABLE: { readonly reason: string };
+  /** The provider refused the request or could not be reached. */
+  LLM_FAILED: {
+    readonly provider: string;
+    readonly model: string;
+    readonly status: number | null;
+    readonly reason: string;
+  };
+  /** The provider's answer holds no text. */
+  LLM_EMPTY: { readonly provider: string; readonly model: string; readonly stop_reason: string };
+}
+
+const llmMessage: Messages<LlmErrorDetails> = {
+  LLM_UNAVAILABLE: ({ reason }) => `no model is configured: ${reason}`,
+  LLM_FAILED: ({ provider, model, status, reason }) =>
+    `${provider} gave no completion of ${model}${status === null ? '' : ` (${status})`}: ${reason}`,
+  LLM_EMPTY: ({ provider, model, stop_reason }) =>
+    `${provider} answered for ${model} without text (${stop_reason})`,
+};
+
+/** No completion came. */
+export class LlmError<C extends keyof LlmErrorDetails = keyof LlmErrorDetails> extends CodedError<
+  LlmErrorDetails,
+  C
+> {
+  override readonly name = 'LlmError';
+
+  constructor(code: C, details: LlmErrorDetails[C], options?: CodedErrorOptions) {
+    super(code, details, llmMessage[code](details), options);
+  }
+}
+
+/** Why a stage's source could not be read, or a report not written. */
+export interface SourceErrorDetails {
+  /** A stage file or one it imports is missing or no file. */
+  SOURCE_MISSING: { readonly file: string; readonly imported_by: string | null };
+  /** A relative import leads out of the root. */
+  SOURCE_OUTSIDE: { readonly file: string; readonly imported_by: string | null };
+}
+
+const sourceMessage: Messages<SourceErrorDetails> = {
+  SOURCE_MISSING: ({ file, imported_by }) =>
+    `there is no file ${file}${imported_by === null ? '' : `, which ${imported_by} imports`}`,
+  SOURCE_OUTSIDE: ({ file, imported_by }) =>
+    `${file}${imported_by === null ? '' : `, which ${imported_by} imports,`} lies outside the stages' root`,
+};
+
+/** A stage's source could not be read. */
+export class SourceError<C extends keyof SourceErrorDetails = keyof SourceErrorDetails> extends CodedError<
+  SourceErrorDetails,
+  C
+> {
+  override readonly name = 'SourceError';
+
+  constructor(code: C, details: SourceErrorDetails[C], options?: CodedErrorOptions) {
+    super(code, details, sourceMessage[code](details), options);
+  }
+}
