@@ -219,7 +219,7 @@ export class LlmError<C extends keyof LlmErrorDetails = keyof LlmErrorDetails> e
   }
 }
 
-/** Why a stage's source could not be read, or a report not written. */
+/** Why a stage's source could not be read. */
 export interface SourceErrorDetails {
   /** A stage file or one it imports is missing or no file. */
   SOURCE_MISSING: { readonly file: string; readonly imported_by: string | null };
@@ -243,5 +243,27 @@ export class SourceError<C extends keyof SourceErrorDetails = keyof SourceErrorD
 
   constructor(code: C, details: SourceErrorDetails[C], options?: CodedErrorOptions) {
     super(code, details, sourceMessage[code](details), options);
+  }
+}
+
+/** Why a report was not written. */
+export interface ReportErrorDetails {
+  /** The file system refused the file. */
+  REPORT_UNWRITABLE: { readonly file: string; readonly reason: string };
+}
+
+const reportMessage: Messages<ReportErrorDetails> = {
+  REPORT_UNWRITABLE: ({ file, reason }) => `the report ${file} could not be written: ${reason}`,
+};
+
+/** A report was not written. */
+export class ReportError<C extends keyof ReportErrorDetails = keyof ReportErrorDetails> extends CodedError<
+  ReportErrorDetails,
+  C
+> {
+  override readonly name = 'ReportError';
+
+  constructor(code: C, details: ReportErrorDetails[C], options?: CodedErrorOptions) {
+    super(code, details, reportMessage[code](details), options);
   }
 }
