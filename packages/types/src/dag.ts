@@ -107,6 +107,12 @@ export const Task = z.strictObject({
   /** Latest per `agent:{reviewer_id}` (verdicts from reports) or per login (people). */
   reviews: z.record(z.string(), Review),
   checks: Checks,
+  /** How often a person has answered for it: makes an action that ended for good before the answer a new one after it. */
+  episode: z.number().int().min(0).optional(),
+  /** Pull requests of it that were closed without merge. */
+  reworks: z.number().int().min(0).optional(),
+  /** The latest reviewer process; `over` once it reported, exited or its head was superseded. */
+  reviewer_run: z.strictObject({ process_id: z.string(), over: z.boolean() }).nullable().optional(),
 });
 export type Task = z.infer<typeof Task>;
 
