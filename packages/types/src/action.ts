@@ -34,7 +34,13 @@ const base = {
 
 /** What is intended. The causes per type stand in docs/architecture.md. */
 export const Action = z.discriminatedUnion('type', [
-  z.strictObject({ ...base, type: z.literal('create_issue'), title: z.string(), body: z.string(), labels: z.array(z.string()) }),
+  z.strictObject({
+    ...base,
+    type: z.literal('create_issue'),
+    title: z.string(),
+    body: z.string(),
+    labels: z.array(z.string()),
+  }),
   z.strictObject({
     ...base,
     type: z.literal('spawn_agent'),
@@ -46,15 +52,45 @@ export const Action = z.discriminatedUnion('type', [
     pr_number: number.nullable(),
     head_sha: Sha.nullable(),
   }),
-  z.strictObject({ ...base, type: z.literal('submit_pr_for_review'), pr_number: number, reviewer_id: Id, head_sha: Sha }),
+  z.strictObject({
+    ...base,
+    type: z.literal('submit_pr_for_review'),
+    pr_number: number,
+    reviewer_id: Id,
+    head_sha: Sha,
+  }),
   z.strictObject({ ...base, type: z.literal('merge_pr'), pr_number: number, head_sha: Sha }),
   z.strictObject({ ...base, type: z.literal('mark_done'), issue_number: number, pr_number: number }),
   z.strictObject({ ...base, type: z.literal('notify_agent'), issue_number: number, message: z.string() }),
-  z.strictObject({ ...base, type: z.literal('supervisor'), action: z.enum(['probe', 'restart', 'reassign']), reason: z.string(), message: z.string() }),
-  z.strictObject({ ...base, type: z.literal('escalate'), reason_code: z.string(), reason: z.string(), message: z.string(), pr_number: number.nullable() }),
-  z.strictObject({ ...base, type: z.literal('stop_agent'), process_id: z.string(), grace_ms: z.number().int().min(0) }),
+  z.strictObject({
+    ...base,
+    type: z.literal('supervisor'),
+    action: z.enum(['probe', 'restart', 'reassign']),
+    reason: z.string(),
+    message: z.string(),
+  }),
+  z.strictObject({
+    ...base,
+    type: z.literal('escalate'),
+    reason_code: z.string(),
+    reason: z.string(),
+    message: z.string(),
+    pr_number: number.nullable(),
+  }),
+  z.strictObject({
+    ...base,
+    type: z.literal('stop_agent'),
+    process_id: z.string(),
+    grace_ms: z.number().int().min(0),
+  }),
   z.strictObject({ ...base, type: z.literal('cleanup'), branch: z.string(), merge_sha: Sha.nullable() }),
-  z.strictObject({ ...base, type: z.literal('deliver_webhook'), url: z.string(), body: z.unknown(), secret_env: z.string().nullable() }),
+  z.strictObject({
+    ...base,
+    type: z.literal('deliver_webhook'),
+    url: z.string(),
+    body: z.unknown(),
+    secret_env: z.string().nullable(),
+  }),
   z.strictObject({ ...base, type: z.literal('close_sprint') }),
 ]);
 export type Action = z.infer<typeof Action>;

@@ -69,7 +69,11 @@ export const RetroOutput = z.strictObject({
 export type RetroOutput = z.infer<typeof RetroOutput>;
 
 /** KV `caloron:active_sprint`: the sprint that cron jobs with `input_from` work on. */
-export const ActiveSprint = z.strictObject({ sprint_id: Id, repo: RepoName, stall_threshold_m: z.number().positive() });
+export const ActiveSprint = z.strictObject({
+  sprint_id: Id,
+  repo: RepoName,
+  stall_threshold_m: z.number().positive(),
+});
 export type ActiveSprint = z.infer<typeof ActiveSprint>;
 
 /** The project's settings: file caloron.json, mirrored to KV `caloron:config`. */

@@ -133,7 +133,10 @@ export const Cursors = z.strictObject({
   v: z.literal(1),
   /** Highest log seq whose agents' and actions' events were consumed. */
   log_seq: z.number().int().min(0),
-  forge: z.record(z.string(), z.strictObject({ updated_at: Timestamp.nullable(), etag: z.string().nullable() })),
+  forge: z.record(
+    z.string(),
+    z.strictObject({ updated_at: Timestamp.nullable(), etag: z.string().nullable() }),
+  ),
 });
 export type Cursors = z.infer<typeof Cursors>;
 

@@ -37,12 +37,24 @@ export type HumanWord = z.infer<typeof HumanWord>;
 
 /** What happened. Rows of the event log carry `type` as their kind. */
 export const Event = z.discriminatedUnion('type', [
-  z.strictObject({ ...base, type: z.literal('issue_opened'), issue_number: number, labels: z.array(z.string()), marker: Marker.nullable() }),
+  z.strictObject({
+    ...base,
+    type: z.literal('issue_opened'),
+    issue_number: number,
+    labels: z.array(z.string()),
+    marker: Marker.nullable(),
+  }),
   z.strictObject({ ...base, type: z.literal('issue_closed'), issue_number: number }),
   z.strictObject({ ...base, type: z.literal('issue_reopened'), issue_number: number }),
   z.strictObject({ ...base, type: z.literal('label_added'), issue_number: number, label: z.string() }),
   z.strictObject({ ...base, type: z.literal('label_removed'), issue_number: number, label: z.string() }),
-  z.strictObject({ ...base, type: z.literal('issue_comment'), issue_number: number, comment_id: number, body: z.string() }),
+  z.strictObject({
+    ...base,
+    type: z.literal('issue_comment'),
+    issue_number: number,
+    comment_id: number,
+    body: z.string(),
+  }),
   z.strictObject({ ...base, type: z.literal('pr_opened'), ...pr }),
   z.strictObject({ ...base, type: z.literal('pr_updated'), ...pr }),
   z.strictObject({ ...base, type: z.literal('pr_closed'), ...pr }),
@@ -57,15 +69,40 @@ export const Event = z.discriminatedUnion('type', [
     body: z.string(),
     review_state: z.enum(['approved', 'changes_requested', 'commented', 'dismissed']),
   }),
-  z.strictObject({ ...base, type: z.literal('checks_changed'), pr_number: number, head_sha: Sha, checks: Checks }),
+  z.strictObject({
+    ...base,
+    type: z.literal('checks_changed'),
+    pr_number: number,
+    head_sha: Sha,
+    checks: Checks,
+  }),
   z.strictObject({ ...base, type: z.literal('agent_reported'), report: Report }),
-  z.strictObject({ ...base, type: z.literal('agent_exited'), process_id: z.string(), task_id: Id, role: Role, exit: Exit }),
+  z.strictObject({
+    ...base,
+    type: z.literal('agent_exited'),
+    process_id: z.string(),
+    task_id: Id,
+    role: Role,
+    exit: Exit,
+  }),
   z.strictObject({ ...base, type: z.literal('action_succeeded'), action: Action, result: ActionResult }),
-  z.strictObject({ ...base, type: z.literal('action_failed'), action: Action, error: ActionError, final: z.boolean() }),
+  z.strictObject({
+    ...base,
+    type: z.literal('action_failed'),
+    action: Action,
+    error: ActionError,
+    final: z.boolean(),
+  }),
   z.strictObject({ ...base, type: z.literal('human_command'), task_id: Id, word: HumanWord }),
 ]);
 export type Event = z.infer<typeof Event>;
 export type EventType = Event['type'];
 
 /** The events a sprint reads from the log; all others come from the forge. */
-export const LOG_EVENT_TYPES = ['agent_reported', 'agent_exited', 'action_succeeded', 'action_failed', 'human_command'] as const satisfies readonly EventType[];
+export const LOG_EVENT_TYPES = [
+  'agent_reported',
+  'agent_exited',
+  'action_succeeded',
+  'action_failed',
+  'human_command',
+] as const satisfies readonly EventType[];

@@ -97,7 +97,16 @@ export interface ForgeRepo {
   whoami(): Promise<string>;
   info(): Promise<ForgeRepoInfo>;
   /** Newest first. `[]` for an empty repository. */
-  commits(limit: number): Promise<readonly { readonly sha: Sha; readonly message: string; readonly author: string | null; readonly at: Timestamp }[]>;
+  commits(
+    limit: number,
+  ): Promise<
+    readonly {
+      readonly sha: Sha;
+      readonly message: string;
+      readonly author: string | null;
+      readonly at: Timestamp;
+    }[]
+  >;
   /** Bytes per language. */
   languages(): Promise<Readonly<Record<string, number>>>;
 
@@ -122,20 +131,50 @@ export interface ForgeRepo {
   pullsOfBranch(branch: string): Promise<readonly ForgePull[]>;
 
   /** Creates a missing label or leaves an existing one as it is. */
-  ensureLabel(label: string, options?: { readonly color?: string; readonly description?: string }): Promise<void>;
-  createIssue(issue: { readonly title: string; readonly body: string; readonly labels: readonly string[] }): Promise<ForgeIssue>;
+  ensureLabel(
+    label: string,
+    options?: { readonly color?: string; readonly description?: string },
+  ): Promise<void>;
+  createIssue(issue: {
+    readonly title: string;
+    readonly body: string;
+    readonly labels: readonly string[];
+  }): Promise<ForgeIssue>;
   comment(issue_number: number, body: string): Promise<ForgeComment>;
   addLabels(issue_number: number, labels: readonly string[]): Promise<void>;
   /** A label that is not there is no error. */
   removeLabel(issue_number: number, label: string): Promise<void>;
   closeIssue(issue_number: number): Promise<void>;
   reopenIssue(issue_number: number): Promise<void>;
-  createPull(pull: { readonly title: string; readonly body: string; readonly head: string; readonly base: string }): Promise<ForgePull>;
-  updatePull(pr_number: number, change: { readonly body?: string; readonly state?: 'open' | 'closed' }): Promise<ForgePull>;
+  createPull(pull: {
+    readonly title: string;
+    readonly body: string;
+    readonly head: string;
+    readonly base: string;
+  }): Promise<ForgePull>;
+  updatePull(
+    pr_number: number,
+    change: { readonly body?: string; readonly state?: 'open' | 'closed' },
+  ): Promise<ForgePull>;
   requestReview(pr_number: number, logins: readonly string[]): Promise<void>;
   /** FORGE_SELF_REVIEW when the host refuses a verdict on one's own pull request. */
-  review(pr_number: number, review: { readonly event: 'APPROVE' | 'REQUEST_CHANGES' | 'COMMENT'; readonly body: string; readonly commit_id: Sha }): Promise<ForgeReview>;
+  review(
+    pr_number: number,
+    review: {
+      readonly event: 'APPROVE' | 'REQUEST_CHANGES' | 'COMMENT';
+      readonly body: string;
+      readonly commit_id: Sha;
+    },
+  ): Promise<ForgeReview>;
   /** FORGE_NOT_MERGEABLE (conflict, closed, checks), FORGE_HEAD_MOVED (`sha` is not the head). */
-  merge(pr_number: number, merge: { readonly sha: Sha; readonly method: MergeMethod; readonly title?: string; readonly message?: string }): Promise<{ readonly merge_sha: Sha }>;
+  merge(
+    pr_number: number,
+    merge: {
+      readonly sha: Sha;
+      readonly method: MergeMethod;
+      readonly title?: string;
+      readonly message?: string;
+    },
+  ): Promise<{ readonly merge_sha: Sha }>;
   deleteBranch(branch: string): Promise<void>;
 }

@@ -4,18 +4,27 @@ import { z } from 'zod';
 export const ID_PATTERN = /^[a-z0-9_-]{1,64}$/;
 
 /** The id of a sprint, a task or an agent. */
-export const Id = z.string().regex(ID_PATTERN, 'expected an id like login-form: a-z, 0-9, _ and -, at most 64').meta({ title: 'Id' });
+export const Id = z
+  .string()
+  .regex(ID_PATTERN, 'expected an id like login-form: a-z, 0-9, _ and -, at most 64')
+  .meta({ title: 'Id' });
 export type Id = z.infer<typeof Id>;
 
 /** A git commit: 40 lower-case hex digits. */
-export const Sha = z.string().regex(/^[0-9a-f]{40}$/, 'expected a commit of 40 hex digits').meta({ title: 'Sha' });
+export const Sha = z
+  .string()
+  .regex(/^[0-9a-f]{40}$/, 'expected a commit of 40 hex digits')
+  .meta({ title: 'Sha' });
 export type Sha = z.infer<typeof Sha>;
 
 /** A repository as the forge names it: `owner/name`. */
 export const RepoName = z
   .string()
   .regex(/^[A-Za-z0-9_.-]{1,100}\/[A-Za-z0-9_.-]{1,100}$/, 'expected a repository like owner/name')
-  .refine((name) => !name.split('/').some((part) => /^\.+$/.test(part)), 'expected a repository like owner/name')
+  .refine(
+    (name) => !name.split('/').some((part) => /^\.+$/.test(part)),
+    'expected a repository like owner/name',
+  )
   .meta({ title: 'RepoName' });
 export type RepoName = z.infer<typeof RepoName>;
 

@@ -1,7 +1,21 @@
 export { ID_PATTERN, Id, RepoName, Sha, slug, TokenEnv } from './ids.ts';
 export { addMs, epochMs, minutesBetween, Timestamp, timestampOf, toTimestamp } from './time.ts';
 export { entriesOf } from './record.ts';
-export { branchOf, Checks, Cursors, DagState, markerOf, MergeMethod, Mode, parseMarker, Review, Role, Sprint, Status, Task } from './dag.ts';
+export {
+  branchOf,
+  Checks,
+  Cursors,
+  DagState,
+  markerOf,
+  MergeMethod,
+  Mode,
+  parseMarker,
+  Review,
+  Role,
+  Sprint,
+  Status,
+  Task,
+} from './dag.ts';
 export { Event, HumanWord, LOG_EVENT_TYPES, Marker } from './event.ts';
 export type { EventType } from './event.ts';
 export { Action, ActionError, ActionResult, OutboxRow } from './action.ts';

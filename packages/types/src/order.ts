@@ -58,7 +58,13 @@ export type StubStep = z.infer<typeof StubStep>;
 export const StubScript = z.strictObject({
   v: z.literal(1),
   attempts: z
-    .array(z.strictObject({ steps: z.array(StubStep), exit_code: z.number().int().optional(), feedback: Feedback.partial().optional() }))
+    .array(
+      z.strictObject({
+        steps: z.array(StubStep),
+        exit_code: z.number().int().optional(),
+        feedback: Feedback.partial().optional(),
+      }),
+    )
     .min(1),
 });
 export type StubScript = z.infer<typeof StubScript>;

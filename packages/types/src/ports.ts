@@ -3,7 +3,16 @@ import type { Cursors, DagState } from './dag.ts';
 import type { Event } from './event.ts';
 import type { ForgeRepo, ForgeTarget } from './forge-port.ts';
 import type { Id } from './ids.ts';
-import type { CleanupReply, CleanupRequest, HealthReply, SpawnReply, SpawnRequest, StatusReply, StopReply, StopRequest } from './shell-api.ts';
+import type {
+  CleanupReply,
+  CleanupRequest,
+  HealthReply,
+  SpawnReply,
+  SpawnRequest,
+  StatusReply,
+  StopReply,
+  StopRequest,
+} from './shell-api.ts';
 import type { Timestamp } from './time.ts';
 
 /** `kv.read`: the projection of the event log. */
@@ -17,7 +26,11 @@ export interface KvRead {
 /** `kv.write`. */
 export interface KvWrite {
   /** Equal bytes write nothing and keep the rev. `expect_rev` 0 means absent; another rev throws STORE_CONFLICT. */
-  put(key: string, value: unknown, options?: { readonly expect_rev?: number }): Promise<{ readonly rev: number }>;
+  put(
+    key: string,
+    value: unknown,
+    options?: { readonly expect_rev?: number },
+  ): Promise<{ readonly rev: number }>;
   /** False when there was nothing to delete. */
   delete(key: string): Promise<boolean>;
 }
@@ -31,7 +44,10 @@ export interface LoggedEvent {
 /** `log.read`. */
 export interface LogRead {
   /** Agents' and actions' events (LOG_EVENT_TYPES) of one sprint with seq > after, oldest first; `last_seq` is the log's newest seq at that moment. */
-  since(query: { readonly sprint_id: Id; readonly after: number }): Promise<{ readonly events: readonly LoggedEvent[]; readonly last_seq: number }>;
+  since(query: {
+    readonly sprint_id: Id;
+    readonly after: number;
+  }): Promise<{ readonly events: readonly LoggedEvent[]; readonly last_seq: number }>;
   /** Of the given forge event ids, those this sprint has consumed already. */
   seen(sprint_id: Id, event_ids: readonly string[]): Promise<readonly string[]>;
 }
@@ -76,7 +92,11 @@ export interface StateCommit {
 /** `outbox`: intended effects. Every step checks the run's fence and appends its event in the same transaction. */
 export interface Outbox {
   /** Rows that may run at `now`, oldest first: pending; failed with next_at <= now; running ones whose lease is lost (`interrupted`). */
-  due(query: { readonly sprint_id: Id; readonly now: Timestamp; readonly limit: number }): Promise<readonly (OutboxRow & { readonly interrupted: boolean })[]>;
+  due(query: {
+    readonly sprint_id: Id;
+    readonly now: Timestamp;
+    readonly limit: number;
+  }): Promise<readonly (OutboxRow & { readonly interrupted: boolean })[]>;
   /** Compare-and-set to running before acting; false when another run has it. Counts the attempt. */
   start(action_id: string): Promise<boolean>;
   /** Records the effect and appends `action_succeeded`. */
@@ -111,7 +131,11 @@ export interface Shells {
 export interface Llm {
   /** False when no provider is configured: nothing is sent then. */
   readonly available: boolean;
-  complete(request: { readonly system: string; readonly prompt: string; readonly max_tokens: number }): Promise<{ readonly text: string; readonly model: string; readonly tokens_used: number }>;
+  complete(request: {
+    readonly system: string;
+    readonly prompt: string;
+    readonly max_tokens: number;
+  }): Promise<{ readonly text: string; readonly model: string; readonly tokens_used: number }>;
 }
 
 /** `clock`. */

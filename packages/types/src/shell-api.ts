@@ -12,7 +12,10 @@ export const SpawnRequest = z.strictObject({
   agent_id: Id,
   repo: RepoName,
   worktree_base: z.string().optional(),
-  action_id: z.string().regex(/^[0-9a-f]{32}$/).optional(),
+  action_id: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .optional(),
   role: Role.optional(),
   mode: Mode.optional(),
   attempt: z.number().int().min(1).optional(),
@@ -67,7 +70,11 @@ export const StopRequest = z.strictObject({
 export type StopRequest = z.infer<typeof StopRequest>;
 
 /** How the stopped process ended and where its unfinished work was kept. */
-export const StopReply = z.strictObject({ ok: z.literal(true), exit: Exit.nullable(), wip_ref: z.string().nullable() });
+export const StopReply = z.strictObject({
+  ok: z.literal(true),
+  exit: Exit.nullable(),
+  wip_ref: z.string().nullable(),
+});
 export type StopReply = z.infer<typeof StopReply>;
 
 /** `POST /credential`: an agent asks for the forge token of its role. */
@@ -88,7 +95,11 @@ export const CleanupRequest = z.strictObject({ sprint_id: Id, task_id: Id, merge
 export type CleanupRequest = z.infer<typeof CleanupRequest>;
 
 /** Whether the worktree was removed, and why not. */
-export const CleanupReply = z.strictObject({ ok: z.literal(true), removed: z.boolean(), reason: z.string().nullable() });
+export const CleanupReply = z.strictObject({
+  ok: z.literal(true),
+  removed: z.boolean(),
+  reason: z.string().nullable(),
+});
 export type CleanupReply = z.infer<typeof CleanupReply>;
 
 /** `GET /health`, without a token. */

@@ -1,0 +1,98 @@
+import { keys, Timestamp } from '@caloron/types';
+import { Command } from 'commander';
+
+import { loadState, runCommand, sprintId } from '../context.ts';
+import { CliError } from '../errors.ts';
+import { type Io, renderTable } from '../output.ts';
+import { showLine, tell } from '../story.ts';
+
+/** `caloron history`: all sprints of this home. */
+export function historyCommand(io: Io): Command {
+  const head = ['sprint', 'status', 'done', 'started', 'ended', 'repo'] as const;
+  const command = new Command('history').description('all sprints of this home').action(() =>
+    runCommand(command, io, async (context) => {
+      const { store } = context.runtime();
+      const sprints = await Promise.all(
+        store.sprints().map(async (sprint_id) => {
+          const state = await loadState(context, sprint_id);
+          const time = async (key: string): Promise<string> =>
+            Timestamp.safeParse((await store.kv.get(key))?.value).data ?? '-';
+          const tasks = Object.values(state.tasks);
+          const done = tasks.filter(({ status }) => status === 'Done').length;
+          return {
+            sprint_id,
+            status: state.status,
+            done,
+            tasks: tasks.length,
+            started_at: await time(keys.startedAt(sprint_id)),
+            ended_at: await time(keys.endedAt(sprint_id)),
+            repo: state.sprint.repo,
+          };
+        }),
+      );
+      const rows = sprints.map((sprint) => [
+        sprint.sprint_id,
+        sprint.status,
+        `${sprint.done}/${sprint.tasks}`,
+        sprint.started_at,
+        sprint.ended_at,
+        sprint.repo,
+      ]);
+      return {
+        data: sprints,
+        text: rows.length === 0 ? 'no sprint yet' : renderTable(head, rows),
+        table: { head, rows },
+      };
+    }),
+  );
+  return command;
+}
+
+/** `caloron show TASK`: what happened to one task, and why. */
+export function showCommand(io: Io): Command {
+  const command = new Command('show')
+    .description('what happened to a task')
+    .argument('<task>', 'id of the task')
+    .option('--sprint <id>', 'the sprint (default: the active one)')
+    .action((task_id: string, options: { readonly sprint?: string }) =>
+      runCommand(command, io, async (context) => {
+        const sprint_id = await sprintId(context, options.sprint);
+        const state = await loadState(context, sprint_id);
+        const task = state.tasks[task_id];
+        if (task === undefined)
+          throw new CliError('CLI_TASK_UNKNOWN', { task: task_id, sprint: sprint_id, known: state.order });
+        const story = context
+          .runtime()
+          .store.events.read({ after: 0, sprint_id })
+          .map(tell)
+          .filter((line) => line?.task === task_id);
+        const lines = story.flatMap((line) => (line === undefined ? [] : [showLine(line)]));
+        const reviews = Object.entries(task.reviews).map(
+          ([who, review]) => `  ${who}: ${review.state} on ${review.head_sha.slice(0, 8)}`,
+        );
+        const facts = [
+          `${task.id}: ${task.title}`,
+          `  ${task.status}${task.status_reason === null ? '' : ` (${task.status_reason})`} since ${task.status_at}`,
+          `  agent ${task.agent_id}, reviewer ${task.reviewer_id ?? '-'}, attempts ${task.attempt}, review cycles ${task.review_cycles}`,
+          `  issue ${task.issue_number ?? '-'}, PR ${task.pr_number ?? '-'}, branch ${task.branch}, head ${task.head_sha?.slice(0, 8) ?? '-'}, base ${task.base_sha?.slice(0, 8) ?? '-'}`,
+          ...(task.depends_on.length === 0 ? [] : [`  after ${task.depends_on.join(', ')}`]),
+        ];
+        return { data: { task, story }, text: [...facts, ...reviews, '', ...lines].join('\n') };
+      }),
+    );
+  return command;
+}
+
+/** `caloron state`: a sprint's whole state as JSON. */
+export function stateCommand(io: Io): Command {
+  const command = new Command('state')
+    .description('the whole state of a sprint, as JSON')
+    .option('--sprint <id>', 'the sprint (default: the active one)')
+    .action((options: { readonly sprint?: string }) =>
+      runCommand(command, io, async (context) => {
+        const state = await loadState(context, await sprintId(context, options.sprint));
+        return { data: state, text: JSON.stringify(state, null, 2) };
+      }),
+    );
+  return command;
+}

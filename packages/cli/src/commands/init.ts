@@ -1,0 +1,116 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+
+import { loadCatalog } from '@caloron/scheduler';
+import { ProjectConfig, RepoName } from '@caloron/types';
+import { Command } from 'commander';
+
+import { compositionPath, runCommand } from '../context.ts';
+import { CliError } from '../errors.ts';
+import type { Io } from '../output.ts';
+import { writeStages } from '../stages.ts';
+
+interface Options {
+  readonly repo: string;
+  readonly host?: string;
+  readonly tokenEnv?: string;
+  readonly reviewerTokenEnv?: string;
+  readonly framework?: string;
+  readonly verify?: readonly string[];
+  readonly force?: boolean;
+}
+
+/** `caloron init`: writes caloron.json, scheduler.json and the stage store. */
+export function initCommand(io: Io): Command {
+  const command = new Command('init')
+    .description('write caloron.json, scheduler.json and the stage store for a repository')
+    .requiredOption('--repo <owner/name>', 'the repository to work on')
+    .option('--host <url>', 'API address of the forge (default: github.com)')
+    .option('--token-env <name>', 'variable that holds the agents’ token')
+    .option('--reviewer-token-env <name>', 'variable that holds the reviewers’ token')
+    .option('--framework <name>', 'what agents run')
+    .option('--verify <argv...>', 'command that must exit 0 before a change is approved')
+    .option('--force', 'replace files that exist')
+    .action((options: Options) =>
+      runCommand(command, io, async ({ home }) => {
+        const config = projectConfig(options);
+        mkdirSync(join(home.dir, '.caloron'), { recursive: true });
+        const scheduler_file = join(home.dir, 'scheduler.json');
+        const files = [
+          [home.project_file, config],
+          [scheduler_file, schedulerConfig(home.dir)],
+        ] as const;
+        for (const [path] of files) {
+          if (existsSync(path) && options.force !== true)
+            throw new CliError(
+              'CLI_FILE_EXISTS',
+              { path },
+              { hint: 'edit it, or replace both files: caloron init … --force' },
+            );
+        }
+        for (const [path, value] of files) writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`);
+        const store = join(home.dir, '.noether', 'store.json');
+        const stages = await writeStages(store, loadCatalog());
+        const written = [...files.map(([path]) => path), store];
+        return {
+          data: { written, stages: stages.length, config },
+          text: [
+            ...written.map((path) => `wrote ${relative(process.cwd(), path) || path}`),
+            '',
+            `Next: put a token into ${config.token_env}, then`,
+            '  ./caloron up',
+            `  ./caloron kickoff "- [first-task] What to do" --repo ${options.repo}`,
+          ].join('\n'),
+        };
+      }),
+    );
+  return command;
+}
+
+function projectConfig(options: Options): ProjectConfig {
+  const parsed = ProjectConfig.safeParse({
+    repo: options.repo,
+    ...(options.host === undefined ? {} : { host: options.host }),
+    ...(options.tokenEnv === undefined ? {} : { token_env: options.tokenEnv }),
+    ...(options.reviewerTokenEnv === undefined ? {} : { reviewer_token_env: options.reviewerTokenEnv }),
+    ...(options.framework === undefined ? {} : { framework: options.framework }),
+    ...(options.verify === undefined ? {} : { verify: [options.verify] }),
+  });
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  throw new CliError(
+    'CLI_USAGE',
+    { problem: problems.join('; ') },
+    { hint: `a repository is named like ${RepoName.parse('owner/name')}` },
+  );
+}
+
+/** A tick every minute and at once when something arrived; the retro when the sprint is complete. */
+function schedulerConfig(dir: string): unknown {
+  const graph = (name: string): string => {
+    const path = compositionPath(name);
+    const near = relative(dir, path);
+    return near.startsWith('..') ? path : near;
+  };
+  const input_from = 'kv:caloron:active_sprint';
+  return {
+    store_path: '.noether/store.json',
+    jobs: [
+      {
+        name: 'sprint-tick',
+        cron: '* * * * *',
+        graph: graph('sprint_tick'),
+        input_from,
+        on: [
+          'agent_reported',
+          'agent_exited',
+          'action_succeeded',
+          'action_failed',
+          'human_command',
+          'sprint.started',
+        ],
+      },
+      { name: 'retro', cron: '0 18 * * 5', graph: graph('retro'), input_from, on: ['sprint.completed'] },
+    ],
+  };
+}

@@ -1,0 +1,33 @@
+import { TickOutput } from '@caloron/types';
+import { Command } from 'commander';
+
+import { loadState, runCommand, runComposition, sprintId } from '../context.ts';
+import type { Io } from '../output.ts';
+
+/** `caloron tick`: one tick now, beside the scheduler's. */
+export function tickCommand(io: Io): Command {
+  const command = new Command('tick')
+    .description('run one tick of a sprint now')
+    .option('--sprint <id>', 'the sprint (default: the active one)')
+    .action((options: { readonly sprint?: string }) =>
+      runCommand(command, io, async (context) => {
+        const sprint_id = await sprintId(context, options.sprint);
+        const { sprint } = await loadState(context, sprint_id);
+        const { run_id, status, output } = await runComposition(context, 'sprint_tick', {
+          sprint_id,
+          repo: sprint.repo,
+        });
+        if (status === 'skipped')
+          return { data: output, text: 'skipped: another tick of this sprint is running' };
+        const tick = TickOutput.parse(output);
+        const lines = [
+          ...tick.actions_taken.map((taken) => `  ${taken}`),
+          ...tick.errors.map((error) => `  error: ${error}`),
+          ...Object.entries(tick.stuck).map(([task, reason]) => `  waits: ${task}: ${reason}`),
+        ];
+        const head = `tick ${run_id.slice(0, 8)}: ${tick.complete ? 'the sprint is complete' : `${tick.actions_taken.length} actions taken`}`;
+        return { data: tick, text: [head, ...lines].join('\n') };
+      }),
+    );
+  return command;
+}

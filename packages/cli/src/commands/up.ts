@@ -1,0 +1,133 @@
+import { join } from 'node:path';
+
+import { createShells } from '@caloron/capabilities/shell';
+import { loadCatalog } from '@caloron/scheduler';
+import { Command } from 'commander';
+
+import { type Context, runCommand } from '../context.ts';
+import { CliError } from '../errors.ts';
+import type { Io } from '../output.ts';
+import {
+  forgetServices,
+  knownServices,
+  rememberServices,
+  type Service,
+  startService,
+  stopService,
+} from '../services.ts';
+import { writeStages } from '../stages.ts';
+
+/** An agent stopped by `down --agents` has this long to end by itself. */
+const AGENT_GRACE_MS = 10_000;
+
+function present(variables: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(variables).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
+}
+
+/** `caloron up`: starts shell and scheduler for this home; they go on when the terminal closes. */
+export function upCommand(io: Io): Command {
+  const command = new Command('up')
+    .description('start the shell and the scheduler for this home')
+    .option('--config <path>', 'scheduler config', 'scheduler.json')
+    .option('--shell-port <n>', 'port of the shell; 0 takes a free one', '0')
+    .action((options: { readonly config: string; readonly shellPort: string }) =>
+      runCommand(command, io, async ({ home, environment, cwd }) => {
+        const running = knownServices(home.dir);
+        if (running.length > 0) {
+          const services = running.map(({ name, pid }) => `${name} (pid ${pid})`);
+          throw new CliError(
+            'CLI_ALREADY_UP',
+            { home: home.dir, services },
+            { hint: './caloron down stops them' },
+          );
+        }
+        await writeStages(join(home.dir, '.noether', 'store.json'), loadCatalog());
+        const log_dir = join(home.dir, '.caloron', 'logs');
+        const env = present(environment.variables);
+        const services: Service[] = [];
+        try {
+          const shell = await startService({
+            name: 'caloron-shell',
+            args: ['--port', options.shellPort, '--home', home.dir],
+            env,
+            cwd,
+            log_dir,
+          });
+          services.push(shell);
+          const args = ['--config', options.config, '--home', home.dir, '--port', '0'];
+          services.push(
+            await startService({
+              name: 'noether-scheduler',
+              args,
+              env: { ...env, CALORON_SHELL_URL: shell.url },
+              cwd: home.dir,
+              log_dir,
+            }),
+          );
+        } catch (error) {
+          await Promise.all(services.map(stopService));
+          throw error;
+        }
+        rememberServices(home.dir, services);
+        const lines = services.map(({ name, url, pid }) => `${name.padEnd(18)} ${url} (pid ${pid})`);
+        return { data: services, text: [...lines, '', 'Stop them: ./caloron down'].join('\n') };
+      }),
+    );
+  return command;
+}
+
+async function stopAgents({ environment, runtime }: Context, shell: Service | undefined): Promise<number> {
+  const open = runtime().store.processes.open();
+  if (open.length === 0) return 0;
+  if (shell === undefined)
+    throw new CliError(
+      'CLI_NOT_FOUND',
+      { what: 'running process', id: 'caloron-shell' },
+      { hint: './caloron up, then ./caloron down --agents' },
+    );
+  const client = createShells({
+    url: shell.url,
+    token: environment.shell_token,
+    db_id: runtime().store.db_id,
+  }).open(null);
+  await Promise.all(open.map(({ process_id }) => client.stop({ process_id, grace_ms: AGENT_GRACE_MS })));
+  return open.length;
+}
+
+/** `caloron down`: stops what `up` or `demo --keep` started; agents go on unless `--agents`. */
+export function downCommand(io: Io): Command {
+  const command = new Command('down')
+    .description('stop the processes of this home; agents go on unless --agents')
+    .option('--agents', 'end the agents too; their uncommitted work is kept')
+    .action((options: { readonly agents?: boolean }) =>
+      runCommand(command, io, async (context) => {
+        const { home } = context;
+        const services = knownServices(home.dir);
+        await Promise.all(services.filter(({ name }) => name === 'noether-scheduler').map(stopService));
+        const agents =
+          options.agents === true
+            ? await stopAgents(
+                context,
+                services.find(({ name }) => name === 'caloron-shell'),
+              )
+            : 0;
+        await Promise.all(services.map(stopService));
+        forgetServices(home.dir);
+        const left = context.runtime().store.processes.open().length;
+        const lines = [
+          ...services.map(({ name, pid }) => `${name} (pid ${pid}) stopped`),
+          ...(agents === 0 ? [] : [`${agents} agents ended`]),
+          ...(left === 0
+            ? []
+            : [`${left} agents go on; end them too: ./caloron up && ./caloron down --agents`]),
+        ];
+        return {
+          data: { stopped: services, agents, left },
+          text: lines.length === 0 ? 'nothing was running' : lines.join('\n'),
+        };
+      }),
+    );
+  return command;
+}

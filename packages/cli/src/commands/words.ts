@@ -1,0 +1,47 @@
+import { systemClock } from '@caloron/capabilities/clock';
+import { systemRandom } from '@caloron/capabilities/random';
+import type { HumanWord } from '@caloron/types';
+import { Command } from 'commander';
+
+import { loadState, runCommand, sprintId } from '../context.ts';
+import { CliError } from '../errors.ts';
+import type { Io } from '../output.ts';
+
+const WORDS: readonly (readonly [command: string, word: HumanWord, what: string])[] = [
+  ['resolve', 'resolved', 'say that what blocked a task is out of the way'],
+  ['assign-human', 'assign-human', 'take a task from its agent; a person does it'],
+  ['break-down', 'break-down', 'say that a task is too large'],
+  ['take-over', 'caloron:take-over', 'take a task over, with its branch and pull request'],
+];
+
+/** `caloron resolve|assign-human|break-down|take-over TASK`: a person's word, as a comment on the issue would be. */
+export function wordCommands(io: Io): readonly Command[] {
+  return WORDS.map(([name, word, what]) => {
+    const command = new Command(name)
+      .description(what)
+      .argument('<task>', 'id of the task')
+      .option('--sprint <id>', 'the sprint (default: the active one)')
+      .action((task_id: string, options: { readonly sprint?: string }) =>
+        runCommand(command, io, async (context) => {
+          const sprint_id = await sprintId(context, options.sprint);
+          const state = await loadState(context, sprint_id);
+          if (state.tasks[task_id] === undefined)
+            throw new CliError('CLI_TASK_UNKNOWN', { task: task_id, sprint: sprint_id, known: state.order });
+          const { seq } = await context.runtime().store.events.appendEvent(sprint_id, {
+            type: 'human_command',
+            event_id: `human_command:${systemRandom.uuid()}`,
+            created_at: systemClock.now(),
+            actor: 'cli',
+            trusted: true,
+            task_id,
+            word,
+          });
+          return {
+            data: { sprint_id, task_id, word, seq },
+            text: `${task_id}: ${word}. The next tick acts on it.`,
+          };
+        }),
+      );
+    return command;
+  });
+}

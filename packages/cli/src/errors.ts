@@ -1,0 +1,54 @@
+import { CodedError, type CodedErrorOptions, type Messages } from '@caloron/noether/errors';
+
+/** Why a command could not do what was asked. */
+export interface CliErrorDetails {
+  /** An argument or option is not of its form. */
+  CLI_USAGE: { readonly problem: string };
+  /** `--input` is not JSON. */
+  CLI_INPUT_INVALID: { readonly reason: string };
+  /** A composition was refused before anything ran. */
+  CLI_RUN_REFUSED: { readonly code: string; readonly message: string };
+  /** A composition failed while running. */
+  CLI_RUN_FAILED: { readonly code: string; readonly message: string };
+  /** There is no sprint to speak of. */
+  CLI_NO_SPRINT: { readonly home: string };
+  /** The sprint has no such task. */
+  CLI_TASK_UNKNOWN: { readonly task: string; readonly sprint: string; readonly known: readonly string[] };
+  /** No run, stage or agent of that id. */
+  CLI_NOT_FOUND: { readonly what: string; readonly id: string };
+  /** The file is there already and was not replaced. */
+  CLI_FILE_EXISTS: { readonly path: string };
+  /** A process that was started did not say that it is ready. */
+  CLI_SERVICE_FAILED: { readonly service: string; readonly reason: string; readonly log: string };
+  /** Processes of this home are running already. */
+  CLI_ALREADY_UP: { readonly home: string; readonly services: readonly string[] };
+  /** The demo's sprint did not end in time. */
+  CLI_DEMO_UNFINISHED: { readonly seconds: number; readonly stuck: string };
+}
+
+const messages: Messages<CliErrorDetails> = {
+  CLI_USAGE: ({ problem }) => problem,
+  CLI_INPUT_INVALID: ({ reason }) => `--input is not JSON: ${reason}`,
+  CLI_RUN_REFUSED: ({ message }) => message,
+  CLI_RUN_FAILED: ({ message }) => message,
+  CLI_NO_SPRINT: ({ home }) => `no sprint was started in ${home}`,
+  CLI_TASK_UNKNOWN: ({ task, sprint, known }) =>
+    `sprint ${sprint} has no task ${task}; its tasks: ${known.join(', ')}`,
+  CLI_NOT_FOUND: ({ what, id }) => `no ${what} ${id}`,
+  CLI_FILE_EXISTS: ({ path }) => `${path} exists and was left as it is`,
+  CLI_SERVICE_FAILED: ({ service, reason, log }) => `${service} did not start: ${reason} (its log: ${log})`,
+  CLI_ALREADY_UP: ({ home, services }) => `already running for ${home}: ${services.join(', ')}`,
+  CLI_DEMO_UNFINISHED: ({ seconds, stuck }) => `the demo's sprint did not end within ${seconds} s: ${stuck}`,
+};
+
+/** A command could not do what was asked. */
+export class CliError<C extends keyof CliErrorDetails = keyof CliErrorDetails> extends CodedError<
+  CliErrorDetails,
+  C
+> {
+  override readonly name = 'CliError';
+
+  constructor(code: C, details: CliErrorDetails[C], options?: CodedErrorOptions) {
+    super(code, details, messages[code](details), options);
+  }
+}

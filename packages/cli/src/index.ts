@@ -1,0 +1,2 @@
+export { caloronProgram } from './caloron.ts';
+export { noetherProgram } from './noether.ts';

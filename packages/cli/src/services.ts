@@ -1,0 +1,152 @@
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { execa } from 'execa';
+import { z } from 'zod';
+
+import { CliError } from './errors.ts';
+import { PRODUCT_ROOT } from './product.ts';
+
+/** A process that is not ready after this many milliseconds has failed. */
+const READY_TIMEOUT_MS = 30_000;
+/** A process that ignores SIGTERM this long is killed. */
+const STOP_TIMEOUT_MS = 15_000;
+
+/** One of the product's processes as it was started. */
+export const Service = z.strictObject({
+  name: z.string(),
+  pid: z.number().int(),
+  url: z.string(),
+  log: z.string(),
+});
+export type Service = z.infer<typeof Service>;
+
+const Ready = z.object({ ready: z.literal(true), url: z.string(), pid: z.number().int() });
+
+/** Which process to start and how. */
+export interface ServiceOrder {
+  readonly name: 'caloron-forge' | 'caloron-shell' | 'noether-scheduler';
+  readonly args: readonly string[];
+  /** Its whole environment. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly log_dir: string;
+}
+
+const PACKAGES = {
+  'caloron-forge': 'forge',
+  'caloron-shell': 'shell',
+  'noether-scheduler': 'scheduler',
+} as const;
+
+/** Path of one of the product's bins. */
+export function binPath(name: ServiceOrder['name']): string {
+  return join(PRODUCT_ROOT, 'packages', PACKAGES[name], 'bin', `${name}.mjs`);
+}
+
+/** Starts a process in a group of its own and waits for its ready line; its log goes to a file. Throws CLI_SERVICE_FAILED. */
+export async function startService({ name, args, env, cwd, log_dir }: ServiceOrder): Promise<Service> {
+  mkdirSync(log_dir, { recursive: true });
+  const log = join(log_dir, `${name}.log`);
+  const ready_file = join(log_dir, `${name}.ready`);
+  writeFileSync(ready_file, '');
+  const out = openSync(ready_file, 'w');
+  const err = openSync(log, 'a');
+  const child = execa(process.execPath, [binPath(name), ...args], {
+    cwd,
+    env,
+    extendEnv: false,
+    detached: true,
+    cleanup: false,
+    stdin: 'ignore',
+    stdout: out,
+    stderr: err,
+    reject: false,
+  });
+  closeSync(out);
+  closeSync(err);
+  child.unref();
+  let ended = false;
+  void child.then(() => {
+    ended = true;
+  });
+
+  const failed = (reason: string): CliError =>
+    new CliError('CLI_SERVICE_FAILED', { service: name, reason: `${reason}${lastLine(log)}`, log });
+  const deadline = performance.now() + READY_TIMEOUT_MS;
+  while (performance.now() < deadline) {
+    const line = readFileSync(ready_file, 'utf8')
+      .split('\n')
+      .find((text) => text.startsWith('{'));
+    const ready = line === undefined ? undefined : Ready.safeParse(JSON.parse(line));
+    if (ready?.success === true) return { name, pid: ready.data.pid, url: ready.data.url, log };
+    if (ended) throw failed('it ended at once');
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
+  throw failed(`no ready line within ${READY_TIMEOUT_MS / 1000} s`);
+}
+
+function lastLine(log: string): string {
+  const lines = readFileSync(log, 'utf8').trim().split('\n');
+  return lines.at(-1) === '' ? '' : `: ${lines.slice(-2).join(' ')}`;
+}
+
+/** True while the process is there and no zombie. */
+export function isAlive(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return !stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z');
+  } catch {
+    return false;
+  }
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // The group is gone already: what was asked is true.
+  }
+}
+
+/** Ends a service: SIGTERM to its group, SIGKILL after a grace; returns when it is gone. */
+export async function stopService(service: Service): Promise<void> {
+  signalGroup(service.pid, 'SIGTERM');
+  const deadline = performance.now() + STOP_TIMEOUT_MS;
+  while (isAlive(service.pid)) {
+    if (performance.now() > deadline) signalGroup(service.pid, 'SIGKILL');
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+const servicesFile = (home: string): string => join(home, '.caloron', 'services.json');
+
+/** Remembers what runs for a home, so that `caloron down` finds it. */
+export function rememberServices(home: string, services: readonly Service[]): void {
+  mkdirSync(join(home, '.caloron'), { recursive: true });
+  writeFileSync(servicesFile(home), `${JSON.stringify(services, null, 2)}\n`);
+}
+
+/** What runs for a home: those remembered that are alive and are what they were started as. */
+export function knownServices(home: string): readonly Service[] {
+  try {
+    const services = z.array(Service).parse(JSON.parse(readFileSync(servicesFile(home), 'utf8')));
+    return services.filter(({ pid, name }) => isAlive(pid) && commandOf(pid).includes(name));
+  } catch {
+    return [];
+  }
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** Forgets them again. */
+export function forgetServices(home: string): void {
+  rmSync(servicesFile(home), { force: true });
+}

@@ -1,0 +1,44 @@
+import { CodedError, type CodedErrorOptions, type Messages } from '@caloron/noether/errors';
+
+/** Why the scheduler or a composition run could not start. */
+export interface SchedulerErrorDetails {
+  /** The config path names no readable file. */
+  SCHEDULER_CONFIG_MISSING: { readonly path: string; readonly reason: string };
+  /** The config was read and refused; every problem is listed. */
+  SCHEDULER_CONFIG_INVALID: { readonly path: string; readonly problems: readonly string[] };
+  /** A job's or command's graph file cannot be read. */
+  SCHEDULER_GRAPH_MISSING: { readonly path: string; readonly reason: string };
+  /** The stage store has no file at its path. */
+  SCHEDULER_STORE_MISSING: { readonly path: string };
+  /** The stage store holds stages whose code is not this program's. */
+  SCHEDULER_STORE_STALE: { readonly path: string; readonly stages: readonly string[] };
+  /** The port is taken by another process. */
+  SCHEDULER_PORT_IN_USE: { readonly port: number };
+  /** caloron.json was read and refused. */
+  PROJECT_CONFIG_INVALID: { readonly path: string; readonly problems: readonly string[] };
+}
+
+const list = (problems: readonly string[]): string => problems.map((problem) => `\n  - ${problem}`).join('');
+
+const messages: Messages<SchedulerErrorDetails> = {
+  SCHEDULER_CONFIG_MISSING: ({ path, reason }) => `Failed to read config from ${path}: ${reason}`,
+  SCHEDULER_CONFIG_INVALID: ({ path, problems }) =>
+    `Invalid scheduler config JSON in ${path}:${list(problems)}`,
+  SCHEDULER_GRAPH_MISSING: ({ path, reason }) => `cannot read the graph ${path}: ${reason}`,
+  SCHEDULER_STORE_MISSING: ({ path }) => `no stage store at ${path}: no stage in a graph can be found`,
+  SCHEDULER_STORE_STALE: ({ path, stages }) =>
+    `the stage store ${path} was written from other code than is running; it differs in: ${stages.join(', ')}`,
+  SCHEDULER_PORT_IN_USE: ({ port }) => `port ${port} on 127.0.0.1 is in use by another process`,
+  PROJECT_CONFIG_INVALID: ({ path, problems }) => `${path} is not a valid project config:${list(problems)}`,
+};
+
+/** The scheduler refused its input or could not start. */
+export class SchedulerError<
+  C extends keyof SchedulerErrorDetails = keyof SchedulerErrorDetails,
+> extends CodedError<SchedulerErrorDetails, C> {
+  override readonly name = 'SchedulerError';
+
+  constructor(code: C, details: SchedulerErrorDetails[C], options?: CodedErrorOptions) {
+    super(code, details, messages[code](details), options);
+  }
+}

@@ -1,0 +1,13 @@
+export { readConfig } from './config.ts';
+export type { JobConfig, SchedulerConfig } from './config.ts';
+export { readEnvironment } from './environment.ts';
+export type { Environment } from './environment.ts';
+export { SchedulerError } from './errors.ts';
+export type { SchedulerErrorDetails } from './errors.ts';
+export { findHome } from './home.ts';
+export type { Home } from './home.ts';
+export { readProjectConfig } from './project-config.ts';
+export { check, createRuntime, loadCatalog, loadGraph, verifyStageStore } from './runtime.ts';
+export type { RunCapabilities, RunRequest, Runtime, RuntimeDeps } from './runtime.ts';
+export { startScheduler } from './scheduler.ts';
+export type { JobStatus, Scheduler } from './scheduler.ts';

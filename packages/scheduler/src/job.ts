@@ -1,0 +1,119 @@
+import type { Json, RunResult } from '@caloron/noether';
+import { codeOf, messageOf } from '@caloron/noether/errors';
+
+import type { JobConfig } from './config.ts';
+import { loadGraph, type Runtime } from './runtime.ts';
+
+/** How one fire of a job ended. */
+export interface JobOutcome {
+  readonly job: string;
+  readonly run_id: string;
+  readonly composition_id: string | null;
+  /** `skipped`: nothing to work on, or another run holds the lease. */
+  readonly status: 'ok' | 'failed' | 'skipped';
+  readonly output: Json;
+  readonly error: { readonly code: string; readonly message: string } | null;
+  readonly duration_ms: number;
+  /** Log seq up to which the run consumed events; null when its output does not say. */
+  readonly consumed_seq: number | null;
+  readonly reason: string | null;
+}
+
+/** Runs a job once: graph read anew, input resolved, every failure a result and never a throw. */
+export async function runJob(
+  runtime: Runtime,
+  job: JobConfig,
+  fire: {
+    readonly run_id: string;
+    readonly slot: string;
+    readonly cause: string;
+    readonly signal: AbortSignal;
+  },
+): Promise<JobOutcome> {
+  const begun = performance.now();
+  const elapsed = (): number => Math.round(performance.now() - begun);
+  const base = {
+    job: job.name,
+    run_id: fire.run_id,
+    composition_id: null,
+    output: null,
+    consumed_seq: null,
+    reason: null,
+  } as const;
+  try {
+    const input = await inputOf(runtime, job);
+    if (input === undefined) {
+      return {
+        ...base,
+        status: 'skipped',
+        error: null,
+        duration_ms: elapsed(),
+        reason: `${job.input_key ?? ''} holds nothing`,
+      };
+    }
+    const limit = job.timeout_s === null ? [] : [AbortSignal.timeout(job.timeout_s * 1000)];
+    const result = await runtime.run({
+      graph: loadGraph(job.graph),
+      graph_name: job.graph,
+      input,
+      run_id: fire.run_id,
+      labels: { job: job.name, slot: fire.slot, cause: fire.cause },
+      signal: AbortSignal.any([fire.signal, ...limit]),
+    });
+    return { ...base, ...outcomeOf(result), duration_ms: elapsed() };
+  } catch (error) {
+    return {
+      ...base,
+      status: 'failed',
+      error: { code: codeOf(error), message: messageOf(error) },
+      duration_ms: elapsed(),
+    };
+  }
+}
+
+async function inputOf(runtime: Runtime, job: JobConfig): Promise<Json | undefined> {
+  if (job.input_key === null) return job.input as Json;
+  const found = await runtime.store.kv.get(job.input_key);
+  return found === undefined ? undefined : (found.value as Json);
+}
+
+function outcomeOf(result: RunResult): Omit<JobOutcome, 'job' | 'run_id' | 'duration_ms'> {
+  const { composition_id } = result;
+  if (!result.ok) {
+    const { code, message } = result.error;
+    return {
+      composition_id,
+      status: 'failed',
+      output: null,
+      error: { code, message },
+      consumed_seq: null,
+      reason: null,
+    };
+  }
+  const { output } = result;
+  const reason =
+    result.status === 'skipped' ? (textField(output, 'reason') ?? 'another run holds the lease') : null;
+  return {
+    composition_id,
+    status: result.status,
+    output,
+    error: null,
+    consumed_seq: numberField(output, 'consumed_seq'),
+    reason,
+  };
+}
+
+function field(output: Json, name: string): Json | undefined {
+  if (output === null || typeof output !== 'object' || Array.isArray(output)) return undefined;
+  return (output as Readonly<Record<string, Json>>)[name];
+}
+
+function numberField(output: Json, name: string): number | null {
+  const value = field(output, name);
+  return typeof value === 'number' ? value : null;
+}
+
+function textField(output: Json, name: string): string | null {
+  const value = field(output, name);
+  return typeof value === 'string' ? value : null;
+}

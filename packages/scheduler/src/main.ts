@@ -1,0 +1,73 @@
+import { systemClock } from '@caloron/capabilities/clock';
+import { createLogger } from '@caloron/capabilities/logger';
+import { systemRandom } from '@caloron/capabilities/random';
+import { CodedError, messageOf } from '@caloron/noether/errors';
+import { Command, InvalidArgumentError } from 'commander';
+
+import { readConfig } from './config.ts';
+import { readEnvironment } from './environment.ts';
+import { findHome } from './home.ts';
+import { createRuntime, verifyStageStore } from './runtime.ts';
+import { startScheduler } from './scheduler.ts';
+import { startServer } from './server.ts';
+
+/** A run still going this long after SIGTERM is interrupted; its work is taken up by the next tick. */
+const STOP_GRACE_MS = 10_000;
+
+interface Options {
+  readonly config?: string;
+  readonly home?: string;
+  readonly port: number;
+}
+
+function port(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 65_535)
+    throw new InvalidArgumentError('expected a port from 0 to 65535');
+  return value;
+}
+
+async function serve(positional: string | undefined, options: Options): Promise<void> {
+  const home = findHome({
+    flag: options.home,
+    db: process.env['CALORON_DB'] ?? process.env['NOETHER_KV_PATH'],
+    cwd: process.cwd(),
+  });
+  const environment = readEnvironment(process.env, home);
+  const config = readConfig(options.config ?? positional ?? 'scheduler.json', process.cwd());
+  const logger = createLogger({ name: 'noether-scheduler', level: environment.log_level });
+  for (const warning of config.warnings) logger.warn({ warning }, 'config');
+
+  const runtime = createRuntime({ home, environment, clock: systemClock, random: systemRandom });
+  verifyStageStore(config.store_path, runtime.catalog);
+  const scheduler = startScheduler({ config, runtime, logger, clock: systemClock, random: systemRandom });
+  const server = await startServer(scheduler, { db_id: runtime.store.db_id, port: options.port });
+  process.stdout.write(`${JSON.stringify({ ready: true, url: server.url, pid: process.pid })}\n`);
+
+  await new Promise<void>((resolve) => {
+    process.once('SIGTERM', () => resolve());
+    process.once('SIGINT', () => resolve());
+  });
+  await scheduler.stop(STOP_GRACE_MS);
+  await server.close();
+  runtime.close();
+  process.exit(0);
+}
+
+/** The `noether-scheduler` command. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const program = new Command('noether-scheduler')
+    .description('Runs composition graphs by cron and at once when events arrive.')
+    .argument('[config]', 'scheduler config', undefined)
+    .option('--config <path>', 'scheduler config (default ./scheduler.json)')
+    .option('--home <dir>', 'directory that holds .caloron/')
+    .option('--port <n>', 'port on 127.0.0.1 for /health and /jobs; 0 takes a free one', port, 0)
+    .action((positional: string | undefined, options: Options) => serve(positional, options));
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    const hint = error instanceof CodedError && error.hint !== undefined ? `\n  next: ${error.hint}` : '';
+    process.stderr.write(`noether-scheduler: ${messageOf(error)}${hint}\n`);
+    process.exit(1);
+  }
+}

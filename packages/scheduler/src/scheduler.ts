@@ -1,0 +1,187 @@
+import type { Logger } from '@caloron/capabilities/logger';
+import type { Clock, Random } from '@caloron/types';
+
+import type { JobConfig, SchedulerConfig } from './config.ts';
+import { startCron, type CronTimer } from './cron.ts';
+import { type JobOutcome, runJob } from './job.ts';
+import type { Runtime } from './runtime.ts';
+import { consumedSeq, WAKE_INTERVAL_MS, wakingEvent } from './wakeup.ts';
+import { postWebhook } from './webhook.ts';
+
+/** What a scheduler needs. */
+export interface SchedulerDeps {
+  readonly config: SchedulerConfig;
+  readonly runtime: Runtime;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** One job as a person looks at it. */
+export interface JobStatus {
+  readonly name: string;
+  readonly cron: string;
+  readonly running: boolean;
+  readonly next_at: string | null;
+  readonly last: Pick<JobOutcome, 'run_id' | 'status' | 'duration_ms' | 'error' | 'reason'> | null;
+}
+
+/** A running scheduler. */
+export interface Scheduler {
+  jobs(): readonly JobStatus[];
+  /** Stops firing and lets runs finish; those still going after `grace_ms` are interrupted. */
+  stop(grace_ms: number): Promise<void>;
+}
+
+interface JobState {
+  readonly job: JobConfig;
+  cron: CronTimer | null;
+  running: Promise<void> | null;
+  /** Events up to this seq need no fire. */
+  consumed: number;
+  last: JobOutcome | null;
+}
+
+/** Starts every enabled job: by cron, and at once when an event of its `on` kinds arrives; arrivals during a run give one more run. */
+export function startScheduler({ config, runtime, logger, clock, random }: SchedulerDeps): Scheduler {
+  const { scheduler_id } = config;
+  const { store } = runtime;
+  const stopping = new AbortController();
+  let open = true;
+
+  const states: JobState[] = config.jobs
+    .filter(({ enabled }) => enabled)
+    .map((job) => ({
+      job,
+      cron: null,
+      running: null,
+      consumed: consumedSeq(store, job, scheduler_id),
+      last: null,
+    }));
+
+  const fire = async (state: JobState, slot: string, cause: string): Promise<void> => {
+    const { job } = state;
+    const run_id = random.uuid();
+    const at = { scheduler_id, job: job.name, slot };
+    if (!(await store.slots.claim({ ...at, run_id }))) return;
+
+    const before = store.events.lastSeq();
+    const outcome = await runJob(runtime, job, { run_id, slot, cause, signal: stopping.signal });
+    state.last = outcome;
+    state.consumed = Math.max(state.consumed, outcome.consumed_seq ?? before);
+    await store.slots.note(at, outcome.status, outcome.error?.message ?? outcome.reason);
+    report(outcome, slot, cause);
+    if (job.webhook !== null && outcome.status !== 'skipped') void deliver(job.webhook, outcome, slot);
+  };
+
+  const report = (outcome: JobOutcome, slot: string, cause: string): void => {
+    const { job, run_id, composition_id, duration_ms, error, reason } = outcome;
+    const fields = { job, run_id, composition_id, slot, cause, duration_ms };
+    if (outcome.status === 'failed') logger.error({ ...fields, error }, 'job failed');
+    else if (outcome.status === 'skipped') logger.info({ ...fields, reason }, 'job skipped');
+    else logger.info(fields, 'job done');
+  };
+
+  const deliver = async (url: string, outcome: JobOutcome, slot: string): Promise<void> => {
+    const { job, composition_id, duration_ms, output, error } = outcome;
+    const fired_at = slot.startsWith('event:') ? `${clock.now().slice(0, 19)}Z` : slot;
+    const sent = await postWebhook(url, {
+      job,
+      composition_id,
+      ok: outcome.status === 'ok',
+      ...(error === null ? { output } : { error }),
+      duration_ms,
+      fired_at,
+    });
+    logger[sent.sent ? 'info' : 'warn']({ job, detail: sent.detail }, 'webhook sent');
+  };
+
+  /** Starts a fire unless one is running: true when it was started. */
+  const begin = (state: JobState, slot: string, cause: string): boolean => {
+    if (!open || state.running !== null) return false;
+    state.running = fire(state, slot, cause)
+      .catch((error: unknown) =>
+        logger.error({ job: state.job.name, slot, err: error }, 'job could not be recorded'),
+      )
+      .finally(() => {
+        state.running = null;
+      });
+    return true;
+  };
+
+  const onSlot = (state: JobState, slot: string): void => {
+    if (begin(state, slot, 'cron')) return;
+    logger.warn({ job: state.job.name, slot }, 'slot skipped: the job is still running');
+    const at = { scheduler_id, job: state.job.name, slot };
+    void store.slots
+      .note(at, 'skipped', 'the job was still running')
+      .catch((error: unknown) => logger.error({ err: error }, 'slot not recorded'));
+  };
+
+  let looked = 0;
+  const look = (): void => {
+    const last = store.events.lastSeq();
+    const quiet = last === looked;
+    looked = last;
+    for (const state of states) {
+      if (state.running !== null || state.job.on.length === 0) continue;
+      if (quiet && state.consumed >= last) continue;
+      const found = wakingEvent(store, state.job, state.consumed);
+      // A claimed slot never fires again, so what was found is consumed even when another scheduler has it.
+      if (found !== undefined && begin(state, `event:${found.seq}`, found.kind)) state.consumed = found.seq;
+      else if (found === undefined) state.consumed = Math.max(state.consumed, last);
+    }
+  };
+
+  /** A fire that was cut off by the death of its process left its slot as `fired`: it is made again. */
+  const resume = (state: JobState): void => {
+    const newest = store.slots
+      .list({ job: state.job.name, limit: 1_000 })
+      .find((row) => row.scheduler_id === scheduler_id);
+    if (newest?.status === 'fired') begin(state, `resume:${newest.run_id ?? newest.slot}`, 'resume');
+  };
+
+  for (const state of states) {
+    resume(state);
+    state.cron = startCron(state.job.cron, state.job.timezone, (slot) => onSlot(state, slot));
+    logger.info(
+      { job: state.job.name, cron: state.job.cron, next: state.cron.next()?.toISOString() ?? null },
+      'job scheduled',
+    );
+  }
+  const timer = setInterval(() => {
+    try {
+      look();
+    } catch (error) {
+      logger.error({ err: error }, 'the event log could not be read');
+    }
+  }, WAKE_INTERVAL_MS);
+
+  return {
+    jobs: () =>
+      states.map(({ job, cron, running, last }) => ({
+        name: job.name,
+        cron: job.cron,
+        running: running !== null,
+        next_at: cron?.next()?.toISOString() ?? null,
+        last:
+          last === null
+            ? null
+            : {
+                run_id: last.run_id,
+                status: last.status,
+                duration_ms: last.duration_ms,
+                error: last.error,
+                reason: last.reason,
+              },
+      })),
+    stop: async (grace_ms) => {
+      open = false;
+      clearInterval(timer);
+      for (const { cron } of states) cron?.stop();
+      const interrupt = setTimeout(() => stopping.abort(), grace_ms);
+      await Promise.all(states.map(({ running }) => running));
+      clearTimeout(interrupt);
+    },
+  };
+}

@@ -1,0 +1,35 @@
+import type { Store } from '@caloron/store';
+
+import type { JobConfig } from './config.ts';
+
+/** How often the log is asked for new rows: an agent's report is acted on within this many milliseconds. */
+export const WAKE_INTERVAL_MS = 200;
+
+const EVENT_SLOT = /^event:(\d+)$/;
+
+/** How far a job has consumed the log: the newest event it ever fired for, 0 before the first. */
+export function consumedSeq(store: Store, job: JobConfig, scheduler_id: string): number {
+  const fired = store.slots.list({ job: job.name, limit: 1_000 });
+  return fired
+    .filter((row) => row.scheduler_id === scheduler_id)
+    .map((row) => Number(EVENT_SLOT.exec(row.slot)?.[1] ?? 0))
+    .reduce((highest, seq) => Math.max(highest, seq), 0);
+}
+
+/** The newest event after `after` that fires the job; undefined without one. Events of a sprint other than the input's do not. */
+export function wakingEvent(
+  store: Store,
+  job: JobConfig,
+  after: number,
+): { readonly seq: number; readonly kind: string } | undefined {
+  if (job.on.length === 0) return undefined;
+  const sprint = sprintOf(job.input);
+  const rows = store.events.read({ after, kinds: job.on });
+  return rows.findLast((row) => sprint === undefined || row.sprint_id === null || row.sprint_id === sprint);
+}
+
+function sprintOf(input: unknown): string | undefined {
+  if (input === null || typeof input !== 'object') return undefined;
+  const { sprint_id } = input as { readonly sprint_id?: unknown };
+  return typeof sprint_id === 'string' ? sprint_id : undefined;
+}
