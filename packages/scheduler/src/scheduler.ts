@@ -180,7 +180,7 @@ export function startScheduler({ config, runtime, logger, clock, random }: Sched
       clearInterval(timer);
       for (const { cron } of states) cron?.stop();
       const interrupt = setTimeout(() => stopping.abort(), grace_ms);
-      await Promise.all(states.map(({ running }) => running));
+      await Promise.all(states.map(({ running }) => running ?? Promise.resolve()));
       clearTimeout(interrupt);
     },
   };

@@ -1,6 +1,7 @@
 import type { LeaseGrant, Leases, OutputCache, RunFinished, RunStarted, StepFinished, TraceSink } from '@caloron/noether';
 import type {
   AgentInfo,
+  Action,
   Event,
   Exit,
   Id,
@@ -122,12 +123,34 @@ export interface Runs extends TraceSink {
   get(run_id: string): { readonly run: RunRow; readonly steps: readonly StepFinished[] } | undefined;
 }
 
+/** The outbox of one run: also for actions of no sprint (scheduler webhooks, `sprint_id` null), whose outcomes append no domain event. */
+export interface OutboxQueue extends Outbox {
+  due(query: { readonly sprint_id: Id | null; readonly now: Timestamp; readonly limit: number }): Promise<readonly (OutboxRow & { readonly interrupted: boolean })[]>;
+  nextDue(sprint_id: Id | null): Promise<Timestamp | null>;
+  /** Adds pending rows, due now; an action_id that is there already is left as it is. */
+  intend(actions: readonly Action[]): Promise<{ readonly added: number }>;
+}
+
+/** Ids of webhook deliveries. */
+export interface Deliveries {
+  /** True for the first caller with this id. */
+  claim(delivery_id: string): Promise<boolean>;
+}
+
+/** What a rebuild of the kv rows found. */
+export interface KvRebuild {
+  /** Keys the log knows, deleted ones included. */
+  readonly rows: number;
+  /** Keys whose row was not what the log gives. */
+  readonly differing: readonly string[];
+}
+
 /** The capabilities of one run: fenced by its lease where it holds one. */
 export interface RunStore {
   readonly kv: KvRead & KvWrite;
   readonly log: LogRead;
   readonly state: StateCommit;
-  readonly outbox: Outbox;
+  readonly outbox: OutboxQueue;
 }
 
 /** Caloron's database, opened by scheduler, shell and cli and by nobody else. Reads are synchronous, writes wait for a busy database without blocking the process. */
@@ -141,6 +164,7 @@ export interface Store {
   readonly processes: Processes;
   readonly runs: Runs;
   readonly slots: JobSlots;
+  readonly deliveries: Deliveries;
   readonly forgeCache: ForgeCache;
   readonly cache: OutputCache;
   /** Kv, log, state and outbox as one run sees them. */
@@ -149,5 +173,7 @@ export interface Store {
   outboxRows(sprint_id: Id | null): readonly (OutboxRow & { readonly interrupted: boolean })[];
   /** Ids of all sprints, newest first. */
   sprints(): readonly Id[];
+  /** Replays the log and repairs kv rows that differ from it; `check_only` writes nothing. Throws STORE_VALUE_INVALID when the log itself is damaged. */
+  rebuildKv(options?: { readonly check_only?: boolean }): Promise<KvRebuild>;
   close(): void;
 }

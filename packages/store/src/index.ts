@@ -1,1 +1,23 @@
-export type * from './api.ts';
+export type {
+  Beat,
+  CachedAnswer,
+  Deliveries,
+  EventLog,
+  ForgeCache,
+  JobSlots,
+  KvRebuild,
+  LogRow,
+  NewLogRow,
+  OutboxQueue,
+  Processes,
+  RunRow,
+  Runs,
+  RunStore,
+  Store,
+} from './api.ts';
+export { openDatabase } from './database.ts';
+export { StoreError } from './errors.ts';
+export type { StoreErrorDetails } from './errors.ts';
+export type { Database, DatabaseOptions, Migration, Sql, SqlValue, Statement } from './sql.ts';
+export { openStore } from './store.ts';
+export type { StoreDeps } from './store.ts';

@@ -95,6 +95,7 @@ export const Action = z.discriminatedUnion('type', [
 ]);
 export type Action = z.infer<typeof Action>;
 export type ActionType = Action['type'];
+/** An action of one type. */
 export type ActionOf<T extends ActionType> = Extract<Action, { type: T }>;
 
 /** One intended effect and how far it has come. */

@@ -171,4 +171,5 @@ export interface CaloronCapabilities {
   random: { readonly random: Random };
   reports: { readonly reports: Reports };
 }
+/** The name of a capability. */
 export type CapabilityName = keyof CaloronCapabilities;

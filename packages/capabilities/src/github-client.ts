@@ -1,0 +1,229 @@
+import { createHash } from 'node:crypto';
+
+import { type Clock, GITHUB_API } from '@caloron/types';
+import { retry } from '@octokit/plugin-retry';
+import { throttling } from '@octokit/plugin-throttling';
+import { Octokit } from '@octokit/rest';
+import type { z } from 'zod';
+
+import { forgeError, statusOf, toForgeError } from './github-errors.ts';
+
+/** What a client of one repository is made of. */
+export interface ForgeClientDeps {
+  /** API address without a trailing slash. */
+  readonly host: string;
+  /** `owner/name`. */
+  readonly repo: string;
+  readonly token: string;
+  readonly clock: Clock;
+  readonly user_agent: string;
+  /** How often a read is repeated after a fault of the host or the network. */
+  readonly read_retries: number;
+  /** An attempt that takes longer is given up. */
+  readonly timeout_ms: number;
+}
+
+/** One request: what it is for, in words that follow "could not". */
+export interface ForgeRequest {
+  readonly doing: string;
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Below the repository (`/issues`), or from the API's root when `root` is set (`/user`). */
+  readonly path: string;
+  readonly root?: boolean;
+  readonly query?: Readonly<Record<string, string | number>>;
+  readonly body?: Readonly<Record<string, unknown>>;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** An answer with a 2xx status. */
+export interface ForgeAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly data: unknown;
+}
+
+/** One repository's requests. Every method throws a ForgeError. */
+export interface ForgeClient {
+  readonly host: string;
+  readonly repo: string;
+  readonly owner: string;
+  /** First 16 hex digits of the token's SHA-256: tells tokens apart without being one. */
+  readonly token_id: string;
+  readonly now: Clock['now'];
+  send(request: ForgeRequest): Promise<ForgeAnswer>;
+  /** The answer's body in the schema's shape; FORGE_ANSWER_INVALID for another. */
+  json<T extends z.ZodType>(schema: T, request: ForgeRequest): Promise<z.output<T>>;
+  /** Undefined when the host answers 304 to the request's If-None-Match. */
+  conditional(request: ForgeRequest): Promise<ForgeAnswer | undefined>;
+  /** The next page of an answer, from its Link header; undefined on the last. */
+  next(answer: ForgeAnswer, request: ForgeRequest): Promise<ForgeAnswer | undefined>;
+  parse<T extends z.ZodType>(schema: T, answer: ForgeAnswer, request: ForgeRequest): z.output<T>;
+}
+
+/** Redirects within the host that are followed: a renamed repository needs one. */
+const MAX_REDIRECTS = 3;
+
+const REDIRECTS = new Set([301, 302, 307, 308]);
+
+/** Statuses a repeated read cannot change. */
+const FINAL_STATUSES = [400, 401, 403, 404, 405, 409, 410, 422, 429, 451];
+
+const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+function sameOrigin(a: string, b: string): boolean {
+  return URL.parse(a)?.origin === URL.parse(b)?.origin;
+}
+
+/**
+ * A fetch that gives each attempt its own deadline, body included, and follows redirects within the host alone: an answer
+ * that leads elsewhere is handed on as it is, so that the token stays here.
+ */
+function guardedFetch(timeout_ms: number): (url: string, init: RequestInit) => Promise<Response> {
+  return async (url, init) => {
+    const signal = AbortSignal.timeout(timeout_ms);
+    let target = url;
+    for (let redirects = 0; ; redirects += 1) {
+      const response = await fetch(target, { ...init, redirect: 'manual', signal });
+      const location = response.headers.get('location');
+      const followed = location === null ? undefined : URL.parse(location, target)?.href;
+      const repeatable = init.method === 'GET' || response.status === 307 || response.status === 308;
+      if (
+        REDIRECTS.has(response.status) &&
+        followed !== undefined &&
+        repeatable &&
+        redirects < MAX_REDIRECTS &&
+        sameOrigin(followed, url)
+      ) {
+        await response.body?.cancel();
+        target = followed;
+        continue;
+      }
+      const text = await response.text();
+      return new Response(text === '' ? null : text, { status: response.status, headers: response.headers });
+    }
+  };
+}
+
+const Client = Octokit.plugin(retry);
+const ThrottledClient = Octokit.plugin(retry, throttling);
+
+function createOctokit(deps: ForgeClientDeps, token_id: string): Octokit {
+  const options = {
+    auth: deps.token,
+    baseUrl: deps.host,
+    userAgent: deps.user_agent,
+    log: quiet,
+    request: { fetch: guardedFetch(deps.timeout_ms), log: quiet },
+    retry: { retries: deps.read_retries, doNotRetry: FINAL_STATUSES },
+  };
+  if (deps.host !== GITHUB_API) return new Client(options);
+  // github.com limits how fast content is made: writes are spaced by one second, those that notify people by three.
+  const never = () => false;
+  return new ThrottledClient({
+    ...options,
+    throttle: { id: token_id, onRateLimit: never, onSecondaryRateLimit: never },
+  });
+}
+
+/** The address of the `next` page in a Link header. */
+function nextLink(headers: Readonly<Record<string, unknown>>): string | undefined {
+  const link = headers['link'];
+  return typeof link === 'string' ? /<([^>]+)>\s*;[^,]*\brel="?next"?/.exec(link)?.[1] : undefined;
+}
+
+/** Opens the requests of one repository. Reads are repeated after faults, writes are sent once. */
+export function createForgeClient(deps: ForgeClientDeps): ForgeClient {
+  const { host, repo, token, clock } = deps;
+  const token_id = createHash('sha256').update(token).digest('hex').slice(0, 16);
+  const octokit = createOctokit(deps, token_id);
+  const [owner = ''] = repo.split('/');
+  const context = (doing: string) => ({ host, repo, doing, token, now: () => clock.now() });
+
+  async function raw(request: ForgeRequest, url: string): Promise<ForgeAnswer> {
+    const isRead = request.method === 'GET';
+    const answer = await octokit.request({
+      method: request.method,
+      url,
+      headers: { 'x-github-api-version': '2022-11-28', ...request.headers },
+      ...(isRead ? request.query : { request: { retries: 0 } }),
+      ...(request.body === undefined ? {} : { data: request.body }),
+    });
+    const data: unknown = answer.data;
+    if (answer.status >= 300) {
+      const answerText = `it redirects to another address (${String(answer.headers.location ?? 'unnamed')})`;
+      throw forgeError('FORGE_ANSWER_INVALID', {
+        host,
+        repo,
+        doing: request.doing,
+        status: answer.status,
+        answer: answerText,
+      });
+    }
+    return { status: answer.status, headers: answer.headers, data };
+  }
+
+  const urlOf = (request: ForgeRequest) => (request.root === true ? request.path : `/repos/${repo}${request.path}`);
+
+  async function send(request: ForgeRequest): Promise<ForgeAnswer> {
+    try {
+      return await raw(request, urlOf(request));
+    } catch (error) {
+      throw toForgeError(error, context(request.doing));
+    }
+  }
+
+  function parse<T extends z.ZodType>(schema: T, answer: ForgeAnswer, request: ForgeRequest): z.output<T> {
+    const parsed = schema.safeParse(answer.data);
+    if (parsed.success) return parsed.data;
+    const [issue] = parsed.error.issues;
+    const isText = typeof answer.data === 'string';
+    throw forgeError('FORGE_ANSWER_INVALID', {
+      host,
+      repo,
+      doing: request.doing,
+      status: answer.status,
+      answer: isText ? 'no JSON came' : `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'another shape'}`,
+    });
+  }
+
+  return {
+    host,
+    repo,
+    owner,
+    token_id,
+    now: () => clock.now(),
+    send,
+    parse,
+    async json(schema, request) {
+      return parse(schema, await send(request), request);
+    },
+    async conditional(request) {
+      try {
+        return await raw(request, urlOf(request));
+      } catch (error) {
+        if (statusOf(error) === 304) return undefined;
+        throw toForgeError(error, context(request.doing));
+      }
+    },
+    async next(answer, request) {
+      const link = nextLink(answer.headers);
+      if (link === undefined) return undefined;
+      try {
+        // Without the query: the link carries it, and without If-None-Match: it belongs to the first page.
+        if (sameOrigin(link, host)) {
+          return await raw({ doing: request.doing, method: 'GET', path: request.path }, link);
+        }
+        // A host behind a proxy may name itself by another address: only the page number is taken from it.
+        const page = Number(URL.parse(link)?.searchParams.get('page') ?? Number.NaN);
+        if (!Number.isInteger(page)) {
+          const facts = { host, repo, doing: request.doing, status: answer.status };
+          throw forgeError('FORGE_ANSWER_INVALID', { ...facts, answer: 'its next page lies on another host' });
+        }
+        const { headers: _headers, ...plain } = request;
+        return await raw({ ...plain, query: { ...request.query, page } }, urlOf(request));
+      } catch (error) {
+        throw toForgeError(error, context(request.doing));
+      }
+    },
+  };
+}

@@ -1,0 +1,235 @@
+import {
+  type ForgeComment,
+  type ForgeIssue,
+  type ForgePull,
+  type ForgeRepoInfo,
+  type ForgeReview,
+  Sha,
+  toTimestamp,
+} from '@caloron/types';
+import { z } from 'zod';
+
+/** An instant as hosts write it: with or without milliseconds, with `Z` or an offset. */
+const Instant = z.string().transform((text, context) => {
+  const at = toTimestamp(text);
+  if (at !== undefined) return at;
+  context.addIssue({ code: 'custom', message: 'expected a time' });
+  return z.NEVER;
+});
+
+/** A login; null for a deleted account. Gitea keeps deleted accounts with an empty name or id -1. */
+const Author = z
+  .object({ login: z.string() })
+  .nullish()
+  .transform((user) => (user === null || user === undefined || user.login === '' ? null : user.login));
+
+const Text = z
+  .string()
+  .nullish()
+  .transform((text) => text ?? '');
+
+const Labels = z
+  .array(z.union([z.string(), z.object({ name: z.string().nullish() })]))
+  .nullish()
+  .transform((labels) =>
+    (labels ?? []).flatMap((label) => {
+      const name = typeof label === 'string' ? label : label.name;
+      return name === null || name === undefined || name === '' ? [] : [name];
+    }),
+  );
+
+const common = {
+  number: z.number().int().positive(),
+  title: z.string(),
+  body: Text,
+  state: z.enum(['open', 'closed']),
+  user: Author,
+  labels: Labels,
+  html_url: Text,
+  created_at: Instant,
+  updated_at: Instant,
+  closed_at: Instant.nullish(),
+};
+
+/** Gitea has no node ids: the number is as stable within a repository. */
+function nodeId(kind: string, raw: { readonly node_id?: string | undefined; readonly number: number }): string {
+  return raw.node_id ?? `${kind}-${raw.number}`;
+}
+
+/** An issue, or the issue side of a pull request. */
+export const IssueShape = z
+  .object({ ...common, node_id: z.string().optional(), pull_request: z.unknown().optional() })
+  .transform(
+    (raw): ForgeIssue => ({
+      number: raw.number,
+      node_id: nodeId('issue', raw),
+      title: raw.title,
+      body: raw.body,
+      state: raw.state,
+      is_pull: raw.pull_request !== undefined && raw.pull_request !== null,
+      labels: raw.labels,
+      author: raw.user,
+      url: raw.html_url,
+      created_at: raw.created_at,
+      updated_at: raw.updated_at,
+      closed_at: raw.closed_at ?? null,
+    }),
+  );
+
+const Side = z.object({ ref: z.string(), sha: Sha, repo: z.object({ full_name: z.string() }).nullish() });
+
+/** A pull request. A head whose repository was deleted lies in another repository. */
+export const PullShape = z
+  .object({
+    ...common,
+    node_id: z.string().optional(),
+    draft: z.boolean().nullish(),
+    head: Side,
+    base: Side,
+    merged_at: Instant.nullish(),
+    merge_commit_sha: Sha.nullish(),
+    mergeable: z.boolean().nullish(),
+  })
+  .transform((raw): ForgePull => {
+    const merged_at = raw.merged_at ?? null;
+    return {
+      number: raw.number,
+      node_id: nodeId('pull', raw),
+      title: raw.title,
+      body: raw.body,
+      state: raw.state,
+      draft: raw.draft ?? false,
+      fork: raw.head.repo?.full_name.toLowerCase() !== raw.base.repo?.full_name.toLowerCase(),
+      head_ref: raw.head.ref,
+      head_sha: raw.head.sha,
+      base_ref: raw.base.ref,
+      author: raw.user,
+      labels: raw.labels,
+      merged_at,
+      // An open pull request may carry the commit of a trial merge here.
+      merge_sha: merged_at === null ? null : (raw.merge_commit_sha ?? null),
+      mergeable: raw.mergeable ?? null,
+      url: raw.html_url,
+      created_at: raw.created_at,
+      updated_at: raw.updated_at,
+      closed_at: raw.closed_at ?? null,
+    };
+  });
+
+const COMMENT_PARENT = /\/(?:issues|pulls?)\/(\d+)(?:#.*)?$/;
+
+/** A comment; its issue is the last number of the address the host gives for it. */
+export const CommentShape = z
+  .object({
+    id: z.number().int(),
+    body: Text,
+    user: Author,
+    issue_url: Text,
+    pull_request_url: Text,
+    html_url: Text,
+    created_at: Instant,
+    updated_at: Instant,
+  })
+  .transform((raw, context): ForgeComment => {
+    const addresses = [raw.issue_url, raw.pull_request_url, raw.html_url];
+    const number = addresses.map((address) => COMMENT_PARENT.exec(address)?.[1]).find((found) => found !== undefined);
+    if (number === undefined) {
+      context.addIssue({ code: 'custom', message: 'expected issue_url to end in the number of an issue' });
+      return z.NEVER;
+    }
+    return {
+      id: raw.id,
+      issue_number: Number(number),
+      body: raw.body,
+      author: raw.user,
+      created_at: raw.created_at,
+      updated_at: raw.updated_at,
+    };
+  });
+
+/** GitHub's words and Gitea's; anything else (pending, a mere request) is no submitted review. */
+const REVIEW_STATES: Readonly<Record<string, ForgeReview['state']>> = {
+  APPROVED: 'approved',
+  CHANGES_REQUESTED: 'changes_requested',
+  REQUEST_CHANGES: 'changes_requested',
+  COMMENTED: 'commented',
+  COMMENT: 'commented',
+  DISMISSED: 'dismissed',
+};
+
+/** A review, or null for one that is not submitted. */
+export const ReviewShape = z
+  .object({
+    id: z.union([z.number(), z.string()]),
+    user: Author,
+    state: z.string(),
+    dismissed: z.boolean().nullish(),
+    body: Text,
+    commit_id: Sha.nullish().catch(null),
+    submitted_at: Instant.nullish(),
+  })
+  .transform((raw): ForgeReview | null => {
+    const state = REVIEW_STATES[raw.state.toUpperCase()];
+    const submitted_at = raw.submitted_at ?? null;
+    if (state === undefined || submitted_at === null) return null;
+    return {
+      id: String(raw.id),
+      author: raw.user,
+      state: raw.dismissed === true ? 'dismissed' : state,
+      body: raw.body,
+      commit_id: raw.commit_id ?? null,
+      submitted_at,
+    };
+  });
+
+/** A repository's facts. */
+export const RepoShape = z
+  .object({
+    full_name: z.string(),
+    description: z.string().nullish(),
+    default_branch: z.string().nullish(),
+    open_issues_count: z.number().nullish(),
+    private: z.boolean().nullish(),
+  })
+  .transform(
+    (raw): ForgeRepoInfo => ({
+      full_name: raw.full_name,
+      description: raw.description ?? null,
+      default_branch: raw.default_branch ?? 'main',
+      open_issues: raw.open_issues_count ?? 0,
+      private: raw.private ?? false,
+    }),
+  );
+
+/** A commit of a branch. */
+export const CommitShape = z
+  .object({
+    sha: Sha,
+    author: Author,
+    commit: z.object({
+      message: z.string(),
+      author: z.object({ name: z.string(), date: Instant }),
+      committer: z.object({ date: Instant }).nullish(),
+    }),
+  })
+  .transform((raw) => ({
+    sha: raw.sha,
+    message: raw.commit.message,
+    author: raw.author ?? raw.commit.author.name,
+    at: raw.commit.committer?.date ?? raw.commit.author.date,
+  }));
+
+/** The combined status of a commit. */
+export const StatusShape = z.object({
+  state: z.string().nullish(),
+  total_count: z.number().nullish(),
+  statuses: z.array(z.unknown()).nullish(),
+});
+
+/** One page of the check runs of a commit. */
+export const CheckRunsShape = z.object({
+  check_runs: z.array(z.object({ status: z.string(), conclusion: z.string().nullish() })),
+});
+
+/** The account a token stands for. */
+export const UserShape = z.object({ login: z.string().min(1) });

@@ -1,0 +1,94 @@
+import type { Order } from '@caloron/types';
+
+/** Variables every child may have: where programs and certificates are, the language and the proxy; no key, no token. */
+const COMMON = [
+  'PATH',
+  'HOME',
+  'USER',
+  'LOGNAME',
+  'SHELL',
+  'LANG',
+  'LANGUAGE',
+  'TZ',
+  'TERM',
+  'TMPDIR',
+  'HTTP_PROXY',
+  'HTTPS_PROXY',
+  'NO_PROXY',
+  'http_proxy',
+  'https_proxy',
+  'no_proxy',
+  'SSL_CERT_FILE',
+  'SSL_CERT_DIR',
+  'NODE_EXTRA_CA_CERTS',
+] as const;
+
+const COMMON_PREFIXES = ['LC_', 'XDG_'] as const;
+
+/** Never handed to a child, whatever an option asks for. */
+const NEVER = /^(CALORON_(ORDER_FILE|SHELL_TOKEN|TOKEN_ENVS|DB)|NOETHER_KV_PATH)$|_SHELL_TOKEN$/;
+
+/** Commands that check work: programs and language, neither keys nor tokens; `CI` keeps test runners from watching. */
+export function verifyEnvironment(
+  env: Readonly<Record<string, string>>,
+  order: Order,
+): Record<string, string> {
+  return { ...common(env), ...identity(order), CI: 'true' };
+}
+
+/**
+ * The environment of an agent's framework: the common variables, those its framework needs (`names`), those option
+ * `pass_env` names, its identity in git and `CALORON_PROCESS_ID`, by which the shell finds it in /proc.
+ */
+export function agentEnvironment(
+  env: Readonly<Record<string, string>>,
+  order: Order,
+  names: readonly string[],
+  prompt_file: string,
+): Record<string, string> {
+  const asked = (order.framework.options['pass_env'] ?? '').split(/[\s,]+/).filter((name) => name !== '');
+  const wanted = [...names, ...asked].filter((name) => !NEVER.test(name));
+  const taken = wanted.flatMap((name) => {
+    const value = env[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return {
+    ...common(env),
+    ...Object.fromEntries(taken),
+    ...identity(order),
+    CALORON_WORKTREE: order.worktree,
+    CALORON_PROMPT_FILE: prompt_file,
+  };
+}
+
+/** Name and address an agent's commits carry. */
+export function agentAuthor(order: Order): { name: string; email: string } {
+  const name = `caloron-agent-${order.agent_id}`;
+  return { name, email: `${name}@caloron.invalid` };
+}
+
+function common(env: Readonly<Record<string, string>>): Record<string, string> {
+  const kept = Object.entries(env).filter(
+    ([name]) =>
+      COMMON.some((wanted) => wanted === name) ||
+      COMMON_PREFIXES.some((prefix) => name.startsWith(prefix)),
+  );
+  return Object.fromEntries(kept);
+}
+
+function identity(order: Order): Record<string, string> {
+  const { name, email } = agentAuthor(order);
+  return {
+    CALORON_PROCESS_ID: order.process_id,
+    CALORON_SPRINT_ID: order.sprint_id,
+    CALORON_TASK_ID: order.task.id,
+    CALORON_AGENT_ID: order.agent_id,
+    CALORON_AGENT_ROLE: order.role,
+    CALORON_ATTEMPT: String(order.attempt),
+    GIT_AUTHOR_NAME: name,
+    GIT_AUTHOR_EMAIL: email,
+    GIT_COMMITTER_NAME: name,
+    GIT_COMMITTER_EMAIL: email,
+    GIT_TERMINAL_PROMPT: '0',
+  };
+}

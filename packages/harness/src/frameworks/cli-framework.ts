@@ -1,0 +1,102 @@
+import { agentEnvironment } from '../environment.ts';
+import { HarnessError } from '../errors.ts';
+import { runGroup } from '../run-group.ts';
+import type { Framework, FrameworkCall, FrameworkResult, Heard } from './framework.ts';
+
+/** Characters of what an agent said that are kept, from the end. */
+const TEXT_LIMIT = 200_000;
+
+/** A command-line agent: how it is called and how its output is read. */
+export interface CliSpec {
+  readonly name: string;
+  readonly model: boolean;
+  /** Variables it needs beside the common ones: keys and addresses. */
+  readonly env_names: readonly string[];
+  /** Variables set for it. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** The command line. Nothing of the prompt belongs in it where stdin or a file will do: argv is visible to all and limited to 128 kB. */
+  readonly argv: (call: FrameworkCall) => readonly string[];
+  /** Whether the prompt is given on stdin; else stdin is closed. */
+  readonly prompt_on_stdin: boolean;
+  /** The meaning of one line of stdout. */
+  readonly hear: (line: string) => Heard;
+}
+
+/** A framework that is a command in the worktree. Throws HARNESS_COMMAND_MISSING when it is not installed. */
+export function cliFramework(spec: CliSpec): Framework {
+  return {
+    name: spec.name,
+    model: spec.model,
+    scripted: false,
+    async run(call) {
+      const said = listener(spec.hear);
+      const argv = spec.argv(call);
+      const exit = await runGroup({
+        argv,
+        cwd: call.order.worktree,
+        env: { ...agentEnvironment(call.env, call.order, spec.env_names, call.prompt_file), ...spec.env },
+        stdin: spec.prompt_on_stdin ? call.prompt : null,
+        timeout_ms: call.timeout_ms,
+        signal: call.signal,
+        onOutput(text, stream) {
+          call.onOutput(text);
+          if (stream === 'stdout') said.push(text);
+        },
+      });
+      return { ...exit, ...said.end(), feedback: null } satisfies FrameworkResult;
+    },
+  };
+}
+
+/** Lines as they are: for agents that print plain text. */
+export function plainText(line: string): Heard {
+  return { text: `${line}\n` };
+}
+
+/** Refuses a prompt that does not fit into one argument (Linux: 128 kB). */
+export function asArgument(call: FrameworkCall, framework: string): string {
+  if (Buffer.byteLength(call.prompt) < 120_000) return call.prompt;
+  throw new HarnessError('HARNESS_FRAMEWORK_OPTION', {
+    framework,
+    option: 'prompt',
+    expected: 'at most 120 kB, since this agent reads its prompt from an argument',
+  });
+}
+
+/** `--model NAME` when the option is given. */
+export function modelFlag(call: FrameworkCall, flag = '--model'): readonly string[] {
+  const model = call.order.framework.options['model'];
+  return model === undefined || model === '' ? [] : [flag, model];
+}
+
+function listener(hear: (line: string) => Heard): {
+  push(text: string): void;
+  end(): { text: string; tokens_used: number };
+} {
+  let rest = '';
+  let said = '';
+  let final: string | undefined;
+  let tokens_used = 0;
+  const take = (line: string): void => {
+    const { text, final: last, tokens } = hear(line);
+    if (text !== undefined) said = (said + text).slice(-TEXT_LIMIT);
+    if (last !== undefined) final = last;
+    if (tokens !== undefined && Number.isFinite(tokens)) tokens_used += tokens;
+  };
+  return {
+    push(text) {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) take(line);
+    },
+    end() {
+      if (rest !== '') take(rest);
+      return { text: said === '' ? (final ?? '') : withFinal(said, final), tokens_used: Math.round(tokens_used) };
+    },
+  };
+}
+
+/** The last word once: agents repeat it as their result. */
+function withFinal(said: string, final: string | undefined): string {
+  return final === undefined || said.trimEnd().endsWith(final.trim()) ? said : `${said}\n${final}`;
+}

@@ -1,0 +1,50 @@
+import type { Feedback, Order } from '@caloron/types';
+
+import type { GroupExit } from '../run-group.ts';
+
+/** What a framework is asked to do once. */
+export interface FrameworkCall {
+  readonly order: Order;
+  /** The whole prompt; also in `prompt_file`. */
+  readonly prompt: string;
+  readonly prompt_file: string;
+  /** A directory of this process outside the worktree. */
+  readonly directory: string;
+  /** Whether CALORON_ALLOW_DANGEROUS names this framework. */
+  readonly dangerous: boolean;
+  /** The environment the shell gave; each framework takes its own few of it. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly timeout_ms: number;
+  readonly signal: AbortSignal;
+  /** Everything it prints: goes to the log and counts as progress. */
+  readonly onOutput: (text: string) => void;
+}
+
+/** What came of it. */
+export interface FrameworkResult extends GroupExit {
+  /** What the agent itself said, without the protocol around it; the end of it when it was long. */
+  readonly text: string;
+  readonly tokens_used: number;
+  /** Feedback given beside the text. */
+  readonly feedback: Partial<Feedback> | null;
+}
+
+/** An agent's program. */
+export interface Framework {
+  readonly name: string;
+  /** True for a language model: it can review and be asked for feedback. */
+  readonly model: boolean;
+  /** True when `rebase` is done by the harness itself. */
+  readonly scripted: boolean;
+  run(call: FrameworkCall): Promise<FrameworkResult>;
+}
+
+/** Pieces of meaning in one line of a framework's output. */
+export interface Heard {
+  /** Something the agent said. */
+  readonly text?: string;
+  /** The agent's last word: replaces what it said before. */
+  readonly final?: string;
+  /** Tokens used since the last count. */
+  readonly tokens?: number;
+}

@@ -1,0 +1,43 @@
+import { cliFramework, modelFlag } from './cli-framework.ts';
+import type { Heard } from './framework.ts';
+import { at, jsonLine, sumAt, textAt } from './json-lines.ts';
+
+/** Gemini CLI: the prompt on stdin, its end as `-p`, which makes it run without a terminal. */
+export const geminiCli = cliFramework({
+  name: 'gemini-cli',
+  model: true,
+  env_names: [
+    'GEMINI_API_KEY',
+    'GOOGLE_API_KEY',
+    'GOOGLE_CLOUD_PROJECT',
+    'GOOGLE_GEMINI_BASE_URL',
+    'GOOGLE_GENAI_USE_VERTEXAI',
+    'GEMINI_MODEL',
+  ],
+  env: { GEMINI_CLI_TRUST_WORKSPACE: 'true' },
+  argv: (call) => [
+    'gemini',
+    '-p',
+    'Do the task described above.',
+    '--approval-mode',
+    call.dangerous ? 'yolo' : 'auto_edit',
+    '--output-format',
+    'stream-json',
+    ...modelFlag(call, '-m'),
+  ],
+  prompt_on_stdin: true,
+  hear: hearGemini,
+});
+
+function hearGemini(line: string): Heard {
+  const event = jsonLine(line);
+  if (event === undefined) return {};
+  if (event['type'] === 'message' && event['role'] === 'assistant') {
+    const text = textAt(event, 'content');
+    return text === undefined ? {} : { text };
+  }
+  if (event['type'] !== 'result') return {};
+  const stats = at(event, 'stats');
+  const total = sumAt(stats, ['total_tokens']);
+  return { tokens: total === 0 ? sumAt(stats, ['input_tokens', 'output_tokens']) : total };
+}

@@ -1,0 +1,61 @@
+import { CodedError, type CodedErrorOptions, type Messages } from '../errors.ts';
+
+/** One thing wrong with a graph. */
+export interface GraphIssue {
+  /** Place in the graph, e.g. `root.body.stages[2]`; empty for the file itself. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Why a graph cannot be read, resolved or run. */
+export interface GraphErrorDetails {
+  /** The text is no JSON, or the JSON no graph. Every issue is listed. */
+  GRAPH_INVALID: { readonly where: string; readonly issues: readonly GraphIssue[] };
+  /** A stage node names a stage nobody provides. */
+  GRAPH_STAGE_UNKNOWN: { readonly path: string | null; readonly reference: string; readonly nearest: readonly string[] };
+  /** A reference fits several stages. */
+  GRAPH_STAGE_AMBIGUOUS: { readonly path: string | null; readonly reference: string; readonly matches: readonly string[] };
+  /** The graph does not pass the checker; problems are in the result. */
+  GRAPH_REFUSED: { readonly count: number; readonly first: string };
+  /** The value given to the graph does not have the type the graph needs. */
+  GRAPH_INPUT_INVALID: { readonly path: string; readonly expected: string; readonly actual: string };
+  /** The graph asks for a lease and the runner has none to give, or its name cannot be filled. */
+  GRAPH_LEASE_INVALID: { readonly name: string; readonly reason: string };
+  /** Another run took the lease while this one was running. */
+  GRAPH_LEASE_LOST: { readonly name: string };
+  /** The run was interrupted or reached its deadline. */
+  GRAPH_RUN_ABORTED: { readonly reason: string };
+  /** A Retry that allows no attempt. */
+  GRAPH_RETRY_EXHAUSTED: { readonly path: string; readonly attempts: number };
+  /** A value on the way through the graph has a shape the node cannot use. */
+  GRAPH_VALUE_INVALID: { readonly path: string; readonly expected: string; readonly actual: string };
+}
+
+function shown(issues: readonly GraphIssue[]): string {
+  return issues.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');
+}
+
+const message: Messages<GraphErrorDetails> = {
+  GRAPH_INVALID: ({ where, issues }) => `${where} is not a graph: ${shown(issues)}`,
+  GRAPH_STAGE_UNKNOWN: ({ path, reference, nearest }) =>
+    `${path === null ? '' : `${path}: `}no stage is called \`${reference}\`${nearest.length === 0 ? '' : `; did you mean ${nearest.join(', ')}?`}`,
+  GRAPH_STAGE_AMBIGUOUS: ({ path, reference, matches }) =>
+    `${path === null ? '' : `${path}: `}\`${reference}\` fits ${matches.length} stages (${matches.slice(0, 3).join(', ')}); use a longer prefix or the full id`,
+  GRAPH_REFUSED: ({ count, first }) => `the graph has ${count} ${count === 1 ? 'problem' : 'problems'}: ${first}`,
+  GRAPH_INPUT_INVALID: ({ path, expected, actual }) =>
+    `the input ${path === '' ? '' : `at \`${path}\` `}is ${actual} where the graph needs ${expected}`,
+  GRAPH_LEASE_INVALID: ({ name, reason }) => `the lease \`${name}\` cannot be asked for: ${reason}`,
+  GRAPH_LEASE_LOST: ({ name }) => `the lease \`${name}\` went to another run; this run stopped`,
+  GRAPH_RUN_ABORTED: ({ reason }) => `the run was stopped: ${reason}`,
+  GRAPH_RETRY_EXHAUSTED: ({ path, attempts }) => `${path}: retry exhausted after ${attempts} attempts`,
+  GRAPH_VALUE_INVALID: ({ path, expected, actual }) => `${path}: expected ${expected}, got ${actual}`,
+};
+
+/** A graph cannot be read, resolved or run. */
+export class GraphError<C extends keyof GraphErrorDetails = keyof GraphErrorDetails> extends CodedError<GraphErrorDetails, C> {
+  override readonly name = 'GraphError';
+
+  constructor(code: C, details: GraphErrorDetails[C], options?: CodedErrorOptions) {
+    super(code, details, message[code](details), options);
+  }
+}

@@ -1,0 +1,168 @@
+import type { z } from 'zod';
+
+import { canonicalJson, contentId, sha256Hex } from '../canonical.ts';
+import { CodedError, codeOf, isRetryable, messageOf } from '../errors.ts';
+import { GraphError } from '../graph/errors.ts';
+import type { Json, StepFinished } from '../ports.ts';
+import type { CatalogStage } from '../stage/catalog.ts';
+import { StageError } from '../stage/errors.ts';
+import { fitAbsence } from '../types/fit-value.ts';
+import { isObject } from '../types/value.ts';
+import { contextOf } from './clients.ts';
+import type { RunContext } from './context.ts';
+import { toJson } from './values.ts';
+import { untilAborted } from './wait.ts';
+
+/** Largest canonical input, in characters, whose output is cached beyond the run. */
+const MAX_CACHED_INPUT = 16_384;
+/** Issues named in one error; more would hide the first. */
+const MAX_ISSUES = 5;
+
+/** Calls a stage on a merged input: schema, run, schema, with trace and cache. Throws StageError or the run's abort reason. */
+export async function callStage(entry: CatalogStage, path: string, input: Json, run: RunContext): Promise<Json> {
+  const text = canonicalJson(input);
+  const input_hash = sha256Hex(text);
+  if (!isPure(entry)) return run.limit(() => attempt(entry, path, input, input_hash, run));
+  const key = `${entry.record.id}:${input_hash}`;
+  const known = run.memo.get(key);
+  if (known) return cachedStep(entry, path, input_hash, run, await known);
+  const call = pureCall(entry, path, { input, input_hash, durable: text.length <= MAX_CACHED_INPUT && !holdsNow(input) }, run);
+  run.memo.set(key, call);
+  call.catch(() => run.memo.delete(key));
+  return call;
+}
+
+/** Only what both the id covers and the stage declares as pure is remembered. */
+function isPure(entry: CatalogStage): boolean {
+  return [entry.effects, entry.effective_effects].every((effects) => effects.some(({ effect }) => effect === 'Pure'));
+}
+
+interface PureInput {
+  readonly input: Json;
+  readonly input_hash: string;
+  /** Whether the output may be kept beyond this run. */
+  readonly durable: boolean;
+}
+
+async function pureCall(entry: CatalogStage, path: string, call: PureInput, run: RunContext): Promise<Json> {
+  const cache = call.durable ? run.cache : null;
+  const found = cache && (await quietly(async () => cache.get(entry.record.id, call.input_hash)));
+  if (found !== undefined && found !== null) return cachedStep(entry, path, call.input_hash, run, found);
+  const output = await run.limit(() => attempt(entry, path, call.input, call.input_hash, run));
+  if (cache) await quietly(async () => cache.put(entry.record.id, call.input_hash, output));
+  return output;
+}
+
+/** A cache that cannot answer is no cache. */
+async function quietly<T>(use: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await use();
+  } catch {
+    return undefined;
+  }
+}
+
+function holdsNow(value: Json): boolean {
+  if (Array.isArray(value)) return value.some((item) => holdsNow(item as Json));
+  return isObject(value) && Object.entries(value).some(([key, item]) => key === 'now' || holdsNow(item));
+}
+
+type StepFacts = Pick<StepFinished, 'status' | 'started_at' | 'duration_ms' | 'input_hash' | 'output_hash' | 'error'>;
+
+function report(entry: CatalogStage, path: string, run: RunContext, facts: StepFacts): Promise<void> {
+  const attempt = (run.attempts.get(path) ?? 0) + 1;
+  run.attempts.set(path, attempt);
+  const { id: stage_id, name: stage_name } = entry.record;
+  return run.step({ run_id: run.run_id, path, stage_id, stage_name, attempt, ...facts });
+}
+
+async function cachedStep(entry: CatalogStage, path: string, input_hash: string, run: RunContext, output: Json): Promise<Json> {
+  const started_at = run.clock.now();
+  await report(entry, path, run, { status: 'cached', started_at, duration_ms: 0, input_hash, output_hash: contentId(output), error: null });
+  return output;
+}
+
+async function attempt(entry: CatalogStage, path: string, input: Json, input_hash: string, run: RunContext): Promise<Json> {
+  run.signal.throwIfAborted();
+  const stage = entry.record.name;
+  await run.observe?.({ kind: 'before', path, stage });
+  const started_at = run.clock.now();
+  const start = performance.now();
+  const facts = (): Pick<StepFacts, 'started_at' | 'duration_ms' | 'input_hash'> => ({
+    started_at,
+    duration_ms: Math.round(performance.now() - start),
+    input_hash,
+  });
+  try {
+    const output = await execute(entry, path, input, run);
+    await report(entry, path, run, { ...facts(), status: 'ok', output_hash: contentId(output), error: null });
+    await run.observe?.({ kind: 'after', path, stage });
+    return output;
+  } catch (thrown) {
+    const error = { code: publicCode(thrown), message: messageOf(thrown) };
+    await report(entry, path, run, { ...facts(), status: 'failed', output_hash: null, error });
+    throw thrown;
+  }
+}
+
+async function execute(entry: CatalogStage, path: string, input: Json, run: RunContext): Promise<Json> {
+  const { stage } = entry;
+  const parsed = parseInput(entry, path, input);
+  const context = contextOf(entry, path, run.capabilities);
+  let answer: unknown;
+  try {
+    answer = stage.run(parsed, context, run.signal);
+    if (answer instanceof Promise) answer = await untilAborted(answer, run.signal);
+  } catch (cause) {
+    throw failure(stage.name, path, cause, run.signal);
+  }
+  return parseOutput(entry, path, answer);
+}
+
+function parseInput(entry: CatalogStage, path: string, input: Json): unknown {
+  const schema = entry.stage.input;
+  const first = schema.safeParse(input);
+  if (first.success) return first.data;
+  const second = schema.safeParse(fitAbsence(schema, input));
+  if (second.success) return second.data;
+  throw new StageError('STAGE_INPUT_INVALID', { stage: entry.stage.name, path, issues: issuesOf(second.error) });
+}
+
+function parseOutput(entry: CatalogStage, path: string, answer: unknown): Json {
+  const stage = entry.stage.name;
+  const parsed = entry.stage.output.safeParse(answer);
+  if (!parsed.success) throw new StageError('STAGE_OUTPUT_INVALID', { stage, path, issues: issuesOf(parsed.error) });
+  const output = toJson(parsed.data);
+  if (output !== undefined) return output;
+  throw new StageError('STAGE_OUTPUT_INVALID', { stage, path, issues: ['the output holds something JSON cannot carry'] });
+}
+
+function issuesOf(error: z.ZodError): readonly string[] {
+  const issues = error.issues.map(({ path, message }) => (path.length === 0 ? message : `${path.map(String).join('.')}: ${message}`));
+  return issues.length <= MAX_ISSUES ? issues : [...issues.slice(0, MAX_ISSUES), `and ${issues.length - MAX_ISSUES} more`];
+}
+
+/** What a stage threw, placed in the graph; its own code, hint and retryable are kept. */
+function failure(stage: string, path: string, cause: unknown, signal: AbortSignal): Error {
+  if (signal.aborted && cause === signal.reason) return cause as Error;
+  const cause_code = cause instanceof CodedError ? String(cause.code) : null;
+  const options = { cause, retryable: isRetryable(cause) };
+  const hint = cause instanceof CodedError ? cause.hint : undefined;
+  const details = { stage, path, cause_code, reason: messageOf(cause) };
+  return new StageError('STAGE_FAILED', details, hint === undefined ? options : { ...options, hint });
+}
+
+/** The code people see for an error of a run: a failed stage's own code where it has one. */
+export function publicCode(error: unknown): string {
+  if (error instanceof StageError && error.code === 'STAGE_FAILED') {
+    return (error as StageError<'STAGE_FAILED'>).details.cause_code ?? 'STAGE_FAILED';
+  }
+  return codeOf(error);
+}
+
+/** The node an error came from; null when it belongs to none. */
+export function pathOf(error: unknown): string | null {
+  if (!(error instanceof StageError || error instanceof GraphError)) return null;
+  const details: object = error.details;
+  return 'path' in details && typeof details.path === 'string' ? details.path : null;
+}

@@ -1,0 +1,35 @@
+import type { LimitFunction } from 'p-limit';
+
+import type { Json, OutputCache, StepFinished } from '../ports.ts';
+import type { CatalogStage } from '../stage/catalog.ts';
+
+/** A moment of a run: just before or after a stage is called. */
+export interface Moment {
+  readonly kind: 'before' | 'after';
+  /** Place in the graph. */
+  readonly path: string;
+  /** Name of the stage. */
+  readonly stage: string;
+}
+
+/** What the nodes of one run share. */
+export interface RunContext {
+  readonly run_id: string;
+  /** Stage by node path, as the checker resolved it. */
+  readonly stageAt: (path: string) => CatalogStage;
+  /** Capability name → the clients it brings. */
+  readonly capabilities: Readonly<Record<string, object>>;
+  readonly clock: { now(): string };
+  readonly cache: OutputCache | null;
+  /** Outputs of pure stages in this run, calls in flight included. */
+  readonly memo: Map<string, Promise<Json>>;
+  /** Executions per node path so far. */
+  readonly attempts: Map<string, number>;
+  /** Bounds stage calls at once, over the whole run. */
+  readonly limit: LimitFunction;
+  /** Aborted when the run is interrupted, out of time or without its lease; its reason is the error. */
+  readonly signal: AbortSignal;
+  readonly fetch: typeof globalThis.fetch;
+  readonly step: (step: StepFinished) => Promise<void>;
+  readonly observe: ((moment: Moment) => void | Promise<void>) | null;
+}

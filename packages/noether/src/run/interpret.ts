@@ -1,0 +1,149 @@
+import pLimit from 'p-limit';
+
+import { CodedError, messageOf } from '../errors.ts';
+import type { GraphNode, MapNode, NodeMap, ProjectNode, RetryNode } from '../graph/ast.ts';
+import { GraphError } from '../graph/errors.ts';
+import { childPath } from '../graph/walk.ts';
+import type { Json } from '../ports.ts';
+import { StageError } from '../stage/errors.ts';
+import { jsonKind } from '../types/value.ts';
+import { callStage, publicCode } from './call-stage.ts';
+import type { RunContext } from './context.ts';
+import { callRemote } from './remote.ts';
+import { branchInput, mergeConfig, scope, sourceInput, valueAt } from './values.ts';
+import { wait } from './wait.ts';
+
+/** Runs a node on an input. Throws the error of the failing stage, placed in the graph. */
+export async function interpret(node: GraphNode, path: string, input: Json, run: RunContext): Promise<Json> {
+  run.signal.throwIfAborted();
+  switch (node.op) {
+    case 'Stage':
+      return callStage(run.stageAt(path), path, mergeConfig(input, node.config), run);
+    case 'RemoteStage':
+      return run.limit(() => callRemote(node, path, input, run));
+    case 'Const':
+      return node.value;
+    case 'Sequential':
+      return sequential(node.stages, path, input, run);
+    case 'Parallel': {
+      const outputs = await allNamed(node.branches, (name, branch) =>
+        interpret(branch, childPath(`${path}.branches`, name), branchInput(input, name), run),
+      );
+      return Object.fromEntries(outputs);
+    }
+    case 'Branch': {
+      const chosen = (await interpret(node.predicate, `${path}.predicate`, input, run)) === true ? 'if_true' : 'if_false';
+      return interpret(node[chosen], `${path}.${chosen}`, input, run);
+    }
+    case 'Fanout': {
+      const source = await interpret(node.source, `${path}.source`, input, run);
+      return all(node.targets.map((target, i) => interpret(target, `${path}.targets[${i}]`, source, run)));
+    }
+    case 'Merge': {
+      const outputs = await all(
+        node.sources.map((source, i) => interpret(source, `${path}.sources[${i}]`, sourceInput(input, i), run)),
+      );
+      const merged = Object.fromEntries(outputs.map((output, i) => [`source_${i}`, output]));
+      return interpret(node.target, `${path}.target`, merged, run);
+    }
+    case 'Retry':
+      return retry(node, path, input, run);
+    case 'Let': {
+      const outputs = await allNamed(node.bindings, (name, binding) =>
+        interpret(binding, childPath(`${path}.bindings`, name), input, run),
+      );
+      return interpret(node.body, `${path}.body`, scope(input, outputs), run);
+    }
+    case 'Map':
+      return mapItems(node, path, input, run);
+    case 'Project':
+      return project(node, input);
+  }
+}
+
+async function sequential(stages: readonly GraphNode[], path: string, input: Json, run: RunContext): Promise<Json> {
+  let value = input;
+  for (const [i, stage] of stages.entries()) value = await interpret(stage, `${path}.stages[${i}]`, value, run);
+  return value;
+}
+
+/** Waits for every one, then throws the error of the first that failed in order, so that the error chosen does not depend on time. */
+async function all(calls: readonly Promise<Json>[]): Promise<readonly Json[]> {
+  const outcomes = await Promise.allSettled(calls);
+  return outcomes.map((outcome) => {
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
+  });
+}
+
+async function allNamed(
+  nodes: NodeMap,
+  call: (name: string, node: GraphNode) => Promise<Json>,
+): Promise<readonly (readonly [string, Json])[]> {
+  const names = [...nodes.keys()];
+  const outputs = await all([...nodes].map(([name, node]) => call(name, node)));
+  return outputs.map((output, i) => [names[i] ?? '', output]);
+}
+
+/** Errors another attempt cannot cure: what was refused by a check, and the end of the run. */
+const FINAL: readonly string[] = ['STAGE_INPUT_INVALID', 'STAGE_OUTPUT_INVALID', 'STAGE_CAPABILITY_MISSING'];
+
+function mayRetry(error: unknown): boolean {
+  if (error instanceof GraphError) return error.code === 'GRAPH_RETRY_EXHAUSTED';
+  return !(error instanceof StageError && FINAL.includes(error.code));
+}
+
+async function retry(node: RetryNode, path: string, input: Json, run: RunContext): Promise<Json> {
+  let delay = node.delay_ms ?? 0;
+  for (let attempt = 1; attempt <= node.max_attempts; attempt += 1) {
+    try {
+      return await interpret(node.stage, `${path}.stage`, input, run);
+    } catch (error) {
+      if (run.signal.aborted || attempt === node.max_attempts || !mayRetry(error)) throw error;
+    }
+    if (delay > 0) await wait(Math.min(delay, node.max_delay_ms ?? delay), run.signal);
+    delay *= node.backoff ?? 1;
+  }
+  throw new GraphError('GRAPH_RETRY_EXHAUSTED', { path, attempts: node.max_attempts });
+}
+
+async function mapItems(node: MapNode, path: string, input: Json, run: RunContext): Promise<Json> {
+  const items = valueAt(input, node.over);
+  if (!Array.isArray(items)) {
+    throw new GraphError('GRAPH_VALUE_INVALID', { path, expected: `a list at \`${node.over}\``, actual: jsonKind(items) });
+  }
+  const limit = pLimit(node.concurrency);
+  let failed = false;
+  const call = async (item: Json, i: number): Promise<Json> => {
+    // Once one item has failed the others cannot change the outcome: those not begun are left.
+    if (failed && node.on_error === 'fail') return null;
+    try {
+      return await interpret(node.stage, `${path}.stage[${i}]`, scope(input, [[node.as, item]]), run);
+    } catch (error) {
+      failed = true;
+      throw error;
+    }
+  };
+  const calls = items.map((item, i) => limit(() => call(item as Json, i)));
+  return node.on_error === 'fail' ? all(calls) : collected(calls, run);
+}
+
+async function collected(calls: readonly Promise<Json>[], run: RunContext): Promise<Json> {
+  const outcomes = await Promise.allSettled(calls);
+  run.signal.throwIfAborted();
+  const results = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+  const errors = outcomes.flatMap((outcome, index) =>
+    outcome.status === 'rejected' ? [{ index, code: publicCode(outcome.reason), message: reasonOf(outcome.reason) }] : [],
+  );
+  return { results, errors };
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof CodedError ? error.message : `unexpected: ${messageOf(error)}`;
+}
+
+function project(node: ProjectNode, input: Json): Json {
+  return Object.fromEntries(
+    [...node.fields].map(([name, field]) => [name, 'path' in field ? valueAt(input, field.path) : field.value]),
+  );
+}

@@ -1,0 +1,167 @@
+import { type Fields, type NType, fieldEntries, fieldType, isNullable } from './ntype.ts';
+import { canonicalJson } from '../canonical.ts';
+import { show } from './show.ts';
+import { valueMismatch } from './value.ts';
+
+/** How subtyping treats what plain types leave open. */
+export interface SubtypeOptions {
+  /** The original table, its refined-union gap included; for conformance tests only. */
+  readonly compat?: boolean;
+  /** Decides an edge with a variable on a side; without it a variable fits everything. */
+  readonly onVariable?: (sub: NType, sup: NType) => string | null;
+  /** The type of a field an open record does not list; undefined when it has none. Without it nothing is known. */
+  readonly restField?: (rest: string, field: string) => NType | undefined;
+  /** Runs a check and takes back what it decided about variables when it fails. */
+  readonly attempt?: (check: () => string | null) => string | null;
+}
+
+/** Why `sub` does not fit where `sup` is expected; null when it fits. */
+export function mismatch(sub: NType, sup: NType, options: SubtypeOptions = {}): string | null {
+  if (sub.kind === 'Var' || sup.kind === 'Var') return options.onVariable?.(sub, sup) ?? null;
+  if (sub.kind === 'Any' || sup.kind === 'Any') return null;
+  const early = options.compat === true ? compatRefined(sub, sup, options) : refinedOrUnion(sub, sup, options);
+  return early === undefined ? structural(sub, sup, options) : early;
+}
+
+/** Whether `sub` fits where `sup` is expected. */
+export function isSubtype(sub: NType, sup: NType, options: SubtypeOptions = {}): boolean {
+  return mismatch(sub, sup, options) === null;
+}
+
+function unexpected(sub: NType, sup: NType): string {
+  return `expected ${show(sup)}, got ${show(sub)}`;
+}
+
+function sameRefinement(a: unknown, b: unknown): boolean {
+  return canonicalJson(a) === canonicalJson(b);
+}
+
+/** Rows 3 to 5 of the original table. Undefined: no row matches. */
+function compatRefined(sub: NType, sup: NType, options: SubtypeOptions): string | null | undefined {
+  if (sub.kind === 'Refined' && sup.kind === 'Refined') {
+    if (!sameRefinement(sub.value.refinement, sup.value.refinement)) return unexpected(sub, sup);
+    return mismatch(sub.value.base, sup.value.base, options);
+  }
+  if (sub.kind === 'Refined') return mismatch(sub.value.base, sup, options);
+  if (sup.kind === 'Refined') return unexpected(sub, sup);
+  return undefined;
+}
+
+/** Ours: unions come first, so that a refined type fits a union that holds it, and known values fit wherever each of them lies. */
+function refinedOrUnion(sub: NType, sup: NType, options: SubtypeOptions): string | null | undefined {
+  if (sub.kind === 'Refined') {
+    const { refinement, base } = sub.value;
+    if (refinement.kind === 'OneOf' && !hasVariables(sup)) {
+      if (refinement.options.every((option) => valueMismatch(option, sup) === null)) return null;
+    }
+    if (sup.kind === 'Refined') {
+      if (!sameRefinement(refinement, sup.value.refinement)) return unexpected(sub, sup);
+      return mismatch(base, sup.value.base, options);
+    }
+    if (sup.kind === 'Union') {
+      const fits = sup.value.some((variant) => variant.kind === 'Refined' && tried(sub, variant, options) === null);
+      if (fits) return null;
+    }
+    return mismatch(base, sup, options);
+  }
+  if (sup.kind === 'Refined' && sub.kind !== 'Union') return unexpected(sub, sup);
+  return undefined;
+}
+
+function tried(sub: NType, sup: NType, options: SubtypeOptions): string | null {
+  const check = (): string | null => mismatch(sub, sup, options);
+  return options.attempt ? options.attempt(check) : check();
+}
+
+function structural(sub: NType, sup: NType, options: SubtypeOptions): string | null {
+  if (sub.kind === 'List' && sup.kind === 'List') return within('List element', mismatch(sub.value, sup.value, options));
+  if (sub.kind === 'Stream' && sup.kind === 'Stream') return within('Stream element', mismatch(sub.value, sup.value, options));
+  if (sub.kind === 'Map' && sup.kind === 'Map') {
+    return (
+      within('map key type', mismatch(sub.value.key, sup.value.key, options)) ??
+      within('map value type', mismatch(sub.value.value, sup.value.value, options))
+    );
+  }
+  if (isRecord(sub) && isRecord(sup)) return recordMismatch(sub, sup, options);
+  if (sub.kind === 'Union') return everyVariant(sub.value, sup, options);
+  if (sup.kind === 'Union') {
+    if (sup.value.some((variant) => tried(sub, variant, options) === null)) return null;
+    return onlyRecordReason(sub, sup.value, options) ?? `type ${show(sub)} is not covered by the expected union`;
+  }
+  return sub.kind === sup.kind && isPrimitive(sub) ? null : unexpected(sub, sup);
+}
+
+/** For a record against a union with a single record variant, the reason of that variant says more. Not part of the original table. */
+function onlyRecordReason(sub: NType, variants: readonly NType[], options: SubtypeOptions): string | null {
+  if (options.compat === true || !isRecord(sub)) return null;
+  const records = variants.filter(isRecord);
+  const [only] = records;
+  return records.length === 1 && only ? tried(sub, only, options) : null;
+}
+
+function everyVariant(variants: readonly NType[], sup: NType, options: SubtypeOptions): string | null {
+  const bad = variants.find((variant) => mismatch(variant, sup, options) !== null);
+  return bad === undefined ? null : `type ${show(bad)} is not covered by the expected union`;
+}
+
+type RecordType = Extract<NType, { kind: 'Record' | 'RecordWith' }>;
+
+/** Whether a type is a record, closed or open. */
+export function isRecord(type: NType): type is RecordType {
+  return type.kind === 'Record' || type.kind === 'RecordWith';
+}
+
+/** The listed fields of a record type. */
+export function fieldsOf(type: RecordType): Fields {
+  return type.kind === 'Record' ? type.value : type.value.fields;
+}
+
+function recordMismatch(sub: RecordType, sup: RecordType, options: SubtypeOptions): string | null {
+  for (const [name, expected] of fieldEntries(fieldsOf(sup))) {
+    const actual =
+      fieldType(fieldsOf(sub), name) ?? (sub.kind === 'RecordWith' ? options.restField?.(sub.value.rest, name) : undefined);
+    if (actual === undefined) {
+      if (!isNullable(expected)) return `missing required field \`${name}\``;
+      continue;
+    }
+    const reason = mismatch(actual, expected, options);
+    if (reason !== null) return `field \`${name}\`: ${reason}`;
+  }
+  return null;
+}
+
+function isPrimitive(type: NType): boolean {
+  return !('value' in type);
+}
+
+function within(place: string, reason: string | null): string | null {
+  return reason === null ? null : `${place}: ${reason}`;
+}
+
+/** Whether a type mentions a variable or an open record anywhere. */
+export function hasVariables(type: NType): boolean {
+  switch (type.kind) {
+    case 'Var':
+    case 'RecordWith':
+      return true;
+    case 'List':
+    case 'Stream':
+      return hasVariables(type.value);
+    case 'Map':
+      return hasVariables(type.value.key) || hasVariables(type.value.value);
+    case 'Record':
+      return Object.values(type.value).some(hasVariables);
+    case 'Union':
+      return type.value.some(hasVariables);
+    case 'Refined':
+      return hasVariables(type.value.base);
+    case 'Any':
+    case 'Bool':
+    case 'Bytes':
+    case 'Null':
+    case 'Number':
+    case 'Text':
+    case 'VNode':
+      return false;
+  }
+}

@@ -1,0 +1,107 @@
+import { isAbsolute, join, resolve } from 'node:path';
+
+import { type LogLevel, LOG_LEVELS } from './log-level.ts';
+import { ShellError } from './errors.ts';
+import { findHome } from './paths.ts';
+
+/** What a shell is started with, fully resolved. */
+export interface ShellConfig {
+  readonly home: string;
+  /** Database file. */
+  readonly db: string;
+  /** Address to listen on; loopback unless asked otherwise. */
+  readonly host: string;
+  /** 0 finds a free one. */
+  readonly port: number;
+  /** From CALORON_SHELL_TOKEN; null reads or creates the token file. */
+  readonly token: string | null;
+  /** Variables that may hold a forge token. */
+  readonly token_envs: readonly string[];
+  readonly log_level: LogLevel;
+  /** Script of the harness. */
+  readonly harness_bin: string;
+  /** How often a harness beats, in milliseconds. */
+  readonly heartbeat_ms: number;
+  /** Further variables agents are given, by name. */
+  readonly agent_env: readonly string[];
+  /** The shell's own environment: source of forge tokens and of the agents' allow-list. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Flags of `caloron-shell`, unparsed. */
+export interface ShellFlags {
+  readonly port?: string | undefined;
+  readonly host?: string | undefined;
+  readonly home?: string | undefined;
+}
+
+/** Default port of seed 001's shell. */
+export const DEFAULT_PORT = 7710;
+
+/** Seconds between heartbeats of the documented harness: 60. */
+const DEFAULT_HEARTBEAT_MS = 60_000;
+
+const DEFAULT_TOKEN_ENVS = 'GITHUB_TOKEN,GITEA_TOKEN,CALORON_REVIEWER_TOKEN,CALORON_FORGE_TOKEN';
+
+function wholeNumber(name: string, value: string, min: number, max: number): number {
+  const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
+  if (number >= min && number <= max) return number;
+  throw new ShellError('SHELL_CONFIG_INVALID', { name, value, expected: `a whole number from ${min} to ${max}` });
+}
+
+function names(name: string, value: string): readonly string[] {
+  const list = value.split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()]));
+  const bad = list.find((item) => !/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(item));
+  if (bad === undefined) return list;
+  throw new ShellError('SHELL_CONFIG_INVALID', { name, value: bad, expected: 'names of environment variables' });
+}
+
+function logLevel(value: string): LogLevel {
+  const found = LOG_LEVELS.find((level) => level === value);
+  if (found !== undefined) return found;
+  throw new ShellError('SHELL_CONFIG_INVALID', {
+    name: 'CALORON_LOG_LEVEL',
+    value,
+    expected: `one of ${LOG_LEVELS.join(', ')}`,
+  });
+}
+
+/** An empty variable counts as absent. */
+function present(value: string | undefined): string | undefined {
+  return value === undefined || value === '' ? undefined : value;
+}
+
+function harnessBin(value: string | undefined, cwd: string): string {
+  if (value === undefined) return resolve(import.meta.dirname, '../../harness/bin/caloron-harness.mjs');
+  return isAbsolute(value) ? value : resolve(cwd, value);
+}
+
+/** Flags before variables before defaults. Throws SHELL_CONFIG_INVALID. */
+export function readConfig(
+  flags: ShellFlags,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+  cwd: string = process.cwd(),
+): ShellConfig {
+  const home = findHome(flags.home, cwd);
+  const db = flags.home === undefined ? (present(env['CALORON_DB']) ?? present(env['NOETHER_KV_PATH'])) : undefined;
+  const port = present(flags.port) ?? present(env['CALORON_SHELL_PORT']) ?? String(DEFAULT_PORT);
+  const portName = present(flags.port) === undefined ? 'CALORON_SHELL_PORT' : '--port';
+  return Object.freeze({
+    home,
+    db: db === undefined ? join(home, '.caloron', 'caloron.db') : resolve(cwd, db),
+    host: present(flags.host) ?? '127.0.0.1',
+    port: wholeNumber(portName, port, 0, 65_535),
+    token: present(env['CALORON_SHELL_TOKEN']) ?? null,
+    token_envs: names('CALORON_TOKEN_ENVS', present(env['CALORON_TOKEN_ENVS']) ?? DEFAULT_TOKEN_ENVS),
+    log_level: logLevel(present(env['CALORON_LOG_LEVEL']) ?? 'info'),
+    harness_bin: harnessBin(present(env['CALORON_HARNESS_BIN']), cwd),
+    heartbeat_ms: wholeNumber(
+      'CALORON_HEARTBEAT_MS',
+      present(env['CALORON_HEARTBEAT_MS']) ?? String(DEFAULT_HEARTBEAT_MS),
+      10,
+      3_600_000,
+    ),
+    agent_env: names('CALORON_AGENT_ENV', present(env['CALORON_AGENT_ENV']) ?? ''),
+    env,
+  });
+}

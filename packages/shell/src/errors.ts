@@ -1,0 +1,156 @@
+import { CodedError, type CodedErrorOptions, type Messages } from '@caloron/noether/errors';
+
+/** Why the shell refused or could not do something: code → facts. */
+export interface ShellErrorDetails {
+  /** A flag or variable has a value that cannot be used. */
+  SHELL_CONFIG_INVALID: { readonly name: string; readonly value: string; readonly expected: string };
+  /** Processes are told apart through /proc, which only Linux has. */
+  SHELL_PLATFORM: { readonly platform: string };
+  /** Another shell serves this home. */
+  SHELL_ALREADY_RUNNING: { readonly home: string; readonly pid: number };
+  /** The port is taken by another program. */
+  SHELL_PORT_IN_USE: { readonly host: string; readonly port: number };
+  /** The token file cannot be used. */
+  SHELL_TOKEN_FILE: { readonly file: string; readonly reason: string };
+  /** The body or query does not have the documented shape. */
+  REQUEST_INVALID: { readonly issues: readonly string[] };
+  /** The body is not JSON. */
+  REQUEST_NOT_JSON: { readonly reason: string };
+  /** The body has another content type than application/json. */
+  REQUEST_TYPE_UNSUPPORTED: { readonly type: string };
+  /** The body is larger than the limit. */
+  REQUEST_TOO_LARGE: { readonly limit_bytes: number };
+  /** There is no such route. */
+  ROUTE_UNKNOWN: { readonly method: string; readonly path: string };
+  /** The header x-caloron-token is missing or unknown. */
+  TOKEN_INVALID: Record<string, never>;
+  /** The token is good, but not for this route or these ids. */
+  TOKEN_FORBIDDEN: { readonly reason: string };
+  /** The sprint was never kicked off. */
+  SPRINT_UNKNOWN: { readonly sprint_id: string };
+  /** The sprint has no such task. */
+  TASK_UNKNOWN: { readonly sprint_id: string; readonly task_id: string };
+  /** The agent was never spawned in this sprint. */
+  AGENT_UNKNOWN: { readonly sprint_id: string | null; readonly agent_id: string };
+  /** No process has this id. */
+  PROCESS_UNKNOWN: { readonly process_id: string };
+  /** The request names another repository than the sprint. */
+  REPO_MISMATCH: { readonly repo: string; readonly expected: string };
+  /** The agent has a live process already, in this or another sprint. */
+  AGENT_BUSY: { readonly agent_id: string; readonly process_id: string; readonly sprint_id: string; readonly task_id: string };
+  /** A process of this task and role may still live. */
+  TASK_BUSY: { readonly task_id: string; readonly role: string; readonly process_id: string };
+  /** The task has no issue yet and the request names none. */
+  ISSUE_MISSING: { readonly sprint_id: string; readonly task_id: string };
+  /** The base branch is not on the forge. */
+  BASE_UNKNOWN: { readonly repo: string; readonly branch: string };
+  /** The commit to review or to resume from is not on the forge. */
+  HEAD_UNKNOWN: { readonly repo: string; readonly head: string };
+  /** What lies where the worktree should be is not ours, or not on the expected branch. */
+  WORKTREE_FOREIGN: { readonly worktree: string; readonly reason: string };
+  /** The process of this action could not be started. */
+  SPAWN_FAILED: { readonly process_id: string; readonly reason: string };
+  /** The process is still there after SIGKILL. */
+  STOP_FAILED: { readonly process_id: string; readonly pid: number };
+  /** The variable is not on the list of token variables. */
+  CREDENTIAL_NOT_ALLOWED: { readonly token_env: string; readonly allowed: readonly string[] };
+  /** The variable that holds the forge token is not set in the shell's environment. */
+  CREDENTIAL_MISSING: { readonly token_env: string };
+}
+
+const messages: Messages<ShellErrorDetails> = {
+  SHELL_CONFIG_INVALID: ({ name, value, expected }) => `${name} is ${JSON.stringify(value)}, expected ${expected}`,
+  SHELL_PLATFORM: ({ platform }) => `caloron-shell needs Linux and its /proc; this is ${platform}`,
+  SHELL_ALREADY_RUNNING: ({ home, pid }) => `a shell with pid ${pid} serves ${home} already`,
+  SHELL_PORT_IN_USE: ({ host, port }) => `port ${port} on ${host} is in use`,
+  SHELL_TOKEN_FILE: ({ file, reason }) => `the shell token file ${file} ${reason}`,
+  REQUEST_INVALID: ({ issues }) => `the request is not valid: ${issues.join('; ')}`,
+  REQUEST_NOT_JSON: ({ reason }) => `the body is not JSON: ${reason}`,
+  REQUEST_TYPE_UNSUPPORTED: ({ type }) => `content type ${JSON.stringify(type)}, expected application/json`,
+  REQUEST_TOO_LARGE: ({ limit_bytes }) => `the body is larger than ${limit_bytes} bytes`,
+  ROUTE_UNKNOWN: ({ method, path }) => `no route ${method} ${path}`,
+  TOKEN_INVALID: () => 'missing or invalid x-caloron-token header',
+  TOKEN_FORBIDDEN: ({ reason }) => `this token does not allow that: ${reason}`,
+  SPRINT_UNKNOWN: ({ sprint_id }) => `no sprint ${sprint_id}`,
+  TASK_UNKNOWN: ({ sprint_id, task_id }) => `sprint ${sprint_id} has no task ${task_id}`,
+  AGENT_UNKNOWN: ({ sprint_id, agent_id }) =>
+    `agent ${agent_id} was never spawned${sprint_id === null ? '' : ` in sprint ${sprint_id}`}`,
+  PROCESS_UNKNOWN: ({ process_id }) => `no process ${process_id}`,
+  REPO_MISMATCH: ({ repo, expected }) => `the request is for ${repo}, the sprint works in ${expected}`,
+  AGENT_BUSY: ({ agent_id, process_id, sprint_id, task_id }) =>
+    `agent ${agent_id} works on ${sprint_id}/${task_id} (process ${process_id})`,
+  TASK_BUSY: ({ task_id, role, process_id }) => `task ${task_id} may still have its ${role} (process ${process_id})`,
+  ISSUE_MISSING: ({ sprint_id, task_id }) => `task ${task_id} of sprint ${sprint_id} has no issue yet`,
+  BASE_UNKNOWN: ({ repo, branch }) => `${repo} has no branch ${branch}`,
+  HEAD_UNKNOWN: ({ repo, head }) => `${repo} has no ${head}`,
+  WORKTREE_FOREIGN: ({ worktree, reason }) => `${worktree} cannot be used: ${reason}`,
+  SPAWN_FAILED: ({ process_id, reason }) => `process ${process_id} could not be started: ${reason}`,
+  STOP_FAILED: ({ process_id, pid }) => `process ${process_id} (pid ${pid}) is still there after SIGKILL`,
+  CREDENTIAL_NOT_ALLOWED: ({ token_env, allowed }) =>
+    `${token_env} is not one of the token variables (${allowed.join(', ')})`,
+  CREDENTIAL_MISSING: ({ token_env }) => `${token_env} is not set in the shell's environment`,
+};
+
+const hints: Partial<Record<keyof ShellErrorDetails, string>> = {
+  SHELL_ALREADY_RUNNING: 'use the running shell, or stop it first: caloron down',
+  SHELL_PORT_IN_USE: 'choose another with --port N (0 finds a free one) or CALORON_SHELL_PORT',
+  SHELL_TOKEN_FILE: 'remove the file and start the shell again, or set CALORON_SHELL_TOKEN',
+  TOKEN_INVALID: 'send the content of .caloron/shell-token, or the value of CALORON_SHELL_TOKEN',
+  SPRINT_UNKNOWN: 'start one with: caloron kickoff',
+  TASK_UNKNOWN: 'list the tasks with: caloron status',
+  ISSUE_MISSING: 'name one with issue_number, or let the next tick create it',
+  BASE_UNKNOWN: 'push the branch with a first commit',
+  WORKTREE_FOREIGN: 'move it away; what the agent left is kept under refs/caloron/wip of the task clone',
+  CREDENTIAL_NOT_ALLOWED: 'add it to CALORON_TOKEN_ENVS and start the shell again',
+  CREDENTIAL_MISSING: 'set it and start the shell again',
+};
+
+const transient: ReadonlySet<keyof ShellErrorDetails> = new Set([
+  'AGENT_BUSY',
+  'TASK_BUSY',
+  'ISSUE_MISSING',
+  'HEAD_UNKNOWN',
+  'CREDENTIAL_MISSING',
+  'STOP_FAILED',
+]);
+
+/** The shell refused or could not do something. */
+export class ShellError<C extends keyof ShellErrorDetails = keyof ShellErrorDetails> extends CodedError<
+  ShellErrorDetails,
+  C
+> {
+  override readonly name = 'ShellError';
+
+  constructor(code: C, details: ShellErrorDetails[C], options: CodedErrorOptions = {}) {
+    const hint = options.hint ?? hints[code];
+    const retryable = options.retryable ?? transient.has(code);
+    super(code, details, messages[code](details), { ...options, retryable, ...(hint === undefined ? {} : { hint }) });
+  }
+}
+
+/** The HTTP status each refusal is answered with; codes of other rooms are not here. */
+export const statusOfCode: Readonly<Partial<Record<string, number>>> = {
+  REQUEST_INVALID: 400,
+  REQUEST_NOT_JSON: 400,
+  TOKEN_INVALID: 401,
+  TOKEN_FORBIDDEN: 403,
+  CREDENTIAL_NOT_ALLOWED: 403,
+  ROUTE_UNKNOWN: 404,
+  SPRINT_UNKNOWN: 404,
+  TASK_UNKNOWN: 404,
+  AGENT_UNKNOWN: 404,
+  PROCESS_UNKNOWN: 404,
+  REPO_MISMATCH: 409,
+  AGENT_BUSY: 409,
+  TASK_BUSY: 409,
+  ISSUE_MISSING: 409,
+  BASE_UNKNOWN: 409,
+  HEAD_UNKNOWN: 409,
+  WORKTREE_FOREIGN: 409,
+  PROCESS_EXISTS: 409,
+  REQUEST_TOO_LARGE: 413,
+  REQUEST_TYPE_UNSUPPORTED: 415,
+  SPAWN_FAILED: 500,
+  STOP_FAILED: 500,
+  CREDENTIAL_MISSING: 503,
+};

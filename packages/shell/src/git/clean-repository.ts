@@ -1,0 +1,52 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { git, type GitResult } from '@caloron/capabilities/git';
+
+/** How long a checkout or a snapshot of a large worktree may take, in milliseconds. */
+export const WORKTREE_TIMEOUT_MS = 300_000;
+
+/** Names the commits the shell makes of unfinished work. */
+const AUTHOR = { name: 'caloron', email: 'caloron@localhost' };
+
+/** Makes an empty bare repository, or leaves an existing one as it is. */
+export async function initBare(dir: string): Promise<void> {
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  await git(['init', '--quiet', '--bare', '--template=', dir], {});
+}
+
+/** Which objects, files and index a command of ours works on. */
+export interface CleanTarget {
+  /** The bare clone whose objects are read and written. */
+  readonly clone: string;
+  readonly worktree?: string;
+  readonly index_file?: string;
+}
+
+/**
+ * Runs git on an agent's objects and files with a configuration that is ours: the agent's own config, filters, attributes
+ * and refs are never read, so nothing it has set up can run in the shell's name.
+ */
+export type CleanGit = (
+  args: readonly string[],
+  target: CleanTarget,
+  options?: { readonly stdin?: string; readonly ok_codes?: readonly number[] },
+) => Promise<GitResult>;
+
+/** The clean repository of a home; it stays empty and is made at the first use. */
+export function createCleanGit(dir: string): CleanGit {
+  let made: Promise<void> | undefined;
+  return async (args, target, options = {}) => {
+    made ??= initBare(dir);
+    await made;
+    return git(args, {
+      git_dir: dir,
+      env: { GIT_OBJECT_DIRECTORY: join(target.clone, 'objects'), GIT_LITERAL_PATHSPECS: '1' },
+      author: AUTHOR,
+      timeout_ms: WORKTREE_TIMEOUT_MS,
+      ...(target.worktree === undefined ? {} : { work_tree: target.worktree, cwd: target.worktree }),
+      ...(target.index_file === undefined ? {} : { index_file: target.index_file }),
+      ...options,
+    });
+  };
+}

@@ -1,0 +1,51 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { git } from '@caloron/capabilities/git';
+import type { Id } from '@caloron/types';
+
+import { confined } from './confined.ts';
+import { initBare } from './clean-repository.ts';
+import type { Mirror } from './mirror.ts';
+import { setRefsBelow } from './refs.ts';
+
+/** A push of the agent's own goes nowhere: the harness delivers, with a token the agent never sees. */
+const NO_PUSH = 'caloron-delivers-the-branch-when-the-agent-ends';
+
+/**
+ * The bare clone of one task, made or brought up to date from the mirror: it borrows the mirror's objects, so only refs are
+ * set and nothing of the agent's configuration runs. `origin/*` is what the forge had at the last fetch.
+ */
+export async function ensureTaskClone(options: {
+  readonly root: string;
+  readonly clone: string;
+  readonly mirror: Mirror;
+  /** Who commits where the agent's own CLI sets no identity. */
+  readonly agent_id: Id;
+}): Promise<void> {
+  const { root, clone, mirror, agent_id } = options;
+  confined(root, clone);
+  if (!existsSync(join(clone, 'caloron-clone'))) await createClone(clone, mirror, agent_id);
+  await setRefsBelow(clone, 'refs/remotes/origin/', mirror.heads);
+  await setRefsBelow(clone, 'refs/tags/', mirror.tags);
+}
+
+async function createClone(clone: string, mirror: Mirror, agent_id: Id): Promise<void> {
+  await initBare(clone);
+  mkdirSync(join(clone, 'objects', 'info'), { recursive: true });
+  writeFileSync(join(clone, 'objects', 'info', 'alternates'), `${join(mirror.dir, 'objects')}\n`);
+  const settings = {
+    'remote.origin.url': mirror.dir,
+    'remote.origin.pushurl': NO_PUSH,
+    'remote.origin.fetch': '+refs/heads/*:refs/remotes/origin/*',
+    'user.name': `caloron-agent-${agent_id}`,
+    'user.email': `${agent_id}@agents.caloron.invalid`,
+    // What is saved of unfinished work must outlive any gc of the agent's.
+    'gc.auto': '0',
+  };
+  for (const [key, value] of Object.entries(settings)) {
+    await git(['config', '--local', '--replace-all', key, value], { git_dir: clone });
+  }
+  // Written last: a clone without it was interrupted and is completed at the next use.
+  writeFileSync(join(clone, 'caloron-clone'), '1\n');
+}

@@ -1,0 +1,163 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+import { git } from '@caloron/capabilities/git';
+import { type Id, Sha } from '@caloron/types';
+import { z } from 'zod';
+
+import { ShellError } from '../errors.ts';
+import { type CleanGit, WORKTREE_TIMEOUT_MS } from './clean-repository.ts';
+import { headState, type OwnWorktree, ownWorktree } from './own-worktree.ts';
+import { saveWip } from './wip.ts';
+
+/** Where a worktree is to be, and whose. */
+export interface WorktreePlace {
+  /** Real path all worktrees stay below. */
+  readonly root: string;
+  readonly clone: string;
+  readonly path: string;
+  readonly sprint_id: Id;
+  readonly task_id: Id;
+}
+
+/** A worktree an agent can be started in. */
+export interface ReadyWorktree {
+  readonly path: string;
+  readonly base_sha: Sha;
+  /** True when an earlier agent's work was found in it. */
+  readonly reused: boolean;
+}
+
+/** Written when a checkout is complete; a worktree without it was interrupted and is made anew. */
+const Complete = z.object({ base_sha: Sha });
+
+/** Locks a killed agent leaves in its worktree's directory. */
+const STALE_LOCKS = ['index.lock', 'HEAD.lock', 'config.worktree.lock'];
+
+/** What an interrupted rebase leaves behind. */
+const REBASE_STATE = ['rebase-merge', 'rebase-apply', 'MERGE_MSG', 'REBASE_HEAD', 'CHERRY_PICK_HEAD', 'AUTO_MERGE'];
+
+/**
+ * The author's worktree: the existing one if it is ours and on the branch, its uncommitted work saved first; else a new one on
+ * the branch, which starts at `start_sha` unless the task's clone has it already. Throws WORKTREE_FOREIGN.
+ */
+export async function authorWorktree(
+  clean: CleanGit,
+  place: WorktreePlace,
+  wanted: { readonly branch: string; readonly start_sha: Sha; readonly base_sha: Sha },
+): Promise<ReadyWorktree> {
+  const own = ownWorktree(place.root, place.clone, place.path);
+  const complete = readComplete(place);
+  if (own !== undefined && complete !== undefined) {
+    await makeReusable(clean, place, own, wanted.branch);
+    return { path: place.path, base_sha: complete.base_sha, reused: true };
+  }
+  if (own !== undefined) await discard(clean, place, own, 'incomplete worktree');
+  const known = await git(['rev-parse', '--verify', '--quiet', `refs/heads/${wanted.branch}^{commit}`], {
+    git_dir: place.clone,
+    ok_codes: [0, 1],
+  });
+  const from = known.exit_code === 0 ? [wanted.branch] : ['-b', wanted.branch, wanted.start_sha];
+  const sha = known.exit_code === 0 ? known.stdout : wanted.start_sha;
+  await addWorktree(clean, place, from, sha, wanted.base_sha);
+  return { path: place.path, base_sha: wanted.base_sha, reused: false };
+}
+
+/** The reviewer's worktree, made anew and detached at `head_sha`; uncommitted work of an earlier review is saved first. */
+export async function reviewWorktree(
+  clean: CleanGit,
+  place: WorktreePlace,
+  wanted: { readonly head_sha: Sha; readonly base_sha: Sha },
+): Promise<ReadyWorktree> {
+  const own = ownWorktree(place.root, place.clone, place.path);
+  if (own !== undefined) await discard(clean, place, own, 'before the next review');
+  await addWorktree(clean, place, ['--detach', wanted.head_sha], wanted.head_sha, wanted.base_sha);
+  return { path: place.path, base_sha: wanted.base_sha, reused: false };
+}
+
+/** Deletes a worktree of ours; its branch, its commits and what was saved of it stay in the task's clone. */
+export async function removeWorktree(place: WorktreePlace): Promise<void> {
+  rmSync(completeFile(place), { force: true });
+  // Twice: a worktree the agent has locked goes too.
+  await git(['worktree', 'remove', '--force', '--force', '--', place.path], {
+    git_dir: place.clone,
+    timeout_ms: WORKTREE_TIMEOUT_MS,
+  });
+}
+
+/** Without an index nothing was ever checked out, so nothing can have been worked on. */
+async function discard(clean: CleanGit, place: WorktreePlace, own: OwnWorktree, reason: string): Promise<void> {
+  if (existsSync(join(own.git_dir, 'index'))) await saveWip(clean, { ...place, own, reason });
+  await removeWorktree(place);
+}
+
+/** The marker lies in the clone, named after the worktree's directory. */
+function completeFile({ clone, path }: WorktreePlace): string {
+  return join(clone, `caloron-complete-${path.slice(dirname(path).length + 1)}.json`);
+}
+
+function readComplete(place: WorktreePlace): z.infer<typeof Complete> | undefined {
+  const file = completeFile(place);
+  if (!existsSync(file)) return undefined;
+  try {
+    return Complete.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch {
+    // A half-written marker says the same as none: the checkout was interrupted.
+    return undefined;
+  }
+}
+
+async function addWorktree(
+  clean: CleanGit,
+  place: WorktreePlace,
+  from: readonly string[],
+  sha: Sha,
+  base_sha: Sha,
+): Promise<void> {
+  const { clone, path } = place;
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  await git(['worktree', 'prune', '--expire=now'], { git_dir: clone });
+  await git(['worktree', 'add', '--quiet', '--force', '--no-checkout', ...addFlags(from), path, ...addTarget(from)], {
+    git_dir: clone,
+    timeout_ms: WORKTREE_TIMEOUT_MS,
+  });
+  const own = ownWorktree(place.root, clone, path);
+  if (own === undefined) throw new ShellError('WORKTREE_FOREIGN', { worktree: path, reason: 'git did not make it' });
+  // The files are written by a git that reads no configuration of the agent's: a filter of its own must not run here.
+  await clean(['read-tree', '--reset', '-u', sha], { clone, worktree: path, index_file: join(own.git_dir, 'index') });
+  writeFileSync(completeFile(place), JSON.stringify({ base_sha }));
+}
+
+function addFlags(from: readonly string[]): readonly string[] {
+  const [flag, name] = from;
+  if (flag === '-b' && name !== undefined) return ['--no-track', '-b', name];
+  return flag === '--detach' ? ['--detach'] : [];
+}
+
+function addTarget(from: readonly string[]): readonly string[] {
+  return from.slice(-1);
+}
+
+async function makeReusable(clean: CleanGit, place: WorktreePlace, own: OwnWorktree, branch: string): Promise<void> {
+  for (const lock of STALE_LOCKS) rmSync(join(own.git_dir, lock), { force: true });
+  const head = headState(own);
+  if (head.branch === branch) {
+    await saveWip(clean, { ...place, own, reason: 'before the next attempt' });
+    return;
+  }
+  if (head.rebasing !== branch) {
+    const where = head.branch === null ? 'on no branch' : `on branch ${head.branch}`;
+    throw new ShellError('WORKTREE_FOREIGN', { worktree: own.path, reason: `it is ${where}, expected ${branch}` });
+  }
+  await saveWip(clean, { ...place, own, reason: 'interrupted rebase', keep_head: true });
+  await backToBranch(clean, place, own, branch);
+}
+
+/** Ends an interrupted rebase as `rebase --abort` does, without running the agent's configuration. */
+async function backToBranch(clean: CleanGit, place: WorktreePlace, own: OwnWorktree, branch: string): Promise<void> {
+  await git(['symbolic-ref', 'HEAD', `refs/heads/${branch}`], { git_dir: own.git_dir });
+  for (const name of REBASE_STATE) rmSync(join(own.git_dir, name), { recursive: true, force: true });
+  const { stdout: sha } = await git(['rev-parse', '--verify', 'HEAD^{commit}'], { git_dir: own.git_dir });
+  const index_file = join(own.git_dir, 'index');
+  await clean(['read-tree', '--reset', '-u', sha], { clone: place.clone, worktree: own.path, index_file });
+}

@@ -1,0 +1,75 @@
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+
+import { hostDir, type Id, type RepoName } from '@caloron/types';
+
+/** Where everything the shell keeps lies; all absolute. */
+export interface ShellPaths {
+  /** The directory that holds `.caloron/`. */
+  readonly home: string;
+  /** `.caloron` itself. */
+  readonly root: string;
+  readonly token_file: string;
+  /** Which process serves this home. */
+  readonly lock_file: string;
+  /** The root all worktrees stay below. */
+  readonly worktrees: string;
+  readonly repos: string;
+  readonly tasks: string;
+  readonly agents: string;
+  readonly logs: string;
+}
+
+/** The home a process works in: the given one, else the nearest ancestor of `cwd` with `.caloron/`, else `cwd`. */
+export function findHome(given: string | undefined, cwd: string): string {
+  if (given !== undefined) return resolve(cwd, given);
+  for (let folder = resolve(cwd); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, '.caloron'))) return folder;
+    if (dirname(folder) === folder) return resolve(cwd);
+  }
+}
+
+/** The places below one home. */
+export function pathsOf(home: string): ShellPaths {
+  const root = join(home, '.caloron');
+  return {
+    home,
+    root,
+    token_file: join(root, 'shell-token'),
+    lock_file: join(root, 'shell.lock'),
+    worktrees: join(root, 'worktrees'),
+    repos: join(root, 'repos'),
+    tasks: join(root, 'tasks'),
+    agents: join(root, 'agents'),
+    logs: join(root, 'logs'),
+  };
+}
+
+/** The mirror of one repository: only the shell touches it, and only there runs a credentialed fetch. */
+export function mirrorDir(paths: ShellPaths, host: string | null, repo: RepoName): string {
+  return join(paths.repos, hostDir(host), `${repo}.git`);
+}
+
+/** The bare clone a task's worktrees belong to. */
+export function taskCloneDir(paths: ShellPaths, sprint_id: Id, task_id: Id): string {
+  return join(paths.tasks, sprint_id, `${task_id}.git`);
+}
+
+/** What one process is given and leaves behind: order, exit, the harness's own output. */
+export function agentFiles(
+  paths: ShellPaths,
+  process_id: string,
+): { readonly dir: string; readonly order: string; readonly exit: string; readonly harness_log: string } {
+  const dir = join(paths.agents, process_id);
+  return {
+    dir,
+    order: join(dir, 'order.json'),
+    exit: join(dir, 'exit.json'),
+    harness_log: join(dir, 'harness.log'),
+  };
+}
+
+/** The agent's output, written and rotated by the harness. */
+export function logFile(paths: ShellPaths, process_id: string): string {
+  return join(paths.logs, `${process_id}.log`);
+}

@@ -1,0 +1,103 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+/** What tells one process from a later one with the same pid. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Field 22 of /proc/{pid}/stat: clock ticks from boot to start. */
+  readonly start_ticks: string | null;
+  readonly boot_id: string;
+  readonly pid_ns: string;
+}
+
+/** One process as /proc shows it. */
+export interface ProcessStat {
+  readonly pid: number;
+  /** `Z` is dead: only its parent has not asked yet. */
+  readonly state: string;
+  readonly pgid: number;
+  readonly start_ticks: string;
+}
+
+function textOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    // Gone, or another user's: both mean there is nothing to see.
+    return undefined;
+  }
+}
+
+/** Identifies this boot of the machine. */
+export function bootId(): string {
+  return textOf('/proc/sys/kernel/random/boot_id')?.trim() ?? 'unknown';
+}
+
+/** Identifies the pid namespace this process counts pids in. */
+export function pidNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    return 'unknown';
+  }
+}
+
+/** Reads /proc/{pid}/stat; undefined when there is no such process. The name may hold spaces and parentheses: fields start after the last `)`. */
+export function statOf(pid: number): ProcessStat | undefined {
+  const text = textOf(`/proc/${pid}/stat`);
+  if (text === undefined) return undefined;
+  const fields = text.slice(text.lastIndexOf(')') + 1).trim().split(/\s+/);
+  const [state, , pgid] = fields;
+  const start_ticks = fields[19];
+  if (state === undefined || pgid === undefined || start_ticks === undefined) return undefined;
+  return { pid, state, pgid: Number(pgid), start_ticks };
+}
+
+/** Whether a stat belongs to a process that still runs. */
+export function runs(stat: ProcessStat): boolean {
+  return stat.state !== 'Z' && stat.state !== 'X' && stat.state !== 'x';
+}
+
+/** Whether the very process that was recorded still runs: same boot, same namespace, same start ticks, no zombie. */
+export function isAlive(identity: {
+  readonly pid: number | null;
+  readonly start_ticks: string | null;
+  readonly boot_id: string;
+  readonly pid_ns: string;
+}): boolean {
+  if (identity.pid === null || identity.boot_id !== bootId() || identity.pid_ns !== pidNamespace()) return false;
+  const stat = statOf(identity.pid);
+  return stat !== undefined && runs(stat) && stat.start_ticks === identity.start_ticks;
+}
+
+function pids(): readonly number[] {
+  return readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []));
+}
+
+/** Running processes of one group. */
+export function groupMembers(pgid: number): readonly ProcessStat[] {
+  return pids().flatMap((pid) => {
+    const stat = statOf(pid);
+    return stat !== undefined && stat.pgid === pgid && runs(stat) ? [stat] : [];
+  });
+}
+
+/** Running processes whose environment carries `CALORON_PROCESS_ID` with one of these values, with that value. */
+export function taggedProcesses(
+  process_ids: ReadonlySet<string>,
+): readonly (ProcessStat & { readonly process_id: string })[] {
+  if (process_ids.size === 0) return [];
+  return pids().flatMap((pid) => {
+    const tag = tagOf(pid);
+    if (tag === undefined || !process_ids.has(tag)) return [];
+    const stat = statOf(pid);
+    return stat !== undefined && runs(stat) ? [{ ...stat, process_id: tag }] : [];
+  });
+}
+
+function tagOf(pid: number): string | undefined {
+  const prefix = 'CALORON_PROCESS_ID=';
+  const entry = textOf(`/proc/${pid}/environ`)
+    ?.split('\0')
+    .find((line) => line.startsWith(prefix));
+  return entry?.slice(prefix.length);
+}

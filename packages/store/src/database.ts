@@ -1,0 +1,144 @@
+import { randomInt } from 'node:crypto';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setImmediate, setTimeout } from 'node:timers/promises';
+
+import BetterSqlite3 from 'better-sqlite3';
+import { messageOf } from '@caloron/noether/errors';
+
+import { StoreError } from './errors.ts';
+import { migrate } from './migrate.ts';
+import type { Database, DatabaseOptions, Migration, Sql } from './sql.ts';
+import { isBusy, sqliteCode, translate } from './sqlite-errors.ts';
+
+/** SQLite waits synchronously: a longer wait would freeze the process. */
+const BUSY_MS = 20;
+/** While a database is opened nothing else runs in the process yet: it may wait. */
+const OPEN_BUSY_MS = 2000;
+const OPEN_DEADLINE_MS = 15_000;
+const DEADLINE_MS = 15_000;
+/** A pause after a refused try is drawn from [5, cap); the cap doubles up to this. */
+const MAX_PAUSE_MS = 160;
+
+function sleepSync(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+/** Creates the file as its owner's alone: the log tells what people and agents wrote. */
+function createFile(path: string): void {
+  if (path === ':memory:' || existsSync(path)) return;
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const file = openSync(path, 'a', 0o600);
+  closeSync(file);
+  chmodSync(path, 0o600);
+}
+
+function connect(path: string): BetterSqlite3.Database {
+  try {
+    createFile(path);
+    if (path !== ':memory:' && !statSync(path).isFile()) throw new Error('it is not a file');
+    return new BetterSqlite3(path, { timeout: OPEN_BUSY_MS });
+  } catch (error) {
+    throw new StoreError('STORE_OPEN_FAILED', { path, reason: messageOf(error) }, { cause: error });
+  }
+}
+
+/** The connection as the store's rooms see it. */
+function sqlOf(db: BetterSqlite3.Database): Sql {
+  return { prepare: (source) => db.prepare<unknown[]>(source), exec: (source) => db.exec(source) };
+}
+
+function setUp(db: BetterSqlite3.Database, path: string, migrations: readonly Migration[], options: DatabaseOptions): void {
+  const deadline = performance.now() + OPEN_DEADLINE_MS;
+  for (;;) {
+    try {
+      db.pragma('journal_mode = WAL');
+      db.pragma('foreign_keys = ON');
+      db.pragma(`synchronous = ${options.synchronous ?? 'FULL'}`);
+      db.pragma('journal_size_limit = 67108864');
+      migrate(sqlOf(db), path, migrations);
+      db.pragma(`busy_timeout = ${BUSY_MS}`);
+      return;
+    } catch (error) {
+      // Two processes that switch a new file to WAL at once are refused without waiting.
+      if (!isBusy(error) || performance.now() > deadline) throw error;
+      sleepSync(randomInt(5, 50));
+    }
+  }
+}
+
+function openingError(error: unknown, path: string): unknown {
+  const code = sqliteCode(error);
+  if (code === undefined) return error;
+  if (code === 'SQLITE_FULL' || code.startsWith('SQLITE_BUSY')) return translate(error, path);
+  const reason = code === 'SQLITE_NOTADB' ? 'it is not a SQLite database' : `${messageOf(error)} (${code})`;
+  return new StoreError('STORE_OPEN_FAILED', { path, reason }, { cause: error });
+}
+
+/** One try of a transaction: its value, or undefined when another process holds the lock. */
+function attempt<T>(db: BetterSqlite3.Database, fn: () => T): { readonly value: T } | undefined {
+  try {
+    db.exec('BEGIN IMMEDIATE');
+    const value = fn();
+    if (value instanceof Promise) throw new TypeError('a transaction is synchronous: its function must not return a promise');
+    db.exec('COMMIT');
+    return { value };
+  } catch (error) {
+    if (db.inTransaction) db.exec('ROLLBACK');
+    if (isBusy(error)) return undefined;
+    throw error;
+  }
+}
+
+async function persist<T>(db: BetterSqlite3.Database, path: string, fn: () => T, asked_at: number, deadline_ms: number): Promise<T> {
+  for (let cap = 10; ; cap = Math.min(cap * 2, MAX_PAUSE_MS)) {
+    if (!db.open) throw new StoreError('STORE_CLOSED', { path });
+    const done = attempt(db, fn);
+    if (done !== undefined) return done.value;
+    const waited_ms = Math.round(performance.now() - asked_at);
+    if (waited_ms >= deadline_ms) throw new StoreError('STORE_BUSY', { path, waited_ms });
+    await setTimeout(randomInt(5, cap));
+  }
+}
+
+/** Opens or creates a database and brings its schema up to date: the only door to SQLite. Throws STORE_OPEN_FAILED, STORE_NEWER, STORE_FULL, STORE_BUSY. `:memory:` is a fresh one. */
+export function openDatabase(path: string, migrations: readonly Migration[], options: DatabaseOptions = {}): Database {
+  const db = connect(path);
+  try {
+    setUp(db, path, migrations, options);
+  } catch (error) {
+    db.close();
+    throw openingError(error, path);
+  }
+
+  let tail: Promise<unknown> = Promise.resolve();
+  let waiting = 0;
+  const read = <T>(fn: () => T): T => {
+    if (!db.open) throw new StoreError('STORE_CLOSED', { path });
+    if (db.inTransaction) return fn();
+    try {
+      return db.transaction(fn).deferred();
+    } catch (error) {
+      throw translate(error, path);
+    }
+  };
+  const write = async <T>(fn: () => T, { deadline_ms = options.deadline_ms ?? DEADLINE_MS } = {}): Promise<T> => {
+    const asked_at = performance.now();
+    // Behind another write: let timers and sockets have their turn first.
+    const queued = waiting > 0;
+    waiting += 1;
+    const turn = tail.then(async () => {
+      if (queued) await setImmediate();
+      return persist(db, path, fn, asked_at, deadline_ms);
+    });
+    tail = turn.catch(() => undefined);
+    try {
+      return await turn;
+    } catch (error) {
+      throw translate(error, path);
+    } finally {
+      waiting -= 1;
+    }
+  };
+  return { path, db: sqlOf(db), read, write, close: () => void db.close() };
+}

@@ -1,0 +1,149 @@
+import type { Migration } from './sql.ts';
+
+/** The tables of Caloron's database. A released step is never edited: the next change is a new step. */
+export const migrations: readonly Migration[] = [
+  {
+    name: 'store-1',
+    sql: `
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+
+CREATE TABLE events (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  event_id TEXT NOT NULL,
+  at TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  run_id TEXT,
+  actor TEXT,
+  sprint_id TEXT,
+  target TEXT,
+  causation_id TEXT,
+  correlation_id TEXT,
+  lamport INTEGER NOT NULL,
+  payload TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX events_by_id ON events (coalesce(sprint_id, ''), event_id);
+CREATE INDEX events_by_sprint ON events (sprint_id, kind, seq);
+CREATE INDEX events_by_kind ON events (kind, seq);
+CREATE TRIGGER events_no_update BEFORE UPDATE ON events BEGIN SELECT raise(ABORT, 'events are append-only'); END;
+CREATE TRIGGER events_no_delete BEFORE DELETE ON events BEGIN SELECT raise(ABORT, 'events are append-only'); END;
+
+-- A deleted key keeps its row with a null value, so that its revisions only grow.
+CREATE TABLE kv (
+  namespace TEXT NOT NULL,
+  key TEXT NOT NULL,
+  value TEXT,
+  rev INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  PRIMARY KEY (namespace, key)
+) STRICT;
+
+CREATE TABLE sprints (n INTEGER PRIMARY KEY AUTOINCREMENT, sprint_id TEXT NOT NULL UNIQUE, at TEXT NOT NULL) STRICT;
+CREATE TABLE seen_events (sprint_id TEXT NOT NULL, event_id TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (sprint_id, event_id)) STRICT, WITHOUT ROWID;
+
+CREATE TABLE outbox (
+  n INTEGER PRIMARY KEY AUTOINCREMENT,
+  action_id TEXT NOT NULL UNIQUE,
+  sprint_id TEXT,
+  action TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('pending', 'running', 'done', 'failed', 'dead')),
+  attempts INTEGER NOT NULL,
+  next_at TEXT NOT NULL,
+  lease TEXT,
+  holder TEXT,
+  fence INTEGER NOT NULL,
+  started_at TEXT,
+  result TEXT,
+  error TEXT
+) STRICT;
+CREATE INDEX outbox_open ON outbox (sprint_id, n) WHERE status IN ('pending', 'running', 'failed');
+CREATE INDEX outbox_by_sprint ON outbox (sprint_id, n);
+
+CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT, fence INTEGER NOT NULL, expires_at TEXT NOT NULL) STRICT;
+
+CREATE TABLE processes (
+  n INTEGER PRIMARY KEY AUTOINCREMENT,
+  row TEXT NOT NULL,
+  settled_at TEXT,
+  process_id TEXT NOT NULL AS (row ->> '$.process_id') STORED UNIQUE,
+  action_id TEXT NOT NULL AS (row ->> '$.action_id') STORED UNIQUE,
+  sprint_id TEXT NOT NULL AS (row ->> '$.sprint_id') STORED,
+  task_id TEXT NOT NULL AS (row ->> '$.task_id') STORED,
+  role TEXT NOT NULL AS (row ->> '$.role') STORED,
+  state TEXT NOT NULL AS (row ->> '$.state') STORED
+) STRICT;
+CREATE INDEX processes_by_task ON processes (sprint_id, task_id, role, n);
+CREATE INDEX processes_open ON processes (n) WHERE settled_at IS NULL;
+
+-- The latest process of each agent and what it said of itself.
+CREATE TABLE agents (
+  sprint_id TEXT NOT NULL,
+  agent_id TEXT NOT NULL,
+  process_id TEXT NOT NULL REFERENCES processes (process_id),
+  task_started_at TEXT NOT NULL,
+  last_heartbeat_at TEXT,
+  last_progress_at TEXT,
+  next_by TEXT,
+  said TEXT,
+  tokens_used INTEGER NOT NULL,
+  rev INTEGER NOT NULL,
+  PRIMARY KEY (sprint_id, agent_id)
+) STRICT;
+CREATE TABLE agent_tokens (token_hash TEXT PRIMARY KEY, process_id TEXT NOT NULL REFERENCES processes (process_id)) STRICT, WITHOUT ROWID;
+
+CREATE TABLE runs (
+  n INTEGER PRIMARY KEY AUTOINCREMENT,
+  run_id TEXT NOT NULL UNIQUE,
+  composition_id TEXT NOT NULL,
+  graph TEXT NOT NULL,
+  started_at TEXT NOT NULL,
+  input_hash TEXT NOT NULL,
+  labels TEXT NOT NULL,
+  status TEXT NOT NULL,
+  finished_at TEXT,
+  duration_ms REAL,
+  output_hash TEXT,
+  error TEXT
+) STRICT;
+CREATE INDEX runs_by_composition ON runs (composition_id, n);
+CREATE TABLE run_steps (
+  n INTEGER PRIMARY KEY AUTOINCREMENT,
+  run_id TEXT NOT NULL,
+  path TEXT NOT NULL,
+  stage_id TEXT NOT NULL,
+  stage_name TEXT NOT NULL,
+  attempt INTEGER NOT NULL,
+  started_at TEXT NOT NULL,
+  duration_ms REAL NOT NULL,
+  status TEXT NOT NULL,
+  input_hash TEXT NOT NULL,
+  output_hash TEXT,
+  error TEXT
+) STRICT;
+CREATE INDEX run_steps_by_run ON run_steps (run_id, n);
+
+CREATE TABLE job_slots (
+  n INTEGER PRIMARY KEY AUTOINCREMENT,
+  scheduler_id TEXT NOT NULL,
+  job TEXT NOT NULL,
+  slot TEXT NOT NULL,
+  run_id TEXT,
+  status TEXT NOT NULL,
+  reason TEXT,
+  at TEXT NOT NULL,
+  UNIQUE (scheduler_id, job, slot)
+) STRICT;
+CREATE INDEX job_slots_by_job ON job_slots (job, n);
+
+CREATE TABLE forge_cache (n INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, answer TEXT NOT NULL) STRICT;
+CREATE TABLE deliveries (delivery_id TEXT PRIMARY KEY, at TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE stage_output_cache (
+  n INTEGER PRIMARY KEY AUTOINCREMENT,
+  stage_id TEXT NOT NULL,
+  input_hash TEXT NOT NULL,
+  output TEXT NOT NULL,
+  UNIQUE (stage_id, input_hash)
+) STRICT;
+`,
+  },
+];

@@ -1,0 +1,51 @@
+import type { Clock } from '@caloron/types';
+import { z } from 'zod';
+
+import type { Deliveries, JobSlots } from './api.ts';
+import { parseRow } from './json.ts';
+import type { Database } from './sql.ts';
+
+const Row = z.strictObject({
+  scheduler_id: z.string(),
+  job: z.string(),
+  slot: z.string(),
+  run_id: z.string().nullable(),
+  status: z.string(),
+  reason: z.string().nullable(),
+  at: z.string(),
+});
+const COLUMNS = 'SELECT scheduler_id, job, slot, run_id, status, reason, at FROM job_slots';
+
+/** Job slots: each fires once, for ever. */
+export function createSlots(database: Database, clock: Clock): JobSlots {
+  const { db } = database;
+  const claim = db.prepare(
+    "INSERT INTO job_slots (scheduler_id, job, slot, run_id, status, at) VALUES (?, ?, ?, ?, 'fired', ?) ON CONFLICT DO NOTHING",
+  );
+  const skip = db.prepare(
+    "INSERT INTO job_slots (scheduler_id, job, slot, status, reason, at) VALUES (?, ?, ?, 'skipped', ?, ?) ON CONFLICT DO NOTHING",
+  );
+  const note = db.prepare(
+    `INSERT INTO job_slots (scheduler_id, job, slot, status, reason, at) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET status = excluded.status, reason = excluded.reason, at = excluded.at`,
+  );
+  const all = db.prepare(`${COLUMNS} ORDER BY n DESC LIMIT ?`);
+  const ofJob = db.prepare(`${COLUMNS} WHERE job = ? ORDER BY n DESC LIMIT ?`);
+
+  return {
+    claim: ({ scheduler_id, job, slot, run_id }) => database.write(() => claim.run(scheduler_id, job, slot, run_id, clock.now()).changes === 1),
+    note: ({ scheduler_id, job, slot }, status, reason) =>
+      database.write(() => {
+        // A slot another scheduler fired stays fired.
+        if (status === 'skipped') skip.run(scheduler_id, job, slot, reason, clock.now());
+        else note.run(scheduler_id, job, slot, status, reason, clock.now());
+      }),
+    list: ({ job, limit }) => (job === undefined ? all.all(limit) : ofJob.all(job, limit)).map((row) => parseRow(Row, row, 'job_slots', '')),
+  };
+}
+
+/** Ids of webhook deliveries: each is handled once. */
+export function createDeliveries(database: Database, clock: Clock): Deliveries {
+  const insert = database.db.prepare('INSERT INTO deliveries (delivery_id, at) VALUES (?, ?) ON CONFLICT DO NOTHING');
+  return { claim: (delivery_id) => database.write(() => insert.run(delivery_id, clock.now()).changes === 1) };
+}

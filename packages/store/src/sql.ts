@@ -1,0 +1,44 @@
+/** What SQLite stores: text, numbers, bytes and null. */
+export type SqlValue = string | number | bigint | null | Uint8Array;
+
+/** A prepared statement; parameters are positional, or one object for named ones. Rows are unknown until a schema has parsed them. */
+export interface Statement {
+  run(...parameters: readonly (SqlValue | Readonly<Record<string, SqlValue>>)[]): { readonly changes: number; readonly lastInsertRowid: number | bigint };
+  get(...parameters: readonly (SqlValue | Readonly<Record<string, SqlValue>>)[]): unknown;
+  all(...parameters: readonly (SqlValue | Readonly<Record<string, SqlValue>>)[]): unknown[];
+  iterate(...parameters: readonly (SqlValue | Readonly<Record<string, SqlValue>>)[]): IterableIterator<unknown>;
+}
+
+/** The part of a SQLite connection that siblings use. Statements outside `write` see the newest commit. */
+export interface Sql {
+  prepare(source: string): Statement;
+  exec(source: string): unknown;
+}
+
+/** One step of a schema, applied once, in order. */
+export interface Migration {
+  readonly name: string;
+  readonly sql: string;
+}
+
+/** How a database is opened. */
+export interface DatabaseOptions {
+  /** FULL survives a power cut; NORMAL may lose the last commits then, never the file. Default FULL. */
+  readonly synchronous?: 'FULL' | 'NORMAL';
+  /** How long `write` tries while other processes hold the lock. Default 15,000. */
+  readonly deadline_ms?: number;
+}
+
+/** An open database. */
+export interface Database {
+  readonly path: string;
+  readonly db: Sql;
+  /** Runs `fn` in one read transaction: all its statements see the same commit. */
+  read<T>(fn: () => T): T;
+  /**
+   * Runs `fn` in one BEGIN IMMEDIATE transaction: all of it or nothing. `fn` is synchronous and may run again when the commit was refused. Waits without blocking
+   * the process while others hold the lock; STORE_BUSY after the deadline. Writes of one connection run in the order they were asked for.
+   */
+  write<T>(fn: () => T, options?: { readonly deadline_ms?: number }): Promise<T>;
+  close(): void;
+}

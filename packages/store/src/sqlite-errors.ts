@@ -1,0 +1,22 @@
+import BetterSqlite3 from 'better-sqlite3';
+
+import { StoreError } from './errors.ts';
+
+/** SQLite's own name for what went wrong; undefined for anything SQLite did not throw. */
+export function sqliteCode(error: unknown): string | undefined {
+  return error instanceof BetterSqlite3.SqliteError ? error.code : undefined;
+}
+
+/** True for every kind of "locked by another": SQLITE_BUSY, SQLITE_BUSY_SNAPSHOT, SQLITE_BUSY_RECOVERY. */
+export function isBusy(error: unknown): boolean {
+  return sqliteCode(error)?.startsWith('SQLITE_BUSY') === true;
+}
+
+/** SQLite's error as a StoreError; everything else as it is. */
+export function translate(error: unknown, path: string): unknown {
+  const code = sqliteCode(error);
+  if (code === undefined || !(error instanceof Error)) return error;
+  if (code.startsWith('SQLITE_BUSY')) return new StoreError('STORE_BUSY', { path, waited_ms: 0 }, { cause: error });
+  if (code === 'SQLITE_FULL') return new StoreError('STORE_FULL', { path }, { cause: error });
+  return new StoreError('STORE_FAILED', { path, sqlite_code: code, reason: error.message }, { cause: error });
+}

@@ -1,0 +1,81 @@
+import type { Clock } from '@caloron/types';
+import { z } from 'zod';
+
+import { createAgentRows } from './agents.ts';
+import type { Store } from './api.ts';
+import { createForgeCache, createOutputCache } from './caches.ts';
+import { openDatabase } from './database.ts';
+import { createKv } from './kv.ts';
+import { createLeases } from './leases.ts';
+import { createLog } from './log.ts';
+import { createOutbox } from './outbox.ts';
+import { createProcesses } from './processes.ts';
+import { rebuildKv } from './rebuild.ts';
+import { createRuns } from './runs.ts';
+import { migrations } from './schema.ts';
+import { createDeliveries, createSlots } from './slots.ts';
+import { createSprints } from './sprint-state.ts';
+import type { Database } from './sql.ts';
+import { createVirtualKeys } from './virtual-keys.ts';
+
+/** What a store is made of besides its file. */
+export interface StoreDeps {
+  readonly clock: Clock;
+  /** A fresh UUID; names a database at its creation. */
+  readonly uuid: () => string;
+}
+
+const Meta = z.strictObject({ value: z.string() });
+
+/** The id written at creation. Two processes that create the file at once agree on the first one's. */
+function databaseId({ db }: Database, uuid: () => string): string {
+  const select = db.prepare("SELECT value FROM meta WHERE key = 'db_id'");
+  if (select.get() === undefined) db.prepare("INSERT INTO meta (key, value) VALUES ('db_id', ?) ON CONFLICT DO NOTHING").run(uuid());
+  return Meta.parse(select.get()).value;
+}
+
+/** Opens or creates Caloron's database. Throws STORE_OPEN_FAILED, STORE_NEWER, STORE_FULL or STORE_BUSY. */
+export function openStore(path: string, { clock, uuid }: StoreDeps): Store {
+  const database = openDatabase(path, migrations);
+  // Traces and caches may lose their last rows in a power cut; a memory database has one connection only.
+  const traces = path === ':memory:' ? database : openDatabase(path, migrations, { synchronous: 'NORMAL' });
+  const log = createLog(database, clock);
+  const agents = createAgentRows(database);
+  const kv = createKv(database, log, createVirtualKeys(database, agents), clock);
+  const leases = createLeases(database, clock);
+  const outbox = createOutbox(database, log, leases, clock);
+  const sprints = createSprints({ database, log, kv, outbox, clock });
+
+  return {
+    db_id: databaseId(database, uuid),
+    path,
+    kv: kv.open({ run_id: null, actor: null }, () => undefined),
+    events: { append: log.append, appendEvent: log.appendEvent, read: log.read, lastSeq: log.lastSeq },
+    leases: { acquire: leases.acquire, renew: leases.renew, release: leases.release },
+    processes: createProcesses(database, log, agents, clock),
+    runs: createRuns(traces),
+    slots: createSlots(database, clock),
+    deliveries: createDeliveries(database, clock),
+    forgeCache: createForgeCache(traces),
+    cache: createOutputCache(traces),
+    forRun: ({ run_id, lease }) => {
+      const writer = { run_id, actor: 'caloron' };
+      const fence = () => {
+        if (lease !== null) leases.check(lease);
+      };
+      return {
+        kv: kv.open(writer, fence),
+        log: { since: log.since, seen: log.seen },
+        state: sprints.open(writer, fence),
+        outbox: outbox.open({ run_id, lease }),
+      };
+    },
+    outboxRows: outbox.rows,
+    sprints: sprints.ids,
+    rebuildKv: (options) => rebuildKv(database, options),
+    close: () => {
+      traces.close();
+      database.close();
+    },
+  };
+}

@@ -1,0 +1,68 @@
+import { Action, DagState, Event, Id, Timestamp } from '@caloron/types';
+import { z } from 'zod';
+
+import { defineStage } from '../kit.ts';
+import { closeDraft, openDraft, tasksInOrder } from './draft.ts';
+import type { Draft } from './draft.ts';
+import { exampleState } from './example.ts';
+import { reviewTask } from './review.ts';
+import { skipDelivered, startAuthors, takenAgents, unblockPending } from './start.ts';
+import { moveSprint, stuckTasks } from './stuck.ts';
+import { applyEvent } from './transitions.ts';
+
+const Announced = z.strictObject({ kind: z.string().regex(/^sprint\./), payload: z.unknown() });
+
+/** The log's events in their order, then the forge's by time; events of one instant keep their order. */
+function inOrder(log_events: readonly Event[], events: readonly Event[]): readonly Event[] {
+  const byTime = (a: Event, b: Event) => (a.created_at < b.created_at ? -1 : a.created_at > b.created_at ? 1 : 0);
+  return [...log_events, ...events.toSorted(byTime)];
+}
+
+function advance(draft: Draft, events: readonly Event[]): void {
+  const again = events.filter((event) => !applyEvent(draft, event));
+  // A merge can be told before the pull request that it merges.
+  for (const event of again) applyEvent(draft, event);
+  unblockPending(draft);
+  skipDelivered(draft);
+  for (const task of tasksInOrder(draft)) {
+    // First the verdicts, which free and bind agents, then who is started.
+    if (task.status === 'InReview') reviewTask(draft, task, new Set(draft.sprint.required_approvals > 0 && task.reviewer_id !== null ? [task.reviewer_id] : []));
+  }
+  const taken = takenAgents(draft);
+  startAuthors(draft, taken);
+  for (const task of tasksInOrder(draft)) if (task.status === 'InReview') reviewTask(draft, task, taken);
+}
+
+/** Advances the DAG by what happened. The heart of the tick: pure, and the same events give the same actions. */
+export const dagEvaluate = defineStage({
+  name: 'dag_evaluate',
+  description: 'Advances the DAG by what happened and gives the actions that follow.',
+  effects: ['Pure'],
+  input: z.object({
+    state: DagState,
+    /** From the forge, in any order. */
+    events: z.array(Event).nullish(),
+    /** From the log, oldest first; applied before the forge's. */
+    log_events: z.array(Event).nullish(),
+    now: Timestamp,
+    /** Agents with a live process anywhere. */
+    busy: z.array(Id).nullish(),
+    stall_threshold_m: z.number().nullish(),
+  }),
+  output: z.strictObject({
+    state: DagState,
+    actions: z.array(Action),
+    /** Reason per task that cannot move without a person or another task. */
+    stuck: z.record(Id, z.string()),
+    announce: z.array(Announced),
+  }),
+  examples: [],
+  run: ({ state, events, log_events, now, busy }) => {
+    if (state.status === 'completed' || state.status === 'cancelled') return { state, actions: [], stuck: {}, announce: [] };
+    const draft = openDraft(state, now, busy ?? []);
+    advance(draft, inOrder(log_events ?? [], events ?? []));
+    const stuck = stuckTasks(draft);
+    moveSprint(draft, stuck);
+    return { state: closeDraft(state, draft), actions: [...draft.actions.values()], stuck, announce: draft.announce };
+  },
+});

@@ -1,0 +1,48 @@
+import type { Task } from '@caloron/types';
+
+import { isRebase } from './attempts.ts';
+import { countingReviews } from './review.ts';
+
+function quoted(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => `> ${line}`)
+    .join('\n');
+}
+
+function reviewText(task: Task): readonly string[] {
+  return countingReviews(task)
+    .filter((review) => review.state === 'changes_requested')
+    .map((review) => {
+      const said = review.body.trim() === '' ? 'The review gives no text: look for its comments on the pull request.' : quoted(review.body.trim());
+      return `${review.login} asks for changes on commit ${review.head_sha}:\n\n${said}\n\nFix what is asked for and commit on the same branch.`;
+    });
+}
+
+function reasonText(task: Task, base_branch: string): string | null {
+  const reason = task.status_reason ?? '';
+  if (isRebase(task)) {
+    return `Pull request #${task.pr_number ?? '?'} cannot be merged into ${base_branch}. Bring the branch up to date with ${base_branch} and solve the conflicts; keep what both sides want.`;
+  }
+  const closed = /^pr_closed: (#\d+)/.exec(reason);
+  if (closed !== null) {
+    return `Pull request ${closed[1] ?? ''} was closed without merge. Read its comments, rework the task on the same branch and propose it again.`;
+  }
+  if (reason.startsWith('restart') || reason.startsWith('reassign')) {
+    return `The agent before you made no progress and was stopped (${reason}). Its work is in the worktree: go on from there.`;
+  }
+  return null;
+}
+
+function attemptText(task: Task): string | null {
+  const failed = /attempt_failed: (.*)$/s.exec(task.status_reason ?? '');
+  if (failed === null) return null;
+  return `The previous attempt ended without work to review (${failed[1] ?? ''}). Look at what is in the worktree, then finish the task.`;
+}
+
+/** What an author that is started again has to know; null for a first start. */
+export function instructionFor(task: Task, base_branch: string): string | null {
+  const parts = [reasonText(task, base_branch), ...reviewText(task), attemptText(task)].filter((part) => part !== null);
+  if (parts.length > 0) return parts.join('\n\n');
+  return task.base_sha === null ? null : 'Work on this task was begun before. Look at what is in the worktree, then finish the task.';
+}

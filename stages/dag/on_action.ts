@@ -1,0 +1,141 @@
+import type { Action, ActionOf, ActionResult, Event, Task } from '@caloron/types';
+
+import { update } from './draft.ts';
+import type { Draft } from './draft.ts';
+import { blockAndEscalate, stopProcess } from './escalation.ts';
+import { complete } from './merge.ts';
+
+type Succeeded = Extract<Event, { type: 'action_succeeded' }>;
+type Failed = Extract<Event, { type: 'action_failed' }>;
+type Spawn = ActionOf<'spawn_agent'>;
+
+/** Rebases an author is asked for before a person is, per answer of a person. */
+const MAX_REBASES = 2;
+
+function taskOf(draft: Draft, action: Action): Task | undefined {
+  if (action.sprint_id !== draft.sprint.sprint_id || action.task_id === null) return undefined;
+  return draft.tasks.get(action.task_id);
+}
+
+/** What came of an intended effect. Only effects that move a task are looked at. */
+export function onSucceeded(draft: Draft, event: Succeeded): void {
+  const { action, result } = event;
+  if (action.type === 'close_sprint') return onSprintClosed(draft, action);
+  const task = taskOf(draft, action);
+  if (task === undefined) return;
+  if (action.type === 'create_issue') return onIssueCreated(draft, task, result);
+  if (action.type === 'spawn_agent') return onSpawned(draft, task, action, event);
+  if (action.type === 'merge_pr') {
+    if (task.pr_number === action.pr_number) complete(draft, task, event.created_at, result.merge_sha ?? null);
+    return;
+  }
+  if (action.type === 'escalate' && result.issue_number !== undefined) {
+    update(draft, task, { escalation_issue: result.issue_number });
+    return;
+  }
+  if (action.type === 'supervisor' && action.action !== 'probe') onRestarted(draft, task, action, event);
+}
+
+function onSprintClosed(draft: Draft, action: Action): void {
+  if (action.sprint_id !== draft.sprint.sprint_id || draft.status === 'completed') return;
+  draft.status = 'completed';
+  draft.announce.push({ kind: 'sprint.completed', payload: { sprint_id: draft.sprint.sprint_id, repo: draft.sprint.repo } });
+}
+
+/** An issue that exists binds to its task; a task that was blocked for want of one goes on. */
+export function onIssueCreated(draft: Draft, task: Task, result: Pick<ActionResult, 'issue_number'>): void {
+  if (task.issue_number !== null || result.issue_number === undefined) return;
+  const waited = task.status === 'Blocked' && task.status_reason?.startsWith('issue_failed') === true;
+  update(draft, task, { issue_number: result.issue_number, ...(waited ? { status: 'Pending', status_reason: null } : {}) });
+}
+
+function onSpawned(draft: Draft, task: Task, action: Spawn, { result, created_at }: Succeeded): void {
+  const process_id = result.process_id;
+  if (process_id === undefined) return;
+  if (action.role === 'reviewer') return onReviewerSpawned(draft, task, action, process_id);
+  if (action.attempt <= task.attempt) {
+    // A start that was overtaken by its own report still tells where the work began.
+    if (task.base_sha === null && result.base_sha !== undefined) update(draft, task, { base_sha: result.base_sha });
+    return;
+  }
+  const base_sha = task.base_sha ?? result.base_sha ?? null;
+  if (task.status !== 'Ready' && task.status !== 'InProgress') {
+    stopProcess(draft, task, 'author', process_id);
+    update(draft, task, { attempt: action.attempt, base_sha });
+    return;
+  }
+  update(draft, task, {
+    status: 'InProgress',
+    status_reason: task.status === 'Ready' ? null : task.status_reason,
+    attempt: action.attempt,
+    process_id,
+    base_sha,
+    started_at: task.started_at ?? created_at,
+    last_progress_at: created_at,
+  });
+}
+
+function onReviewerSpawned(draft: Draft, task: Task, action: Spawn, process_id: string): void {
+  const run = task.reviewer_run ?? null;
+  if (run?.process_id === process_id) return;
+  const wanted = task.status === 'InReview' && task.head_sha === action.head_sha && action.attempt === task.review_attempts + 1;
+  if (!wanted) return stopProcess(draft, task, 'reviewer', process_id);
+  update(draft, task, { reviewer_run: { process_id, over: false } });
+}
+
+function onRestarted(draft: Draft, task: Task, action: ActionOf<'supervisor'>, { result, created_at }: Succeeded): void {
+  if (task.status !== 'InProgress' || task.process_id === null) return;
+  if (result.process_id !== undefined) {
+    update(draft, task, { process_id: result.process_id, attempt: task.attempt + 1, last_progress_at: created_at });
+    return;
+  }
+  const reason = task.status_reason ?? `${action.action}ed: ${action.reason}`;
+  update(draft, task, { process_id: null, status_reason: reason });
+}
+
+/** What an intended effect failed of. Failures that will be tried again change nothing. */
+export function onFailed(draft: Draft, event: Failed): void {
+  const { action, error } = event;
+  if (!event.final) return;
+  // Every task is done then; a sprint that cannot be tidied up is still over.
+  if (action.type === 'close_sprint') return onSprintClosed(draft, action);
+  const task = taskOf(draft, action);
+  if (task === undefined || action.type === 'escalate') return;
+  if (action.type === 'spawn_agent') return onSpawnFailed(draft, task, action, event);
+  if (action.type === 'merge_pr') return onMergeFailed(draft, task, action, event);
+  if (action.type === 'create_issue') {
+    if (task.issue_number !== null || task.status === 'Cancelled' || task.status === 'Done') return;
+    const reason = `Its issue could not be created: ${error.message}`;
+    return blockAndEscalate(draft, task, { code: 'issue_failed', detail: error.code, reason });
+  }
+  if (task.status_reason === null) update(draft, task, { status_reason: `${action.type}_failed: ${error.code}` });
+}
+
+function onSpawnFailed(draft: Draft, task: Task, action: Spawn, { error }: Failed): void {
+  const reason = `Its ${action.role} ${action.agent_id ?? ''} could not be started: ${error.message}`;
+  const blocked = { code: 'spawn_failed', detail: error.code, reason };
+  if (action.role === 'reviewer') {
+    if (task.status === 'InReview' && task.head_sha === action.head_sha) blockAndEscalate(draft, task, blocked);
+    return;
+  }
+  if (action.attempt <= task.attempt) return;
+  // The attempt is spent: the next start is another action.
+  const spent = update(draft, task, { attempt: action.attempt });
+  if (spent.status === 'Ready' || spent.status === 'InProgress') blockAndEscalate(draft, spent, blocked);
+}
+
+function onMergeFailed(draft: Draft, task: Task, action: ActionOf<'merge_pr'>, { error }: Failed): void {
+  if (task.status !== 'InReview' || task.pr_number !== action.pr_number || task.head_sha !== action.head_sha) return;
+  // The poll brings the head it moved to.
+  if (error.code === 'FORGE_HEAD_MOVED') return;
+  if (error.code !== 'FORGE_NOT_MERGEABLE') {
+    const reason = `Pull request #${action.pr_number} could not be merged: ${error.message}`;
+    return blockAndEscalate(draft, task, { code: 'merge_failed', detail: error.code, reason });
+  }
+  const rebases = task.rebases + 1;
+  if (rebases > MAX_REBASES * ((task.episode ?? 0) + 1)) {
+    const reason = `Pull request #${action.pr_number} still cannot be merged after ${task.rebases} rebases: ${error.message}`;
+    return blockAndEscalate(draft, task, { code: 'merge_conflict', reason });
+  }
+  update(draft, task, { status: 'InProgress', status_reason: 'rebase', rebases, process_id: null });
+}

@@ -1,0 +1,95 @@
+import type { Event, Task } from '@caloron/types';
+
+import { exitText, failAttempt, failReview, isAskedHead, oneLine, withHead } from './attempts.ts';
+import { update } from './draft.ts';
+import type { Draft } from './draft.ts';
+import { blockAndEscalate } from './escalation.ts';
+import { enterReview } from './on_pull.ts';
+import { agentKey, recordVerdict, verdictOn } from './review.ts';
+
+type Reported = Extract<Event, { type: 'agent_reported' }>;
+type Exited = Extract<Event, { type: 'agent_exited' }>;
+
+/** A report is of the task's process, or one attempt ahead of it: the agent was faster than the record of its start. */
+function isOfCurrentAttempt(task: Task, report: Reported['report']): boolean {
+  if (task.process_id !== null) return report.process_id === task.process_id;
+  return report.attempt === task.attempt + 1 && (task.status === 'Ready' || task.status === 'InProgress');
+}
+
+/** What an author's or reviewer's harness says when it is through. */
+export function onReported(draft: Draft, event: Reported): void {
+  const { report } = event;
+  const task = draft.tasks.get(report.task_id);
+  if (task === undefined || report.sprint_id !== draft.sprint.sprint_id) return;
+  if (report.role === 'reviewer') return onReviewerReported(draft, task, event);
+  if (report.agent_id !== task.agent_id || !isOfCurrentAttempt(task, report)) return;
+  const through = update(draft, task, {
+    process_id: null,
+    attempt: Math.max(task.attempt, report.attempt),
+    started_at: task.started_at ?? event.created_at,
+    last_progress_at: event.created_at,
+  });
+  if (through.status === 'InProgress' || through.status === 'Ready') onOutcome(draft, through, event);
+}
+
+function onOutcome(draft: Draft, task: Task, { report, created_at }: Reported): void {
+  const { outcome, head_sha, pr_number } = report;
+  if (outcome === 'blocked') {
+    const reason = `The agent says it is blocked: ${oneLine(report.body)}`;
+    return blockAndEscalate(draft, task, { code: 'agent_blocked', reason });
+  }
+  if (outcome !== 'completed') {
+    const said = oneLine(report.body);
+    return failAttempt(draft, task, `${outcome}, ${exitText(report.exit)}${said === '' ? '' : `: ${said}`}`);
+  }
+  if (pr_number === null || head_sha === null) return failAttempt(draft, task, 'completed, but without a pull request');
+  if (isAskedHead(task, head_sha)) return failAttempt(draft, task, 'no_changes: the head is still the one to change');
+  const bound = update(draft, withHead(draft, task, head_sha, created_at), {
+    pr_number,
+    checks: 'unknown',
+    review_attempts: 0,
+    failed_attempts: 0,
+  });
+  enterReview(draft, bound);
+}
+
+function onReviewerReported(draft: Draft, task: Task, { report, created_at }: Reported): void {
+  const run = task.reviewer_run ?? null;
+  if (report.agent_id !== task.reviewer_id || (run !== null && run.process_id === report.process_id && run.over)) return;
+  const heard = update(draft, task, { reviewer_run: { process_id: report.process_id, over: true } });
+  if (report.outcome === 'approved' || report.outcome === 'changes_requested') {
+    if (report.head_sha === null) return;
+    recordVerdict(draft, heard, agentKey(report.agent_id), {
+      login: report.agent_id,
+      state: report.outcome,
+      review_id: report.process_id,
+      head_sha: report.head_sha,
+      at: created_at,
+      body: report.body,
+    });
+    return;
+  }
+  if (task.status !== 'InReview' || (report.head_sha !== null && report.head_sha !== task.head_sha)) return;
+  failReview(draft, heard, `${report.outcome}, ${exitText(report.exit)}`);
+}
+
+/** A process is gone. Its report came before, or the attempt counts as failed. */
+export function onExited(draft: Draft, event: Exited): void {
+  const task = draft.tasks.get(event.task_id);
+  if (task === undefined) return;
+  if (event.role === 'reviewer') return onReviewerExited(draft, task, event);
+  if (task.process_id !== event.process_id) return;
+  const gone = update(draft, task, { process_id: null });
+  if (gone.status === 'InProgress') failAttempt(draft, gone, `ended without a report, ${exitText(event.exit)}`);
+}
+
+function onReviewerExited(draft: Draft, task: Task, event: Exited): void {
+  const run = task.reviewer_run ?? null;
+  const ours = run !== null && run.process_id === event.process_id;
+  // A live run of another process means that this exit is an older one's.
+  if (run !== null && (ours ? run.over : !run.over)) return;
+  if (task.status !== 'InReview' || task.reviewer_id === null) return;
+  const gone = update(draft, task, { reviewer_run: { process_id: event.process_id, over: true } });
+  if (verdictOn(gone, agentKey(task.reviewer_id)) !== undefined) return;
+  failReview(draft, gone, `ended without a verdict, ${exitText(event.exit)}`);
+}

@@ -1,0 +1,119 @@
+import { parseMarker } from '@caloron/types';
+import type { Event, Id, Review, Task } from '@caloron/types';
+
+import { action } from '../sprint/action-id.ts';
+import { causeOf, intend, isTerminal, update } from './draft.ts';
+import type { Draft } from './draft.ts';
+import { blockAndEscalate, releaseReviewer } from './escalation.ts';
+import { intendMerge } from './merge.ts';
+import { taskOfPull } from './on_pull.ts';
+
+/** The key an agent's verdicts are kept under, apart from any login. */
+export function agentKey(agent_id: Id): string {
+  return `agent:${agent_id}`;
+}
+
+/** The reviews that count: those of the current head. */
+export function countingReviews(task: Task): readonly Review[] {
+  return Object.values(task.reviews).filter((review) => review.head_sha === task.head_sha);
+}
+
+/** What one reviewer said of the current head. */
+export function verdictOn(task: Task, key: string): Review | undefined {
+  const review = Object.hasOwn(task.reviews, key) ? task.reviews[key] : undefined;
+  return review?.head_sha === task.head_sha ? review : undefined;
+}
+
+/** Keeps a reviewer's latest verdict on the current head; one on another head, or an older one, changes nothing. */
+export function recordVerdict(draft: Draft, task: Task, key: string, review: Review): void {
+  if (isTerminal(task) || review.head_sha !== task.head_sha) return;
+  const known = verdictOn(task, key);
+  if (known !== undefined && known.at > review.at) return;
+  update(draft, task, { reviews: { ...task.reviews, [key]: review }, last_progress_at: review.at });
+}
+
+/**
+ * A review on the forge. One that carries our marker is the public form of an agent's verdict, which counts from its report;
+ * only its dismissal says something new.
+ */
+export function onReview(draft: Draft, event: Extract<Event, { type: 'pr_review_submitted' }>): void {
+  const task = taskOfPull(draft, event.pr_number);
+  const { review_state: state } = event;
+  if (task === undefined || !event.trusted || event.actor === null || state === 'commented') return;
+  const of_agent = parseMarker(event.body) !== undefined;
+  if (of_agent && (state !== 'dismissed' || task.reviewer_id === null)) return;
+  const key = of_agent && task.reviewer_id !== null ? agentKey(task.reviewer_id) : event.actor;
+  const known = verdictOn(task, key);
+  if (state === 'dismissed' && (known === undefined || (!of_agent && known.review_id !== event.review_id))) return;
+  const at = state === 'dismissed' && known !== undefined && known.at > event.created_at ? known.at : event.created_at;
+  recordVerdict(draft, task, key, { login: event.actor, state, review_id: event.review_id, head_sha: event.head_sha, at, body: event.body });
+}
+
+/** Sends the task back to its author, or to a person when the sprint's max_review_cycles are used up; it is never merged by force. */
+function requestChanges(draft: Draft, task: Task): void {
+  const review_cycles = task.review_cycles + 1;
+  const next = update(draft, task, { ...releaseReviewer(draft, task), review_cycles });
+  if (review_cycles >= draft.sprint.max_review_cycles) {
+    const reason = `Pull request #${next.pr_number ?? '?'} was sent back ${review_cycles} times and is still not approved.`;
+    return blockAndEscalate(draft, next, { code: 'review_cycles_exhausted', reason });
+  }
+  // The process that delivered this head is through; what it still says is not about the changes asked for.
+  update(draft, next, { status: 'InProgress', status_reason: 'changes_requested', process_id: null });
+}
+
+function intendReview(draft: Draft, task: Task, reviewer_id: Id): void {
+  const { issue_number, pr_number, head_sha } = task;
+  if (issue_number === null || pr_number === null || head_sha === null) return;
+  const attempt = task.review_attempts + 1;
+  intend(
+    draft,
+    action('spawn_agent', {
+      cause: causeOf(task, `reviewer:review:${attempt}:${head_sha}`),
+      sprint_id: draft.sprint.sprint_id,
+      task_id: task.id,
+      agent_id: reviewer_id,
+      issue_number,
+      role: 'reviewer',
+      mode: 'review',
+      attempt,
+      instruction: null,
+      pr_number,
+      head_sha,
+    }),
+  );
+}
+
+/** The reason a reviewed task is not merged yet, as its checks give it; null when nothing stands against it. */
+function checksReason(task: Task): string | null {
+  return task.checks === 'green' || task.checks === 'none' ? null : `checks_${task.checks}`;
+}
+
+/** Moves every task in review: back to its author, on to its reviewer, or to the merge. `taken` are agents spoken for in this evaluation. */
+export function reviewTask(draft: Draft, task: Task, taken: Set<Id>): void {
+  const { pr_number, head_sha, reviewer_id } = task;
+  if (pr_number === null || head_sha === null) return;
+  const counting = countingReviews(task);
+  if (counting.some((review) => review.state === 'changes_requested')) return requestChanges(draft, task);
+  const approvals = counting.filter((review) => review.state === 'approved').length;
+  if (approvals >= draft.sprint.required_approvals) {
+    const against = checksReason(task);
+    update(draft, task, { status_reason: against ?? 'merging' });
+    if (against === null) intendMerge(draft, task, pr_number, head_sha);
+    return;
+  }
+  if (reviewer_id === null || verdictOn(task, agentKey(reviewer_id)) !== undefined) {
+    update(draft, task, { status_reason: 'waits_approval' });
+    return;
+  }
+  if (task.reviewer_run?.over === false) {
+    update(draft, task, { status_reason: 'waits_review' });
+    return;
+  }
+  if (taken.has(reviewer_id)) {
+    update(draft, task, { status_reason: 'reviewer_busy' });
+    return;
+  }
+  taken.add(reviewer_id);
+  update(draft, task, { status_reason: 'waits_review' });
+  intendReview(draft, task, reviewer_id);
+}

@@ -1,0 +1,90 @@
+import type { Id, Mode, Task } from '@caloron/types';
+
+import { action } from '../sprint/action-id.ts';
+import { isRebase } from './attempts.ts';
+import { intend, tasksInOrder, update } from './draft.ts';
+import type { Draft } from './draft.ts';
+import { block, release } from './escalation.ts';
+import { instructionFor } from './instruction.ts';
+import { enterReview } from './on_pull.ts';
+import { countingReviews } from './review.ts';
+
+/** Pending tasks whose dependencies are Done become Ready; a cancelled dependency blocks. */
+export function unblockPending(draft: Draft): void {
+  for (const task of tasksInOrder(draft)) {
+    if (task.status !== 'Pending') continue;
+    const cancelled = task.depends_on.find((id) => draft.tasks.get(id)?.status === 'Cancelled');
+    if (cancelled !== undefined) block(draft, task, `dependency_cancelled:${cancelled}`);
+    else if (task.depends_on.every((id) => draft.tasks.get(id)?.status === 'Done')) update(draft, task, { status: 'Ready', status_reason: null });
+  }
+}
+
+/** Tasks whose work is there already go to review instead of being started: a pull request of Ready, a dismissed request for changes. */
+export function skipDelivered(draft: Draft): void {
+  for (const task of tasksInOrder(draft)) {
+    if (task.pr_number === null || task.head_sha === null) continue;
+    const dismissed =
+      task.status === 'InProgress' &&
+      task.status_reason === 'changes_requested' &&
+      !countingReviews(task).some((review) => review.state === 'changes_requested');
+    if (dismissed) enterReview(draft, update(draft, task, release(draft, task)));
+    else if (task.status === 'Ready') enterReview(draft, task);
+  }
+}
+
+/** Agents that have a live process, as far as the state and the shell know. */
+export function takenAgents(draft: Draft): Set<Id> {
+  const taken = new Set(draft.busy);
+  for (const task of draft.tasks.values()) {
+    if (task.status === 'InProgress' && task.process_id !== null) taken.add(task.agent_id);
+    if (task.status === 'InReview' && task.reviewer_id !== null && task.reviewer_run?.over === false) taken.add(task.reviewer_id);
+  }
+  return taken;
+}
+
+function modeOf(task: Task): Mode {
+  if (task.status === 'InProgress' && isRebase(task)) return 'rebase';
+  return task.base_sha === null ? 'start' : 'resume';
+}
+
+function intendAuthor(draft: Draft, task: Task, issue_number: number): void {
+  const mode = modeOf(task);
+  const attempt = task.attempt + 1;
+  const head_sha = mode === 'start' ? null : task.head_sha;
+  intend(
+    draft,
+    action('spawn_agent', {
+      cause: `author:${mode}:${attempt}:${head_sha ?? '-'}`,
+      sprint_id: draft.sprint.sprint_id,
+      task_id: task.id,
+      agent_id: task.agent_id,
+      issue_number,
+      role: 'author',
+      mode,
+      attempt,
+      instruction: instructionFor(task, draft.sprint.base_branch),
+      pr_number: task.pr_number,
+      head_sha,
+    }),
+  );
+}
+
+/** Starts authors: tasks in progress that lost their process first, then Ready ones, each agent once. */
+export function startAuthors(draft: Draft, taken: Set<Id>): void {
+  for (const task of tasksInOrder(draft)) {
+    if (task.status !== 'InProgress' || task.process_id !== null || task.issue_number === null) continue;
+    const free = !taken.has(task.agent_id);
+    // Also when it has to wait: the agent's next process is for this task, not for a new one.
+    taken.add(task.agent_id);
+    if (free) intendAuthor(draft, task, task.issue_number);
+  }
+  for (const task of tasksInOrder(draft)) {
+    if (task.status !== 'Ready') continue;
+    const { issue_number } = task;
+    const free = !taken.has(task.agent_id);
+    update(draft, task, { status_reason: issue_number === null ? 'waits_issue' : free ? null : 'agent_busy' });
+    if (issue_number === null || !free) continue;
+    taken.add(task.agent_id);
+    intendAuthor(draft, task, issue_number);
+  }
+}

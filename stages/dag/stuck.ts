@@ -1,0 +1,57 @@
+import type { Id, Task } from '@caloron/types';
+
+import { action } from '../sprint/action-id.ts';
+import { intend, isTerminal, tasksInOrder } from './draft.ts';
+import type { Draft } from './draft.ts';
+
+/** Reasons of a task in review that no agent and no clock resolves. */
+const REVIEW_WAITS_FOR_PERSON: readonly string[] = ['waits_approval', 'checks_red'];
+
+function stuckReason(draft: Draft, task: Task): string | null {
+  switch (task.status) {
+    case 'Blocked':
+      return task.status_reason ?? 'blocked';
+    case 'HumanAssigned':
+      return 'human_assigned';
+    case 'Pending': {
+      const open = task.depends_on.filter((id) => draft.tasks.get(id)?.status !== 'Done');
+      return `waits_for: ${open.join(', ')}`;
+    }
+    case 'InReview':
+      return REVIEW_WAITS_FOR_PERSON.find((reason) => reason === task.status_reason) ?? null;
+    case 'Ready':
+    case 'InProgress':
+    case 'Done':
+    case 'Cancelled':
+      return null;
+  }
+}
+
+/** Reason per task that cannot move without a person or another task. */
+export function stuckTasks(draft: Draft): Record<Id, string> {
+  const stuck = tasksInOrder(draft).flatMap((task) => {
+    const reason = stuckReason(draft, task);
+    return reason === null ? [] : [[task.id, reason] as const];
+  });
+  return Object.fromEntries(stuck);
+}
+
+/** Whether every task is Done or Cancelled; an empty DAG never is. */
+export function isComplete(tasks: readonly Pick<Task, 'status'>[]): boolean {
+  return tasks.length > 0 && tasks.every(isTerminal);
+}
+
+/** Moves the sprint itself: closing when all is done, waiting_for_human when no task moves by itself. */
+export function moveSprint(draft: Draft, stuck: Readonly<Record<Id, string>>): void {
+  const { sprint_id, repo } = draft.sprint;
+  const tasks = tasksInOrder(draft);
+  if (isComplete(tasks)) {
+    draft.status = 'active';
+    intend(draft, action('close_sprint', { cause: 'close', sprint_id, task_id: null, agent_id: null }));
+    return;
+  }
+  const open = tasks.filter((task) => !isTerminal(task));
+  const waits = open.length > 0 && open.every((task) => Object.hasOwn(stuck, task.id));
+  if (waits && draft.status === 'active') draft.announce.push({ kind: 'sprint.stuck', payload: { sprint_id, repo, stuck } });
+  draft.status = waits ? 'waiting_for_human' : 'active';
+}

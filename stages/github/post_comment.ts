@@ -1,0 +1,27 @@
+import { cloneUrl } from '@caloron/types';
+import { z } from 'zod';
+
+import { defineStage } from '../kit.ts';
+import { plainTarget, targetOf } from './target.ts';
+
+/** Comments on an issue or pull request; called twice it comments twice. */
+export const githubPostComment = defineStage({
+  name: 'github_post_comment',
+  description: 'Comments on an issue or pull request.',
+  effects: ['Network', 'Fallible'],
+  capabilities: ['forge'],
+  input: z.object({ ...plainTarget, issue_number: z.number().int().positive(), body: z.string().min(1) }),
+  output: z.strictObject({ comment_id: z.number().int().positive(), url: z.string() }),
+  examples: [
+    {
+      input: { repo: 'owner/repo', issue_number: 1, body: 'On it.' },
+      output: { comment_id: 100, url: 'https://github.com/owner/repo/issues/1#issuecomment-100' },
+    },
+  ],
+  run: async (input, { forge }) => {
+    const target = targetOf(input);
+    const { id } = await forge.open(target).comment(input.issue_number, input.body);
+    const page = cloneUrl(target.host, target.repo).replace(/\.git$/, '');
+    return { comment_id: id, url: `${page}/issues/${String(input.issue_number)}#issuecomment-${String(id)}` };
+  },
+});

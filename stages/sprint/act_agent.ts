@@ -1,0 +1,114 @@
+import { codeOf, messageOf } from '@caloron/noether/stage';
+import type { ActionOf, Shell, SpawnReply, SpawnRequest } from '@caloron/types';
+
+import { commentOnce, taskOf, type ActContext, type Acted } from './act_context.ts';
+
+/** Milliseconds an agent has to end by itself after the signal, before it is killed. */
+const GRACE_MS = 10_000;
+
+/** Starts an agent; the same action_id is answered with the same process. */
+export function startAgent(shell: Shell, request: SpawnRequest): Promise<SpawnReply> {
+  return shell.spawn(request);
+}
+
+/** Starts an agent on its task and says so on its issue the first time. */
+export async function spawn(action: ActionOf<'spawn_agent'>, context: ActContext): Promise<Acted> {
+  const { state } = context.snapshot;
+  const task = taskOf(action, context);
+  const agent_id = action.agent_id ?? task.agent_id;
+  const reply = await startAgent(context.shell(), {
+    sprint_id: state.sprint_id,
+    task_id: task.id,
+    agent_id,
+    repo: state.sprint.repo,
+    action_id: action.action_id,
+    role: action.role,
+    mode: action.mode,
+    attempt: action.attempt,
+    issue_number: action.issue_number,
+    instruction: action.instruction,
+    head_sha: action.head_sha,
+  });
+  const { pid, process_id, base_sha, existing } = reply;
+  const done = {
+    result: { pid, process_id, base_sha, already: existing },
+    line: `spawn:${agent_id} (pid=${String(pid)})`,
+  };
+  if (action.role !== 'author' || action.mode !== 'start') return done;
+  try {
+    await context.ensureLabel('caloron:assigned');
+    await context.forge().addLabels(action.issue_number, ['caloron:assigned']);
+    const text = `@caloron-agent-${agent_id} has been assigned this task.`;
+    const { comment_id } = await commentOnce(action, action.issue_number, text, context);
+    return { ...done, result: { ...done.result, comment_id } };
+  } catch (error) {
+    // The agent runs: a comment that could not be written must not start it again.
+    return { ...done, notes: [`assign:#${String(action.issue_number)}: ${codeOf(error)}: ${messageOf(error)}`] };
+  }
+}
+
+/** Takes one rung of the ladder: a probe asks on the issue; a restart stops the process, and its exit starts the next. */
+export async function supervise(action: ActionOf<'supervisor'>, context: ActContext): Promise<Acted> {
+  const task = taskOf(action, context);
+  const who = action.agent_id ?? task.agent_id;
+  const line = action.action === 'probe' ? `probe:${who} (${action.reason})` : `${action.action}:${who}`;
+  const stopped = action.action === 'probe' ? undefined : await stopTask(task.id, action.agent_id, context);
+  const result = stopped === undefined ? {} : { already: stopped === null, ...(stopped === null ? {} : { process_id: stopped }) };
+  if (task.issue_number === null) return { result, line };
+  try {
+    const { comment_id, already } = await commentOnce(action, task.issue_number, action.message, context);
+    return { result: { already, ...result, comment_id }, line };
+  } catch (error) {
+    // A probe is its comment; a restart has happened.
+    if (action.action === 'probe') throw error;
+    return { result, line, notes: [`${line}: ${codeOf(error)}: ${messageOf(error)}`] };
+  }
+}
+
+/** Stops the live process of a task; null when there is none. */
+async function stopTask(task_id: string, agent_id: string | null, context: ActContext): Promise<string | null> {
+  const shell = context.shell();
+  const { sprint_id } = context.snapshot.state;
+  const { agents } = await shell.status();
+  const live = agents.filter((a) => a.alive && a.sprint_id === sprint_id && a.task_id === task_id);
+  const one = live.find((a) => a.agent_id === agent_id) ?? live[0];
+  if (one === undefined) return null;
+  await shell.stop({ process_id: one.process_id, grace_ms: GRACE_MS });
+  return one.process_id;
+}
+
+/** Stops one process; one that is gone is stopped. */
+export async function stop(action: ActionOf<'stop_agent'>, context: ActContext): Promise<Acted> {
+  const { process_id, grace_ms } = action;
+  const line = `stop:${action.agent_id ?? process_id}`;
+  const shell = context.shell();
+  const { agents } = await shell.status();
+  const known = agents.find((agent) => agent.process_id === process_id);
+  if (known !== undefined && !known.alive) return { result: { process_id, already: true }, line };
+  await shell.stop({ process_id, grace_ms });
+  return { result: { process_id }, line };
+}
+
+/** Removes a task's worktree if it is clean and merged, then its branch. What is kept is no failure: it is kept for a person. */
+export async function cleanup(action: ActionOf<'cleanup'>, context: ActContext): Promise<Acted> {
+  const task = taskOf(action, context);
+  const { sprint_id } = context.snapshot.state;
+  const { removed, reason } = await context.shell().cleanup({ sprint_id, task_id: task.id, merge_sha: action.merge_sha });
+  const line = removed ? `cleanup:${task.id}` : `cleanup:${task.id} (kept: ${reason ?? 'no reason given'})`;
+  if (!removed || action.merge_sha === null) return { result: {}, line };
+  try {
+    await context.forge().deleteBranch(action.branch);
+    return { result: {}, line };
+  } catch (error) {
+    return { result: {}, line, notes: [`${line}: branch ${action.branch}: ${codeOf(error)}: ${messageOf(error)}`] };
+  }
+}
+
+/** Stops every live agent of the sprint. */
+export async function stopAll(context: ActContext): Promise<void> {
+  const shell = context.shell();
+  const { sprint_id } = context.snapshot.state;
+  const { agents } = await shell.status();
+  const live = agents.filter((agent) => agent.alive && agent.sprint_id === sprint_id);
+  await Promise.all(live.map(({ process_id }) => shell.stop({ process_id, grace_ms: GRACE_MS })));
+}

@@ -1,0 +1,94 @@
+import { parseMarker, type ActionOf, type ForgeIssue, type Task } from '@caloron/types';
+
+import { TASK_LABEL } from '../github/read_events.ts';
+import { actionMarker, commentOnce, signed, taskOf, type ActContext, type Acted } from './act_context.ts';
+
+/** The label of what a person has to look at. */
+const ESCALATED_LABEL = 'caloron:escalated';
+
+/** Opens a task's issue, or finds the one that carries its hidden line. */
+export async function createIssue(action: ActionOf<'create_issue'>, context: ActContext): Promise<Acted> {
+  const { sprint_id, task_id, title, body, labels } = action;
+  const existing = (await context.taskIssues()).find((issue) => {
+    const marker = isEscalation(issue) ? undefined : parseMarker(issue.body);
+    return marker?.sprint_id === sprint_id && marker?.task_id === task_id;
+  });
+  if (existing !== undefined) {
+    return { result: { issue_number: existing.number, already: true }, line: `issue:#${String(existing.number)}` };
+  }
+  for (const label of labels) await context.ensureLabel(label);
+  const issue = await context.forge().createIssue({ title, body, labels });
+  return { result: { issue_number: issue.number }, line: `issue:#${String(issue.number)}` };
+}
+
+/** Ends a task's issue: label, "Completed via PR #n", closed. Each step finds itself done. */
+export async function markDone(action: ActionOf<'mark_done'>, context: ActContext): Promise<Acted> {
+  const { issue_number, pr_number } = action;
+  const repo = context.forge();
+  await context.ensureLabel('caloron:done');
+  await repo.addLabels(issue_number, ['caloron:done']);
+  const { comment_id, already } = await commentOnce(action, issue_number, `Completed via PR #${String(pr_number)}`, context);
+  await repo.closeIssue(issue_number);
+  return { result: { issue_number, comment_id, already }, line: `done:#${String(issue_number)}` };
+}
+
+/** Tells an agent something on its issue. */
+export async function notify(action: ActionOf<'notify_agent'>, context: ActContext): Promise<Acted> {
+  const { comment_id, already } = await commentOnce(action, action.issue_number, action.message, context);
+  return { result: { comment_id, already }, line: `notify:${action.agent_id ?? action.task_id ?? ''}` };
+}
+
+/** Asks a person: one open issue per task and cause; a cause that comes back is a comment on it. */
+export async function escalate(action: ActionOf<'escalate'>, context: ActContext): Promise<Acted> {
+  const repo = context.forge();
+  const line = `escalate:${action.agent_id ?? action.task_id ?? action.sprint_id ?? ''}`;
+  const own = actionMarker(action.action_id);
+  const all = (await repo.issuesWithLabel(ESCALATED_LABEL)).filter((issue) => isAbout(issue, action));
+  const written = all.find(({ body }) => body.includes(own));
+  if (written !== undefined) return { result: { issue_number: written.number, already: true }, line };
+
+  const open = all.find(({ state }) => state === 'open');
+  if (open !== undefined) {
+    const { comment_id, already } = await commentOnce(action, open.number, action.message, context);
+    return { result: { issue_number: open.number, comment_id, already }, line };
+  }
+  await context.ensureLabel(ESCALATED_LABEL);
+  const about = action.task_id ?? action.sprint_id ?? 'sprint';
+  const issue = await repo.createIssue({
+    title: `Escalation: ${about} — ${action.reason_code}`,
+    body: escalationBody(action, action.task_id === null ? null : taskOf(action, context)),
+    labels: [ESCALATED_LABEL],
+  });
+  return { result: { issue_number: issue.number }, line };
+}
+
+function escalationBody(action: ActionOf<'escalate'>, task: Task | null): string {
+  const facts = [
+    ...(task === null ? [] : [`**Task**: ${task.title} (\`${task.id}\`)`]),
+    ...(action.agent_id === null ? [] : [`**Agent**: \`${action.agent_id}\``]),
+    ...(task?.issue_number ? [`**Issue**: #${String(task.issue_number)}`] : []),
+    ...(action.pr_number === null ? [] : [`**Pull request**: #${String(action.pr_number)}`]),
+    `**Reason**: ${action.reason}`,
+  ];
+  const words =
+    'Comment `resolved` here or on the task when it is fixed, `assign-human` or `caloron:take-over` to take the task yourself, `break-down` to take it out and split it.';
+  const hidden = `<!-- caloron-escalation:${action.reason_code} -->`;
+  return signed([facts.join('  \n'), action.message, words, `${sprintLine(action)}${hidden}`].join('\n\n'), action);
+}
+
+function sprintLine({ sprint_id }: ActionOf<'escalate'>): string {
+  return `<!-- caloron-sprint:${sprint_id ?? ''} -->`;
+}
+
+function isEscalation(issue: ForgeIssue): boolean {
+  return issue.body.includes('<!-- caloron-escalation:');
+}
+
+function isAbout(issue: ForgeIssue, action: ActionOf<'escalate'>): boolean {
+  if (!issue.body.includes(`<!-- caloron-escalation:${action.reason_code} -->`)) return false;
+  if (!issue.body.includes(sprintLine(action))) return false;
+  return (parseMarker(issue.body)?.task_id ?? null) === action.task_id;
+}
+
+/** The labels of a task's issue. */
+export const TASK_LABELS: readonly string[] = [TASK_LABEL];

@@ -1,0 +1,80 @@
+import { CodedError, type CodedErrorOptions, type Messages } from '@caloron/noether/stage';
+
+/** Why a stage refuses a sprint, a kickoff or an action. */
+export interface SprintErrorDetails {
+  /** The tick was given another repository than the sprint works on. */
+  SPRINT_REPO_MISMATCH: { readonly sprint_id: string; readonly expected: string; readonly given: string };
+  /** The tick was given another forge than the sprint works on. */
+  SPRINT_HOST_MISMATCH: { readonly sprint_id: string; readonly expected: string; readonly given: string };
+  /** A stage that asks the forge was told neither a target nor a repository. */
+  SPRINT_TARGET_MISSING: { readonly stage: string };
+  /** A value of the store does not have the shape its key promises. */
+  SPRINT_VALUE_INVALID: { readonly key: string; readonly problems: readonly string[] };
+  /** Another sprint of this home is still open. */
+  KICKOFF_SPRINT_ACTIVE: { readonly active: string; readonly repo: string };
+  /** The sprint id is taken by a sprint that is over or works elsewhere. */
+  KICKOFF_SPRINT_EXISTS: { readonly sprint_id: string };
+  /** The generated DAG breaks rules; every one is listed. */
+  KICKOFF_DAG_INVALID: { readonly problems: readonly string[] };
+}
+
+const message: Messages<SprintErrorDetails> = {
+  SPRINT_REPO_MISMATCH: ({ sprint_id, expected, given }) =>
+    `sprint ${sprint_id} works on ${expected}; the tick was given ${given}`,
+  SPRINT_HOST_MISMATCH: ({ sprint_id, expected, given }) =>
+    `sprint ${sprint_id} works on the forge ${expected}; the tick was given ${given}`,
+  SPRINT_TARGET_MISSING: ({ stage }) => `${stage} needs "target" or "repo" (owner/name)`,
+  SPRINT_VALUE_INVALID: ({ key, problems }) => `the value at ${key}: ${problems.join('; ')}`,
+  KICKOFF_SPRINT_ACTIVE: ({ active, repo }) => `sprint ${active} on ${repo} is still open`,
+  KICKOFF_SPRINT_EXISTS: ({ sprint_id }) => `there is a sprint ${sprint_id} already`,
+  KICKOFF_DAG_INVALID: ({ problems }) => `the DAG cannot be run: ${problems.join('; ')}`,
+};
+
+/** A stage refuses a sprint or a kickoff. */
+export class SprintError<C extends keyof SprintErrorDetails = keyof SprintErrorDetails> extends CodedError<
+  SprintErrorDetails,
+  C
+> {
+  override readonly name = 'SprintError';
+
+  constructor(code: C, details: SprintErrorDetails[C], options?: CodedErrorOptions) {
+    super(code, details, message[code](details), options);
+  }
+}
+
+/** Why an action is not taken. */
+export interface ActErrorDetails {
+  /** The pull request is closed, a draft, on another base, or conflicts. */
+  FORGE_NOT_MERGEABLE: { readonly pr_number: number; readonly reason: string };
+  /** The pull request has another head than the one that was approved. */
+  FORGE_HEAD_MOVED: { readonly pr_number: number; readonly expected: string; readonly actual: string };
+  /** The forge is still finding out whether the pull request merges. Retryable. */
+  MERGE_NOT_KNOWN_YET: { readonly pr_number: number };
+  /** The action names no task of the sprint. */
+  ACTION_TASK_UNKNOWN: { readonly action_id: string; readonly task_id: string | null };
+  /** The sprint does not take actions of this type. */
+  ACTION_NOT_SUPPORTED: { readonly type: string };
+}
+
+const actMessage: Messages<ActErrorDetails> = {
+  FORGE_NOT_MERGEABLE: ({ pr_number, reason }) => `PR #${String(pr_number)} cannot be merged: ${reason}`,
+  FORGE_HEAD_MOVED: ({ pr_number, expected, actual }) =>
+    `PR #${String(pr_number)} has the head ${actual}; ${expected} was approved`,
+  MERGE_NOT_KNOWN_YET: ({ pr_number }) =>
+    `the forge has not said yet whether PR #${String(pr_number)} can be merged`,
+  ACTION_TASK_UNKNOWN: ({ action_id, task_id }) =>
+    `action ${action_id} is about ${task_id === null ? 'no task' : `the unknown task ${task_id}`}`,
+  ACTION_NOT_SUPPORTED: ({ type }) => `a sprint takes no ${type} action`,
+};
+
+/** An action is not taken. */
+export class ActError<C extends keyof ActErrorDetails = keyof ActErrorDetails> extends CodedError<
+  ActErrorDetails,
+  C
+> {
+  override readonly name = 'ActError';
+
+  constructor(code: C, details: ActErrorDetails[C], options?: CodedErrorOptions) {
+    super(code, details, actMessage[code](details), options);
+  }
+}

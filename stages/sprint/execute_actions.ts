@@ -1,0 +1,121 @@
+import { codeOf, isRetryable, messageOf } from '@caloron/noether/stage';
+import { Id, type ActionError, type ForgeIssue, type ForgeRepo, type Outbox, type OutboxRow, type Shell } from '@caloron/types';
+import { z } from 'zod';
+
+import { TASK_LABEL } from '../github/read_events.ts';
+import { defineStage } from '../kit.ts';
+import { act } from './act.ts';
+import type { ActContext } from './act_context.ts';
+import { runLanes } from './lanes.ts';
+import { nextAttempt, resetOf } from './retry_policy.ts';
+
+/** Rows taken per drain: what is left is due in the next round. */
+const BATCH = 50;
+/** Agents started at once: each start fetches and makes a worktree. */
+const SPAWNS = 4;
+
+/** Drains the sprint's outbox: each due row is claimed, looked up, acted on and settled. A row that fails stops no other. */
+export const executeActions = defineStage({
+  name: 'execute_actions',
+  description: "Takes the sprint's intended actions that are due.",
+  effects: ['Network', 'Process', 'NonDeterministic', 'Fallible'],
+  capabilities: ['outbox', 'state.commit', 'kv.read', 'forge', 'shell', 'clock'],
+  input: z.object({ sprint_id: Id, shell_url: z.string().nullish() }),
+  output: z.strictObject({
+    /** One line per action taken, e.g. `merge:PR#4`. */
+    actions_taken: z.array(z.string()),
+    /** One line per action that failed and will be tried again or escalated. */
+    errors: z.array(z.string()),
+    /** Numbers of the issues opened or found. */
+    issues_created: z.array(z.number().int().positive()),
+  }),
+  examples: [
+    { input: { sprint_id: 'sprint-1' }, output: { actions_taken: ['issue:#1'], errors: [], issues_created: [1] } },
+  ],
+  run: async ({ sprint_id, shell_url }, { outbox, state, kv, forge, shell, clock }) => {
+    const out = { actions_taken: [] as string[], errors: [] as string[], issues_created: [] as number[] };
+    const rows = await outbox.due({ sprint_id, now: clock.now(), limit: BATCH });
+    if (rows.length === 0) return out;
+
+    const snapshot = await state.load(sprint_id);
+    const { repo, host, token_env } = snapshot.state.sprint;
+    const openForge = once<ForgeRepo>(() => forge.open({ repo, host, token_env }));
+    const context: ActContext = {
+      snapshot,
+      forge: openForge,
+      shell: once<Shell>(() => shell.open(shell_url ?? null)),
+      ensureLabel: labelsOf(openForge),
+      taskIssues: remembered<readonly ForgeIssue[]>(() => openForge().issuesWithLabel(TASK_LABEL)),
+      state,
+      kv,
+      now: () => clock.now(),
+    };
+    await runLanes(
+      rows.map((row) => ({
+        lane: row.action.type === 'spawn_agent' ? 'pool' : 'serial',
+        after: row.action.task_id ?? '',
+        run: () => settle(row, context, outbox, out),
+      })),
+      SPAWNS,
+    );
+    return out;
+  },
+});
+
+interface Outcome {
+  readonly actions_taken: string[];
+  readonly errors: string[];
+  readonly issues_created: number[];
+}
+
+/** Claims one row and settles it. Only the outbox itself may throw here: then this run has lost its lease or its database. */
+async function settle(row: OutboxRow, context: ActContext, outbox: Outbox, out: Outcome): Promise<void> {
+  const { action, action_id, attempts } = row;
+  if (!(await outbox.start(action_id))) return;
+  let acted;
+  try {
+    acted = await act(action, context);
+  } catch (thrown) {
+    const error: ActionError = { code: codeOf(thrown), message: messageOf(thrown), retryable: isRetryable(thrown) };
+    const next = nextAttempt(error, attempts + 1, context.now(), resetOf(thrown));
+    await outbox.fail(action_id, error, next);
+    out.errors.push(`${action.type}:${action.task_id ?? action.sprint_id ?? ''}: ${error.code}: ${error.message}`);
+    return;
+  }
+  await outbox.succeed(action_id, acted.result);
+  out.actions_taken.push(acted.line);
+  out.errors.push(...(acted.notes ?? []));
+  if (action.type === 'create_issue' && acted.result.issue_number !== undefined) {
+    out.issues_created.push(acted.result.issue_number);
+  }
+}
+
+/** The colour of our labels, so that they are known at sight. Source: caloron, labels. */
+const LABEL = { color: '0366d6', description: 'Managed by Caloron' };
+
+function labelsOf(forge: () => ForgeRepo): (label: string) => Promise<void> {
+  const ensured = new Map<string, Promise<void>>();
+  return (label) => {
+    const before = ensured.get(label);
+    if (before !== undefined) return before;
+    const made = forge().ensureLabel(label, LABEL);
+    ensured.set(label, made);
+    // A label that could not be made is tried again by the next action that wants it.
+    made.catch(() => ensured.delete(label));
+    return made;
+  };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
+function remembered<T>(ask: () => Promise<T>): () => Promise<T> {
+  let asked: Promise<T> | undefined;
+  return () => {
+    asked ??= ask();
+    asked.catch(() => (asked = undefined));
+    return asked;
+  };
+}
