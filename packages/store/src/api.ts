@@ -1,4 +1,12 @@
-import type { LeaseGrant, Leases, OutputCache, RunFinished, RunStarted, StepFinished, TraceSink } from '@caloron/noether';
+import type {
+  LeaseGrant,
+  Leases,
+  OutputCache,
+  RunFinished,
+  RunStarted,
+  StepFinished,
+  TraceSink,
+} from '@caloron/noether';
 import type {
   AgentInfo,
   Action,
@@ -53,7 +61,12 @@ export interface EventLog {
   /** Appends one domain Event of a sprint; kind and event_id are its own. */
   appendEvent(sprint_id: Id, event: Event): Promise<{ readonly appended: boolean; readonly seq: number }>;
   /** Rows with seq > after, oldest first; `kinds` are exact or end in `*`. */
-  read(query: { readonly after: number; readonly kinds?: readonly string[]; readonly sprint_id?: Id; readonly limit?: number }): readonly LogRow[];
+  read(query: {
+    readonly after: number;
+    readonly kinds?: readonly string[];
+    readonly sprint_id?: Id;
+    readonly limit?: number;
+  }): readonly LogRow[];
   /** A few microseconds: made to be asked every 200 ms. */
   lastSeq(): number;
 }
@@ -70,7 +83,10 @@ export interface Beat {
 export interface Processes {
   /** Writes the row as `spawning`, before the fork. Throws PROCESS_EXISTS when the action_id has a row. */
   begin(row: ProcessRow, token_hash: string): Promise<void>;
-  running(process_id: string, started: { readonly pid: number; readonly start_ticks: string | null; readonly pgid: number }): Promise<void>;
+  running(
+    process_id: string,
+    started: { readonly pid: number; readonly start_ticks: string | null; readonly pgid: number },
+  ): Promise<void>;
   /** Settles the process and appends `agent_exited` once; `state` lost when nobody can say how it ended. */
   settle(process_id: string, exit: Exit, state: 'exited' | 'lost'): Promise<void>;
   get(process_id: string): ProcessRow | undefined;
@@ -81,7 +97,11 @@ export interface Processes {
   open(): readonly ProcessRow[];
   list(sprint_id?: Id): readonly ProcessRow[];
   /** False when this agent was never spawned in this sprint. */
-  beat(agent: { readonly sprint_id: Id; readonly agent_id: Id; readonly process_id: string | null }, beat: Beat, at: Timestamp): Promise<boolean>;
+  beat(
+    agent: { readonly sprint_id: Id; readonly agent_id: Id; readonly process_id: string | null },
+    beat: Beat,
+    at: Timestamp,
+  ): Promise<boolean>;
   /** The process whose agent token hashes (SHA-256 hex) to this; undefined when unknown or its process is settled for more than an hour. */
   byTokenHash(token_hash: string): ProcessRow | undefined;
   /** Latest process per agent as the sprint sees it. */
@@ -106,14 +126,35 @@ export interface ForgeCache {
 /** One row per (scheduler_id, job, slot), for ever. */
 export interface JobSlots {
   /** True for the one caller that may fire this slot. */
-  claim(slot: { readonly scheduler_id: string; readonly job: string; readonly slot: string; readonly run_id: string }): Promise<boolean>;
+  claim(slot: {
+    readonly scheduler_id: string;
+    readonly job: string;
+    readonly slot: string;
+    readonly run_id: string;
+  }): Promise<boolean>;
   /** Records why a slot did not fire, or how the fired one ended. */
-  note(slot: { readonly scheduler_id: string; readonly job: string; readonly slot: string }, status: 'fired' | 'skipped' | 'ok' | 'failed', reason: string | null): Promise<void>;
-  list(query: { readonly job?: string; readonly limit: number }): readonly { readonly scheduler_id: string; readonly job: string; readonly slot: string; readonly status: string; readonly reason: string | null; readonly run_id: string | null; readonly at: Timestamp }[];
+  note(
+    slot: { readonly scheduler_id: string; readonly job: string; readonly slot: string },
+    status: 'fired' | 'skipped' | 'ok' | 'failed',
+    reason: string | null,
+  ): Promise<void>;
+  list(query: {
+    readonly job?: string;
+    readonly limit: number;
+  }): readonly {
+    readonly scheduler_id: string;
+    readonly job: string;
+    readonly slot: string;
+    readonly status: string;
+    readonly reason: string | null;
+    readonly run_id: string | null;
+    readonly at: Timestamp;
+  }[];
 }
 
 /** A run as it can be looked up. */
-export type RunRow = RunStarted & Partial<Omit<RunFinished, 'run_id' | 'status'>> & { readonly status: RunFinished['status'] | 'running' };
+export type RunRow = RunStarted &
+  Partial<Omit<RunFinished, 'run_id' | 'status'>> & { readonly status: RunFinished['status'] | 'running' };
 
 /** Runs and their node attempts. */
 export interface Runs extends TraceSink {
@@ -125,7 +166,11 @@ export interface Runs extends TraceSink {
 
 /** The outbox of one run: also for actions of no sprint (scheduler webhooks, `sprint_id` null), whose outcomes append no domain event. */
 export interface OutboxQueue extends Outbox {
-  due(query: { readonly sprint_id: Id | null; readonly now: Timestamp; readonly limit: number }): Promise<readonly (OutboxRow & { readonly interrupted: boolean })[]>;
+  due(query: {
+    readonly sprint_id: Id | null;
+    readonly now: Timestamp;
+    readonly limit: number;
+  }): Promise<readonly (OutboxRow & { readonly interrupted: boolean })[]>;
   nextDue(sprint_id: Id | null): Promise<Timestamp | null>;
   /** Adds pending rows, due now; an action_id that is there already is left as it is. */
   intend(actions: readonly Action[]): Promise<{ readonly added: number }>;

@@ -65,8 +65,12 @@ export function createForgeCache(database: Database): ForgeCache {
 export function createOutputCache(database: Database): OutputCache {
   const { db } = database;
   const select = db.prepare('SELECT output FROM stage_output_cache WHERE stage_id = ? AND input_hash = ?');
-  const insert = db.prepare('INSERT OR REPLACE INTO stage_output_cache (stage_id, input_hash, output) VALUES (?, ?, ?)');
-  const prune = db.prepare('DELETE FROM stage_output_cache WHERE n <= (SELECT max(n) FROM stage_output_cache) - ?');
+  const insert = db.prepare(
+    'INSERT OR REPLACE INTO stage_output_cache (stage_id, input_hash, output) VALUES (?, ?, ?)',
+  );
+  const prune = db.prepare(
+    'DELETE FROM stage_output_cache WHERE n <= (SELECT max(n) FROM stage_output_cache) - ?',
+  );
   return {
     get: (stage_id, input_hash) => {
       const row = select.get(stage_id, input_hash);

@@ -8,7 +8,7 @@ import { messageOf } from '@caloron/noether/errors';
 
 import { StoreError } from './errors.ts';
 import { migrate } from './migrate.ts';
-import type { Database, DatabaseOptions, Migration, Sql } from './sql.ts';
+import type { Database, DatabaseOptions, Migration, Sql, Statement } from './sql.ts';
 import { isBusy, sqliteCode, translate } from './sqlite-errors.ts';
 
 /** SQLite waits synchronously: a longer wait would freeze the process. */
@@ -45,10 +45,19 @@ function connect(path: string): BetterSqlite3.Database {
 
 /** The connection as the store's rooms see it. */
 function sqlOf(db: BetterSqlite3.Database): Sql {
-  return { prepare: (source) => db.prepare<unknown[]>(source), exec: (source) => db.exec(source) };
+  const prepare = (source: string): Statement => {
+    const statement: BetterSqlite3.Statement<unknown[]> = db.prepare(source);
+    return statement;
+  };
+  return { prepare, exec: (source) => db.exec(source) };
 }
 
-function setUp(db: BetterSqlite3.Database, path: string, migrations: readonly Migration[], options: DatabaseOptions): void {
+function setUp(
+  db: BetterSqlite3.Database,
+  path: string,
+  migrations: readonly Migration[],
+  options: DatabaseOptions,
+): void {
   const deadline = performance.now() + OPEN_DEADLINE_MS;
   for (;;) {
     try {
@@ -80,7 +89,8 @@ function attempt<T>(db: BetterSqlite3.Database, fn: () => T): { readonly value: 
   try {
     db.exec('BEGIN IMMEDIATE');
     const value = fn();
-    if (value instanceof Promise) throw new TypeError('a transaction is synchronous: its function must not return a promise');
+    if (value instanceof Promise)
+      throw new TypeError('a transaction is synchronous: its function must not return a promise');
     db.exec('COMMIT');
     return { value };
   } catch (error) {
@@ -90,7 +100,13 @@ function attempt<T>(db: BetterSqlite3.Database, fn: () => T): { readonly value: 
   }
 }
 
-async function persist<T>(db: BetterSqlite3.Database, path: string, fn: () => T, asked_at: number, deadline_ms: number): Promise<T> {
+async function persist<T>(
+  db: BetterSqlite3.Database,
+  path: string,
+  fn: () => T,
+  asked_at: number,
+  deadline_ms: number,
+): Promise<T> {
   for (let cap = 10; ; cap = Math.min(cap * 2, MAX_PAUSE_MS)) {
     if (!db.open) throw new StoreError('STORE_CLOSED', { path });
     const done = attempt(db, fn);
@@ -102,7 +118,11 @@ async function persist<T>(db: BetterSqlite3.Database, path: string, fn: () => T,
 }
 
 /** Opens or creates a database and brings its schema up to date: the only door to SQLite. Throws STORE_OPEN_FAILED, STORE_NEWER, STORE_FULL, STORE_BUSY. `:memory:` is a fresh one. */
-export function openDatabase(path: string, migrations: readonly Migration[], options: DatabaseOptions = {}): Database {
+export function openDatabase(
+  path: string,
+  migrations: readonly Migration[],
+  options: DatabaseOptions = {},
+): Database {
   const db = connect(path);
   try {
     setUp(db, path, migrations, options);
@@ -122,7 +142,10 @@ export function openDatabase(path: string, migrations: readonly Migration[], opt
       throw translate(error, path);
     }
   };
-  const write = async <T>(fn: () => T, { deadline_ms = options.deadline_ms ?? DEADLINE_MS } = {}): Promise<T> => {
+  const write = async <T>(
+    fn: () => T,
+    { deadline_ms = options.deadline_ms ?? DEADLINE_MS } = {},
+  ): Promise<T> => {
     const asked_at = performance.now();
     // Behind another write: let timers and sockets have their turn first.
     const queued = waiting > 0;

@@ -44,23 +44,28 @@ export interface StoreErrorDetails {
 
 const message: Messages<StoreErrorDetails> = {
   STORE_OPEN_FAILED: ({ path, reason }) => `${path} cannot be opened as a database: ${reason}`,
-  STORE_NEWER: ({ path, version, known }) => `${path} has schema version ${version}; this program knows versions up to ${known}`,
+  STORE_NEWER: ({ path, version, known }) =>
+    `${path} has schema version ${version}; this program knows versions up to ${known}`,
   STORE_BUSY: ({ path, waited_ms }) => `${path} was locked by other processes for ${waited_ms} ms`,
   STORE_FULL: ({ path }) => `${path} cannot grow: the disk is full`,
   STORE_FAILED: ({ path, sqlite_code, reason }) => `${path}: ${sqlite_code}: ${reason}`,
   STORE_CLOSED: ({ path }) => `${path} is closed`,
   STORE_VALUE_INVALID: ({ key, issues }) => `the value at ${key} is not valid: ${issues.join('; ')}`,
-  STORE_ROW_INVALID: ({ table, id, issues }) => `row ${id} of table ${table} is not valid: ${issues.join('; ')}`,
-  STORE_KEY_INVALID: ({ key }) => `${JSON.stringify(key.slice(0, 80))} cannot be a key: expected 1 to 512 characters of well-formed text`,
+  STORE_ROW_INVALID: ({ table, id, issues }) =>
+    `row ${id} of table ${table} is not valid: ${issues.join('; ')}`,
+  STORE_KEY_INVALID: ({ key }) =>
+    `${JSON.stringify(key.slice(0, 80))} cannot be a key: expected 1 to 512 characters of well-formed text`,
   STORE_KEY_VIRTUAL: ({ key }) => `${key} is computed from the agents of the sprint and cannot be written`,
-  STORE_CONFLICT: ({ key, expected, actual }) => `${key} has revision ${actual}, expected ${expected}: it was changed in the meantime`,
+  STORE_CONFLICT: ({ key, expected, actual }) =>
+    `${key} has revision ${actual}, expected ${expected}: it was changed in the meantime`,
   STORE_FENCED: ({ lease, fence, actual }) =>
     `${lease} is no longer held with fence ${fence}${actual === null ? '' : ` (now ${actual})`}: another run has taken over`,
   STORE_STAGES_INVALID: ({ file, issues }) => `${file} is no stage store: ${issues.join('; ')}`,
   STORE_STAGES_FAILED: ({ file, reason }) => `${file} cannot be used as stage store: ${reason}`,
   SPRINT_UNKNOWN: ({ sprint_id, known }) =>
     `no sprint ${sprint_id} in this database; it knows ${known.length === 0 ? 'no sprint yet' : known.join(', ')}`,
-  PROCESS_EXISTS: ({ action_id, process_id }) => `process ${process_id} was started for action ${action_id} already`,
+  PROCESS_EXISTS: ({ action_id, process_id }) =>
+    `process ${process_id} was started for action ${action_id} already`,
   PROCESS_UNKNOWN: ({ process_id }) => `no process ${process_id} in this database`,
   ACTION_UNKNOWN: ({ action_id }) => `the outbox has no action ${action_id}`,
   ACTION_NOT_RUNNING: ({ action_id, status }) => `action ${action_id} is ${status}, not running`,
@@ -79,7 +84,10 @@ const hint: Partial<{ readonly [C in keyof StoreErrorDetails]: string }> = {
 const retryable: ReadonlySet<keyof StoreErrorDetails> = new Set(['STORE_BUSY', 'STORE_FULL']);
 
 /** The store could not answer. */
-export class StoreError<C extends keyof StoreErrorDetails = keyof StoreErrorDetails> extends CodedError<StoreErrorDetails, C> {
+export class StoreError<C extends keyof StoreErrorDetails = keyof StoreErrorDetails> extends CodedError<
+  StoreErrorDetails,
+  C
+> {
   override readonly name = 'StoreError';
 
   constructor(code: C, details: StoreErrorDetails[C], options: CodedErrorOptions = {}) {
@@ -93,6 +101,10 @@ export class StoreError<C extends keyof StoreErrorDetails = keyof StoreErrorDeta
 }
 
 /** Issues of a zod error as `path message`, for people. */
-export function issuesOf(error: { readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[] }): readonly string[] {
-  return error.issues.slice(0, 10).map(({ path, message }) => (path.length === 0 ? message : `${path.map(String).join('.')} ${message}`));
+export function issuesOf(error: {
+  readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[];
+}): readonly string[] {
+  return error.issues
+    .slice(0, 10)
+    .map(({ path, message }) => (path.length === 0 ? message : `${path.map(String).join('.')} ${message}`));
 }

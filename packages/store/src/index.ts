@@ -21,3 +21,4 @@ export type { StoreErrorDetails } from './errors.ts';
 export type { Database, DatabaseOptions, Migration, Sql, SqlValue, Statement } from './sql.ts';
 export { openStore } from './store.ts';
 export type { StoreDeps } from './store.ts';
+export { readStageStore, updateStageStore, writeStageStore } from './stage-store.ts';

@@ -9,7 +9,11 @@ const LONE_SURROGATE = /(\\\\)|\\ud[89a-f][0-9a-f]{2}/g;
 
 /** Half a surrogate pair cannot be stored as UTF-8: it becomes U+FFFD, as in every UTF-8 encoder, so that a cut emoji never stops a sprint. */
 function wellFormed(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value).replaceAll(LONE_SURROGATE, (found, backslashes: string | undefined) => (backslashes === undefined ? '\ufffd' : found)));
+  return JSON.parse(
+    JSON.stringify(value).replaceAll(LONE_SURROGATE, (found, backslashes: string | undefined) =>
+      backslashes === undefined ? '\ufffd' : found,
+    ),
+  );
 }
 
 /** The canonical JSON text of a value, as it is stored. Throws STORE_VALUE_INVALID naming `key` for what is no JSON: undefined, NaN, a cycle. */
@@ -20,7 +24,11 @@ export function storedText(value: unknown, key: string): string {
     if (text === undefined) throw new TypeError(`expected a JSON value, got ${typeof value}`);
     return canonicalJson(LONE_SURROGATE.test(text) ? wellFormed(value) : value);
   } catch (error) {
-    throw new StoreError('STORE_VALUE_INVALID', { key, issues: [messageOf(error)] }, { cause: error, hint: 'put a JSON value' });
+    throw new StoreError(
+      'STORE_VALUE_INVALID',
+      { key, issues: [messageOf(error)] },
+      { cause: error, hint: 'put a JSON value' },
+    );
   } finally {
     LONE_SURROGATE.lastIndex = 0;
   }
@@ -31,7 +39,11 @@ export function storedValue(text: string, key: string): Json {
   try {
     return JSON.parse(text) as Json;
   } catch (error) {
-    throw new StoreError('STORE_VALUE_INVALID', { key, issues: [`the stored text is no JSON: ${messageOf(error)}`] }, { cause: error });
+    throw new StoreError(
+      'STORE_VALUE_INVALID',
+      { key, issues: [`the stored text is no JSON: ${messageOf(error)}`] },
+      { cause: error },
+    );
   }
 }
 
@@ -39,23 +51,45 @@ export function storedValue(text: string, key: string): Json {
 export function parseValue<T extends z.ZodType>(schema: T, value: unknown, key: string): z.output<T> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new StoreError('STORE_VALUE_INVALID', { key, issues: issuesOf(parsed.error) }, { cause: parsed.error });
+  throw new StoreError(
+    'STORE_VALUE_INVALID',
+    { key, issues: issuesOf(parsed.error) },
+    { cause: parsed.error },
+  );
 }
 
 /** A row of `table` as its schema makes it. Throws STORE_ROW_INVALID. */
-export function parseRow<T extends z.ZodType>(schema: T, row: unknown, table: string, id: string | number): z.output<T> {
+export function parseRow<T extends z.ZodType>(
+  schema: T,
+  row: unknown,
+  table: string,
+  id: string | number,
+): z.output<T> {
   const parsed = schema.safeParse(row);
   if (parsed.success) return parsed.data;
-  throw new StoreError('STORE_ROW_INVALID', { table, id: String(id), issues: issuesOf(parsed.error) }, { cause: parsed.error });
+  throw new StoreError(
+    'STORE_ROW_INVALID',
+    { table, id: String(id), issues: issuesOf(parsed.error) },
+    { cause: parsed.error },
+  );
 }
 
 /** A JSON column as its schema makes it. Throws STORE_ROW_INVALID. */
-export function parseColumn<T extends z.ZodType>(schema: T, text: string, table: string, id: string | number): z.output<T> {
+export function parseColumn<T extends z.ZodType>(
+  schema: T,
+  text: string,
+  table: string,
+  id: string | number,
+): z.output<T> {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new StoreError('STORE_ROW_INVALID', { table, id: String(id), issues: [messageOf(error)] }, { cause: error });
+    throw new StoreError(
+      'STORE_ROW_INVALID',
+      { table, id: String(id), issues: [messageOf(error)] },
+      { cause: error },
+    );
   }
   return parseRow(schema, value, table, id);
 }

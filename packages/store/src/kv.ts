@@ -44,7 +44,8 @@ function sprintOf(key: string): string | null {
 }
 
 function checkKey(key: string): void {
-  if (key === '' || key.length > MAX_KEY || HALF_PAIR.test(key)) throw new StoreError('STORE_KEY_INVALID', { key });
+  if (key === '' || key.length > MAX_KEY || HALF_PAIR.test(key))
+    throw new StoreError('STORE_KEY_INVALID', { key });
   if (isVirtualKey(key)) throw new StoreError('STORE_KEY_VIRTUAL', { key });
 }
 
@@ -69,7 +70,9 @@ export function createKv(database: Database, log: Log, virtual: VirtualKeys, clo
     `INSERT INTO kv (namespace, key, value, rev, seq) VALUES ('', ?, ?, ?, ?)
      ON CONFLICT (namespace, key) DO UPDATE SET value = excluded.value, rev = excluded.rev, seq = excluded.seq`,
   );
-  const from = db.prepare("SELECT key FROM kv WHERE namespace = '' AND key >= ? AND value IS NOT NULL ORDER BY key");
+  const from = db.prepare(
+    "SELECT key FROM kv WHERE namespace = '' AND key >= ? AND value IS NOT NULL ORDER BY key",
+  );
   const addSprint = db.prepare('INSERT INTO sprints (sprint_id, at) VALUES (?, ?) ON CONFLICT DO NOTHING');
 
   const stored = (key: string) => {
@@ -81,7 +84,14 @@ export function createKv(database: Database, log: Log, virtual: VirtualKeys, clo
     return found === undefined || found.value === null ? undefined : { text: found.value, rev: found.rev };
   };
   const record = (key: string, rev: number, kind: 'kv.put' | 'kv.delete', payload: object, writer: Writer) =>
-    log.add({ event_id: `kv:${key}:${rev}`, kind, sprint_id: sprintOf(key), target: key, ...writer, payload: { namespace: '', key, rev, ...payload } }).seq;
+    log.add({
+      event_id: `kv:${key}:${rev}`,
+      kind,
+      sprint_id: sprintOf(key),
+      target: key,
+      ...writer,
+      payload: { namespace: '', key, rev, ...payload },
+    }).seq;
 
   const put: KvTable['put'] = (key, value, writer) => {
     checkKey(key);
@@ -91,7 +101,8 @@ export function createKv(database: Database, log: Log, virtual: VirtualKeys, clo
 
     const rev = (before?.rev ?? 0) + 1;
     const patch = patchOf(before?.value ?? null, text, rev, key);
-    const change = patch === undefined ? { value: storedValue(text, key) } : { patch, sha256: sha256Hex(text) };
+    const change =
+      patch === undefined ? { value: storedValue(text, key) } : { patch, sha256: sha256Hex(text) };
     upsert.run(key, text, rev, record(key, rev, 'kv.put', change, writer));
     const sprint = sprintOf(key);
     if (sprint !== null && key === `caloron:${sprint}:state`) addSprint.run(sprint, clock.now());
@@ -131,13 +142,16 @@ export function createKv(database: Database, log: Log, virtual: VirtualKeys, clo
       list: async (prefix) =>
         database.read(() => {
           const computed = virtual.keys().filter((key) => key.startsWith(prefix));
-          return computed.length === 0 ? keysFrom(prefix) : [...keysFrom(prefix), ...computed].toSorted(byBytes);
+          return computed.length === 0
+            ? keysFrom(prefix)
+            : [...keysFrom(prefix), ...computed].toSorted(byBytes);
         }),
       put: (key, value, { expect_rev } = {}) =>
         database.write(() => {
           fence();
           const actual = row(key)?.rev ?? 0;
-          if (expect_rev !== undefined && expect_rev !== actual) throw new StoreError('STORE_CONFLICT', { key, expected: expect_rev, actual });
+          if (expect_rev !== undefined && expect_rev !== actual)
+            throw new StoreError('STORE_CONFLICT', { key, expected: expect_rev, actual });
           return { rev: put(key, value, writer).rev };
         }),
       delete: (key) =>

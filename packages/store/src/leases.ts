@@ -37,15 +37,18 @@ export function createLeases(database: Database, clock: Clock): LeaseTable {
       database.write(() => {
         const now = clock.now();
         const held = read(name);
-        if (held !== undefined && held.holder !== null && held.holder !== holder && held.expires_at > now) return null;
+        if (held !== undefined && held.holder !== null && held.holder !== holder && held.expires_at > now)
+          return null;
         grant.run(name, holder, addMs(now, ttl_ms));
         return { name, holder, fence: (held?.fence ?? 0) + 1 };
       }),
-    renew: ({ name, holder, fence }, ttl_ms) => database.write(() => extend.run(addMs(clock.now(), ttl_ms), name, holder, fence).changes === 1),
+    renew: ({ name, holder, fence }, ttl_ms) =>
+      database.write(() => extend.run(addMs(clock.now(), ttl_ms), name, holder, fence).changes === 1),
     release: ({ name, holder, fence }) => database.write(() => void free.run(name, holder, fence)),
     check: ({ name, holder, fence }) => {
       const held = read(name);
-      const current = held !== undefined && held.holder === holder && held.fence === fence && held.expires_at > clock.now();
+      const current =
+        held !== undefined && held.holder === holder && held.fence === fence && held.expires_at > clock.now();
       if (!current) throw new StoreError('STORE_FENCED', { lease: name, fence, actual: held?.fence ?? null });
     },
   };

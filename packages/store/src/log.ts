@@ -52,13 +52,19 @@ function causeOf(event: Event): string | null {
 }
 
 /** One condition for kinds that are exact or end in `*`. */
-function kindCondition(kinds: readonly string[]): { readonly sql: string; readonly values: readonly string[] } {
+function kindCondition(kinds: readonly string[]): {
+  readonly sql: string;
+  readonly values: readonly string[];
+} {
   const parts = kinds.map((kind) =>
     kind.endsWith('*')
       ? { sql: '(kind >= ? AND kind < ?)', values: [kind.slice(0, -1), `${kind.slice(0, -1)}\u{10ffff}`] }
       : { sql: 'kind = ?', values: [kind] },
   );
-  return { sql: `(${parts.map(({ sql }) => sql).join(' OR ')})`, values: parts.flatMap(({ values }) => values) };
+  return {
+    sql: `(${parts.map(({ sql }) => sql).join(' OR ')})`,
+    values: parts.flatMap(({ values }) => values),
+  };
 }
 
 function logRow(row: unknown): LogRow {
@@ -76,15 +82,39 @@ export function createLog(database: Database, clock: Clock): Log {
   const find = db.prepare("SELECT seq FROM events WHERE coalesce(sprint_id, '') = ? AND event_id = ?");
   const last = db.prepare('SELECT max(seq) AS seq FROM events');
   const types = LOG_EVENT_TYPES.map((type) => `'${type}'`).join(', ');
-  const since = db.prepare(`SELECT seq, payload FROM events WHERE sprint_id = ? AND kind IN (${types}) AND seq > ? ORDER BY seq`);
-  const between = db.prepare(`SELECT min(seq) AS seq FROM events WHERE sprint_id = ? AND kind IN (${types}) AND seq > ? AND seq <= ?`);
-  const seen = db.prepare('SELECT event_id FROM seen_events WHERE sprint_id = ? AND event_id IN (SELECT value FROM json_each(?))');
+  const since = db.prepare(
+    `SELECT seq, payload FROM events WHERE sprint_id = ? AND kind IN (${types}) AND seq > ? ORDER BY seq`,
+  );
+  const between = db.prepare(
+    `SELECT min(seq) AS seq FROM events WHERE sprint_id = ? AND kind IN (${types}) AND seq > ? AND seq <= ?`,
+  );
+  const seen = db.prepare(
+    'SELECT event_id FROM seen_events WHERE sprint_id = ? AND event_id IN (SELECT value FROM json_each(?))',
+  );
 
   const lastSeq = () => Seq.parse(last.get()).seq ?? 0;
   const add = (row: NewLogRow): Appended => {
     const payload = storedText(row.payload, `event ${row.event_id}`);
-    const { event_id, kind, run_id = null, actor = null, sprint_id, target = null, causation_id = null } = row;
-    const made = insert.get(event_id, clock.now(), kind, run_id, actor, sprint_id, target, causation_id, payload);
+    const {
+      event_id,
+      kind,
+      run_id = null,
+      actor = null,
+      sprint_id,
+      target = null,
+      causation_id = null,
+    } = row;
+    const made = insert.get(
+      event_id,
+      clock.now(),
+      kind,
+      run_id,
+      actor,
+      sprint_id,
+      target,
+      causation_id,
+      payload,
+    );
     const seq = Seq.parse(made ?? find.get(sprint_id ?? '', event_id)).seq ?? 0;
     return { appended: made !== undefined, seq };
   };
@@ -119,8 +149,18 @@ export function createLog(database: Database, clock: Clock): Log {
         ...(condition === undefined ? [] : [condition.sql]),
         ...(sprint_id === undefined ? [] : ['sprint_id = ?']),
       ].join(' AND ');
-      const values: SqlValue[] = [after, ...(condition?.values ?? []), ...(sprint_id === undefined ? [] : [sprint_id]), limit ?? -1];
-      return database.read(() => db.prepare(`${sql} ORDER BY seq LIMIT ?`).all(...values).map(logRow));
+      const values: SqlValue[] = [
+        after,
+        ...(condition?.values ?? []),
+        ...(sprint_id === undefined ? [] : [sprint_id]),
+        limit ?? -1,
+      ];
+      return database.read(() =>
+        db
+          .prepare(`${sql} ORDER BY seq LIMIT ?`)
+          .all(...values)
+          .map(logRow),
+      );
     },
     since: async ({ sprint_id, after }) =>
       database.read(() => ({
@@ -131,6 +171,10 @@ export function createLog(database: Database, clock: Clock): Log {
         last_seq: lastSeq(),
       })),
     seen: async (sprint_id, event_ids) =>
-      database.read(() => seen.all(sprint_id, JSON.stringify(event_ids)).map((row) => z.strictObject({ event_id: z.string() }).parse(row).event_id)),
+      database.read(() =>
+        seen
+          .all(sprint_id, JSON.stringify(event_ids))
+          .map((row) => z.strictObject({ event_id: z.string() }).parse(row).event_id),
+      ),
   };
 }

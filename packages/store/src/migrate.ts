@@ -19,7 +19,8 @@ function applied(db: Sql, path: string, migrations: readonly Migration[]): numbe
   const rows = Applied.safeParse(db.prepare('SELECT version, name FROM migrations ORDER BY version').all());
   const steps = rows.success ? rows.data : [];
   const foreign = steps.some(({ name }, i) => migrations[i] !== undefined && migrations[i].name !== name);
-  if (!rows.success || foreign) throw new StoreError('STORE_OPEN_FAILED', { path, reason: 'it holds the tables of another program' });
+  if (!rows.success || foreign)
+    throw new StoreError('STORE_OPEN_FAILED', { path, reason: 'it holds the tables of another program' });
   if (steps.length > migrations.length) {
     throw new StoreError('STORE_NEWER', { path, version: steps.length, known: migrations.length });
   }

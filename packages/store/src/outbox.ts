@@ -1,5 +1,14 @@
 import type { LeaseGrant } from '@caloron/noether';
-import { Action, ActionError, ActionResult, addMs, OutboxRow, type Clock, type Id, type Timestamp } from '@caloron/types';
+import {
+  Action,
+  ActionError,
+  ActionResult,
+  addMs,
+  OutboxRow,
+  type Clock,
+  type Id,
+  type Timestamp,
+} from '@caloron/types';
 import { z } from 'zod';
 
 import type { OutboxQueue } from './api.ts';
@@ -79,8 +88,12 @@ export function createOutbox(database: Database, log: Log, leases: LeaseTable, c
   const take = db.prepare(
     `UPDATE outbox SET status = 'running', attempts = attempts + 1, lease = ?, holder = ?, fence = ?, started_at = ?, error = NULL WHERE action_id = ?`,
   );
-  const settle = db.prepare('UPDATE outbox SET status = ?, next_at = ?, result = ?, error = ? WHERE action_id = ?');
-  const next = db.prepare("SELECT min(next_at) AS next_at FROM outbox WHERE sprint_id IS ? AND status = 'failed'");
+  const settle = db.prepare(
+    'UPDATE outbox SET status = ?, next_at = ?, result = ?, error = ? WHERE action_id = ?',
+  );
+  const next = db.prepare(
+    "SELECT min(next_at) AS next_at FROM outbox WHERE sprint_id IS ? AND status = 'failed'",
+  );
 
   const times = () => ({ now: clock.now(), abandoned: addMs(clock.now(), -ABANDONED_MS) });
   const rowOf = (action_id: string): Row => {
@@ -89,7 +102,13 @@ export function createOutbox(database: Database, log: Log, leases: LeaseTable, c
     return parseRow(Row, found, 'outbox', action_id);
   };
   const item = (row: unknown) => itemOf(parseRow(Row, row, 'outbox', ''));
-  const record = (kind: string, row: Pick<Row, 'action_id' | 'sprint_id'>, suffix: string, run_id: string | null, payload: object) =>
+  const record = (
+    kind: string,
+    row: Pick<Row, 'action_id' | 'sprint_id'>,
+    suffix: string,
+    run_id: string | null,
+    payload: object,
+  ) =>
     log.add({
       event_id: `outbox.${kind}:${row.action_id}${suffix}`,
       kind: `outbox.${kind}`,
@@ -103,7 +122,8 @@ export function createOutbox(database: Database, log: Log, leases: LeaseTable, c
 
   const intend: OutboxTable['intend'] = (action, next_at, run_id) => {
     const { action_id, sprint_id, type } = parseRow(Action, action, 'outbox', action.action_id);
-    if (insert.run(action_id, sprint_id, storedText(action, `action ${action_id}`), next_at).changes === 0) return false;
+    if (insert.run(action_id, sprint_id, storedText(action, `action ${action_id}`), next_at).changes === 0)
+      return false;
     record('intended', { action_id, sprint_id }, '', run_id, { type, task_id: action.task_id });
     return true;
   };
@@ -113,20 +133,41 @@ export function createOutbox(database: Database, log: Log, leases: LeaseTable, c
     const fence = () => {
       if (lease !== null) leases.check(lease);
     };
-    const owned = (row: Row) => row.lease === mine.lease && row.holder === mine.holder && row.fence === mine.fence;
+    const owned = (row: Row) =>
+      row.lease === mine.lease && row.holder === mine.holder && row.fence === mine.fence;
     /** The row as this run may settle it; undefined when it already is as wanted. */
     const held = (action_id: string, settled: readonly Row['status'][]): Row | undefined => {
       const row = rowOf(action_id);
       if (settled.includes(row.status) && (row.status === 'done' || owned(row))) return undefined;
-      if (row.status !== 'running') throw new StoreError('ACTION_NOT_RUNNING', { action_id, status: row.status });
-      if (!owned(row)) throw new StoreError('STORE_FENCED', { lease: row.lease ?? `action ${action_id}`, fence: mine.fence, actual: row.fence });
+      if (row.status !== 'running')
+        throw new StoreError('ACTION_NOT_RUNNING', { action_id, status: row.status });
+      if (!owned(row))
+        throw new StoreError('STORE_FENCED', {
+          lease: row.lease ?? `action ${action_id}`,
+          fence: mine.fence,
+          actual: row.fence,
+        });
       return row;
     };
-    const announce = (row: Row, event: { readonly type: 'action_succeeded'; readonly result: ActionResult } | { readonly type: 'action_failed'; readonly error: ActionError; readonly final: boolean }) => {
+    const announce = (
+      row: Row,
+      event:
+        | { readonly type: 'action_succeeded'; readonly result: ActionResult }
+        | { readonly type: 'action_failed'; readonly error: ActionError; readonly final: boolean },
+    ) => {
       if (row.sprint_id === null) return;
       const suffix = event.type === 'action_failed' ? `:${row.attempts}` : '';
-      const base = { event_id: `${event.type}:${row.action_id}${suffix}`, created_at: clock.now(), actor: 'caloron', trusted: true };
-      log.addEvent(row.sprint_id, { ...base, ...event, action: parseColumn(Action, row.action, 'outbox', row.action_id) }, run_id);
+      const base = {
+        event_id: `${event.type}:${row.action_id}${suffix}`,
+        created_at: clock.now(),
+        actor: 'caloron',
+        trusted: true,
+      };
+      log.addEvent(
+        row.sprint_id,
+        { ...base, ...event, action: parseColumn(Action, row.action, 'outbox', row.action_id) },
+        run_id,
+      );
     };
 
     return {
@@ -144,7 +185,11 @@ export function createOutbox(database: Database, log: Log, leases: LeaseTable, c
           if (row.status !== 'pending' && row.status !== 'failed' && row.interrupted === 0) return false;
           take.run(mine.lease, mine.holder, mine.fence, clock.now(), action_id);
           const attempt = row.attempts + 1;
-          record('started', row, `:${attempt}`, run_id, { attempt, fence: mine.fence, interrupted: row.interrupted === 1 });
+          record('started', row, `:${attempt}`, run_id, {
+            attempt,
+            fence: mine.fence,
+            interrupted: row.interrupted === 1,
+          });
           return true;
         }),
       succeed: (action_id, result) =>
@@ -152,7 +197,13 @@ export function createOutbox(database: Database, log: Log, leases: LeaseTable, c
           fence();
           const row = held(action_id, ['done']);
           if (row === undefined) return;
-          settle.run('done', row.next_at, storedText(parseRow(ActionResult, result, 'outbox', action_id), `result of ${action_id}`), null, action_id);
+          settle.run(
+            'done',
+            row.next_at,
+            storedText(parseRow(ActionResult, result, 'outbox', action_id), `result of ${action_id}`),
+            null,
+            action_id,
+          );
           record('done', row, '', run_id, { attempt: row.attempts });
           announce(row, { type: 'action_succeeded', result });
         }),
@@ -162,7 +213,13 @@ export function createOutbox(database: Database, log: Log, leases: LeaseTable, c
           const row = held(action_id, ['failed', 'dead']);
           if (row === undefined) return;
           const status = next_at === null ? 'dead' : 'failed';
-          settle.run(status, next_at ?? row.next_at, null, storedText(parseRow(ActionError, error, 'outbox', action_id), `error of ${action_id}`), action_id);
+          settle.run(
+            status,
+            next_at ?? row.next_at,
+            null,
+            storedText(parseRow(ActionError, error, 'outbox', action_id), `error of ${action_id}`),
+            action_id,
+          );
           record(status, row, `:${row.attempts}`, run_id, { attempt: row.attempts, error, next_at });
           announce(row, { type: 'action_failed', error, final: next_at === null });
         }),

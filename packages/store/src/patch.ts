@@ -11,7 +11,9 @@ export interface Patch {
   readonly within?: Readonly<Record<string, Patch>> | undefined;
 }
 
-const Entries = z.custom<Readonly<Record<string, Json>>>((value) => typeof value === 'object' && value !== null && !Array.isArray(value));
+const Entries = z.custom<Readonly<Record<string, Json>>>(
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+);
 
 /** A patch as read from the log; its members are checked where they are applied. */
 export const Patch: z.ZodType<Patch> = z.strictObject({

@@ -12,7 +12,11 @@ import type { Database } from './sql.ts';
 const TOKEN_GRACE_MS = 3_600_000;
 
 const Stored = z.strictObject({ row: z.string() });
-const Agent = z.strictObject({ process_id: z.string(), last_progress_at: z.string().nullable(), tokens_used: z.number() });
+const Agent = z.strictObject({
+  process_id: z.string(),
+  last_progress_at: z.string().nullable(),
+  tokens_used: z.number(),
+});
 
 function processOf(found: unknown): ProcessRow {
   return parseColumn(ProcessRow, parseRow(Stored, found, 'processes', '').row, 'processes', '');
@@ -31,7 +35,9 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
   const addToken = db.prepare('INSERT INTO agent_tokens (token_hash, process_id) VALUES (?, ?)');
   const byId = db.prepare('SELECT row FROM processes WHERE process_id = ?');
   const byAction = db.prepare('SELECT row FROM processes WHERE action_id = ?');
-  const newest = db.prepare('SELECT row FROM processes WHERE sprint_id = ? AND task_id = ? AND role = ? ORDER BY n DESC LIMIT 1');
+  const newest = db.prepare(
+    'SELECT row FROM processes WHERE sprint_id = ? AND task_id = ? AND role = ? ORDER BY n DESC LIMIT 1',
+  );
   const unsettled = db.prepare('SELECT row FROM processes WHERE settled_at IS NULL ORDER BY n');
   const all = db.prepare('SELECT row FROM processes ORDER BY n');
   const ofSprint = db.prepare('SELECT row FROM processes WHERE sprint_id = ? ORDER BY n');
@@ -43,31 +49,52 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
      ON CONFLICT (sprint_id, agent_id) DO UPDATE SET process_id = excluded.process_id, task_started_at = excluded.task_started_at,
      last_heartbeat_at = NULL, last_progress_at = NULL, next_by = NULL, said = NULL, tokens_used = 0, rev = rev + 1`,
   );
-  const agent = db.prepare('SELECT process_id, last_progress_at, tokens_used FROM agents WHERE sprint_id = ? AND agent_id = ?');
+  const agent = db.prepare(
+    'SELECT process_id, last_progress_at, tokens_used FROM agents WHERE sprint_id = ? AND agent_id = ?',
+  );
   const setBeat = db.prepare(
     `UPDATE agents SET last_heartbeat_at = ?, last_progress_at = ?, next_by = ?, said = ?, tokens_used = ?, rev = rev + 1 WHERE sprint_id = ? AND agent_id = ?`,
   );
   const touch = db.prepare('UPDATE agents SET rev = rev + 1 WHERE process_id = ?');
 
-  const find = (found: unknown): ProcessRow | undefined => (found === undefined ? undefined : processOf(found));
+  const find = (found: unknown): ProcessRow | undefined =>
+    found === undefined ? undefined : processOf(found);
   const need = (process_id: string): ProcessRow => {
     const row = find(byId.get(process_id));
     if (row === undefined) throw new StoreError('PROCESS_UNKNOWN', { process_id });
     return row;
   };
   const save = (row: ProcessRow, settled_at: Timestamp | null) => {
-    update.run(storedText(parseRow(ProcessRow, row, 'processes', row.process_id), `process ${row.process_id}`), settled_at, row.process_id);
+    update.run(
+      storedText(parseRow(ProcessRow, row, 'processes', row.process_id), `process ${row.process_id}`),
+      settled_at,
+      row.process_id,
+    );
     touch.run(row.process_id);
   };
 
-  const beat = (sprint_id: Id, agent_id: Id, process_id: string | null, said: Beat, at: Timestamp): boolean => {
+  const beat = (
+    sprint_id: Id,
+    agent_id: Id,
+    process_id: string | null,
+    said: Beat,
+    at: Timestamp,
+  ): boolean => {
     const found = agent.get(sprint_id, agent_id);
     if (found === undefined) return false;
     const known = parseRow(Agent, found, 'agents', agent_id);
     // A process that was replaced says nothing about the one that replaced it.
     if (process_id !== null && process_id !== known.process_id) return true;
     const progress = later(known.last_progress_at, said.progress_at);
-    setBeat.run(at, progress, said.next_by, said.status, Math.max(known.tokens_used, said.tokens_used ?? 0), sprint_id, agent_id);
+    setBeat.run(
+      at,
+      progress,
+      said.next_by,
+      said.status,
+      Math.max(known.tokens_used, said.tokens_used ?? 0),
+      sprint_id,
+      agent_id,
+    );
     return true;
   };
 
@@ -76,7 +103,11 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
       database.write(() => {
         const row = parseRow(ProcessRow, given, 'processes', given.process_id);
         const existing = find(byAction.get(row.action_id) ?? byId.get(row.process_id));
-        if (existing !== undefined) throw new StoreError('PROCESS_EXISTS', { action_id: row.action_id, process_id: existing.process_id });
+        if (existing !== undefined)
+          throw new StoreError('PROCESS_EXISTS', {
+            action_id: row.action_id,
+            process_id: existing.process_id,
+          });
         insert.run(storedText(row, `process ${row.process_id}`));
         addToken.run(token_hash, row.process_id);
         setAgent.run(row.sprint_id, row.agent_id, row.process_id, clock.now());
@@ -111,7 +142,8 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
     latest: (sprint_id, task_id, role) => find(newest.get(sprint_id, task_id, role)),
     open: () => unsettled.all().map(processOf),
     list: (sprint_id) => (sprint_id === undefined ? all.all() : ofSprint.all(sprint_id)).map(processOf),
-    beat: ({ sprint_id, agent_id, process_id }, said, at) => database.write(() => beat(sprint_id, agent_id, process_id, said, at)),
+    beat: ({ sprint_id, agent_id, process_id }, said, at) =>
+      database.write(() => beat(sprint_id, agent_id, process_id, said, at)),
     byTokenHash: (token_hash) => find(byToken.get(token_hash, addMs(clock.now(), -TOKEN_GRACE_MS))),
     agents: (sprint_id) => agents.list(sprint_id).map(({ agent_id, info }) => ({ ...info, agent_id })),
   };

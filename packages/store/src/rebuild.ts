@@ -12,14 +12,24 @@ import type { Database } from './sql.ts';
 /** Rows read between two pauses. */
 const CHUNK = 500;
 
-const LogRow = z.strictObject({ seq: z.number(), kind: z.enum(['kv.put', 'kv.delete']), payload: z.string() });
+const LogRow = z.strictObject({
+  seq: z.number(),
+  kind: z.enum(['kv.put', 'kv.delete']),
+  payload: z.string(),
+});
 const Place = { namespace: z.string(), key: z.string(), rev: z.number() };
 const Change = z.union([
   z.strictObject({ ...Place, value: z.custom<Json>((value) => value !== undefined) }),
   z.strictObject({ ...Place, patch: Patch, sha256: z.string() }),
   z.strictObject(Place),
 ]);
-const KvRow = z.strictObject({ namespace: z.string(), key: z.string(), value: z.string().nullable(), rev: z.number(), seq: z.number() });
+const KvRow = z.strictObject({
+  namespace: z.string(),
+  key: z.string(),
+  value: z.string().nullable(),
+  rev: z.number(),
+  seq: z.number(),
+});
 type KvRow = z.infer<typeof KvRow>;
 
 function patched(before: KvRow | undefined, patch: Patch, sha256: string, key: string): string {
@@ -29,7 +39,11 @@ function patched(before: KvRow | undefined, patch: Patch, sha256: string, key: s
     return text;
   } catch (error) {
     if (error instanceof StoreError) throw error;
-    throw new StoreError('STORE_VALUE_INVALID', { key, issues: [`the log cannot be replayed: ${messageOf(error)}`] }, { cause: error });
+    throw new StoreError(
+      'STORE_VALUE_INVALID',
+      { key, issues: [`the log cannot be replayed: ${messageOf(error)}`] },
+      { cause: error },
+    );
   }
 }
 
@@ -40,7 +54,11 @@ function step(rows: Map<string, KvRow>, found: unknown): number {
   const { namespace, key, rev } = change;
   const id = `${namespace}\0${key}`;
   const value =
-    'patch' in change ? patched(rows.get(id), change.patch, change.sha256, key) : 'value' in change ? canonicalJson(change.value) : null;
+    'patch' in change
+      ? patched(rows.get(id), change.patch, change.sha256, key)
+      : 'value' in change
+        ? canonicalJson(change.value)
+        : null;
   rows.set(id, { namespace, key, value, rev, seq });
   return seq;
 }
@@ -50,9 +68,14 @@ function same(a: KvRow | undefined, b: KvRow): boolean {
 }
 
 /** Replays the log and repairs the kv rows that differ from it; reads in chunks with pauses and writes once. */
-export async function rebuildKv(database: Database, { check_only = false }: { readonly check_only?: boolean } = {}): Promise<KvRebuild> {
+export async function rebuildKv(
+  database: Database,
+  { check_only = false }: { readonly check_only?: boolean } = {},
+): Promise<KvRebuild> {
   const { db } = database;
-  const entries = db.prepare("SELECT seq, kind, payload FROM events WHERE kind IN ('kv.put', 'kv.delete') AND seq > ? ORDER BY seq LIMIT ?");
+  const entries = db.prepare(
+    "SELECT seq, kind, payload FROM events WHERE kind IN ('kv.put', 'kv.delete') AND seq > ? ORDER BY seq LIMIT ?",
+  );
   const rows = new Map<string, KvRow>();
   let after = 0;
   const advance = (limit: number): number => {
@@ -66,10 +89,13 @@ export async function rebuildKv(database: Database, { check_only = false }: { re
     // What was written while this one read.
     advance(-1);
     const stored = new Map(
-      db.prepare('SELECT namespace, key, value, rev, seq FROM kv').all().map((row) => {
-        const parsed = parseRow(KvRow, row, 'kv', '');
-        return [`${parsed.namespace}\0${parsed.key}`, parsed];
-      }),
+      db
+        .prepare('SELECT namespace, key, value, rev, seq FROM kv')
+        .all()
+        .map((row) => {
+          const parsed = parseRow(KvRow, row, 'kv', '');
+          return [`${parsed.namespace}\0${parsed.key}`, parsed];
+        }),
     );
     const wrong = [...rows.values()].filter((row) => !same(stored.get(`${row.namespace}\0${row.key}`), row));
     const extra = [...stored.values()].filter((row) => !rows.has(`${row.namespace}\0${row.key}`));
@@ -78,8 +104,16 @@ export async function rebuildKv(database: Database, { check_only = false }: { re
     return { rows: rows.size, differing: [...wrong, ...extra].map(({ key }) => key).toSorted() };
   };
 
-  if (check_only) return database.read(() => compare(() => undefined, () => undefined));
-  const put = db.prepare('INSERT OR REPLACE INTO kv (namespace, key, value, rev, seq) VALUES (?, ?, ?, ?, ?)');
+  if (check_only)
+    return database.read(() =>
+      compare(
+        () => undefined,
+        () => undefined,
+      ),
+    );
+  const put = db.prepare(
+    'INSERT OR REPLACE INTO kv (namespace, key, value, rev, seq) VALUES (?, ?, ?, ?, ?)',
+  );
   const remove = db.prepare('DELETE FROM kv WHERE namespace = ? AND key = ?');
   return database.write(() =>
     compare(

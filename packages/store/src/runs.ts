@@ -35,14 +35,28 @@ const StepColumns = z.strictObject({
 });
 const Labels = z.record(z.string(), z.string());
 
-const RUN = 'SELECT run_id, composition_id, graph, started_at, input_hash, labels, status, finished_at, duration_ms, output_hash, error FROM runs';
-const STEP = 'SELECT run_id, path, stage_id, stage_name, attempt, started_at, duration_ms, status, input_hash, output_hash, error FROM run_steps';
+const RUN =
+  'SELECT run_id, composition_id, graph, started_at, input_hash, labels, status, finished_at, duration_ms, output_hash, error FROM runs';
+const STEP =
+  'SELECT run_id, path, stage_id, stage_name, attempt, started_at, duration_ms, status, input_hash, output_hash, error FROM run_steps';
 
 function runOf(found: unknown): RunRow {
-  const { labels, status, finished_at, duration_ms, error, output_hash, ...row } = parseRow(RunColumns, found, 'runs', '');
+  const { labels, status, finished_at, duration_ms, error, output_hash, ...row } = parseRow(
+    RunColumns,
+    found,
+    'runs',
+    '',
+  );
   const started: RunStarted = { ...row, labels: parseColumn(Labels, labels, 'runs', row.run_id) };
   if (finished_at === null || duration_ms === null) return { ...started, status };
-  return { ...started, status, finished_at, duration_ms, output_hash, error: error === null ? null : parseColumn(RunError, error, 'runs', row.run_id) };
+  return {
+    ...started,
+    status,
+    finished_at,
+    duration_ms,
+    output_hash,
+    error: error === null ? null : parseColumn(RunError, error, 'runs', row.run_id),
+  };
 }
 
 function stepOf(found: unknown) {
@@ -60,7 +74,9 @@ export function createRuns(database: Database): Runs {
     `INSERT INTO run_steps (run_id, path, stage_id, stage_name, attempt, started_at, duration_ms, status, input_hash, output_hash, error)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
-  const finish = db.prepare('UPDATE runs SET status = ?, finished_at = ?, duration_ms = ?, output_hash = ?, error = ? WHERE run_id = ?');
+  const finish = db.prepare(
+    'UPDATE runs SET status = ?, finished_at = ?, duration_ms = ?, output_hash = ?, error = ? WHERE run_id = ?',
+  );
   const all = db.prepare(`${RUN} ORDER BY n DESC LIMIT ?`);
   const ofComposition = db.prepare(`${RUN} WHERE composition_id = ? ORDER BY n DESC LIMIT ?`);
   const exact = db.prepare(`${RUN} WHERE run_id = ?`);
@@ -69,21 +85,51 @@ export function createRuns(database: Database): Runs {
 
   return {
     runStarted: ({ run_id, composition_id, graph, started_at, input_hash, labels }) =>
-      database.write(() => void start.run(run_id, composition_id, graph, started_at, input_hash, JSON.stringify(labels))),
-    stepFinished: ({ run_id, path, stage_id, stage_name, attempt, started_at, duration_ms, status, input_hash, output_hash, error }) =>
+      database.write(
+        () => void start.run(run_id, composition_id, graph, started_at, input_hash, JSON.stringify(labels)),
+      ),
+    stepFinished: ({
+      run_id,
+      path,
+      stage_id,
+      stage_name,
+      attempt,
+      started_at,
+      duration_ms,
+      status,
+      input_hash,
+      output_hash,
+      error,
+    }) =>
       database.write(() => {
         const failure = error === null ? null : JSON.stringify({ code: error.code, message: error.message });
-        step.run(run_id, path, stage_id, stage_name, attempt, started_at, duration_ms, status, input_hash, output_hash, failure);
+        step.run(
+          run_id,
+          path,
+          stage_id,
+          stage_name,
+          attempt,
+          started_at,
+          duration_ms,
+          status,
+          input_hash,
+          output_hash,
+          failure,
+        );
       }),
     runFinished: ({ run_id, finished_at, duration_ms, status, output_hash, error }) =>
       database.write(() => {
-        const failure = error === null ? null : JSON.stringify({ code: error.code, message: error.message, path: error.path });
+        const failure =
+          error === null
+            ? null
+            : JSON.stringify({ code: error.code, message: error.message, path: error.path });
         finish.run(status, finished_at, duration_ms, output_hash, failure, run_id);
       }),
     list: ({ limit = 50, composition_id } = {}) =>
       (composition_id === undefined ? all.all(limit) : ofComposition.all(composition_id, limit)).map(runOf),
     get: (run_id) => {
-      const found = exact.get(run_id) ?? (run_id === '' ? undefined : prefixed.get(run_id, `${run_id}\u{10ffff}`));
+      const found =
+        exact.get(run_id) ?? (run_id === '' ? undefined : prefixed.get(run_id, `${run_id}\u{10ffff}`));
       if (found === undefined) return undefined;
       const run = runOf(found);
       return { run, steps: steps.all(run.run_id).map(stepOf) };

@@ -33,19 +33,25 @@ export function createSlots(database: Database, clock: Clock): JobSlots {
   const ofJob = db.prepare(`${COLUMNS} WHERE job = ? ORDER BY n DESC LIMIT ?`);
 
   return {
-    claim: ({ scheduler_id, job, slot, run_id }) => database.write(() => claim.run(scheduler_id, job, slot, run_id, clock.now()).changes === 1),
+    claim: ({ scheduler_id, job, slot, run_id }) =>
+      database.write(() => claim.run(scheduler_id, job, slot, run_id, clock.now()).changes === 1),
     note: ({ scheduler_id, job, slot }, status, reason) =>
       database.write(() => {
         // A slot another scheduler fired stays fired.
         if (status === 'skipped') skip.run(scheduler_id, job, slot, reason, clock.now());
         else note.run(scheduler_id, job, slot, status, reason, clock.now());
       }),
-    list: ({ job, limit }) => (job === undefined ? all.all(limit) : ofJob.all(job, limit)).map((row) => parseRow(Row, row, 'job_slots', '')),
+    list: ({ job, limit }) =>
+      (job === undefined ? all.all(limit) : ofJob.all(job, limit)).map((row) =>
+        parseRow(Row, row, 'job_slots', ''),
+      ),
   };
 }
 
 /** Ids of webhook deliveries: each is handled once. */
 export function createDeliveries(database: Database, clock: Clock): Deliveries {
-  const insert = database.db.prepare('INSERT INTO deliveries (delivery_id, at) VALUES (?, ?) ON CONFLICT DO NOTHING');
+  const insert = database.db.prepare(
+    'INSERT INTO deliveries (delivery_id, at) VALUES (?, ?) ON CONFLICT DO NOTHING',
+  );
   return { claim: (delivery_id) => database.write(() => insert.run(delivery_id, clock.now()).changes === 1) };
 }

@@ -1,4 +1,15 @@
-import { Cursors, DagState, Event, keys, Timestamp, type Clock, type Id, type SprintCommit, type SprintSnapshot, type StateCommit } from '@caloron/types';
+import {
+  Cursors,
+  DagState,
+  type Event,
+  keys,
+  Timestamp,
+  type Clock,
+  type Id,
+  type SprintCommit,
+  type SprintSnapshot,
+  type StateCommit,
+} from '@caloron/types';
 import { z } from 'zod';
 
 import { StoreError } from './errors.ts';
@@ -31,13 +42,16 @@ export interface SprintDeps {
 export function createSprints({ database, log, kv, outbox, clock }: SprintDeps): SprintTable {
   const { db } = database;
   const newest = db.prepare('SELECT sprint_id FROM sprints ORDER BY n DESC');
-  const remember = db.prepare('INSERT INTO seen_events (sprint_id, event_id, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING');
+  const remember = db.prepare(
+    'INSERT INTO seen_events (sprint_id, event_id, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+  );
   const ids = () => newest.all().map((row) => Sprint.parse(row).sprint_id);
   const unknown = (sprint_id: Id) => new StoreError('SPRINT_UNKNOWN', { sprint_id, known: ids() });
 
   const parsed = <T extends z.ZodType>(schema: T, key: string): z.output<T> => {
     const row = kv.row(key);
-    if (row === undefined) throw new StoreError('STORE_VALUE_INVALID', { key, issues: ['the key is missing'] });
+    if (row === undefined)
+      throw new StoreError('STORE_VALUE_INVALID', { key, issues: ['the key is missing'] });
     return parseValue(schema, storedValue(row.text, key), key);
   };
   const load = (sprint_id: Id): SprintSnapshot => {
@@ -45,7 +59,8 @@ export function createSprints({ database, log, kv, outbox, clock }: SprintDeps):
     if (rev === undefined) throw unknown(sprint_id);
     const state = parsed(DagState, keys.state(sprint_id));
     const cursors = parsed(Cursors, keys.cursors(sprint_id));
-    const last_poll = kv.row(keys.lastPoll(sprint_id)) === undefined ? null : parsed(Timestamp, keys.lastPoll(sprint_id));
+    const last_poll =
+      kv.row(keys.lastPoll(sprint_id)) === undefined ? null : parsed(Timestamp, keys.lastPoll(sprint_id));
     return { state, rev, cursors, last_poll };
   };
 
@@ -83,7 +98,10 @@ export function createSprints({ database, log, kv, outbox, clock }: SprintDeps):
     let changed = false;
     for (const action of actions) {
       if (action.sprint_id !== sprint_id) {
-        throw new StoreError('STORE_VALUE_INVALID', { key: `action ${action.action_id}`, issues: [`sprint_id expected ${sprint_id}`] });
+        throw new StoreError('STORE_VALUE_INVALID', {
+          key: `action ${action.action_id}`,
+          issues: [`sprint_id expected ${sprint_id}`],
+        });
       }
       changed = outbox.intend(action, now, writer.run_id) || changed;
     }
@@ -100,11 +118,17 @@ export function createSprints({ database, log, kv, outbox, clock }: SprintDeps):
     return changed;
   };
 
-  const commit = (change: SprintCommit, writer: Writer): { readonly changed: boolean; readonly rev: number } => {
+  const commit = (
+    change: SprintCommit,
+    writer: Writer,
+  ): { readonly changed: boolean; readonly rev: number } => {
     const { sprint_id, events, puts, last_poll } = change;
     const state = parseValue(DagState, change.state, keys.state(sprint_id));
     if (state.sprint_id !== sprint_id) {
-      throw new StoreError('STORE_VALUE_INVALID', { key: keys.state(sprint_id), issues: [`sprint_id expected ${sprint_id}`] });
+      throw new StoreError('STORE_VALUE_INVALID', {
+        key: keys.state(sprint_id),
+        issues: [`sprint_id expected ${sprint_id}`],
+      });
     }
     checkRev(change);
 
@@ -117,7 +141,8 @@ export function createSprints({ database, log, kv, outbox, clock }: SprintDeps):
       kv.put(keys.cursors(sprint_id), cursors, writer).changed,
       last_poll === null
         ? kv.remove(keys.lastPoll(sprint_id), writer)
-        : kv.put(keys.lastPoll(sprint_id), parseValue(Timestamp, last_poll, keys.lastPoll(sprint_id)), writer).changed,
+        : kv.put(keys.lastPoll(sprint_id), parseValue(Timestamp, last_poll, keys.lastPoll(sprint_id)), writer)
+            .changed,
       ...Object.entries(puts).map(([key, value]) => kv.put(key, value, writer).changed),
       intend(change, writer),
       announce(change, put.rev, writer),

@@ -3,10 +3,15 @@ export type SqlValue = string | number | bigint | null | Uint8Array;
 
 /** A prepared statement; parameters are positional, or one object for named ones. Rows are unknown until a schema has parsed them. */
 export interface Statement {
-  run(...parameters: readonly (SqlValue | Readonly<Record<string, SqlValue>>)[]): { readonly changes: number; readonly lastInsertRowid: number | bigint };
+  run(...parameters: readonly (SqlValue | Readonly<Record<string, SqlValue>>)[]): {
+    readonly changes: number;
+    readonly lastInsertRowid: number | bigint;
+  };
   get(...parameters: readonly (SqlValue | Readonly<Record<string, SqlValue>>)[]): unknown;
   all(...parameters: readonly (SqlValue | Readonly<Record<string, SqlValue>>)[]): unknown[];
-  iterate(...parameters: readonly (SqlValue | Readonly<Record<string, SqlValue>>)[]): IterableIterator<unknown>;
+  iterate(
+    ...parameters: readonly (SqlValue | Readonly<Record<string, SqlValue>>)[]
+  ): IterableIterator<unknown>;
 }
 
 /** The part of a SQLite connection that siblings use. Statements outside `write` see the newest commit. */

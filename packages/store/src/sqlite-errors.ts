@@ -16,7 +16,8 @@ export function isBusy(error: unknown): boolean {
 export function translate(error: unknown, path: string): unknown {
   const code = sqliteCode(error);
   if (code === undefined || !(error instanceof Error)) return error;
-  if (code.startsWith('SQLITE_BUSY')) return new StoreError('STORE_BUSY', { path, waited_ms: 0 }, { cause: error });
+  if (code.startsWith('SQLITE_BUSY'))
+    return new StoreError('STORE_BUSY', { path, waited_ms: 0 }, { cause: error });
   if (code === 'SQLITE_FULL') return new StoreError('STORE_FULL', { path }, { cause: error });
   return new StoreError('STORE_FAILED', { path, sqlite_code: code, reason: error.message }, { cause: error });
 }

@@ -30,7 +30,8 @@ const Meta = z.strictObject({ value: z.string() });
 /** The id written at creation. Two processes that create the file at once agree on the first one's. */
 function databaseId({ db }: Database, uuid: () => string): string {
   const select = db.prepare("SELECT value FROM meta WHERE key = 'db_id'");
-  if (select.get() === undefined) db.prepare("INSERT INTO meta (key, value) VALUES ('db_id', ?) ON CONFLICT DO NOTHING").run(uuid());
+  if (select.get() === undefined)
+    db.prepare("INSERT INTO meta (key, value) VALUES ('db_id', ?) ON CONFLICT DO NOTHING").run(uuid());
   return Meta.parse(select.get()).value;
 }
 
@@ -50,8 +51,8 @@ export function openStore(path: string, { clock, uuid }: StoreDeps): Store {
     db_id: databaseId(database, uuid),
     path,
     kv: kv.open({ run_id: null, actor: null }, () => undefined),
-    events: { append: log.append, appendEvent: log.appendEvent, read: log.read, lastSeq: log.lastSeq },
-    leases: { acquire: leases.acquire, renew: leases.renew, release: leases.release },
+    events: log,
+    leases,
     processes: createProcesses(database, log, agents, clock),
     runs: createRuns(traces),
     slots: createSlots(database, clock),
@@ -65,13 +66,13 @@ export function openStore(path: string, { clock, uuid }: StoreDeps): Store {
       };
       return {
         kv: kv.open(writer, fence),
-        log: { since: log.since, seen: log.seen },
+        log,
         state: sprints.open(writer, fence),
         outbox: outbox.open({ run_id, lease }),
       };
     },
-    outboxRows: outbox.rows,
-    sprints: sprints.ids,
+    outboxRows: (sprint_id) => outbox.rows(sprint_id),
+    sprints: () => sprints.ids(),
     rebuildKv: (options) => rebuildKv(database, options),
     close: () => {
       traces.close();

@@ -33,7 +33,10 @@ export function createVirtualKeys(database: Database, agents: AgentRows): Virtua
       if (agent_id === undefined) {
         if (rows.length === 0 && !known().includes(sprint_id)) return undefined;
         // fromEntries also keeps an agent called __proto__.
-        return { value: Object.fromEntries(rows.map((row) => [row.agent_id, row.info])), rev: rows.reduce((sum, row) => sum + row.rev, 1) };
+        return {
+          value: Object.fromEntries(rows.map((row) => [row.agent_id, row.info])),
+          rev: rows.reduce((sum, row) => sum + row.rev, 1),
+        };
       }
       const row = rows.find((candidate) => candidate.agent_id === agent_id);
       if (row === undefined) return undefined;
@@ -41,7 +44,12 @@ export function createVirtualKeys(database: Database, agents: AgentRows): Virtua
     },
     keys: () => [
       ...known().map(keys.agents),
-      ...agents.ids().flatMap(({ sprint_id, agent_id }) => [keys.agentPid(sprint_id, agent_id), keys.agentHeartbeat(sprint_id, agent_id)]),
+      ...agents
+        .ids()
+        .flatMap(({ sprint_id, agent_id }) => [
+          keys.agentPid(sprint_id, agent_id),
+          keys.agentHeartbeat(sprint_id, agent_id),
+        ]),
     ],
   };
 }

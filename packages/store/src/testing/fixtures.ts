@@ -4,8 +4,8 @@ import { join } from 'node:path';
 
 import type { Action, Clock, Cursors, DagState, ProcessRow, SprintCommit, Timestamp } from '@caloron/types';
 
-import { openStore } from '../src/store.ts';
-import type { Store } from '../src/api.ts';
+import { openStore } from '../store.ts';
+import type { Store } from '../api.ts';
 
 export const T0 = '2026-04-14T08:30:00.000Z';
 export const SHA = 'a'.repeat(40);
@@ -72,7 +72,17 @@ export const cursors: Cursors = { v: 1, log_seq: 0, forge: {} };
 
 export function actionOf(n: number, sprint_id: string | null = 's1'): Action {
   const action_id = n.toString(16).padStart(32, '0');
-  return { type: 'create_issue', action_id, cause: 'kickoff', sprint_id, task_id: 't1', agent_id: null, title: 'T', body: 'B', labels: [] };
+  return {
+    type: 'create_issue',
+    action_id,
+    cause: 'kickoff',
+    sprint_id,
+    task_id: 't1',
+    agent_id: null,
+    title: 'T',
+    body: 'B',
+    labels: [],
+  };
 }
 
 export function commitOf(changes: Partial<SprintCommit> = {}): SprintCommit {
