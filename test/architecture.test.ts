@@ -9,13 +9,91 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'packages/types': ['zod'],
   'packages/noether': ['zod', 'canonicalize', 'p-limit', 'node:crypto'],
   stages: ['@caloron/types', '@caloron/noether/stage', 'zod', 'yaml'],
-  'packages/store': ['@caloron/types', '@caloron/noether', '@caloron/noether/*', 'better-sqlite3', 'proper-lockfile', 'write-file-atomic', 'zod', 'node:*'],
-  'packages/capabilities': ['@caloron/types', '@caloron/noether/errors', '@octokit/*', 'pino', '@anthropic-ai/sdk', 'openai', 'simple-git', 'execa', 'zod', 'node:*'],
-  'packages/forge': ['@caloron/types', '@caloron/noether/errors', '@caloron/store', '@caloron/capabilities/*', 'fastify', 'execa', 'commander', 'zod', 'node:*'],
-  'packages/shell': ['@caloron/types', '@caloron/noether', '@caloron/noether/errors', '@caloron/store', '@caloron/capabilities/*', 'fastify', 'execa', 'simple-git', 'commander', 'zod', 'node:*'],
-  'packages/harness': ['@caloron/types', '@caloron/noether/errors', '@caloron/capabilities/*', 'execa', 'p-retry', 'yaml', 'commander', 'zod', 'node:*'],
-  'packages/scheduler': ['@caloron/types', '@caloron/noether', '@caloron/noether/errors', '@caloron/store', '@caloron/capabilities/*', '@caloron/stages', 'fastify', 'node-cron', 'commander', 'zod', 'node:*'],
-  'packages/cli': ['@caloron/types', '@caloron/noether', '@caloron/noether/errors', '@caloron/store', '@caloron/scheduler', '@caloron/capabilities/*', '@caloron/stages', 'execa', 'commander', 'cli-table3', 'picocolors', 'zod', 'node:*'],
+  'packages/store': [
+    '@caloron/types',
+    '@caloron/noether',
+    '@caloron/noether/*',
+    'better-sqlite3',
+    'proper-lockfile',
+    'write-file-atomic',
+    'zod',
+    'node:*',
+  ],
+  'packages/capabilities': [
+    '@caloron/types',
+    '@caloron/noether/errors',
+    '@octokit/*',
+    'pino',
+    '@anthropic-ai/sdk',
+    'openai',
+    'simple-git',
+    'execa',
+    'zod',
+    'node:*',
+  ],
+  'packages/forge': [
+    '@caloron/types',
+    '@caloron/noether/errors',
+    '@caloron/store',
+    '@caloron/capabilities/*',
+    'fastify',
+    'execa',
+    'commander',
+    'zod',
+    'node:*',
+  ],
+  'packages/shell': [
+    '@caloron/types',
+    '@caloron/noether',
+    '@caloron/noether/errors',
+    '@caloron/store',
+    '@caloron/capabilities/*',
+    'fastify',
+    'execa',
+    'simple-git',
+    'commander',
+    'zod',
+    'node:*',
+  ],
+  'packages/harness': [
+    '@caloron/types',
+    '@caloron/noether/errors',
+    '@caloron/capabilities/*',
+    'execa',
+    'p-retry',
+    'yaml',
+    'commander',
+    'zod',
+    'node:*',
+  ],
+  'packages/scheduler': [
+    '@caloron/types',
+    '@caloron/noether',
+    '@caloron/noether/errors',
+    '@caloron/store',
+    '@caloron/capabilities/*',
+    '@caloron/stages',
+    'fastify',
+    'node-cron',
+    'commander',
+    'zod',
+    'node:*',
+  ],
+  'packages/cli': [
+    '@caloron/types',
+    '@caloron/noether',
+    '@caloron/noether/errors',
+    '@caloron/store',
+    '@caloron/scheduler',
+    '@caloron/capabilities/*',
+    '@caloron/stages',
+    'execa',
+    'commander',
+    'cli-table3',
+    'picocolors',
+    'zod',
+    'node:*',
+  ],
 };
 
 /** Packages that open the world, and the only files that may import them. */
@@ -36,7 +114,14 @@ const DOORS: Readonly<Record<string, RegExp>> = {
 const LINES = 300;
 const rooms = Object.keys(ALLOWED);
 const isTest = (path: string): boolean => /\.test(-d)?\.ts$/.test(path) || path.includes('/testing/');
-const sources = rooms.flatMap((room) => filesBelow(room, '.ts').map((path) => ({ room, path, text: textOf(path), imports: importsOf(textOf(path)) })));
+const sources = rooms.flatMap((room) =>
+  filesBelow(room, '.ts').map((path) => ({
+    room,
+    path,
+    text: textOf(path),
+    imports: importsOf(textOf(path)),
+  })),
+);
 const code = sources.filter(({ path }) => !isTest(path));
 
 function allowed(name: string, list: readonly string[]): boolean {
@@ -51,20 +136,32 @@ describe('the house', () => {
   it.each(rooms)('%s imports only what its row of the table allows', (room) => {
     const wrong = code
       .filter((file) => file.room === room)
-      .flatMap(({ path, imports }) => imports.filter((name) => !name.startsWith('.') && !allowed(name, ALLOWED[room] ?? [])).map((name) => `${path}: ${name}`));
+      .flatMap(({ path, imports }) =>
+        imports
+          .filter((name) => !name.startsWith('.') && !allowed(name, ALLOWED[room] ?? []))
+          .map((name) => `${path}: ${name}`),
+      );
 
     expect(wrong).toEqual([]);
   });
 
   it('opens each door in one place', () => {
-    const wrong = code.flatMap(({ path, imports }) => imports.filter((name) => DOORS[name] !== undefined && !DOORS[name]?.test(path)).map((name) => `${path}: ${name}`));
+    const wrong = code.flatMap(({ path, imports }) =>
+      imports
+        .filter((name) => DOORS[name] !== undefined && !DOORS[name]?.test(path))
+        .map((name) => `${path}: ${name}`),
+    );
 
     expect(wrong).toEqual([]);
   });
 
   it('keeps relative imports inside their room', () => {
     const wrong = sources.flatMap(({ room, path, imports }) =>
-      imports.filter((name) => name.startsWith('.') && !normalize(join(dirname(path), name)).startsWith(`${room}/`)).map((name) => `${path}: ${name}`),
+      imports
+        .filter(
+          (name) => name.startsWith('.') && !normalize(join(dirname(path), name)).startsWith(`${room}/`),
+        )
+        .map((name) => `${path}: ${name}`),
     );
 
     expect(wrong).toEqual([]);
@@ -72,7 +169,11 @@ describe('the house', () => {
 
   it('never imports a main or a test', () => {
     const wrong = sources.flatMap(({ path, imports }) =>
-      imports.filter((name) => /\/main\.ts$|\.test\.ts$/.test(name) && !(isTest(path) && name.endsWith('/main.ts'))).map((name) => `${path}: ${name}`),
+      imports
+        .filter(
+          (name) => /\/main\.ts$|\.test\.ts$/.test(name) && !(isTest(path) && name.endsWith('/main.ts')),
+        )
+        .map((name) => `${path}: ${name}`),
     );
 
     expect(wrong).toEqual([]);
@@ -85,12 +186,25 @@ describe('the house', () => {
   });
 
   it.each([
-    ['the environment', /\bprocess\.env\b/, /\/(config|main|context)\.ts$|^packages\/cli\/src\/commands\/demo\.ts$/],
+    [
+      'the environment',
+      /\bprocess\.env\b/,
+      /\/(config|main|context)\.ts$|^packages\/cli\/src\/commands\/demo\.ts$/,
+    ],
     ['the clock', /\bDate\.now\(|\bnew Date\(\)/, /^packages\/capabilities\/src\/clock\.ts$/],
-    ['chance', /\bMath\.random\(|\brandomUUID\(|\brandomBytes\(/, /^packages\/capabilities\/src\/random\.ts$/],
+    [
+      'chance',
+      /\bMath\.random\(|\brandomUUID\(|\brandomBytes\(/,
+      /^packages\/capabilities\/src\/random\.ts$/,
+    ],
     ['the console', /\bconsole\.\w+\(/, /^$/],
   ] as const)('reaches %s through one door', (_what, pattern, door) => {
-    const wrong = code.filter(({ path, text }) => !door.test(path) && pattern.test(text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, ''))).map(({ path }) => path);
+    const wrong = code
+      .filter(
+        ({ path, text }) =>
+          !door.test(path) && pattern.test(text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')),
+      )
+      .map(({ path }) => path);
 
     expect(wrong).toEqual([]);
   });
@@ -104,7 +218,8 @@ describe('the house', () => {
         if (declared === null) return [];
         const above = lines[index - 1] ?? '';
         const name = declared[1] ?? '';
-        const paired = line.startsWith('export type') && new RegExp(`^export const ${name}\\b`, 'm').test(text);
+        const paired =
+          line.startsWith('export type') && new RegExp(`^export const ${name}\\b`, 'm').test(text);
         const derived = /^export type \w+ = (\(?typeof|\w+\[)/.test(line);
         return /\*\/\s*$/.test(above) || paired || derived ? [] : [`${path}:${index + 1}: ${name}`];
       });
@@ -114,7 +229,9 @@ describe('the house', () => {
   });
 
   it('gives stages no globals of a host', () => {
-    const { compilerOptions } = JSON.parse(textOf('stages/tsconfig.json')) as { compilerOptions: { types?: unknown; lib?: unknown } };
+    const { compilerOptions } = JSON.parse(textOf('stages/tsconfig.json')) as {
+      compilerOptions: { types?: unknown; lib?: unknown };
+    };
 
     expect(compilerOptions.types).toEqual([]);
     expect(compilerOptions.lib).toBeUndefined();
