@@ -15,7 +15,13 @@ const NOETHER = join(ROOT, 'packages/cli/bin/noether.mjs');
 
 const Envelope = z.object({
   ok: z.literal(true),
-  data: z.object({ id: z.string(), home: z.string(), report_path: z.string(), kpis: z.object({ completed_tasks: z.number(), total_tasks: z.number() }), interim: z.boolean() }),
+  data: z.object({
+    id: z.string(),
+    home: z.string(),
+    report_path: z.string(),
+    kpis: z.object({ completed_tasks: z.number(), total_tasks: z.number() }),
+    interim: z.boolean(),
+  }),
 });
 
 function bareRepository(home: string): string {
@@ -43,7 +49,11 @@ describe('caloron demo', () => {
   });
 
   it('runs a sprint from its brief to its report, and leaves nothing running', async () => {
-    const { exitCode, stdout, stderr } = await execa(process.execPath, [CALORON, 'demo', '--output', 'json'], { cwd, reject: false });
+    const { exitCode, stdout, stderr } = await execa(
+      process.execPath,
+      [CALORON, 'demo', '--output', 'json'],
+      { cwd, reject: false },
+    );
 
     expect(stderr).toMatch(/requests changes/);
     expect(exitCode, stderr).toBe(0);
@@ -58,7 +68,8 @@ describe('caloron demo', () => {
     const repository = bareRepository(data.home);
     const { stdout: log } = await git(['log', '--format=%s%n%b', 'main'], { git_dir: repository });
     const place = (task: string): number => log.indexOf(`caloron/${data.id}/${task}`);
-    for (const task of ['tokenize', 'slugify', 'count-words', 'reading-time', 'summary']) expect(place(task), task).toBeGreaterThanOrEqual(0);
+    for (const task of ['tokenize', 'slugify', 'count-words', 'reading-time', 'summary'])
+      expect(place(task), task).toBeGreaterThanOrEqual(0);
     expect(place('summary')).toBeLessThan(place('count-words'));
     expect(place('summary')).toBeLessThan(place('reading-time'));
     expect(place('count-words')).toBeLessThan(place('tokenize'));
@@ -74,7 +85,9 @@ describe('caloron demo', () => {
       expect(looked.exitCode, looked.stderr).toBe(0);
       expect(looked.stdout).not.toBe('');
     }
-    const shown = await execa(process.execPath, [CALORON, 'show', 'count-words', '--home', data.home], { cwd });
+    const shown = await execa(process.execPath, [CALORON, 'show', 'count-words', '--home', data.home], {
+      cwd,
+    });
     expect(shown.stdout).toMatch(/requests changes: PR #\d+ node --test exits 1/);
     expect(shown.stdout).toMatch(/approved/);
   });

@@ -29,7 +29,13 @@ export function processesOf(dir: string): readonly Found[] {
     .filter((pid) => {
       const stat = read(`/proc/${pid}/stat`);
       const zombie = stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z');
-      return stat !== '' && !zombie && [read(`/proc/${pid}/cmdline`), read(`/proc/${pid}/environ`), cwdOf(pid)].some((text) => text.includes(dir));
+      return (
+        stat !== '' &&
+        !zombie &&
+        [read(`/proc/${pid}/cmdline`), read(`/proc/${pid}/environ`), cwdOf(pid)].some((text) =>
+          text.includes(dir),
+        )
+      );
     })
     .map((pid) => ({ pid: Number(pid), command: read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim() }));
 }
