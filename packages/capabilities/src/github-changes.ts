@@ -57,7 +57,8 @@ function knownOf(cached: CachedForgeAnswer | undefined): Known | undefined {
 
 function newest(cursor: Timestamp | null, items: readonly Dated[]): Timestamp | null {
   return items.reduce<Timestamp | null>(
-    (latest, item) => (latest === null || epochMs(item.updated_at) > epochMs(latest) ? item.updated_at : latest),
+    (latest, item) =>
+      latest === null || epochMs(item.updated_at) > epochMs(latest) ? item.updated_at : latest,
     cursor,
   );
 }
@@ -74,7 +75,12 @@ function digestsAt(cursor: Timestamp | null, items: readonly Dated[]): string[] 
  * own instant may be new to it, and a caller that crashed before its commit would come with the same cursor: then the ETag
  * must not answer for them.
  */
-function learn(given: Timestamp | null, cursor: Timestamp | null, items: readonly Dated[], before: Known | undefined): Known {
+function learn(
+  given: Timestamp | null,
+  cursor: Timestamp | null,
+  items: readonly Dated[],
+  before: Known | undefined,
+): Known {
   const at = digestsAt(cursor, items);
   if (given !== cursor) return { cursor, trusted: true, held: at };
   const held = before !== undefined && before.cursor === given ? before.held : [];
@@ -92,22 +98,23 @@ async function collect<T extends Dated>(
   if (first === undefined) return undefined;
   const from = cursor === null ? Number.NEGATIVE_INFINITY : epochMs(cursor);
   const items = new Map<string, T>();
-  for (let answer: typeof first | undefined = first; answer !== undefined; ) {
+  for await (const answer of client.pages(list.request, first)) {
     const found = client.parse(page, answer, list.request);
     for (const item of found) {
       // An update while paging moves an item down and shows it twice: the first sight is the newer one.
       if (epochMs(item.updated_at) >= from && !items.has(list.id(item))) items.set(list.id(item), item);
     }
-    const passed = list.newest_first && found.some((item) => epochMs(item.updated_at) < from);
-    answer = passed ? undefined : await client.next(answer, list.request);
+    if (list.newest_first && found.some((item) => epochMs(item.updated_at) < from)) break;
   }
   const etag = first.headers['etag'];
   return { items: [...items.values()], etag: typeof etag === 'string' ? etag : null };
 }
 
 function cacheKey(client: ForgeClient, request: ForgeRequest): string {
-  const query = new URLSearchParams(Object.entries(request.query ?? {}).map(([name, value]) => [name, String(value)]));
-  return `${client.host}/repos/${client.repo}${request.path}?${query.toString()} ${client.token_id}`;
+  const query = Object.entries(request.query ?? {}).map(
+    ([name, value]) => `${name}=${encodeURIComponent(value)}`,
+  );
+  return `${client.host}/repos/${client.repo}${request.path}?${query.join('&')} ${client.token_id}`;
 }
 
 /**

@@ -55,8 +55,8 @@ export interface ForgeClient {
   json<T extends z.ZodType>(schema: T, request: ForgeRequest): Promise<z.output<T>>;
   /** Undefined when the host answers 304 to the request's If-None-Match. */
   conditional(request: ForgeRequest): Promise<ForgeAnswer | undefined>;
-  /** The next page of an answer, from its Link header; undefined on the last. */
-  next(answer: ForgeAnswer, request: ForgeRequest): Promise<ForgeAnswer | undefined>;
+  /** All pages from the first on, by their Link headers; the first is asked for unless it is given. */
+  pages(request: ForgeRequest, first?: ForgeAnswer): AsyncGenerator<ForgeAnswer, void>;
   parse<T extends z.ZodType>(schema: T, answer: ForgeAnswer, request: ForgeRequest): z.output<T>;
 }
 
@@ -68,7 +68,12 @@ const REDIRECTS = new Set([301, 302, 307, 308]);
 /** Statuses a repeated read cannot change. */
 const FINAL_STATUSES = [400, 401, 403, 404, 405, 409, 410, 422, 429, 451];
 
-const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+const quiet = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
 
 function sameOrigin(a: string, b: string): boolean {
   return URL.parse(a)?.origin === URL.parse(b)?.origin;
@@ -150,7 +155,7 @@ export function createForgeClient(deps: ForgeClientDeps): ForgeClient {
     });
     const data: unknown = answer.data;
     if (answer.status >= 300) {
-      const answerText = `it redirects to another address (${String(answer.headers.location ?? 'unnamed')})`;
+      const answerText = `it redirects to another address (${answer.headers.location ?? 'unnamed'})`;
       throw forgeError('FORGE_ANSWER_INVALID', {
         host,
         repo,
@@ -162,13 +167,33 @@ export function createForgeClient(deps: ForgeClientDeps): ForgeClient {
     return { status: answer.status, headers: answer.headers, data };
   }
 
-  const urlOf = (request: ForgeRequest) => (request.root === true ? request.path : `/repos/${repo}${request.path}`);
+  const urlOf = (request: ForgeRequest) =>
+    request.root === true ? request.path : `/repos/${repo}${request.path}`;
 
   async function send(request: ForgeRequest): Promise<ForgeAnswer> {
     try {
       return await raw(request, urlOf(request));
     } catch (error) {
       throw toForgeError(error, context(request.doing));
+    }
+  }
+
+  async function next(answer: ForgeAnswer, request: ForgeRequest): Promise<ForgeAnswer | undefined> {
+    const link = nextLink(answer.headers);
+    if (link === undefined) return undefined;
+    const { doing, method, path } = request;
+    try {
+      // Without the query: the link carries it, and without If-None-Match: it belongs to the first page.
+      if (sameOrigin(link, host)) return await raw({ doing, method, path }, link);
+      // A host behind a proxy may name itself by another address: only the page number is taken from it.
+      const page = Number(URL.parse(link)?.searchParams.get('page') ?? Number.NaN);
+      if (!Number.isInteger(page)) {
+        const facts = { host, repo, doing, status: answer.status };
+        throw forgeError('FORGE_ANSWER_INVALID', { ...facts, answer: 'its next page lies on another host' });
+      }
+      return await raw({ doing, method, path, query: { ...request.query, page } }, urlOf(request));
+    } catch (error) {
+      throw toForgeError(error, context(doing));
     }
   }
 
@@ -182,7 +207,9 @@ export function createForgeClient(deps: ForgeClientDeps): ForgeClient {
       repo,
       doing: request.doing,
       status: answer.status,
-      answer: isText ? 'no JSON came' : `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'another shape'}`,
+      answer: isText
+        ? 'no JSON came'
+        : `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'another shape'}`,
     });
   }
 
@@ -205,24 +232,11 @@ export function createForgeClient(deps: ForgeClientDeps): ForgeClient {
         throw toForgeError(error, context(request.doing));
       }
     },
-    async next(answer, request) {
-      const link = nextLink(answer.headers);
-      if (link === undefined) return undefined;
-      try {
-        // Without the query: the link carries it, and without If-None-Match: it belongs to the first page.
-        if (sameOrigin(link, host)) {
-          return await raw({ doing: request.doing, method: 'GET', path: request.path }, link);
-        }
-        // A host behind a proxy may name itself by another address: only the page number is taken from it.
-        const page = Number(URL.parse(link)?.searchParams.get('page') ?? Number.NaN);
-        if (!Number.isInteger(page)) {
-          const facts = { host, repo, doing: request.doing, status: answer.status };
-          throw forgeError('FORGE_ANSWER_INVALID', { ...facts, answer: 'its next page lies on another host' });
-        }
-        const { headers: _headers, ...plain } = request;
-        return await raw({ ...plain, query: { ...request.query, page } }, urlOf(request));
-      } catch (error) {
-        throw toForgeError(error, context(request.doing));
+    async *pages(request, first) {
+      let answer: ForgeAnswer | undefined = first ?? (await send(request));
+      while (answer !== undefined) {
+        yield answer;
+        answer = await next(answer, request);
       }
     },
   };

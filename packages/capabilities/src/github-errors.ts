@@ -33,14 +33,18 @@ export interface FailureContext {
   readonly now: () => Timestamp;
 }
 
-type Facts = { readonly [C in keyof ForgeErrorDetails]: ForgeErrorDetails[C] extends ForgeFacts ? C : never }[keyof ForgeErrorDetails];
+type Facts = {
+  readonly [C in keyof ForgeErrorDetails]: ForgeErrorDetails[C] extends ForgeFacts ? C : never;
+}[keyof ForgeErrorDetails];
 type PlainCode = Exclude<Facts, 'FORGE_SELF_REVIEW' | 'FORGE_RATE_LIMITED' | undefined>;
 
 const HINTS: Partial<Record<PlainCode, string>> = {
   FORGE_UNAUTHORIZED: 'make a new token on that host and set the variable again',
-  FORGE_FORBIDDEN: 'give the token read and write access to contents, issues and pull requests of the repository',
+  FORGE_FORBIDDEN:
+    'give the token read and write access to contents, issues and pull requests of the repository',
   FORGE_NOT_FOUND: 'check the spelling of the repository, and that the token may see it',
-  FORGE_ANSWER_INVALID: 'check the API address: Gitea and Forgejo end in /api/v1, GitHub Enterprise in /api/v3',
+  FORGE_ANSWER_INVALID:
+    'check the API address: Gitea and Forgejo end in /api/v1, GitHub Enterprise in /api/v3',
 };
 
 /** An error of the codes that carry the plain facts. */
@@ -52,6 +56,11 @@ export function forgeError(code: PlainCode, facts: ForgeFacts): ForgeError {
   });
 }
 
+/** Whether a thrown value is one of these forge refusals. */
+export function isForgeError(error: unknown, ...codes: readonly ForgeError['code'][]): error is ForgeError {
+  return error instanceof ForgeError && codes.includes(error.code);
+}
+
 function shorten(text: string, token: string): string {
   const clean = token === '' ? text : text.replaceAll(token, '***');
   const line = clean.replaceAll(/\s+/g, ' ').trim();
@@ -59,7 +68,9 @@ function shorten(text: string, token: string): string {
 }
 
 function networkReason(failure: z.output<typeof Failure>): string {
-  const cause = z.object({ name: z.string(), code: z.unknown().optional(), cause: z.unknown().optional() }).safeParse(failure.cause);
+  const cause = z
+    .object({ name: z.string(), code: z.unknown().optional(), cause: z.unknown().optional() })
+    .safeParse(failure.cause);
   if (cause.success && cause.data.name === 'TimeoutError') return 'no answer in time';
   const inner = z.object({ code: z.string() }).safeParse(cause.success ? cause.data.cause : undefined);
   return inner.success ? `${failure.message} (${inner.data.code})` : failure.message;
@@ -81,7 +92,8 @@ function limitEnd(
   const after = Number(header(headers, 'retry-after'));
   if (Number.isFinite(after) && after >= 0) return addMs(now(), after * 1000);
   const reset = Number(header(headers, 'x-ratelimit-reset'));
-  if (header(headers, 'x-ratelimit-remaining') === '0' && Number.isFinite(reset)) return timestampOf(reset * 1000);
+  if (header(headers, 'x-ratelimit-remaining') === '0' && Number.isFinite(reset))
+    return timestampOf(reset * 1000);
   if (status === 429 || documentation_url.includes('rate-limit')) return addMs(now(), UNKNOWN_LIMIT_MS);
   return undefined;
 }
@@ -123,17 +135,35 @@ export function toForgeError(error: unknown, context: FailureContext): ForgeErro
   const { host, repo, doing, token, now } = context;
   const parsed = Failure.safeParse(error);
   if (!parsed.success || parsed.data.response === undefined) {
-    const reason = parsed.success ? networkReason(parsed.data) : error instanceof Error ? error.message : String(error);
-    return forgeError('FORGE_UNAVAILABLE', { host, repo, doing, status: null, answer: shorten(reason, token) });
+    const reason = parsed.success
+      ? networkReason(parsed.data)
+      : error instanceof Error
+        ? error.message
+        : String(error);
+    return forgeError('FORGE_UNAVAILABLE', {
+      host,
+      repo,
+      doing,
+      status: null,
+      answer: shorten(reason, token),
+    });
   }
   const { status, response } = parsed.data;
   const refusal = Refusal.safeParse(response.data);
   const said = refusal.success
-    ? [refusal.data.message, ...refusal.data.errors.map((entry) => JSON.stringify(entry))].filter((part) => part !== '').join(' ')
+    ? [refusal.data.message, ...refusal.data.errors.map((entry) => JSON.stringify(entry))]
+        .filter((part) => part !== '')
+        .join(' ')
     : '';
   const facts = { host, repo, doing, status, answer: shorten(said, token) };
-  const reset_at = limitEnd(status, response.headers, refusal.success ? refusal.data.documentation_url : '', now);
-  if (reset_at !== undefined) return new ForgeError('FORGE_RATE_LIMITED', { ...facts, reset_at }, { retryable: true });
+  const reset_at = limitEnd(
+    status,
+    response.headers,
+    refusal.success ? refusal.data.documentation_url : '',
+    now,
+  );
+  if (reset_at !== undefined)
+    return new ForgeError('FORGE_RATE_LIMITED', { ...facts, reset_at }, { retryable: true });
   if (isPage(response.headers) && status < 500) {
     return forgeError('FORGE_ANSWER_INVALID', { ...facts, answer: 'a web page came instead of JSON' });
   }

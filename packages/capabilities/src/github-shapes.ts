@@ -52,29 +52,30 @@ const common = {
 };
 
 /** Gitea has no node ids: the number is as stable within a repository. */
-function nodeId(kind: string, raw: { readonly node_id?: string | undefined; readonly number: number }): string {
+function nodeId(
+  kind: string,
+  raw: { readonly node_id?: string | undefined; readonly number: number },
+): string {
   return raw.node_id ?? `${kind}-${raw.number}`;
 }
 
 /** An issue, or the issue side of a pull request. */
 export const IssueShape = z
   .object({ ...common, node_id: z.string().optional(), pull_request: z.unknown().optional() })
-  .transform(
-    (raw): ForgeIssue => ({
-      number: raw.number,
-      node_id: nodeId('issue', raw),
-      title: raw.title,
-      body: raw.body,
-      state: raw.state,
-      is_pull: raw.pull_request !== undefined && raw.pull_request !== null,
-      labels: raw.labels,
-      author: raw.user,
-      url: raw.html_url,
-      created_at: raw.created_at,
-      updated_at: raw.updated_at,
-      closed_at: raw.closed_at ?? null,
-    }),
-  );
+  .transform((raw): ForgeIssue => ({
+    number: raw.number,
+    node_id: nodeId('issue', raw),
+    title: raw.title,
+    body: raw.body,
+    state: raw.state,
+    is_pull: raw.pull_request !== undefined && raw.pull_request !== null,
+    labels: raw.labels,
+    author: raw.user,
+    url: raw.html_url,
+    created_at: raw.created_at,
+    updated_at: raw.updated_at,
+    closed_at: raw.closed_at ?? null,
+  }));
 
 const Side = z.object({ ref: z.string(), sha: Sha, repo: z.object({ full_name: z.string() }).nullish() });
 
@@ -132,7 +133,9 @@ export const CommentShape = z
   })
   .transform((raw, context): ForgeComment => {
     const addresses = [raw.issue_url, raw.pull_request_url, raw.html_url];
-    const number = addresses.map((address) => COMMENT_PARENT.exec(address)?.[1]).find((found) => found !== undefined);
+    const number = addresses
+      .map((address) => COMMENT_PARENT.exec(address)?.[1])
+      .find((found) => found !== undefined);
     if (number === undefined) {
       context.addIssue({ code: 'custom', message: 'expected issue_url to end in the number of an issue' });
       return z.NEVER;
@@ -191,15 +194,13 @@ export const RepoShape = z
     open_issues_count: z.number().nullish(),
     private: z.boolean().nullish(),
   })
-  .transform(
-    (raw): ForgeRepoInfo => ({
-      full_name: raw.full_name,
-      description: raw.description ?? null,
-      default_branch: raw.default_branch ?? 'main',
-      open_issues: raw.open_issues_count ?? 0,
-      private: raw.private ?? false,
-    }),
-  );
+  .transform((raw): ForgeRepoInfo => ({
+    full_name: raw.full_name,
+    description: raw.description ?? null,
+    default_branch: raw.default_branch ?? 'main',
+    open_issues: raw.open_issues_count ?? 0,
+    private: raw.private ?? false,
+  }));
 
 /** A commit of a branch. */
 export const CommitShape = z

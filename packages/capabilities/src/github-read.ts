@@ -1,0 +1,244 @@
+import type { Checks, ForgeIssue, ForgePull, ForgeRepo, Sha, Timestamp } from '@caloron/types';
+import { z } from 'zod';
+
+import { type ForgeCacheLike, readChanges } from './github-changes.ts';
+import type { ForgeClient, ForgeRequest } from './github-client.ts';
+import { type ForgeDialect, pageSize } from './github-dialect.ts';
+import { isForgeError } from './github-errors.ts';
+import {
+  CheckRunsShape,
+  CommentShape,
+  CommitShape,
+  IssueShape,
+  PullShape,
+  RepoShape,
+  ReviewShape,
+  StatusShape,
+  UserShape,
+} from './github-shapes.ts';
+
+/** The reading half of a ForgeRepo. */
+export type ForgeReads = Pick<
+  ForgeRepo,
+  | 'whoami'
+  | 'info'
+  | 'commits'
+  | 'languages'
+  | 'changedIssues'
+  | 'changedPulls'
+  | 'changedComments'
+  | 'reviews'
+  | 'checks'
+  | 'issue'
+  | 'pull'
+  | 'comments'
+  | 'issuesWithLabel'
+  | 'pullsOfBranch'
+>;
+
+/** What the reads need. */
+export interface ForgeReadDeps {
+  readonly client: ForgeClient;
+  readonly cache: ForgeCacheLike | undefined;
+  readonly dialect: ForgeDialect;
+}
+
+/** The most commits one page holds. */
+const PAGE = 100;
+
+/** Conclusions of a check run that let a merge pass; all others stand against it. */
+const PASSING = new Set(['success', 'neutral', 'skipped']);
+
+/** States of a combined status that stand against a merge. */
+const FAILING = new Set(['failure', 'error']);
+
+/** All pages of a list, in the host's order. */
+async function all<T extends z.ZodType>(
+  client: ForgeClient,
+  item: T,
+  request: ForgeRequest,
+): Promise<readonly z.output<T>[]> {
+  const page = z.array(item);
+  const items: z.output<T>[] = [];
+  for await (const answer of client.pages(request)) {
+    items.push(...client.parse(page, answer, request));
+  }
+  return items;
+}
+
+function combine(entries: readonly ('green' | 'pending' | 'red')[]): Checks {
+  if (entries.length === 0) return 'none';
+  if (entries.includes('red')) return 'red';
+  return entries.includes('pending') ? 'pending' : 'green';
+}
+
+function changes({
+  client,
+  cache,
+  dialect,
+}: ForgeReadDeps): Pick<ForgeReads, 'changedIssues' | 'changedPulls' | 'changedComments'> {
+  const isGitea = dialect === 'gitea';
+  const size = pageSize(dialect);
+  const newestFirst = { sort: 'updated', direction: 'desc', ...size };
+  // Gitea lists issues and comments by creation only: it is asked from the cursor on and read to the end.
+  const since = (cursor: Timestamp | null) => ({ ...size, ...(cursor === null ? {} : { since: cursor }) });
+  return {
+    changedIssues(cursor) {
+      const query = { state: 'all', ...(isGitea ? since(cursor) : newestFirst) };
+      const request: ForgeRequest = { doing: 'list the issues', method: 'GET', path: '/issues', query };
+      const id = (issue: ForgeIssue) => String(issue.number);
+      return readChanges(client, cache, { request, item: IssueShape, id, newest_first: !isGitea }, cursor);
+    },
+    changedPulls(cursor) {
+      const query = { state: 'all', ...newestFirst, ...(isGitea ? { sort: 'recentupdate' } : {}) };
+      const request: ForgeRequest = { doing: 'list the pull requests', method: 'GET', path: '/pulls', query };
+      const id = (pull: ForgePull) => String(pull.number);
+      return readChanges(client, cache, { request, item: PullShape, id, newest_first: true }, cursor);
+    },
+    changedComments(cursor) {
+      const query = isGitea ? since(cursor) : newestFirst;
+      const request: ForgeRequest = {
+        doing: 'list the comments',
+        method: 'GET',
+        path: '/issues/comments',
+        query,
+      };
+      return readChanges(
+        client,
+        cache,
+        { request, item: CommentShape, id: (comment) => String(comment.id), newest_first: !isGitea },
+        cursor,
+      );
+    },
+  };
+}
+
+async function checkRuns(
+  { client, dialect }: ForgeReadDeps,
+  sha: Sha,
+): Promise<readonly ('green' | 'pending' | 'red')[]> {
+  if (dialect === 'gitea') return [];
+  const request: ForgeRequest = {
+    doing: `read the check runs of ${sha}`,
+    method: 'GET',
+    path: `/commits/${sha}/check-runs`,
+    query: { per_page: PAGE },
+  };
+  const entries: ('green' | 'pending' | 'red')[] = [];
+  for await (const answer of client.pages(request)) {
+    for (const run of client.parse(CheckRunsShape, answer, request).check_runs) {
+      if (run.status !== 'completed') entries.push('pending');
+      else entries.push(PASSING.has(run.conclusion ?? '') ? 'green' : 'red');
+    }
+  }
+  return entries;
+}
+
+async function statuses(
+  { client }: ForgeReadDeps,
+  sha: Sha,
+): Promise<readonly ('green' | 'pending' | 'red')[]> {
+  const status = await client.json(StatusShape, {
+    doing: `read the status of ${sha}`,
+    method: 'GET',
+    path: `/commits/${sha}/status`,
+  });
+  // A commit without any status is called pending by GitHub: only its entries count.
+  if ((status.total_count ?? status.statuses?.length ?? 0) === 0) return [];
+  const state = status.state ?? 'pending';
+  if (state === 'pending') return ['pending'];
+  return [FAILING.has(state) ? 'red' : 'green'];
+}
+
+/** The reads of one repository. */
+export function forgeReads(deps: ForgeReadDeps): ForgeReads {
+  const { client, dialect } = deps;
+  const size = pageSize(dialect);
+  let login: Promise<string> | undefined;
+
+  async function askLogin(): Promise<string> {
+    const request: ForgeRequest = {
+      doing: 'ask whose token it is',
+      method: 'GET',
+      path: '/user',
+      root: true,
+    };
+    return (await client.json(UserShape, request)).login;
+  }
+
+  return {
+    async whoami() {
+      login ??= askLogin();
+      try {
+        return await login;
+      } catch (error) {
+        login = undefined;
+        throw error;
+      }
+    },
+    info: () => client.json(RepoShape, { doing: 'read the repository', method: 'GET', path: '' }),
+    async commits(limit) {
+      const query =
+        dialect === 'gitea' ? { limit: Math.min(limit, 50) } : { per_page: Math.min(limit, PAGE) };
+      try {
+        const request: ForgeRequest = { doing: 'list the commits', method: 'GET', path: '/commits', query };
+        return (await client.json(z.array(CommitShape), request)).slice(0, limit);
+      } catch (error) {
+        // An empty repository has no commits to list and says 409.
+        if (isForgeError(error, 'FORGE_CONFLICT')) return [];
+        throw error;
+      }
+    },
+    languages: () =>
+      client.json(z.record(z.string(), z.number()), {
+        doing: 'list the languages',
+        method: 'GET',
+        path: '/languages',
+      }),
+    ...changes(deps),
+    async reviews(pr_number) {
+      const found = await all(client, ReviewShape, {
+        doing: `list the reviews of #${pr_number}`,
+        method: 'GET',
+        path: `/pulls/${pr_number}/reviews`,
+        query: size,
+      });
+      return found
+        .filter((review) => review !== null)
+        .sort((a, b) => Date.parse(a.submitted_at) - Date.parse(b.submitted_at));
+    },
+    async checks(sha) {
+      const [combined, runs] = await Promise.all([statuses(deps, sha), checkRuns(deps, sha)]);
+      return combine([...combined, ...runs]);
+    },
+    issue: (number) =>
+      client.json(IssueShape, { doing: `read issue #${number}`, method: 'GET', path: `/issues/${number}` }),
+    pull: (number) =>
+      client.json(PullShape, {
+        doing: `read pull request #${number}`,
+        method: 'GET',
+        path: `/pulls/${number}`,
+      }),
+    comments: (issue_number) =>
+      all(client, CommentShape, {
+        doing: `list the comments of #${issue_number}`,
+        method: 'GET',
+        path: `/issues/${issue_number}/comments`,
+        query: size,
+      }),
+    async issuesWithLabel(label) {
+      const query = { state: 'all', labels: label, ...size };
+      const doing = `list the issues labelled ${label}`;
+      const found = await all(client, IssueShape, { doing, method: 'GET', path: '/issues', query });
+      return found.filter((issue) => !issue.is_pull);
+    },
+    async pullsOfBranch(branch) {
+      // Gitea cannot filter by head: all pull requests are read.
+      const head = dialect === 'gitea' ? {} : { head: `${client.owner}:${branch}` };
+      const query = { state: 'all', ...head, ...size };
+      const doing = `list the pull requests of ${branch}`;
+      const found = await all(client, PullShape, { doing, method: 'GET', path: '/pulls', query });
+      return found.filter((pull) => pull.head_ref === branch && !pull.fork);
+    },
+  };
+}

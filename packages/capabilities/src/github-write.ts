@@ -1,0 +1,215 @@
+import type { ForgeRepo, MergeMethod, Sha } from '@caloron/types';
+import { z } from 'zod';
+
+import { ForgeError } from './errors.ts';
+import type { ForgeClient, ForgeRequest } from './github-client.ts';
+import { branchPath, type ForgeDialect } from './github-dialect.ts';
+import { forgeError, isForgeError } from './github-errors.ts';
+import { labelWrites } from './github-labels.ts';
+import type { ForgeReads } from './github-read.ts';
+import { CommentShape, IssueShape, PullShape, ReviewShape } from './github-shapes.ts';
+
+/** The writing half of a ForgeRepo: every request is sent once. */
+export type ForgeWrites = Omit<ForgeRepo, keyof ForgeReads>;
+
+/** What the writes need. */
+export interface ForgeWriteDeps {
+  readonly client: ForgeClient;
+  readonly dialect: ForgeDialect;
+  /** Look-ups that tell refusals apart without reading their words. */
+  readonly reads: Pick<ForgeReads, 'whoami' | 'pull'>;
+}
+
+const MergeShape = z.object({ sha: z.string().nullish(), merged: z.boolean().nullish() });
+
+/** The body of a merge in the host's words. */
+function mergeBody(
+  dialect: ForgeDialect,
+  merge: {
+    readonly sha: Sha;
+    readonly method: MergeMethod;
+    readonly title?: string;
+    readonly message?: string;
+  },
+): Readonly<Record<string, unknown>> {
+  const { sha, method, title, message } = merge;
+  if (dialect === 'gitea') {
+    return {
+      Do: method,
+      head_commit_id: sha,
+      MergeTitleField: title ?? '',
+      MergeMessageField: message ?? '',
+    };
+  }
+  return {
+    sha,
+    merge_method: method,
+    ...(title === undefined ? {} : { commit_title: title }),
+    ...(message === undefined ? {} : { commit_message: message }),
+  };
+}
+
+function mergeWrite({ client, dialect, reads }: ForgeWriteDeps): ForgeWrites['merge'] {
+  /** Which refusal it was, told by the head and not by the host's words. */
+  async function refusal(error: unknown, pr_number: number, sha: Sha): Promise<unknown> {
+    if (!(error instanceof ForgeError) || !('status' in error.details)) return error;
+    const facts = error.details;
+    if (facts.status !== 405 && facts.status !== 409 && facts.status !== 422) return error;
+    const { head_sha } = await reads.pull(pr_number);
+    if (head_sha !== sha) return forgeError('FORGE_HEAD_MOVED', facts);
+    return facts.status === 422 ? error : forgeError('FORGE_NOT_MERGEABLE', facts);
+  }
+
+  return async (pr_number, merge) => {
+    const request: ForgeRequest = {
+      doing: `merge pull request #${pr_number}`,
+      method: dialect === 'gitea' ? 'POST' : 'PUT',
+      path: `/pulls/${pr_number}/merge`,
+      body: mergeBody(dialect, merge),
+    };
+    let answer;
+    try {
+      answer = await client.send(request);
+    } catch (error) {
+      throw await refusal(error, pr_number, merge.sha);
+    }
+    const merged = MergeShape.safeParse(answer.data);
+    const { host, repo } = client;
+    const facts = {
+      host,
+      repo,
+      doing: request.doing,
+      status: answer.status,
+      answer: 'the host did not merge it',
+    };
+    if (merged.success && merged.data.merged === false) throw forgeError('FORGE_NOT_MERGEABLE', facts);
+    // Gitea answers a merge with nothing: the pull request knows its commit.
+    const told = merged.success ? merged.data.sha : undefined;
+    const merge_sha = told ?? (await reads.pull(pr_number)).merge_sha;
+    if (merge_sha === null)
+      throw forgeError('FORGE_ANSWER_INVALID', { ...facts, answer: 'it names no merge commit' });
+    return { merge_sha };
+  };
+}
+
+function reviewWrite({ client, dialect, reads }: ForgeWriteDeps): ForgeWrites['review'] {
+  return async (pr_number, review) => {
+    const event = dialect === 'gitea' && review.event === 'APPROVE' ? 'APPROVED' : review.event;
+    const request: ForgeRequest = {
+      doing: `review pull request #${pr_number}`,
+      method: 'POST',
+      path: `/pulls/${pr_number}/reviews`,
+      body: { event, body: review.body, commit_id: review.commit_id },
+    };
+    try {
+      const written = await client.json(ReviewShape, request);
+      if (written !== null) return written;
+    } catch (error) {
+      if (
+        review.event === 'COMMENT' ||
+        !(error instanceof ForgeError) ||
+        !isForgeError(error, 'FORGE_INVALID')
+      )
+        throw error;
+      const [login, { author }] = await Promise.all([reads.whoami(), reads.pull(pr_number)]);
+      if (author === null || author.toLowerCase() !== login.toLowerCase() || !('status' in error.details))
+        throw error;
+      const hint = 'let a second identity review (reviewer_token_env), or review with a comment';
+      throw new ForgeError('FORGE_SELF_REVIEW', { ...error.details, pr_number, login }, { hint });
+    }
+    const facts = { host: client.host, repo: client.repo, doing: request.doing, status: 200 };
+    throw forgeError('FORGE_ANSWER_INVALID', { ...facts, answer: 'the review was left pending' });
+  };
+}
+
+function branchWrite({ client, dialect }: ForgeWriteDeps): ForgeWrites['deleteBranch'] {
+  return async (branch) => {
+    const doing = `delete the branch ${branch}`;
+    const path =
+      dialect === 'gitea' ? `/branches/${branchPath(branch)}` : `/git/refs/heads/${branchPath(branch)}`;
+    try {
+      await client.send({ doing, method: 'DELETE', path });
+    } catch (error) {
+      if (isForgeError(error, 'FORGE_NOT_FOUND')) return;
+      if (!isForgeError(error, 'FORGE_INVALID') || dialect === 'gitea') throw error;
+      // GitHub says 422 both for a branch that is gone and for one it protects: the look-up tells.
+      const look = `/git/ref/heads/${branchPath(branch)}`;
+      try {
+        await client.send({ doing, method: 'GET', path: look });
+      } catch (missing) {
+        if (isForgeError(missing, 'FORGE_NOT_FOUND')) return;
+      }
+      throw error;
+    }
+  };
+}
+
+/** The writes of one repository. */
+export function forgeWrites(deps: ForgeWriteDeps): ForgeWrites {
+  const { client } = deps;
+  const labels = labelWrites(client, deps.dialect);
+
+  async function setIssueState(number: number, state: 'open' | 'closed'): Promise<void> {
+    const doing = `${state === 'open' ? 'reopen' : 'close'} issue #${number}`;
+    await client.send({ doing, method: 'PATCH', path: `/issues/${number}`, body: { state } });
+  }
+
+  return {
+    ensureLabel: labels.ensureLabel,
+    addLabels: labels.addLabels,
+    removeLabel: labels.removeLabel,
+    async createIssue(issue) {
+      const written = { title: issue.title, body: issue.body, labels: await labels.asWritten(issue.labels) };
+      return client.json(IssueShape, {
+        doing: 'create an issue',
+        method: 'POST',
+        path: '/issues',
+        body: written,
+      });
+    },
+    comment: (issue_number, body) =>
+      client.json(CommentShape, {
+        doing: `comment on #${issue_number}`,
+        method: 'POST',
+        path: `/issues/${issue_number}/comments`,
+        body: { body },
+      }),
+    closeIssue: (number) => setIssueState(number, 'closed'),
+    reopenIssue: (number) => setIssueState(number, 'open'),
+    async createPull(pull) {
+      try {
+        return await client.json(PullShape, {
+          doing: `open a pull request of ${pull.head}`,
+          method: 'POST',
+          path: '/pulls',
+          body: { ...pull },
+        });
+      } catch (error) {
+        // Gitea says 409 where GitHub says 422 for a branch that has its pull request already.
+        if (error instanceof ForgeError && error.code === 'FORGE_CONFLICT' && 'status' in error.details) {
+          throw forgeError('FORGE_INVALID', error.details);
+        }
+        throw error;
+      }
+    },
+    updatePull: (pr_number, change) =>
+      client.json(PullShape, {
+        doing: `change pull request #${pr_number}`,
+        method: 'PATCH',
+        path: `/pulls/${pr_number}`,
+        body: { ...change },
+      }),
+    async requestReview(pr_number, logins) {
+      if (logins.length === 0) return;
+      await client.send({
+        doing: `ask ${logins.join(', ')} to review #${pr_number}`,
+        method: 'POST',
+        path: `/pulls/${pr_number}/requested_reviewers`,
+        body: { reviewers: logins },
+      });
+    },
+    review: reviewWrite(deps),
+    merge: mergeWrite(deps),
+    deleteBranch: branchWrite(deps),
+  };
+}

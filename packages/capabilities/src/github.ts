@@ -1,0 +1,142 @@
+import {
+  apiUrl,
+  type Clock,
+  type ForgeRepo,
+  type Forges,
+  GITHUB_API,
+  RepoName,
+  TokenEnv,
+} from '@caloron/types';
+
+import { systemClock } from './clock.ts';
+import { ForgeError } from './errors.ts';
+import type { ForgeCacheLike } from './github-changes.ts';
+import { createForgeClient } from './github-client.ts';
+import { dialectOf } from './github-dialect.ts';
+import { forgeReads } from './github-read.ts';
+import { forgeWrites } from './github-write.ts';
+
+export type { CachedForgeAnswer, ForgeCacheLike } from './github-changes.ts';
+
+/** How a repository is opened with a token in hand. */
+export interface OpenRepoOptions {
+  /** `owner/name`. */
+  readonly repo: string;
+  /** API address; null is github.com. */
+  readonly host: string | null;
+  readonly token: string;
+  /** Keeps ETags between ticks; without it every read is a full one. */
+  readonly cache?: ForgeCacheLike | undefined;
+  readonly clock?: Clock | undefined;
+  readonly user_agent?: string | undefined;
+  /** How often a read is repeated after a fault of host or network, after 1 s, 4 s, 9 s; 2 when absent. Writes are never repeated. */
+  readonly read_retries?: number | undefined;
+  /** An attempt that takes longer is given up; 30 000 ms when absent. */
+  readonly timeout_ms?: number | undefined;
+}
+
+/** Two repetitions take five seconds: a tick has thirty. */
+const READ_RETRIES = 2;
+
+/** Half of what GitHub lets a request take would be 5 s; a slow self-hosted forge takes longer. */
+const TIMEOUT_MS = 30_000;
+
+const USER_AGENT = 'caloron';
+
+/** The API address without a trailing slash; throws FORGE_HOST_INVALID. */
+function checkedHost(host: string | null): string {
+  const address = apiUrl(host);
+  const refuse = (reason: string) => new ForgeError('FORGE_HOST_INVALID', { host: address, reason });
+  const url = URL.parse(address);
+  if (url === null) throw refuse('it is no address');
+  if (url.username !== '' || url.password !== '') {
+    throw new ForgeError('FORGE_HOST_INVALID', { host: url.host, reason: 'it carries a credential' });
+  }
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw refuse('it is neither https nor http');
+  if (url.search !== '' || url.hash !== '') throw refuse('it has a query or a fragment');
+  if (url.hostname === 'github.com' || url.hostname === 'www.github.com') {
+    throw refuse(`github.com has its API at ${GITHUB_API}, which is the default`);
+  }
+  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+}
+
+/** One repository with a token in hand. Makes no request. Throws FORGE_HOST_INVALID or FORGE_REPO_INVALID. */
+export function openRepo(options: OpenRepoOptions): ForgeRepo {
+  const host = checkedHost(options.host);
+  if (!RepoName.safeParse(options.repo).success)
+    throw new ForgeError('FORGE_REPO_INVALID', { repo: options.repo });
+  const client = createForgeClient({
+    host,
+    repo: options.repo,
+    token: options.token,
+    clock: options.clock ?? systemClock,
+    user_agent: options.user_agent ?? USER_AGENT,
+    read_retries: options.read_retries ?? READ_RETRIES,
+    timeout_ms: options.timeout_ms ?? TIMEOUT_MS,
+  });
+  const dialect = dialectOf(host);
+  const reads = forgeReads({ client, cache: options.cache, dialect });
+  return { ...reads, ...forgeWrites({ client, dialect, reads }) };
+}
+
+/** What repositories by token variable need. */
+export interface ForgesDeps {
+  readonly cache?: ForgeCacheLike | undefined;
+  /** Names of the variables that may hold forge tokens. */
+  readonly allow: readonly string[];
+  /** Where the variables are looked up, at each opening. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  /** API address a variable's token belongs to: it is refused for any other. A variable without entry goes where the target says. */
+  readonly hosts?: Readonly<Record<string, string>> | undefined;
+  readonly user_agent?: string | undefined;
+  readonly read_retries?: number | undefined;
+  readonly timeout_ms?: number | undefined;
+}
+
+function tokenOf(token_env: string, host: string, deps: ForgesDeps): string {
+  if (!TokenEnv.safeParse(token_env).success || !deps.allow.includes(token_env)) {
+    const hint = 'add it to CALORON_TOKEN_ENVS if it holds a forge token';
+    throw new ForgeError('FORGE_TOKEN_NOT_ALLOWED', { token_env, allowed: deps.allow }, { hint });
+  }
+  const bound = deps.hosts?.[token_env];
+  if (bound !== undefined && checkedHost(bound) !== host) {
+    throw new ForgeError('FORGE_TOKEN_OTHER_HOST', { token_env, host, belongs_to: checkedHost(bound) });
+  }
+  const token = deps.env[token_env]?.trim() ?? '';
+  if (token === '') {
+    throw new ForgeError(
+      'FORGE_TOKEN_MISSING',
+      { token_env },
+      { hint: `export ${token_env}=… and try again` },
+    );
+  }
+  return token;
+}
+
+/** Repositories by the name of their token's variable; one client per host, repository and token. */
+export function createForges(deps: ForgesDeps): Forges {
+  const open = new Map<string, { readonly token: string; readonly forge: ForgeRepo }>();
+  return {
+    open({ repo, host, token_env }) {
+      const address = checkedHost(host);
+      const token = tokenOf(token_env, address, deps);
+      const key = `${address} ${repo} ${token_env}`;
+      const kept = open.get(key);
+      if (kept !== undefined && kept.token === token) return kept.forge;
+      const { cache, clock, user_agent, read_retries, timeout_ms } = deps;
+      const forge = openRepo({
+        repo,
+        host: address,
+        token,
+        cache,
+        clock,
+        user_agent,
+        read_retries,
+        timeout_ms,
+      });
+      open.set(key, { token, forge });
+      return forge;
+    },
+  };
+}
