@@ -27,7 +27,28 @@ export function freshEvents(candidates: readonly Candidate[], seen: ReadonlySet<
     if (always || ![event.event_id, ...same_as].some((id) => seen.has(id))) return [event];
     return otherwise && !seen.has(otherwise.event_id) ? [otherwise] : [];
   });
-  return fresh.sort((a, b) => rank(a) - rank(b) || (a.created_at < b.created_at ? -1 : a.created_at > b.created_at ? 1 : 0));
+  return fresh
+    .sort((a, b) => rank(a) - rank(b) || compare(a, b))
+    .map((event) => beforeItsReviews(event, fresh));
+}
+
+function compare(a: Event, b: Event): number {
+  return a.created_at < b.created_at ? -1 : a.created_at > b.created_at ? 1 : 0;
+}
+
+/**
+ * A head came before the reviews of it, but all the forge tells is when the pull request changed last, and a review changes it: such an
+ * event takes the time of its pull request's first review.
+ */
+function beforeItsReviews(event: Event, all: readonly Event[]): Event {
+  if (event.type !== 'pr_opened' && event.type !== 'pr_updated' && event.type !== 'pr_reopened') return event;
+  const { pr_number } = event;
+  const first = all
+    .filter((e) => e.type === 'pr_review_submitted' && e.pr_number === pr_number)
+    .sort(compare)[0];
+  return first !== undefined && compare(first, event) < 0
+    ? { ...event, created_at: first.created_at }
+    : event;
 }
 
 /**

@@ -26,8 +26,7 @@ export interface Link {
 export function linkOf(pull: ForgePull, { state, repo, host }: Reading): Link {
   const tasks = state === null ? [] : Object.values(state.tasks);
   const issues = closedIssues(pull.body, repo, host);
-  const linked_issue =
-    issues.find((n) => tasks.some((task) => task.issue_number === n)) ?? issues[0] ?? null;
+  const linked_issue = issues.find((n) => tasks.some((task) => task.issue_number === n)) ?? issues[0] ?? null;
   const marker = markerIn(pull, state);
   const owner = tasks.find((task) => task.pr_number === pull.number);
   const task =
@@ -49,6 +48,7 @@ function markerIn(pull: ForgePull, state: DagState | null): Marker | null {
 
 function branchMarker(pull: ForgePull): Marker | null {
   if (pull.fork) return null;
-  const [, sprint_id, task_id] = /^caloron\/([a-z0-9_-]{1,64})\/([a-z0-9_-]{1,64})$/.exec(pull.head_ref) ?? [];
+  const [, sprint_id, task_id] =
+    /^caloron\/([a-z0-9_-]{1,64})\/([a-z0-9_-]{1,64})$/.exec(pull.head_ref) ?? [];
   return sprint_id === undefined || task_id === undefined ? null : { sprint_id, task_id };
 }

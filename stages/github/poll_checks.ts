@@ -2,6 +2,7 @@ import { DagState, Event } from '@caloron/types';
 import { z } from 'zod';
 
 import { defineStage } from '../kit.ts';
+import { exampleState } from '../sprint/example.ts';
 import { freshEvents } from './candidate.ts';
 import { pollChecks } from './poll_pulls.ts';
 import { Target } from './target.ts';
@@ -21,36 +22,7 @@ export const githubPollChecks = defineStage({
     {
       input: {
         target: { repo: 'owner/repo', host: null, token_env: 'GITHUB_TOKEN' },
-        state: {
-          v: 1,
-          sprint_id: 'sprint-1',
-          sprint: {
-            sprint_id: 'sprint-1',
-            goal: 'Log in',
-            repo: 'owner/repo',
-            host: null,
-            base_branch: 'main',
-            token_env: 'GITHUB_TOKEN',
-            reviewer_token_env: null,
-            agent_logins: ['bot'],
-            reviewer_logins: [],
-            human_logins: [],
-            required_approvals: 1,
-            max_review_cycles: 3,
-            max_attempts: 3,
-            stall_threshold_m: 20,
-            cooldown_m: 10,
-            merge_method: 'merge',
-            verify: [],
-            framework: 'stub',
-            framework_options: {},
-            agent_timeout_ms: 3_600_000,
-            conventions: '',
-          },
-          order: [],
-          tasks: {},
-          status: 'active',
-        },
+        state: exampleState,
       },
       output: { events: [] },
     },

@@ -122,7 +122,11 @@ async function poll(
 }
 
 /** Leaves out what the sprint has consumed before. */
-async function unseen(candidates: readonly Candidate[], state: DagState | null, log: LogRead): Promise<Event[]> {
+async function unseen(
+  candidates: readonly Candidate[],
+  state: DagState | null,
+  log: LogRead,
+): Promise<Event[]> {
   const ids = idsOf(candidates);
   const seen = state === null || ids.length === 0 ? [] : await log.seen(state.sprint_id, ids);
   return [...freshEvents(candidates, new Set(seen))];

@@ -26,7 +26,8 @@ export async function pollChecks(
   if (state === null) return [];
   const found: Candidate[] = [];
   for (const task of Object.values(state.tasks)) {
-    if (task.head_sha === null || !awaitsChecks(task, state.sprint.required_approvals, only_unknown)) continue;
+    if (task.head_sha === null || !awaitsChecks(task, state.sprint.required_approvals, only_unknown))
+      continue;
     const candidate = readChecks(task, await repo.checks(task.head_sha), at ?? task.status_at);
     if (candidate !== null) found.push(candidate);
   }

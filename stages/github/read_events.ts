@@ -1,4 +1,11 @@
-import { parseMarker, type Event, type ForgeComment, type ForgeIssue, type ForgePull, type ForgeReview } from '@caloron/types';
+import {
+  parseMarker,
+  type Event,
+  type ForgeComment,
+  type ForgeIssue,
+  type ForgePull,
+  type ForgeReview,
+} from '@caloron/types';
 
 import type { Candidate } from './candidate.ts';
 import { relevantPulls, readPull, readReviews } from './read_pulls.ts';
@@ -25,7 +32,9 @@ export function readEvents(answers: Answers, reading: Reading): readonly Candida
     ...answers.issues.filter((issue) => !issue.is_pull).flatMap((issue) => readIssue(issue, reading)),
     ...pulls.flatMap((pull) => readPull(pull, reading)),
     ...pulls.flatMap((pull) => readReviews(pull, answers.reviews.get(pull.number) ?? [], reading)),
-    ...answers.comments.filter((comment) => talk(comment.issue_number)).flatMap((c) => readComment(c, reading)),
+    ...answers.comments
+      .filter((comment) => talk(comment.issue_number))
+      .flatMap((c) => readComment(c, reading)),
   ];
 }
 
@@ -53,8 +62,22 @@ function readIssue(issue: ForgeIssue, { state }: Reading): readonly Candidate[] 
   const closed = issue.closed_at ?? issue.updated_at;
   const now: Event =
     issue.state === 'closed'
-      ? { ...base, type: 'issue_closed', event_id: `issue_closed:${n}:${closed}`, created_at: closed, actor: null, trusted: known }
-      : { ...base, type: 'issue_reopened', event_id: `issue_reopened:${n}:${issue.updated_at}`, created_at: issue.updated_at, actor: null, trusted: known };
+      ? {
+          ...base,
+          type: 'issue_closed',
+          event_id: `issue_closed:${n}:${closed}`,
+          created_at: closed,
+          actor: null,
+          trusted: known,
+        }
+      : {
+          ...base,
+          type: 'issue_reopened',
+          event_id: `issue_reopened:${n}:${issue.updated_at}`,
+          created_at: issue.updated_at,
+          actor: null,
+          trusted: known,
+        };
   const waits = task?.status === 'Blocked' && task.status_reason === 'issue_closed';
   return [{ event: opened }, ...(issue.state === 'closed' || waits ? [{ event: now }] : [])];
 }
@@ -70,7 +93,11 @@ function conversations(pulls: readonly ForgePull[], { state }: Reading): (number
   if (state === null) return () => true;
   const tasks = Object.values(state.tasks);
   const numbers = new Set<number | null>([
-    ...tasks.flatMap(({ issue_number, pr_number, escalation_issue }) => [issue_number, pr_number, escalation_issue]),
+    ...tasks.flatMap(({ issue_number, pr_number, escalation_issue }) => [
+      issue_number,
+      pr_number,
+      escalation_issue,
+    ]),
     ...pulls.map((pull) => pull.number),
   ]);
   return (number) => numbers.has(number);

@@ -26,7 +26,13 @@ export function readPull(pull: ForgePull, reading: Reading): readonly Candidate[
   // A pull request that is a draft today may be none tomorrow with the same head: that is another event.
   const openedId = `pr_opened:${pull.node_id}:${pull.head_sha}${trusted ? '' : ':untrusted'}`;
   const facts = refOf(pull, link);
-  const opened: Event = { ...base, ...facts, type: 'pr_opened', event_id: openedId, created_at: pull.created_at };
+  const opened: Event = {
+    ...base,
+    ...facts,
+    type: 'pr_opened',
+    event_id: openedId,
+    created_at: pull.created_at,
+  };
   const first: readonly Candidate[] = link.tracked ? [] : [{ event: opened }];
 
   if (pull.merged_at !== null) {
@@ -43,7 +49,13 @@ export function readPull(pull: ForgePull, reading: Reading): readonly Candidate[
   }
   if (!open) {
     const at = pull.closed_at ?? pull.updated_at;
-    const closed: Event = { ...base, ...facts, type: 'pr_closed', event_id: `pr_closed:${String(pull.number)}:${at}`, created_at: at };
+    const closed: Event = {
+      ...base,
+      ...facts,
+      type: 'pr_closed',
+      event_id: `pr_closed:${String(pull.number)}:${at}`,
+      created_at: at,
+    };
     return [...first, { event: { ...closed, trusted: trusted || link.tracked } }];
   }
   const again = { ...base, ...facts, created_at: pull.updated_at };
@@ -56,7 +68,11 @@ export function readPull(pull: ForgePull, reading: Reading): readonly Candidate[
   return [{ ...updated(pull, again, link.task), same_as: [openedId] }];
 }
 
-function updated(pull: ForgePull, again: Pick<Event, 'actor' | 'trusted' | 'created_at'> & PrFacts, task: Task | null): Candidate {
+function updated(
+  pull: ForgePull,
+  again: Pick<Event, 'actor' | 'trusted' | 'created_at'> & PrFacts,
+  task: Task | null,
+): Candidate {
   const event_id = `pr_updated:${String(pull.number)}:${pull.head_sha}`;
   const event: Event = { ...again, type: 'pr_updated', event_id };
   // Pushed back to a head it had before: the same id would say nothing.
@@ -64,7 +80,10 @@ function updated(pull: ForgePull, again: Pick<Event, 'actor' | 'trusted' | 'crea
   return { event, otherwise: moved ? { ...event, event_id: `${event_id}:${pull.updated_at}` } : null };
 }
 
-type PrFacts = Omit<Extract<Event, { type: 'pr_updated' }>, 'event_id' | 'created_at' | 'actor' | 'trusted' | 'type'>;
+type PrFacts = Omit<
+  Extract<Event, { type: 'pr_updated' }>,
+  'event_id' | 'created_at' | 'actor' | 'trusted' | 'type'
+>;
 
 function refOf(pull: ForgePull, { marker, linked_issue }: Link): PrFacts {
   const { number: pr_number, head_sha, head_ref, base_ref, draft, fork } = pull;
@@ -72,7 +91,11 @@ function refOf(pull: ForgePull, { marker, linked_issue }: Link): PrFacts {
 }
 
 /** The reviews of one pull request; an approval that names no commit is none. */
-export function readReviews(pull: ForgePull, reviews: readonly ForgeReview[], reading: Reading): readonly Candidate[] {
+export function readReviews(
+  pull: ForgePull,
+  reviews: readonly ForgeReview[],
+  reading: Reading,
+): readonly Candidate[] {
   return reviews.flatMap((review) => {
     if (review.commit_id === null && review.state === 'approved') return [];
     const event: Event = {

@@ -25,15 +25,15 @@ export function pullIsTrusted(pull: ForgePull, state: DagState | null, task: Tas
 }
 
 /**
- * Whether a review counts: by a configured reviewer who is not the author. One that carries our hidden line is the public form of a
- * verdict that came by report, and is not counted twice.
+ * Whether a review counts: by a configured reviewer who is not the author. The public form of a verdict that came by report carries our
+ * hidden line, by which the evaluation knows it and does not count it twice.
  */
 export function reviewIsTrusted(
-  review: { readonly author: string | null; readonly body: string },
+  review: { readonly author: string | null },
   pull: ForgePull,
   state: DagState | null,
 ): boolean {
-  if (state === null || isOurs(review.body)) return false;
+  if (state === null) return false;
   if (pull.author !== null && isOneOf(review.author, [pull.author])) return false;
   return isOneOf(review.author, state.sprint.reviewer_logins);
 }

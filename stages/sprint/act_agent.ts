@@ -43,7 +43,10 @@ export async function spawn(action: ActionOf<'spawn_agent'>, context: ActContext
     return { ...done, result: { ...done.result, comment_id } };
   } catch (error) {
     // The agent runs: a comment that could not be written must not start it again.
-    return { ...done, notes: [`assign:#${String(action.issue_number)}: ${codeOf(error)}: ${messageOf(error)}`] };
+    return {
+      ...done,
+      notes: [`assign:#${String(action.issue_number)}: ${codeOf(error)}: ${messageOf(error)}`],
+    };
   }
 }
 
@@ -53,7 +56,10 @@ export async function supervise(action: ActionOf<'supervisor'>, context: ActCont
   const who = action.agent_id ?? task.agent_id;
   const line = action.action === 'probe' ? `probe:${who} (${action.reason})` : `${action.action}:${who}`;
   const stopped = action.action === 'probe' ? undefined : await stopTask(task.id, action.agent_id, context);
-  const result = stopped === undefined ? {} : { already: stopped === null, ...(stopped === null ? {} : { process_id: stopped }) };
+  const result =
+    stopped === undefined
+      ? {}
+      : { already: stopped === null, ...(stopped === null ? {} : { process_id: stopped }) };
   if (task.issue_number === null) return { result, line };
   try {
     const { comment_id, already } = await commentOnce(action, task.issue_number, action.message, context);
@@ -66,7 +72,11 @@ export async function supervise(action: ActionOf<'supervisor'>, context: ActCont
 }
 
 /** Stops the live process of a task; null when there is none. */
-async function stopTask(task_id: string, agent_id: string | null, context: ActContext): Promise<string | null> {
+async function stopTask(
+  task_id: string,
+  agent_id: string | null,
+  context: ActContext,
+): Promise<string | null> {
   const shell = context.shell();
   const { sprint_id } = context.snapshot.state;
   const { agents } = await shell.status();
@@ -93,14 +103,20 @@ export async function stop(action: ActionOf<'stop_agent'>, context: ActContext):
 export async function cleanup(action: ActionOf<'cleanup'>, context: ActContext): Promise<Acted> {
   const task = taskOf(action, context);
   const { sprint_id } = context.snapshot.state;
-  const { removed, reason } = await context.shell().cleanup({ sprint_id, task_id: task.id, merge_sha: action.merge_sha });
+  const { removed, reason } = await context
+    .shell()
+    .cleanup({ sprint_id, task_id: task.id, merge_sha: action.merge_sha });
   const line = removed ? `cleanup:${task.id}` : `cleanup:${task.id} (kept: ${reason ?? 'no reason given'})`;
   if (!removed || action.merge_sha === null) return { result: {}, line };
   try {
     await context.forge().deleteBranch(action.branch);
     return { result: {}, line };
   } catch (error) {
-    return { result: {}, line, notes: [`${line}: branch ${action.branch}: ${codeOf(error)}: ${messageOf(error)}`] };
+    return {
+      result: {},
+      line,
+      notes: [`${line}: branch ${action.branch}: ${codeOf(error)}: ${messageOf(error)}`],
+    };
   }
 }
 

@@ -5,7 +5,7 @@ import type { ActContext, Acted } from './act_context.ts';
 
 /** Ends the sprint: stops its agents, then says when it ended; that event starts the retro. A sprint that has ended ends no second time. */
 export async function closeSprint(context: ActContext): Promise<Acted> {
-  const { sprint_id } = context.snapshot.state;
+  const { sprint_id, sprint } = context.snapshot.state;
   const line = `close:${sprint_id}`;
   const key = keys.endedAt(sprint_id);
   if ((await context.kv.get(key)) !== undefined) return { result: { already: true }, line };
@@ -21,7 +21,7 @@ export async function closeSprint(context: ActContext): Promise<Acted> {
     last_poll,
     events: [],
     actions: [],
-    announce: [{ kind: 'sprint.completed', payload: { sprint_id, ended_at: now } }],
+    announce: [{ kind: 'sprint.completed', payload: { sprint_id, repo: sprint.repo, ended_at: now } }],
     puts: { [key]: now },
     now,
   });

@@ -53,7 +53,8 @@ export function actionMarker(action_id: string): string {
 
 /** A text with the hidden lines everything we write carries. */
 export function signed(text: string, action: Action): string {
-  const task = action.sprint_id === null || action.task_id === null ? '' : markerOf(action.sprint_id, action.task_id);
+  const task =
+    action.sprint_id === null || action.task_id === null ? '' : markerOf(action.sprint_id, action.task_id);
   return `${text}\n\n${task}${actionMarker(action.action_id)}`;
 }
 
@@ -65,7 +66,9 @@ export async function commentOnce(
   context: ActContext,
 ): Promise<{ readonly comment_id: number; readonly already: boolean }> {
   const repo = context.forge();
-  const before = (await repo.comments(issue_number)).find(({ body }) => body.includes(actionMarker(action.action_id)));
+  const before = (await repo.comments(issue_number)).find(({ body }) =>
+    body.includes(actionMarker(action.action_id)),
+  );
   if (before !== undefined) return { comment_id: before.id, already: true };
   const { id } = await repo.comment(issue_number, signed(text, action));
   return { comment_id: id, already: false };

@@ -1,6 +1,5 @@
 import { parseMarker, type ActionOf, type ForgeIssue, type Task } from '@caloron/types';
 
-import { TASK_LABEL } from '../github/read_events.ts';
 import { actionMarker, commentOnce, signed, taskOf, type ActContext, type Acted } from './act_context.ts';
 
 /** The label of what a person has to look at. */
@@ -14,7 +13,10 @@ export async function createIssue(action: ActionOf<'create_issue'>, context: Act
     return marker?.sprint_id === sprint_id && marker?.task_id === task_id;
   });
   if (existing !== undefined) {
-    return { result: { issue_number: existing.number, already: true }, line: `issue:#${String(existing.number)}` };
+    return {
+      result: { issue_number: existing.number, already: true },
+      line: `issue:#${String(existing.number)}`,
+    };
   }
   for (const label of labels) await context.ensureLabel(label);
   const issue = await context.forge().createIssue({ title, body, labels });
@@ -27,7 +29,12 @@ export async function markDone(action: ActionOf<'mark_done'>, context: ActContex
   const repo = context.forge();
   await context.ensureLabel('caloron:done');
   await repo.addLabels(issue_number, ['caloron:done']);
-  const { comment_id, already } = await commentOnce(action, issue_number, `Completed via PR #${String(pr_number)}`, context);
+  const { comment_id, already } = await commentOnce(
+    action,
+    issue_number,
+    `Completed via PR #${String(pr_number)}`,
+    context,
+  );
   await repo.closeIssue(issue_number);
   return { result: { issue_number, comment_id, already }, line: `done:#${String(issue_number)}` };
 }
@@ -63,17 +70,12 @@ export async function escalate(action: ActionOf<'escalate'>, context: ActContext
 }
 
 function escalationBody(action: ActionOf<'escalate'>, task: Task | null): string {
-  const facts = [
-    ...(task === null ? [] : [`**Task**: ${task.title} (\`${task.id}\`)`]),
-    ...(action.agent_id === null ? [] : [`**Agent**: \`${action.agent_id}\``]),
-    ...(task?.issue_number ? [`**Issue**: #${String(task.issue_number)}`] : []),
-    ...(action.pr_number === null ? [] : [`**Pull request**: #${String(action.pr_number)}`]),
-    `**Reason**: ${action.reason}`,
+  const places = [
+    ...(task?.issue_number ? [`Issue: #${String(task.issue_number)}`] : []),
+    ...(action.pr_number === null ? [] : [`Pull request: #${String(action.pr_number)}`]),
   ];
-  const words =
-    'Comment `resolved` here or on the task when it is fixed, `assign-human` or `caloron:take-over` to take the task yourself, `break-down` to take it out and split it.';
-  const hidden = `<!-- caloron-escalation:${action.reason_code} -->`;
-  return signed([facts.join('  \n'), action.message, words, `${sprintLine(action)}${hidden}`].join('\n\n'), action);
+  const hidden = `${sprintLine(action)}<!-- caloron-escalation:${action.reason_code} -->`;
+  return signed([action.message, ...places, hidden].join('\n\n'), action);
 }
 
 function sprintLine({ sprint_id }: ActionOf<'escalate'>): string {
@@ -89,6 +91,3 @@ function isAbout(issue: ForgeIssue, action: ActionOf<'escalate'>): boolean {
   if (!issue.body.includes(sprintLine(action))) return false;
   return (parseMarker(issue.body)?.task_id ?? null) === action.task_id;
 }
-
-/** The labels of a task's issue. */
-export const TASK_LABELS: readonly string[] = [TASK_LABEL];

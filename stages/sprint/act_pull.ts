@@ -37,7 +37,10 @@ export async function merge(action: ActionOf<'merge_pr'>, context: ActContext): 
   const line = `merge:PR#${String(pr_number)}`;
   const pull = await repo.pull(pr_number);
   if (pull.merged_at !== null) {
-    return { result: { already: true, ...(pull.merge_sha === null ? {} : { merge_sha: pull.merge_sha }) }, line };
+    return {
+      result: { already: true, ...(pull.merge_sha === null ? {} : { merge_sha: pull.merge_sha }) },
+      line,
+    };
   }
   const actual = pull.head_sha;
   if (actual !== head_sha) throw new ActError('FORGE_HEAD_MOVED', { pr_number, expected: head_sha, actual });

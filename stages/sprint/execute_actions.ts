@@ -1,5 +1,13 @@
 import { codeOf, isRetryable, messageOf } from '@caloron/noether/stage';
-import { Id, type ActionError, type ForgeIssue, type ForgeRepo, type Outbox, type OutboxRow, type Shell } from '@caloron/types';
+import {
+  Id,
+  type ActionError,
+  type ForgeIssue,
+  type ForgeRepo,
+  type Outbox,
+  type OutboxRow,
+  type Shell,
+} from '@caloron/types';
 import { z } from 'zod';
 
 import { TASK_LABEL } from '../github/read_events.ts';
@@ -30,7 +38,10 @@ export const executeActions = defineStage({
     issues_created: z.array(z.number().int().positive()),
   }),
   examples: [
-    { input: { sprint_id: 'sprint-1' }, output: { actions_taken: ['issue:#1'], errors: [], issues_created: [1] } },
+    {
+      input: { sprint_id: 'sprint-1' },
+      output: { actions_taken: ['issue:#1'], errors: [], issues_created: [1] },
+    },
   ],
   run: async ({ sprint_id, shell_url }, { outbox, state, kv, forge, shell, clock }) => {
     const out = { actions_taken: [] as string[], errors: [] as string[], issues_created: [] as number[] };
@@ -76,10 +87,16 @@ async function settle(row: OutboxRow, context: ActContext, outbox: Outbox, out: 
   try {
     acted = await act(action, context);
   } catch (thrown) {
-    const error: ActionError = { code: codeOf(thrown), message: messageOf(thrown), retryable: isRetryable(thrown) };
+    const error: ActionError = {
+      code: codeOf(thrown),
+      message: messageOf(thrown),
+      retryable: isRetryable(thrown),
+    };
     const next = nextAttempt(error, attempts + 1, context.now(), resetOf(thrown));
     await outbox.fail(action_id, error, next);
-    out.errors.push(`${action.type}:${action.task_id ?? action.sprint_id ?? ''}: ${error.code}: ${error.message}`);
+    out.errors.push(
+      `${action.type}:${action.task_id ?? action.sprint_id ?? ''}: ${error.code}: ${error.message}`,
+    );
     return;
   }
   await outbox.succeed(action_id, acted.result);

@@ -1,0 +1,111 @@
+import { Id, Timestamp, type Task } from '@caloron/types';
+import { z } from 'zod';
+
+import { closeDraft, intend, isTerminal, openDraft, tasksInOrder, update, type Draft } from '../dag/draft.ts';
+import { block } from '../dag/escalation.ts';
+import { defineStage } from '../kit.ts';
+import { action } from './action-id.ts';
+import { EXAMPLE_NOW } from './example.ts';
+import { Decision } from './intervention_subjects.ts';
+import { interventionRows } from './interventions.ts';
+
+/** The code of an escalation after the ladder's last rung. */
+const REASON_CODE = 'agent_stalled';
+
+/** The tick's second transaction: counts the interventions decided and intends their actions. Without a decision it writes nothing. */
+export const commitSupervision = defineStage({
+  name: 'commit_supervision',
+  description: 'Counts the decided interventions and intends their actions in one transaction.',
+  effects: ['NonDeterministic', 'Fallible'],
+  capabilities: ['state.commit'],
+  input: z.object({
+    sprint_id: Id,
+    decisions: z.array(Decision),
+    /** The message of each decision, in their order. */
+    messages: z.array(z.object({ message: z.string() })),
+    now: Timestamp,
+  }),
+  output: z.strictObject({
+    changed: z.boolean(),
+    /** Interventions intended. */
+    actions: z.number().int().min(0),
+  }),
+  examples: [
+    {
+      input: { sprint_id: 'sprint-1', decisions: [], messages: [], now: EXAMPLE_NOW },
+      output: { changed: false, actions: 0 },
+    },
+  ],
+  run: async ({ sprint_id, decisions, messages, now }, { state: store }) => {
+    if (decisions.length === 0) return { changed: false, actions: 0 };
+    const { state, rev, cursors, last_poll } = await store.load(sprint_id);
+    const draft = openDraft(state, now, []);
+    for (const [at, decision] of decisions.entries()) {
+      const task = draft.tasks.get(decision.task_id);
+      const message = messages[at]?.message ?? decision.reason;
+      if (task !== undefined && !isTerminal(task)) intervene(draft, task, decision, message);
+    }
+    const after = closeDraft(state, draft);
+    const actions = [...draft.actions.values()];
+    const { changed } = await store.commit({
+      sprint_id,
+      expect_rev: rev,
+      state: after,
+      cursors,
+      last_poll,
+      events: [],
+      actions,
+      announce: draft.announce,
+      puts: interventionRows(state, after),
+      now,
+    });
+    return { changed, actions: actions.length };
+  },
+});
+
+function intervene(draft: Draft, task: Task, decision: Decision, message: string): void {
+  const { sprint_id } = draft.sprint;
+  const { agent_id, reason } = decision;
+  const rung = task.intervention_count;
+  const counted = update(draft, task, { intervention_count: rung + 1, last_intervention_at: draft.now });
+  const about = { sprint_id, task_id: task.id, agent_id };
+  if (decision.action === 'escalate_human') {
+    const blocked = block(draft, counted, REASON_CODE);
+    const cause = `${REASON_CODE}:${String(task.episode ?? 0)}`;
+    const { pr_number } = blocked;
+    intend(
+      draft,
+      action('escalate', { ...about, cause, reason_code: REASON_CODE, reason, message, pr_number }),
+    );
+    return;
+  }
+  const other = decision.action === 'reassign' ? otherAgent(draft, task) : null;
+  if (other !== null) update(draft, counted, { agent_id: other });
+  const rungAction = decision.action === 'reassign' && other === null ? 'restart' : decision.action;
+  intend(
+    draft,
+    action('supervisor', {
+      ...about,
+      cause: `${episodeOf(task)}:${String(rung)}`,
+      action: rungAction,
+      reason,
+      message,
+    }),
+  );
+}
+
+/** One ladder: what a person's answer or the agent's own progress begins anew. */
+function episodeOf(task: Task): string {
+  return `${String(task.episode ?? 0)}:${task.last_progress_at ?? task.status_at}`;
+}
+
+/** The author of the sprint with the fewest open tasks beside this task's own; null when there is no other. */
+function otherAgent(draft: Draft, task: Task): Id | null {
+  const load = new Map<Id, number>();
+  for (const { agent_id, status } of tasksInOrder(draft)) {
+    if (agent_id === task.agent_id || agent_id === task.reviewer_id) continue;
+    load.set(agent_id, (load.get(agent_id) ?? 0) + (isTerminal({ status }) ? 0 : 1));
+  }
+  const [first] = [...load].sort(([, a], [, b]) => a - b);
+  return first?.[0] ?? null;
+}

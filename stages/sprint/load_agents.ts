@@ -1,0 +1,42 @@
+import { codeOf, messageOf } from '@caloron/noether/stage';
+import { AgentInfo, AgentsMap, Id } from '@caloron/types';
+import { z } from 'zod';
+
+import { defineStage } from '../kit.ts';
+
+/** An agent without what only the shell's answer adds. */
+const Info = z.object(AgentInfo.shape);
+
+/**
+ * The agents as the shell sees them. A shell that cannot be reached is no dead tick: nothing is known of any agent then, nothing is
+ * decided about them, and starts fail and are tried again. A shell on another database is refused.
+ */
+export const loadAgents = defineStage({
+  name: 'load_agents',
+  description: 'Asks the shell for the agents of a sprint and for all that are busy.',
+  effects: ['Network', 'NonDeterministic', 'Fallible'],
+  capabilities: ['shell'],
+  input: z.object({ sprint_id: Id, shell_url: z.string().nullish() }),
+  output: z.strictObject({
+    agents: AgentsMap,
+    /** Agents with a live process in any sprint. */
+    busy: z.array(Id),
+    /** Why the shell could not be asked; null when it answered. */
+    shell_error: z.string().nullable(),
+  }),
+  examples: [{ input: { sprint_id: 'sprint-1' }, output: { agents: {}, busy: [], shell_error: null } }],
+  run: async ({ sprint_id, shell_url }, { shell }) => {
+    try {
+      const status = await shell.open(shell_url ?? null).status();
+      const busy = status.agents.filter(({ alive }) => alive).map(({ agent_id }) => agent_id);
+      const own = status.agents.filter((agent) => agent.sprint_id === sprint_id);
+      const agents = Object.fromEntries(
+        own.map((agent): [string, AgentInfo] => [agent.agent_id, Info.parse(agent)]),
+      );
+      return { agents, busy: [...new Set(busy)], shell_error: null };
+    } catch (error) {
+      if (codeOf(error) === 'SHELL_OTHER_DATABASE') throw error;
+      return { agents: {}, busy: [], shell_error: `${codeOf(error)}: ${messageOf(error)}` };
+    }
+  },
+});
