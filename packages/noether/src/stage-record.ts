@@ -14,7 +14,8 @@ export interface StageRecord {
   readonly cost: { readonly time_ms_p50?: number; readonly tokens_est?: number; readonly memory_mb?: number };
   readonly description: string;
   readonly examples: readonly { readonly input: unknown; readonly output: unknown }[];
-  readonly lifecycle: 'Draft' | 'Active' | 'Tombstone' | { readonly Deprecated: { readonly successor_id: string } };
+  readonly lifecycle:
+    'Draft' | 'Active' | 'Tombstone' | { readonly Deprecated: { readonly successor_id: string } };
   readonly ed25519_signature: string | null;
   readonly signer_public_key: string | null;
   readonly tags?: readonly string[];

@@ -12,7 +12,9 @@ export function canonicalise(node: GraphNode): GraphNode {
     case 'Project':
       return node;
     case 'Sequential': {
-      const stages = node.stages.map(canonicalise).flatMap((stage) => (stage.op === 'Sequential' ? stage.stages : [stage]));
+      const stages = node.stages
+        .map(canonicalise)
+        .flatMap((stage) => (stage.op === 'Sequential' ? stage.stages : [stage]));
       const [only] = stages;
       return stages.length === 1 && only ? only : { ...node, stages };
     }
@@ -33,7 +35,9 @@ export function canonicalise(node: GraphNode): GraphNode {
       return canonicalRetry(node, canonicalise(node.stage));
     case 'Let': {
       const body = canonicalise(node.body);
-      return node.bindings.size === 0 ? body : { ...node, bindings: mapNodes(node.bindings, canonicalise), body };
+      return node.bindings.size === 0
+        ? body
+        : { ...node, bindings: mapNodes(node.bindings, canonicalise), body };
     }
     case 'Map':
       return { ...node, stage: canonicalise(node.stage) };
@@ -42,7 +46,8 @@ export function canonicalise(node: GraphNode): GraphNode {
 
 function canonicalRetry(node: GraphNode & { op: 'Retry' }, stage: GraphNode): GraphNode {
   if (node.max_attempts <= 1) return stage;
-  const plain = (retry: GraphNode & { op: 'Retry' }): boolean => retry.backoff === null && retry.max_delay_ms === null;
+  const plain = (retry: GraphNode & { op: 'Retry' }): boolean =>
+    retry.backoff === null && retry.max_delay_ms === null;
   if (stage.op === 'Retry' && stage.delay_ms === node.delay_ms && plain(node) && plain(stage)) {
     return { ...stage, max_attempts: Math.min(U32_MAX, node.max_attempts * stage.max_attempts) };
   }
@@ -103,7 +108,12 @@ export function nodeJson(node: GraphNode): Json {
         ...(node.on_error !== 'fail' && { on_error: node.on_error }),
       };
     case 'Project':
-      return { op: node.op, fields: Object.fromEntries([...node.fields].map(([name, field]): [string, Projection] => [name, field])) };
+      return {
+        op: node.op,
+        fields: Object.fromEntries(
+          [...node.fields].map(([name, field]): [string, Projection] => [name, field]),
+        ),
+      };
   }
 }
 

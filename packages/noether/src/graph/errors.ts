@@ -12,9 +12,17 @@ export interface GraphErrorDetails {
   /** The text is no JSON, or the JSON no graph. Every issue is listed. */
   GRAPH_INVALID: { readonly where: string; readonly issues: readonly GraphIssue[] };
   /** A stage node names a stage nobody provides. */
-  GRAPH_STAGE_UNKNOWN: { readonly path: string | null; readonly reference: string; readonly nearest: readonly string[] };
+  GRAPH_STAGE_UNKNOWN: {
+    readonly path: string | null;
+    readonly reference: string;
+    readonly nearest: readonly string[];
+  };
   /** A reference fits several stages. */
-  GRAPH_STAGE_AMBIGUOUS: { readonly path: string | null; readonly reference: string; readonly matches: readonly string[] };
+  GRAPH_STAGE_AMBIGUOUS: {
+    readonly path: string | null;
+    readonly reference: string;
+    readonly matches: readonly string[];
+  };
   /** The graph does not pass the checker; problems are in the result. */
   GRAPH_REFUSED: { readonly count: number; readonly first: string };
   /** The value given to the graph does not have the type the graph needs. */
@@ -41,7 +49,8 @@ const message: Messages<GraphErrorDetails> = {
     `${path === null ? '' : `${path}: `}no stage is called \`${reference}\`${nearest.length === 0 ? '' : `; did you mean ${nearest.join(', ')}?`}`,
   GRAPH_STAGE_AMBIGUOUS: ({ path, reference, matches }) =>
     `${path === null ? '' : `${path}: `}\`${reference}\` fits ${matches.length} stages (${matches.slice(0, 3).join(', ')}); use a longer prefix or the full id`,
-  GRAPH_REFUSED: ({ count, first }) => `the graph has ${count} ${count === 1 ? 'problem' : 'problems'}: ${first}`,
+  GRAPH_REFUSED: ({ count, first }) =>
+    `the graph has ${count} ${count === 1 ? 'problem' : 'problems'}: ${first}`,
   GRAPH_INPUT_INVALID: ({ path, expected, actual }) =>
     `the input ${path === '' ? '' : `at \`${path}\` `}is ${actual} where the graph needs ${expected}`,
   GRAPH_LEASE_INVALID: ({ name, reason }) => `the lease \`${name}\` cannot be asked for: ${reason}`,
@@ -52,7 +61,10 @@ const message: Messages<GraphErrorDetails> = {
 };
 
 /** A graph cannot be read, resolved or run. */
-export class GraphError<C extends keyof GraphErrorDetails = keyof GraphErrorDetails> extends CodedError<GraphErrorDetails, C> {
+export class GraphError<C extends keyof GraphErrorDetails = keyof GraphErrorDetails> extends CodedError<
+  GraphErrorDetails,
+  C
+> {
   override readonly name = 'GraphError';
 
   constructor(code: C, details: GraphErrorDetails[C], options?: CodedErrorOptions) {

@@ -17,9 +17,16 @@ type Fields = { readonly [key: string]: Json };
 /** Reads a graph from text or parsed JSON. `where` names it in errors. Throws GRAPH_INVALID with every issue. */
 export function parseGraph(source: unknown, where: string): Graph {
   const issues: GraphIssue[] = [];
-  const graph = readGraph(new Reader(issues), typeof source === 'string' ? readText(source, where) : (source as Json));
+  const graph = readGraph(
+    new Reader(issues),
+    typeof source === 'string' ? readText(source, where) : (source as Json),
+  );
   if (issues.length > 0 || graph === null) {
-    throw new GraphError('GRAPH_INVALID', { where, issues }, { hint: 'docs/compositions.md describes every node' });
+    throw new GraphError(
+      'GRAPH_INVALID',
+      { where, issues },
+      { hint: 'docs/compositions.md describes every node' },
+    );
   }
   return graph;
 }
@@ -75,11 +82,21 @@ class Reader {
     return fallback;
   }
 
-  integer(at: Fields, path: string, key: string, range: readonly [number, number], fallback?: number): number {
+  integer(
+    at: Fields,
+    path: string,
+    key: string,
+    range: readonly [number, number],
+    fallback?: number,
+  ): number {
     const value = fallback === undefined ? this.required(at, path, key) : (at[key] ?? fallback);
     const [min, max] = range;
     if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
-    if (value !== undefined) this.issue(childPath(path, key), `expected a whole number from ${min} to ${max}, got ${JSON.stringify(value)}`);
+    if (value !== undefined)
+      this.issue(
+        childPath(path, key),
+        `expected a whole number from ${min} to ${max}, got ${JSON.stringify(value)}`,
+      );
     return min;
   }
 
@@ -87,7 +104,10 @@ class Reader {
     const value = at[key] ?? null;
     if (value === null) return null;
     if (typeof value === 'number' && value >= min && (!whole || Number.isInteger(value))) return value;
-    this.issue(childPath(path, key), `expected ${whole ? 'a whole number' : 'a number'} of at least ${min}, got ${JSON.stringify(value)}`);
+    this.issue(
+      childPath(path, key),
+      `expected ${whole ? 'a whole number' : 'a number'} of at least ${min}, got ${JSON.stringify(value)}`,
+    );
     return null;
   }
 
@@ -99,12 +119,18 @@ class Reader {
   nodes(at: Fields, path: string, key: string): readonly GraphNode[] {
     const value = this.required(at, path, key);
     if (value === undefined) return [];
-    if (Array.isArray(value)) return value.map((item, i) => readNode(this, item as Json, `${childPath(path, key)}[${i}]`));
+    if (Array.isArray(value))
+      return value.map((item, i) => readNode(this, item as Json, `${childPath(path, key)}[${i}]`));
     this.wrong(childPath(path, key), 'an array of nodes', value);
     return [];
   }
 
-  map<T>(at: Fields, path: string, key: string, read: (value: Json, path: string) => T): ReadonlyMap<string, T> {
+  map<T>(
+    at: Fields,
+    path: string,
+    key: string,
+    read: (value: Json, path: string) => T,
+  ): ReadonlyMap<string, T> {
     const value = this.required(at, path, key);
     if (value === undefined) return new Map();
     const place = childPath(path, key);
@@ -124,7 +150,10 @@ class Reader {
     if (value === undefined) return { kind: 'Any' };
     const parsed = NType.safeParse(value);
     if (parsed.success) return parsed.data;
-    this.issue(childPath(path, key), `expected a type like {"kind":"Text"}, got ${JSON.stringify(value).slice(0, 80)}`);
+    this.issue(
+      childPath(path, key),
+      `expected a type like {"kind":"Text"}, got ${JSON.stringify(value).slice(0, 80)}`,
+    );
     return { kind: 'Any' };
   }
 }
@@ -201,7 +230,8 @@ function readNode(reader: Reader, value: Json, path: string): GraphNode {
     return STAND_IN;
   }
   const { op } = value;
-  if (typeof op === 'string' && Object.hasOwn(OPS, op)) return OPS[op as GraphNode['op']](reader, value, path);
+  if (typeof op === 'string' && Object.hasOwn(OPS, op))
+    return OPS[op as GraphNode['op']](reader, value, path);
   const names = Object.keys(OPS);
   const close = typeof op === 'string' ? nearest(op, names) : [];
   const what = op === undefined ? 'missing field `op`' : `unknown variant \`${String(op)}\` for \`op\``;
@@ -260,7 +290,8 @@ function readPolicy(reader: Reader, value: Json): Policy | null {
   const lists = Object.entries(value).filter(([, list]) => list !== null);
   for (const [key, words] of lists) {
     // A misspelled list would allow what it meant to forbid.
-    if (!known.includes(key)) reader.issue(childPath('policy', key), `unknown policy, expected ${known.join(', ')}`);
+    if (!known.includes(key))
+      reader.issue(childPath('policy', key), `unknown policy, expected ${known.join(', ')}`);
     else if (!Array.isArray(words) || words.some((word) => typeof word !== 'string')) {
       reader.wrong(childPath('policy', key), 'an array of strings', words);
     }
@@ -276,6 +307,7 @@ function readLease(reader: Reader, value: Json): LeaseSpec | null {
   }
   const ttl_ms = reader.integer(value, 'lease', 'ttl_ms', [MIN_TTL_MS, U32_MAX], DEFAULT_TTL_MS);
   const renew_ms = reader.integer(value, 'lease', 'renew_ms', [1, U32_MAX], Math.floor(ttl_ms / 3));
-  if (renew_ms >= ttl_ms) reader.issue('lease.renew_ms', `expected less than ttl_ms (${ttl_ms}), got ${renew_ms}`);
+  if (renew_ms >= ttl_ms)
+    reader.issue('lease.renew_ms', `expected less than ttl_ms (${ttl_ms}), got ${renew_ms}`);
   return { name: reader.text(value, 'lease', 'name'), ttl_ms, renew_ms };
 }

@@ -21,7 +21,11 @@ export function resolveReference(
   pinning: 'signature' | 'both' = 'signature',
 ): Resolved {
   const exact = stages.find(({ record }) => record.id === reference);
-  const found = exact ?? bySignature(stages, reference) ?? byPrefix(stages, reference, path) ?? byName(stages, reference, path);
+  const found =
+    exact ??
+    bySignature(stages, reference) ??
+    byPrefix(stages, reference, path) ??
+    byName(stages, reference, path);
   if (!found || found.record.lifecycle === 'Tombstone') throw unknown(stages, reference, path);
   return pinning === 'both' ? { entry: found, deprecated: [] } : successor(stages, found);
 }
@@ -47,18 +51,34 @@ function bySignature(stages: readonly CatalogStage[], reference: string): Catalo
   return first;
 }
 
-function byPrefix(stages: readonly CatalogStage[], reference: string, path: string | null): CatalogStage | undefined {
+function byPrefix(
+  stages: readonly CatalogStage[],
+  reference: string,
+  path: string | null,
+): CatalogStage | undefined {
   if (!/^[0-9a-fA-F]+$/u.test(reference)) return undefined;
-  return single(stages.filter(({ record }) => record.id.startsWith(reference.toLowerCase())), reference, path);
+  return single(
+    stages.filter(({ record }) => record.id.startsWith(reference.toLowerCase())),
+    reference,
+    path,
+  );
 }
 
-function byName(stages: readonly CatalogStage[], reference: string, path: string | null): CatalogStage | undefined {
+function byName(
+  stages: readonly CatalogStage[],
+  reference: string,
+  path: string | null,
+): CatalogStage | undefined {
   const named = stages.filter(({ record }) => record.name === reference);
   const live = active(named);
   return single(live.length > 0 ? live : named, reference, path);
 }
 
-function single(found: readonly CatalogStage[], reference: string, path: string | null): CatalogStage | undefined {
+function single(
+  found: readonly CatalogStage[],
+  reference: string,
+  path: string | null,
+): CatalogStage | undefined {
   if (found.length > 1) {
     const matches = found.map(({ record }) => `${record.name} ${record.id.slice(0, 16)}`);
     throw new GraphError('GRAPH_STAGE_AMBIGUOUS', { path, reference, matches });

@@ -19,14 +19,24 @@ const MAX_CACHED_INPUT = 16_384;
 const MAX_ISSUES = 5;
 
 /** Calls a stage on a merged input: schema, run, schema, with trace and cache. Throws StageError or the run's abort reason. */
-export async function callStage(entry: CatalogStage, path: string, input: Json, run: RunContext): Promise<Json> {
+export async function callStage(
+  entry: CatalogStage,
+  path: string,
+  input: Json,
+  run: RunContext,
+): Promise<Json> {
   const text = canonicalJson(input);
   const input_hash = sha256Hex(text);
   if (!isPure(entry)) return run.limit(() => attempt(entry, path, input, input_hash, run));
   const key = `${entry.record.id}:${input_hash}`;
   const known = run.memo.get(key);
   if (known) return cachedStep(entry, path, input_hash, run, await known);
-  const call = pureCall(entry, path, { input, input_hash, durable: text.length <= MAX_CACHED_INPUT && !holdsNow(input) }, run);
+  const call = pureCall(
+    entry,
+    path,
+    { input, input_hash, durable: text.length <= MAX_CACHED_INPUT && !holdsNow(input) },
+    run,
+  );
   run.memo.set(key, call);
   call.catch(() => run.memo.delete(key));
   return call;
@@ -34,7 +44,9 @@ export async function callStage(entry: CatalogStage, path: string, input: Json, 
 
 /** Only what both the id covers and the stage declares as pure is remembered. */
 function isPure(entry: CatalogStage): boolean {
-  return [entry.effects, entry.effective_effects].every((effects) => effects.some(({ effect }) => effect === 'Pure'));
+  return [entry.effects, entry.effective_effects].every((effects) =>
+    effects.some(({ effect }) => effect === 'Pure'),
+  );
 }
 
 interface PureInput {
@@ -67,7 +79,10 @@ function holdsNow(value: Json): boolean {
   return isObject(value) && Object.entries(value).some(([key, item]) => key === 'now' || holdsNow(item));
 }
 
-type StepFacts = Pick<StepFinished, 'status' | 'started_at' | 'duration_ms' | 'input_hash' | 'output_hash' | 'error'>;
+type StepFacts = Pick<
+  StepFinished,
+  'status' | 'started_at' | 'duration_ms' | 'input_hash' | 'output_hash' | 'error'
+>;
 
 function report(entry: CatalogStage, path: string, run: RunContext, facts: StepFacts): Promise<void> {
   const attempt = (run.attempts.get(path) ?? 0) + 1;
@@ -76,13 +91,32 @@ function report(entry: CatalogStage, path: string, run: RunContext, facts: StepF
   return run.step({ run_id: run.run_id, path, stage_id, stage_name, attempt, ...facts });
 }
 
-async function cachedStep(entry: CatalogStage, path: string, input_hash: string, run: RunContext, output: Json): Promise<Json> {
+async function cachedStep(
+  entry: CatalogStage,
+  path: string,
+  input_hash: string,
+  run: RunContext,
+  output: Json,
+): Promise<Json> {
   const started_at = run.clock.now();
-  await report(entry, path, run, { status: 'cached', started_at, duration_ms: 0, input_hash, output_hash: contentId(output), error: null });
+  await report(entry, path, run, {
+    status: 'cached',
+    started_at,
+    duration_ms: 0,
+    input_hash,
+    output_hash: contentId(output),
+    error: null,
+  });
   return output;
 }
 
-async function attempt(entry: CatalogStage, path: string, input: Json, input_hash: string, run: RunContext): Promise<Json> {
+async function attempt(
+  entry: CatalogStage,
+  path: string,
+  input: Json,
+  input_hash: string,
+  run: RunContext,
+): Promise<Json> {
   run.signal.throwIfAborted();
   const stage = entry.record.name;
   await run.observe?.({ kind: 'before', path, stage });
@@ -125,21 +159,34 @@ function parseInput(entry: CatalogStage, path: string, input: Json): unknown {
   if (first.success) return first.data;
   const second = schema.safeParse(fitAbsence(schema, input));
   if (second.success) return second.data;
-  throw new StageError('STAGE_INPUT_INVALID', { stage: entry.stage.name, path, issues: issuesOf(second.error) });
+  throw new StageError('STAGE_INPUT_INVALID', {
+    stage: entry.stage.name,
+    path,
+    issues: issuesOf(second.error),
+  });
 }
 
 function parseOutput(entry: CatalogStage, path: string, answer: unknown): Json {
   const stage = entry.stage.name;
   const parsed = entry.stage.output.safeParse(answer);
-  if (!parsed.success) throw new StageError('STAGE_OUTPUT_INVALID', { stage, path, issues: issuesOf(parsed.error) });
+  if (!parsed.success)
+    throw new StageError('STAGE_OUTPUT_INVALID', { stage, path, issues: issuesOf(parsed.error) });
   const output = toJson(parsed.data);
   if (output !== undefined) return output;
-  throw new StageError('STAGE_OUTPUT_INVALID', { stage, path, issues: ['the output holds something JSON cannot carry'] });
+  throw new StageError('STAGE_OUTPUT_INVALID', {
+    stage,
+    path,
+    issues: ['the output holds something JSON cannot carry'],
+  });
 }
 
 function issuesOf(error: z.ZodError): readonly string[] {
-  const issues = error.issues.map(({ path, message }) => (path.length === 0 ? message : `${path.map(String).join('.')}: ${message}`));
-  return issues.length <= MAX_ISSUES ? issues : [...issues.slice(0, MAX_ISSUES), `and ${issues.length - MAX_ISSUES} more`];
+  const issues = error.issues.map(({ path, message }) =>
+    path.length === 0 ? message : `${path.map(String).join('.')}: ${message}`,
+  );
+  return issues.length <= MAX_ISSUES
+    ? issues
+    : [...issues.slice(0, MAX_ISSUES), `and ${issues.length - MAX_ISSUES} more`];
 }
 
 /** What a stage threw, placed in the graph; its own code, hint and retryable are kept. */

@@ -7,7 +7,11 @@ type Members = { [name: string]: unknown };
  * The context of a stage: exactly the clients of the capabilities it names. Two capabilities that bring the same client
  * give one object with the members of both. Throws STAGE_CAPABILITY_MISSING.
  */
-export function contextOf(entry: CatalogStage, path: string, provided: Readonly<Record<string, object>>): object {
+export function contextOf(
+  entry: CatalogStage,
+  path: string,
+  provided: Readonly<Record<string, object>>,
+): object {
   const clients = new Map<string, unknown>();
   for (const capability of entry.stage.capabilities) {
     const brought = Object.hasOwn(provided, capability) ? provided[capability] : undefined;
@@ -29,11 +33,16 @@ function joined(a: unknown, b: unknown): unknown {
 /** Own and inherited members; methods stay bound to the client they came from. */
 function members(client: object): Members {
   const found: Members = {};
-  for (let at: object | null = client; at !== null && at !== Object.prototype; at = Object.getPrototypeOf(at) as object | null) {
+  for (
+    let at: object | null = client;
+    at !== null && at !== Object.prototype;
+    at = Object.getPrototypeOf(at) as object | null
+  ) {
     for (const name of Object.getOwnPropertyNames(at)) {
       if (name === 'constructor' || Object.hasOwn(found, name)) continue;
       const value = Reflect.get(client, name) as unknown;
-      found[name] = typeof value === 'function' ? (value as (...rest: unknown[]) => unknown).bind(client) : value;
+      found[name] =
+        typeof value === 'function' ? (value as (...rest: unknown[]) => unknown).bind(client) : value;
     }
   }
   return found;

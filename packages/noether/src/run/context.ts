@@ -1,5 +1,6 @@
 import type { LimitFunction } from 'p-limit';
 
+import type { StageNode } from '../graph/ast.ts';
 import type { Json, OutputCache, StepFinished } from '../ports.ts';
 import type { CatalogStage } from '../stage/catalog.ts';
 
@@ -15,8 +16,8 @@ export interface Moment {
 /** What the nodes of one run share. */
 export interface RunContext {
   readonly run_id: string;
-  /** Stage by node path, as the checker resolved it. */
-  readonly stageAt: (path: string) => CatalogStage;
+  /** The stage a node means, as the checker resolved it. */
+  readonly stageOf: (node: StageNode) => CatalogStage;
   /** Capability name → the clients it brings. */
   readonly capabilities: Readonly<Record<string, object>>;
   readonly clock: { now(): string };

@@ -18,7 +18,7 @@ export async function interpret(node: GraphNode, path: string, input: Json, run:
   run.signal.throwIfAborted();
   switch (node.op) {
     case 'Stage':
-      return callStage(run.stageAt(path), path, mergeConfig(input, node.config), run);
+      return callStage(run.stageOf(node), path, mergeConfig(input, node.config), run);
     case 'RemoteStage':
       return run.limit(() => callRemote(node, path, input, run));
     case 'Const':
@@ -32,7 +32,8 @@ export async function interpret(node: GraphNode, path: string, input: Json, run:
       return Object.fromEntries(outputs);
     }
     case 'Branch': {
-      const chosen = (await interpret(node.predicate, `${path}.predicate`, input, run)) === true ? 'if_true' : 'if_false';
+      const chosen =
+        (await interpret(node.predicate, `${path}.predicate`, input, run)) === true ? 'if_true' : 'if_false';
       return interpret(node[chosen], `${path}.${chosen}`, input, run);
     }
     case 'Fanout': {
@@ -41,7 +42,9 @@ export async function interpret(node: GraphNode, path: string, input: Json, run:
     }
     case 'Merge': {
       const outputs = await all(
-        node.sources.map((source, i) => interpret(source, `${path}.sources[${i}]`, sourceInput(input, i), run)),
+        node.sources.map((source, i) =>
+          interpret(source, `${path}.sources[${i}]`, sourceInput(input, i), run),
+        ),
       );
       const merged = Object.fromEntries(outputs.map((output, i) => [`source_${i}`, output]));
       return interpret(node.target, `${path}.target`, merged, run);
@@ -61,9 +64,15 @@ export async function interpret(node: GraphNode, path: string, input: Json, run:
   }
 }
 
-async function sequential(stages: readonly GraphNode[], path: string, input: Json, run: RunContext): Promise<Json> {
+async function sequential(
+  stages: readonly GraphNode[],
+  path: string,
+  input: Json,
+  run: RunContext,
+): Promise<Json> {
   let value = input;
-  for (const [i, stage] of stages.entries()) value = await interpret(stage, `${path}.stages[${i}]`, value, run);
+  for (const [i, stage] of stages.entries())
+    value = await interpret(stage, `${path}.stages[${i}]`, value, run);
   return value;
 }
 
@@ -110,7 +119,11 @@ async function retry(node: RetryNode, path: string, input: Json, run: RunContext
 async function mapItems(node: MapNode, path: string, input: Json, run: RunContext): Promise<Json> {
   const items = valueAt(input, node.over);
   if (!Array.isArray(items)) {
-    throw new GraphError('GRAPH_VALUE_INVALID', { path, expected: `a list at \`${node.over}\``, actual: jsonKind(items) });
+    throw new GraphError('GRAPH_VALUE_INVALID', {
+      path,
+      expected: `a list at \`${node.over}\``,
+      actual: jsonKind(items),
+    });
   }
   const limit = pLimit(node.concurrency);
   let failed = false;
@@ -133,7 +146,9 @@ async function collected(calls: readonly Promise<Json>[], run: RunContext): Prom
   run.signal.throwIfAborted();
   const results = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
   const errors = outcomes.flatMap((outcome, index) =>
-    outcome.status === 'rejected' ? [{ index, code: publicCode(outcome.reason), message: reasonOf(outcome.reason) }] : [],
+    outcome.status === 'rejected'
+      ? [{ index, code: publicCode(outcome.reason), message: reasonOf(outcome.reason) }]
+      : [],
   );
   return { results, errors };
 }
@@ -144,6 +159,9 @@ function reasonOf(error: unknown): string {
 
 function project(node: ProjectNode, input: Json): Json {
   return Object.fromEntries(
-    [...node.fields].map(([name, field]) => [name, 'path' in field ? valueAt(input, field.path) : field.value]),
+    [...node.fields].map(([name, field]) => [
+      name,
+      'path' in field ? valueAt(input, field.path) : field.value,
+    ]),
   );
 }

@@ -10,7 +10,12 @@ import { untilAborted } from './wait.ts';
 const REMOTE_TIMEOUT_MS = 30_000;
 
 /** Posts `{"input"}` to a remote stage and gives `data.output` of its reply. Throws STAGE_REMOTE_FAILED. */
-export async function callRemote(node: RemoteStageNode, path: string, input: Json, run: RunContext): Promise<Json> {
+export async function callRemote(
+  node: RemoteStageNode,
+  path: string,
+  input: Json,
+  run: RunContext,
+): Promise<Json> {
   const failed = (reason: string, retryable: boolean, cause?: unknown): StageError =>
     new StageError('STAGE_REMOTE_FAILED', { url: node.url, path, reason }, { retryable, cause });
   const signal = AbortSignal.any([run.signal, AbortSignal.timeout(REMOTE_TIMEOUT_MS)]);
@@ -35,12 +40,18 @@ export async function callRemote(node: RemoteStageNode, path: string, input: Jso
   const body = readJson(text);
   const retryable = status >= 500 || status === 429;
   if (!isObject(body)) throw failed(`status ${status}, and the answer is not a JSON object`, retryable);
-  if (body['ok'] === false) throw failed(errorText(body['error']) ?? `status ${status} without an error text`, retryable);
+  if (body['ok'] === false)
+    throw failed(errorText(body['error']) ?? `status ${status} without an error text`, retryable);
   const { data } = body;
-  if (!isObject(data) || !Object.hasOwn(data, 'output')) throw failed('response missing data.output field', retryable);
+  if (!isObject(data) || !Object.hasOwn(data, 'output'))
+    throw failed('response missing data.output field', retryable);
   const output = data['output'] ?? null;
   const wrong = valueMismatch(output, node.output);
-  if (wrong) throw failed(`output ${wrong.path === '' ? '' : `at ${wrong.path} `}is ${wrong.actual}, expected ${wrong.expected}`, false);
+  if (wrong)
+    throw failed(
+      `output ${wrong.path === '' ? '' : `at ${wrong.path} `}is ${wrong.actual}, expected ${wrong.expected}`,
+      false,
+    );
   return output;
 }
 

@@ -89,7 +89,9 @@ export function recordOf({ stage, archive, declared = {} }: StageSource): StageR
 }
 
 /** Hash of the facts of a record that its id does not cover. */
-export function recordHash(facts: Pick<StageRecord, 'capabilities' | 'cost' | 'description' | 'examples' | 'tags'>): string {
+export function recordHash(
+  facts: Pick<StageRecord, 'capabilities' | 'cost' | 'description' | 'examples' | 'tags'>,
+): string {
   const { capabilities, cost, description, examples, tags = [] } = facts;
   return contentId({ capabilities, cost, description, examples, tags });
 }

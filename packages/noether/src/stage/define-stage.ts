@@ -3,7 +3,13 @@ import type { z } from 'zod';
 import type { EffectList, StageContext } from './effects.ts';
 
 /** What a stage author writes. `I` and `O` are zod schemas; `N` the capabilities it asks for. */
-export interface StageDefinition<M, N extends keyof M, E extends EffectList, I extends z.ZodType, O extends z.ZodType> {
+export interface StageDefinition<
+  M,
+  N extends keyof M,
+  E extends EffectList,
+  I extends z.ZodType,
+  O extends z.ZodType,
+> {
   /** The name graphs refer to it by. */
   readonly name: string;
   /** One sentence, present tense. */
@@ -18,7 +24,11 @@ export interface StageDefinition<M, N extends keyof M, E extends EffectList, I e
   readonly examples: readonly { readonly input: z.input<I>; readonly output: z.output<O> }[];
   readonly tags?: readonly string[];
   /** Declared cost, for plans and budgets. */
-  readonly cost?: { readonly time_ms_p50?: number; readonly tokens_est?: number; readonly memory_mb?: number };
+  readonly cost?: {
+    readonly time_ms_p50?: number;
+    readonly tokens_est?: number;
+    readonly memory_mb?: number;
+  };
   /** Pure stages answer at once; others may answer later. `input` is what the schema made of the given value. */
   readonly run: (
     input: z.output<I>,
@@ -56,7 +66,9 @@ export function stageKit<M>(): <
   return (definition) => {
     const { name, effects, capabilities = [], examples } = definition;
     if (effects.some((effect) => effect === 'Pure') && capabilities.length > 0) {
-      throw new TypeError(`stage ${name} is Pure and asks for capabilities: ${capabilities.map(String).join(', ')}`);
+      throw new TypeError(
+        `stage ${name} is Pure and asks for capabilities: ${capabilities.map(String).join(', ')}`,
+      );
     }
     if (examples.length === 0) throw new TypeError(`stage ${name} has no example`);
     return Object.freeze({

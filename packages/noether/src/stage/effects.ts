@@ -17,7 +17,11 @@ export type Impure = Exclude<Effect, 'Pure'>;
 /** `["Pure"]` alone, or effects without `Pure`: a stage of ours is never both. */
 export type EffectList = readonly ['Pure'] | readonly [Impure, ...Impure[]];
 
-type UnionToIntersection<U> = (U extends unknown ? (u: U) => void : never) extends (i: infer I) => void ? I : never;
+type UnionToIntersection<U> = (U extends unknown ? (u: U) => void : never) extends (i: infer I) => void
+  ? I
+  : never;
 
 /** The context of a stage: exactly the clients of the capabilities it names; `{}` without any. */
-export type StageContext<M, N extends keyof M> = [N] extends [never] ? Readonly<Record<never, never>> : Readonly<UnionToIntersection<M[N]>>;
+export type StageContext<M, N extends keyof M> = [N] extends [never]
+  ? Readonly<Record<never, never>>
+  : Readonly<UnionToIntersection<M[N]>>;

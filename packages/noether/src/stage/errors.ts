@@ -11,7 +11,12 @@ export interface StageErrorDetails {
   /** The stage answered with something its output schema refuses. */
   STAGE_OUTPUT_INVALID: { readonly stage: string; readonly path: string; readonly issues: readonly string[] };
   /** The stage threw. `cause_code` is its own code, null for an error without one. */
-  STAGE_FAILED: { readonly stage: string; readonly path: string; readonly cause_code: string | null; readonly reason: string };
+  STAGE_FAILED: {
+    readonly stage: string;
+    readonly path: string;
+    readonly cause_code: string | null;
+    readonly reason: string;
+  };
   /** The runner has no client for a capability the stage names. */
   STAGE_CAPABILITY_MISSING: { readonly stage: string; readonly path: string; readonly capability: string };
   /** A remote stage could not be reached or did not answer as one. */
@@ -22,7 +27,8 @@ const message: Messages<StageErrorDetails> = {
   STAGE_TYPE_UNSUPPORTED: ({ stage, path, schema }) =>
     `stage ${stage}: ${path} is a schema of kind ${schema}, which has no type in graphs`,
   STAGE_NAME_TAKEN: ({ stage }) => `two stages are called ${stage}; a name belongs to one stage`,
-  STAGE_INPUT_INVALID: ({ stage, path, issues }) => `${path}: stage ${stage} refuses its input: ${issues.join('; ')}`,
+  STAGE_INPUT_INVALID: ({ stage, path, issues }) =>
+    `${path}: stage ${stage} refuses its input: ${issues.join('; ')}`,
   STAGE_OUTPUT_INVALID: ({ stage, path, issues }) =>
     `${path}: stage ${stage} gave an output its own schema refuses: ${issues.join('; ')}`,
   STAGE_FAILED: ({ stage, path, reason }) => `${path}: stage ${stage} failed: ${reason}`,
@@ -32,7 +38,10 @@ const message: Messages<StageErrorDetails> = {
 };
 
 /** A stage cannot be catalogued or called. */
-export class StageError<C extends keyof StageErrorDetails = keyof StageErrorDetails> extends CodedError<StageErrorDetails, C> {
+export class StageError<C extends keyof StageErrorDetails = keyof StageErrorDetails> extends CodedError<
+  StageErrorDetails,
+  C
+> {
   override readonly name = 'StageError';
 
   constructor(code: C, details: StageErrorDetails[C], options?: CodedErrorOptions) {

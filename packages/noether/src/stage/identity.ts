@@ -60,5 +60,7 @@ export function stageId(facts: SignatureFacts, implementation_hash: string): str
 
 /** Hash of a stage's source: SHA-256 over JCS of path → SHA-256 of its text. */
 export function implementationHash(archive: Readonly<Record<string, string>>): string {
-  return contentId(Object.fromEntries(Object.entries(archive).map(([path, text]) => [path, sha256Hex(text)])));
+  return contentId(
+    Object.fromEntries(Object.entries(archive).map(([path, text]) => [path, sha256Hex(text)])),
+  );
 }

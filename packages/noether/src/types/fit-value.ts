@@ -16,7 +16,9 @@ export function fitAbsence(schema: z.core.$ZodType, value: Json): Json {
       return Array.isArray(value) ? value.map((item) => fitAbsence(def.element, item as Json)) : value;
     case 'record':
       return isObject(value)
-        ? Object.fromEntries(Object.entries(value).map(([key, item]) => [key, fitAbsence(def.valueType, item)]))
+        ? Object.fromEntries(
+            Object.entries(value).map(([key, item]) => [key, fitAbsence(def.valueType, item)]),
+          )
         : value;
     case 'nullable':
     case 'optional':

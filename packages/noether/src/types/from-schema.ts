@@ -125,7 +125,9 @@ function objectType(def: z.core.$ZodObjectDef, at: Place): NType {
   if (entries.length === 0 && def.catchall && catchall !== 'never' && catchall !== 'unknown') {
     return { kind: 'Map', value: { key: TEXT, value: convert(def.catchall, deeper(at, '*')) } };
   }
-  return record(Object.fromEntries(entries.map(([name, schema]) => [name, convert(schema, deeper(at, name))])));
+  return record(
+    Object.fromEntries(entries.map(([name, schema]) => [name, convert(schema, deeper(at, name))])),
+  );
 }
 
 function tupleElement(def: z.core.$ZodTupleDef, at: Place): NType {

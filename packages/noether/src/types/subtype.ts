@@ -11,6 +11,8 @@ export interface SubtypeOptions {
   readonly onVariable?: (sub: NType, sup: NType) => string | null;
   /** The type of a field an open record does not list; undefined when it has none. Without it nothing is known. */
   readonly restField?: (rest: string, field: string) => NType | undefined;
+  /** Told that an open record met a record: its rest is what it does not list. */
+  readonly bindRest?: (rest: string, sub: NType) => string | null;
   /** Runs a check and takes back what it decided about variables when it fails. */
   readonly attempt?: (check: () => string | null) => string | null;
 }
@@ -19,7 +21,8 @@ export interface SubtypeOptions {
 export function mismatch(sub: NType, sup: NType, options: SubtypeOptions = {}): string | null {
   if (sub.kind === 'Var' || sup.kind === 'Var') return options.onVariable?.(sub, sup) ?? null;
   if (sub.kind === 'Any' || sup.kind === 'Any') return null;
-  const early = options.compat === true ? compatRefined(sub, sup, options) : refinedOrUnion(sub, sup, options);
+  const early =
+    options.compat === true ? compatRefined(sub, sup, options) : refinedOrUnion(sub, sup, options);
   return early === undefined ? structural(sub, sup, options) : early;
 }
 
@@ -59,7 +62,9 @@ function refinedOrUnion(sub: NType, sup: NType, options: SubtypeOptions): string
       return mismatch(base, sup.value.base, options);
     }
     if (sup.kind === 'Union') {
-      const fits = sup.value.some((variant) => variant.kind === 'Refined' && tried(sub, variant, options) === null);
+      const fits = sup.value.some(
+        (variant) => variant.kind === 'Refined' && tried(sub, variant, options) === null,
+      );
       if (fits) return null;
     }
     return mismatch(base, sup, options);
@@ -74,8 +79,10 @@ function tried(sub: NType, sup: NType, options: SubtypeOptions): string | null {
 }
 
 function structural(sub: NType, sup: NType, options: SubtypeOptions): string | null {
-  if (sub.kind === 'List' && sup.kind === 'List') return within('List element', mismatch(sub.value, sup.value, options));
-  if (sub.kind === 'Stream' && sup.kind === 'Stream') return within('Stream element', mismatch(sub.value, sup.value, options));
+  if (sub.kind === 'List' && sup.kind === 'List')
+    return within('List element', mismatch(sub.value, sup.value, options));
+  if (sub.kind === 'Stream' && sup.kind === 'Stream')
+    return within('Stream element', mismatch(sub.value, sup.value, options));
   if (sub.kind === 'Map' && sup.kind === 'Map') {
     return (
       within('map key type', mismatch(sub.value.key, sup.value.key, options)) ??
@@ -86,7 +93,9 @@ function structural(sub: NType, sup: NType, options: SubtypeOptions): string | n
   if (sub.kind === 'Union') return everyVariant(sub.value, sup, options);
   if (sup.kind === 'Union') {
     if (sup.value.some((variant) => tried(sub, variant, options) === null)) return null;
-    return onlyRecordReason(sub, sup.value, options) ?? `type ${show(sub)} is not covered by the expected union`;
+    return (
+      onlyRecordReason(sub, sup.value, options) ?? `type ${show(sub)} is not covered by the expected union`
+    );
   }
   return sub.kind === sup.kind && isPrimitive(sub) ? null : unexpected(sub, sup);
 }
@@ -119,7 +128,8 @@ export function fieldsOf(type: RecordType): Fields {
 function recordMismatch(sub: RecordType, sup: RecordType, options: SubtypeOptions): string | null {
   for (const [name, expected] of fieldEntries(fieldsOf(sup))) {
     const actual =
-      fieldType(fieldsOf(sub), name) ?? (sub.kind === 'RecordWith' ? options.restField?.(sub.value.rest, name) : undefined);
+      fieldType(fieldsOf(sub), name) ??
+      (sub.kind === 'RecordWith' ? options.restField?.(sub.value.rest, name) : undefined);
     if (actual === undefined) {
       if (!isNullable(expected)) return `missing required field \`${name}\``;
       continue;
@@ -127,7 +137,7 @@ function recordMismatch(sub: RecordType, sup: RecordType, options: SubtypeOption
     const reason = mismatch(actual, expected, options);
     if (reason !== null) return `field \`${name}\`: ${reason}`;
   }
-  return null;
+  return sup.kind === 'RecordWith' ? (options.bindRest?.(sup.value.rest, sub) ?? null) : null;
 }
 
 function isPrimitive(type: NType): boolean {

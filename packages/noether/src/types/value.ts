@@ -1,6 +1,18 @@
 import { canonicalJson } from '../canonical.ts';
 import type { Json } from '../ports.ts';
-import { type NType, type Refinement, BOOL, NULL, NUMBER, TEXT, fieldEntries, isNullable, list, oneOf, record } from './ntype.ts';
+import {
+  type NType,
+  type Refinement,
+  BOOL,
+  NULL,
+  NUMBER,
+  TEXT,
+  fieldEntries,
+  isNullable,
+  list,
+  oneOf,
+  record,
+} from './ntype.ts';
 import { show, showRefinement } from './show.ts';
 import { union } from './union.ts';
 
@@ -34,7 +46,9 @@ function valueType(value: Exclude<Json, null>): NType {
   if (typeof value === 'number') return NUMBER;
   if (typeof value === 'string') return TEXT;
   if (Array.isArray(value)) return list(value.length === 0 ? { kind: 'Any' } : union(value.map(literalType)));
-  return record(Object.fromEntries(Object.entries(value).map(([key, item]) => [key, literalType(item as Json)])));
+  return record(
+    Object.fromEntries(Object.entries(value).map(([key, item]) => [key, literalType(item as Json)])),
+  );
 }
 
 /** A type as messages show it: literals as their plain types, long displays cut. */
@@ -98,22 +112,34 @@ export function valueMismatch(value: Json, type: NType, path = ''): ValueProblem
       return isObject(value) ? null : wrong();
     case 'List':
     case 'Stream':
-      return Array.isArray(value) ? firstOf(value.map((item, i) => () => valueMismatch(item as Json, type.value, join(path, `[${i}]`)))) : wrong();
+      return Array.isArray(value)
+        ? firstOf(value.map((item, i) => () => valueMismatch(item as Json, type.value, join(path, `[${i}]`))))
+        : wrong();
     case 'Map':
       return isObject(value)
-        ? firstOf(Object.entries(value).map(([key, item]) => () => valueMismatch(item, type.value.value, join(path, key))))
+        ? firstOf(
+            Object.entries(value).map(
+              ([key, item]) =>
+                () =>
+                  valueMismatch(item, type.value.value, join(path, key)),
+            ),
+          )
         : wrong();
     case 'Record':
       return isObject(value) ? recordMismatch(value, type.value, path) : wrong();
     case 'RecordWith':
       return isObject(value) ? recordMismatch(value, type.value.fields, path) : wrong();
     case 'Union':
-      return unionMismatch(value, type.value, path) === null ? null : (unionMismatch(value, type.value, path) ?? wrong());
+      return unionMismatch(value, type.value, path) === null
+        ? null
+        : (unionMismatch(value, type.value, path) ?? wrong());
     case 'Refined': {
       const below = valueMismatch(value, type.value.base, path);
       if (below !== null) return below;
       const reason = refinementProblem(value, type.value.refinement);
-      return reason === null ? null : { path, expected: showRefinement(type.value.refinement), actual: describe(value) };
+      return reason === null
+        ? null
+        : { path, expected: showRefinement(type.value.refinement), actual: describe(value) };
     }
   }
 }
@@ -123,8 +149,10 @@ export function refinementProblem(value: Json, refinement: Refinement): string |
   switch (refinement.kind) {
     case 'Range': {
       if (typeof value !== 'number') return `Range requires a Number, got ${jsonKind(value)}`;
-      if (refinement.min !== undefined && value < refinement.min) return `value ${value} below minimum ${refinement.min}`;
-      if (refinement.max !== undefined && value > refinement.max) return `value ${value} above maximum ${refinement.max}`;
+      if (refinement.min !== undefined && value < refinement.min)
+        return `value ${value} below minimum ${refinement.min}`;
+      if (refinement.max !== undefined && value > refinement.max)
+        return `value ${value} above maximum ${refinement.max}`;
       return null;
     }
     case 'OneOf': {
@@ -141,7 +169,11 @@ export function refinementProblem(value: Json, refinement: Refinement): string |
   }
 }
 
-function recordMismatch(value: { readonly [key: string]: Json }, fields: { readonly [field: string]: NType }, path: string): ValueProblem | null {
+function recordMismatch(
+  value: { readonly [key: string]: Json },
+  fields: { readonly [field: string]: NType },
+  path: string,
+): ValueProblem | null {
   return firstOf(
     fieldEntries(fields).map(([name, type]) => () => {
       const at = join(path, name);
@@ -176,6 +208,9 @@ function join(path: string, step: string): string {
 /** A value in a few words; never long, never a nested secret. */
 function describe(value: Json): string {
   if (value === null || typeof value === 'boolean' || typeof value === 'number') return String(value);
-  if (typeof value === 'string') return value.length <= 40 ? `the string ${JSON.stringify(value)}` : `a string of ${value.length} characters`;
+  if (typeof value === 'string')
+    return value.length <= 40
+      ? `the string ${JSON.stringify(value)}`
+      : `a string of ${value.length} characters`;
   return Array.isArray(value) ? `an array of ${value.length}` : 'an object';
 }

@@ -1,0 +1,224 @@
+import type {
+  FanoutNode,
+  GraphNode,
+  LetNode,
+  MapNode,
+  MergeNode,
+  ParallelNode,
+  ProjectNode,
+  SequentialNode,
+} from '../graph/ast.ts';
+import { nearest } from '../graph/resolve.ts';
+import { childPath } from '../graph/walk.ts';
+import { pathSteps } from '../run/values.ts';
+import { ANY, BOOL, NULL, NUMBER, type NType, TEXT, list, record } from '../types/ntype.ts';
+import { fieldsOf, isRecord } from '../types/subtype.ts';
+import { union } from '../types/union.ts';
+import { literalType } from '../types/value.ts';
+import { inferStage } from './infer-stage.ts';
+import { scopeType } from './scope-type.ts';
+import type { Checking, Edge } from './state.ts';
+
+/** The output type of a node on an input type. Every problem is noted; a node with one gives what it declares. */
+export function infer(node: GraphNode, path: string, input: NType, edge: Edge, check: Checking): NType {
+  switch (node.op) {
+    case 'Stage':
+      return inferStage(node, path, input, edge, check);
+    case 'RemoteStage':
+      check.fit(path, input, node.input, edge);
+      check.edge(path, node.input, node.output);
+      return node.output;
+    case 'Const':
+      return literalType(node.value);
+    case 'Sequential':
+      return inferSequential(node, path, input, edge, check);
+    case 'Parallel':
+      return inferParallel(node, path, input, edge, check);
+    case 'Branch': {
+      const given = infer(node.predicate, `${path}.predicate`, input, edge, check);
+      const reason = check.solver.fits(given, BOOL);
+      if (reason !== null) {
+        const actual = check.show(given);
+        check.problem(
+          `${path}.predicate`,
+          'GRAPH_PREDICATE_NOT_BOOL',
+          `branch predicate must produce Bool, got ${actual}`,
+          {
+            kind: 'BranchPredicateNotBool',
+            expected: 'Bool',
+            actual,
+          },
+        );
+      }
+      const arms = (['if_true', 'if_false'] as const).map((arm) =>
+        infer(node[arm], `${path}.${arm}`, input, edge, check),
+      );
+      return union(arms);
+    }
+    case 'Fanout':
+      return inferFanout(node, path, input, edge, check);
+    case 'Merge':
+      return inferMerge(node, path, input, edge, check);
+    case 'Retry':
+      return infer(node.stage, `${path}.stage`, input, edge, check);
+    case 'Let':
+      return inferLet(node, path, input, edge, check);
+    case 'Map':
+      return inferMap(node, path, input, check);
+    case 'Project':
+      return inferProject(node, path, input, check);
+  }
+}
+
+function inferSequential(
+  node: SequentialNode,
+  path: string,
+  input: NType,
+  edge: Edge,
+  check: Checking,
+): NType {
+  if (node.stages.length === 0) check.empty(path, node.op);
+  let value = input;
+  for (const [i, stage] of node.stages.entries()) {
+    const arriving: Edge = i === 0 ? edge : { kind: 'sequential', index: i - 1 };
+    value = infer(stage, `${path}.stages[${i}]`, value, arriving, check);
+  }
+  return value;
+}
+
+function inferParallel(node: ParallelNode, path: string, input: NType, edge: Edge, check: Checking): NType {
+  if (node.branches.size === 0) check.empty(path, node.op);
+  const outputs: [string, NType][] = [];
+  for (const [name, branch] of node.branches) {
+    const at = childPath(`${path}.branches`, name);
+    const given = check.solver.fieldOf(input, name, false);
+    if (given !== undefined) outputs.push([name, infer(branch, at, given, edge, check)]);
+    else if (check.isOpen(input))
+      outputs.push([name, inferOpenBranch(branch, at, { input, name, edge }, check)]);
+    else outputs.push([name, infer(branch, at, input, edge, check)]);
+  }
+  return record(Object.fromEntries(outputs));
+}
+
+/**
+ * A branch over an input not known yet: it gets a field of its name only if it needs something that is no record,
+ * else the whole input.
+ */
+function inferOpenBranch(
+  branch: GraphNode,
+  path: string,
+  given: { readonly input: NType; readonly name: string; readonly edge: Edge },
+  check: Checking,
+): NType {
+  const needed = check.solver.fresh();
+  const output = infer(branch, path, needed, given.edge, check);
+  const shape = check.solver.resolve(needed);
+  const whole =
+    shape.kind === 'Any' || isRecord(shape) || (shape.kind === 'Union' && shape.value.some(isRecord));
+  const source = whole ? given.input : (check.solver.fieldOf(given.input, given.name) ?? given.input);
+  if (whole) check.tookWhole({ path, input: given.input, name: given.name });
+  check.fit(path, source, needed, given.edge);
+  return output;
+}
+
+function inferFanout(node: FanoutNode, path: string, input: NType, edge: Edge, check: Checking): NType {
+  if (node.targets.length === 0) check.empty(path, node.op);
+  const source = infer(node.source, `${path}.source`, input, edge, check);
+  const outputs = node.targets.map((target, index) =>
+    infer(target, `${path}.targets[${index}]`, source, { kind: 'fanout', index }, check),
+  );
+  return list(outputs.length === 0 ? ANY : union(outputs));
+}
+
+function inferMerge(node: MergeNode, path: string, input: NType, edge: Edge, check: Checking): NType {
+  if (node.sources.length === 0) check.empty(path, node.op);
+  const outputs = node.sources.map((source, i) => {
+    const name = `source_${i}`;
+    const whole = !check.mayBeObject(input);
+    const given = whole ? input : (check.solver.fieldOf(input, name) ?? NULL);
+    return [name, infer(source, `${path}.sources[${i}]`, given, edge, check)] as const;
+  });
+  return infer(
+    node.target,
+    `${path}.target`,
+    record(Object.fromEntries(outputs)),
+    { kind: 'merge', index: 0 },
+    check,
+  );
+}
+
+function inferLet(node: LetNode, path: string, input: NType, edge: Edge, check: Checking): NType {
+  if (node.bindings.size === 0) check.empty(path, node.op);
+  const outputs = [...node.bindings].map(
+    ([name, binding]) =>
+      [name, infer(binding, childPath(`${path}.bindings`, name), input, edge, check)] as const,
+  );
+  return infer(
+    node.body,
+    `${path}.body`,
+    scopeType(input, Object.fromEntries(outputs), check),
+    { kind: 'let', index: 0 },
+    check,
+  );
+}
+
+const ITEM_ERROR: NType = record({ index: NUMBER, code: TEXT, message: TEXT });
+
+function inferMap(node: MapNode, path: string, input: NType, check: Checking): NType {
+  const element = check.solver.fresh();
+  const items = typeAt(node.over, `${path}.over`, input, check);
+  const reason = items && check.solver.fits(items, list(element));
+  if (items && reason !== null) {
+    const actual = check.show(items);
+    check.problem(
+      `${path}.over`,
+      'GRAPH_NOT_A_LIST',
+      `\`${node.over}\` is ${actual}, expected a List: ${reason}`,
+      {
+        expected: 'List<Any>',
+        actual,
+      },
+    );
+  }
+  const inner = scopeType(input, { [node.as]: element }, check);
+  const output = infer(node.stage, `${path}.stage`, inner, { kind: 'let', index: 0 }, check);
+  return node.on_error === 'fail'
+    ? list(output)
+    : record({ results: list(output), errors: list(ITEM_ERROR) });
+}
+
+function inferProject(node: ProjectNode, path: string, input: NType, check: Checking): NType {
+  const fields = [...node.fields].map(([name, field]) => {
+    if ('value' in field) return [name, literalType(field.value)] as const;
+    return [name, typeAt(field.path, childPath(`${path}.fields`, name), input, check) ?? ANY] as const;
+  });
+  return record(Object.fromEntries(fields));
+}
+
+/** The type at a dotted path; a problem and undefined where the input cannot have the field. */
+function typeAt(dotted: string, path: string, input: NType, check: Checking): NType | undefined {
+  let at = input;
+  for (const [i, step] of pathSteps(dotted).entries()) {
+    const field = check.solver.fieldOf(at, step);
+    if (field === undefined) {
+      const known = check.solver.resolve(at);
+      const [close = null] = isRecord(known) ? nearest(step, Object.keys(fieldsOf(known))) : [];
+      const place = i === 0 ? 'the input' : `\`${pathSteps(dotted).slice(0, i).join('.')}\``;
+      const hint = close === null ? '' : `; did you mean \`${close}\`?`;
+      const actual = check.show(at);
+      check.problem(
+        path,
+        'GRAPH_FIELD_MISSING',
+        `${place} has no field \`${step}\`: it is ${actual}${hint}`,
+        {
+          expected: `a field \`${step}\``,
+          actual,
+          nearest: close,
+        },
+      );
+      return undefined;
+    }
+    at = field;
+  }
+  return at;
+}

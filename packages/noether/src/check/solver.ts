@@ -1,0 +1,327 @@
+import { ANY, type Fields, NULL, type NType, fieldType, list, record } from '../types/ntype.ts';
+import { type SubtypeOptions, fieldsOf, isRecord, mismatch } from '../types/subtype.ts';
+import { union } from '../types/union.ts';
+import { display } from '../types/value.ts';
+
+/** What is known of a type variable: the type that flowed in, or else what its uses need it to be. */
+interface Bounds {
+  readonly lower?: NType;
+  readonly upper?: NType;
+}
+
+/** Deepest nesting of variables followed; a graph never comes near. */
+const MAX_DEPTH = 64;
+
+/**
+ * Subtyping with variables. Stages' own variables take the type that flows into them; the graph's input starts as a
+ * variable that collects what its uses need, field by field.
+ */
+export class Solver {
+  #bounds = new Map<string, Bounds>();
+  #count = 0;
+  readonly #options: SubtypeOptions = {
+    onVariable: (sub, sup) => this.#onVariable(sub, sup),
+    restField: (rest, field) => this.fieldOf({ kind: 'Var', value: rest }, field),
+    bindRest: (rest, sub) => this.#flowInto(rest, sub),
+    attempt: (check) => this.#attempt(check),
+  };
+
+  /** A variable nothing is known of. */
+  fresh(lower?: NType): NType & { kind: 'Var' } {
+    this.#count += 1;
+    const name = `_${this.#count}`;
+    if (lower) this.#bounds.set(name, { lower });
+    return { kind: 'Var', value: name };
+  }
+
+  /** Why `sub` does not fit `sup`; null when it does. Remembers what it needed of variables. */
+  fits(sub: NType, sup: NType): string | null {
+    return this.#attempt(() => mismatch(sub, sup, this.#options));
+  }
+
+  /** The type a variable stands for so far; other types as they are. */
+  shallow(type: NType): NType {
+    let at = type;
+    for (let depth = 0; at.kind === 'Var' && depth < MAX_DEPTH; depth += 1) {
+      const { lower } = this.#bounds.get(at.value) ?? {};
+      if (!lower) return at;
+      at = lower;
+    }
+    return at;
+  }
+
+  /** The type of a field; undefined when the type has none. A free variable is a record that has it, from now on. */
+  fieldOf(type: NType, name: string, create = true): NType | undefined {
+    const at = this.shallow(type);
+    switch (at.kind) {
+      case 'Any':
+        return ANY;
+      case 'Record':
+        return fieldType(at.value, name);
+      case 'RecordWith':
+        return (
+          fieldType(at.value.fields, name) ??
+          this.fieldOf({ kind: 'Var', value: at.value.rest }, name, create)
+        );
+      case 'Map':
+        return union([NULL, at.value.value]);
+      case 'Refined':
+        return this.fieldOf(at.value.base, name, create);
+      case 'Union':
+        return this.#fieldOfUnion(at.value, name);
+      case 'Var':
+        return this.#fieldOfFree(at.value, name, create);
+      case 'Bool':
+      case 'Bytes':
+      case 'List':
+      case 'Null':
+      case 'Number':
+      case 'Stream':
+      case 'Text':
+      case 'VNode':
+        return undefined;
+    }
+  }
+
+  /** The type with variables replaced by what is known of them; Any where nothing is. */
+  resolve(type: NType, depth = 0): NType {
+    if (depth > MAX_DEPTH) return ANY;
+    const inner = (nested: NType): NType => this.resolve(nested, depth + 1);
+    switch (type.kind) {
+      case 'Var': {
+        const { lower, upper } = this.#bounds.get(type.value) ?? {};
+        const known = lower ?? upper;
+        return known ? inner(known) : ANY;
+      }
+      case 'List':
+      case 'Stream':
+        return { kind: type.kind, value: inner(type.value) };
+      case 'Map':
+        return { kind: 'Map', value: { key: inner(type.value.key), value: inner(type.value.value) } };
+      case 'Record':
+        return record(mapFields(type.value, inner));
+      case 'RecordWith': {
+        const rest = inner({ kind: 'Var', value: type.value.rest });
+        const fields = mapFields(type.value.fields, inner);
+        if (isRecord(rest)) return record({ ...fieldsOf(rest), ...fields });
+        return rest.kind === 'Any' ? { kind: 'RecordWith', value: { fields, rest: 'rest' } } : record(fields);
+      }
+      case 'Union':
+        return union(type.value.map(inner));
+      case 'Refined':
+        return {
+          kind: 'Refined',
+          value: { base: inner(type.value.base), refinement: type.value.refinement },
+        };
+      case 'Any':
+      case 'Bool':
+      case 'Bytes':
+      case 'Null':
+      case 'Number':
+      case 'Text':
+      case 'VNode':
+        return type;
+    }
+  }
+
+  /** The type with its own variables renamed, so that two nodes of one stage do not share them. */
+  instantiate(types: readonly NType[]): readonly NType[] {
+    const names = new Map<string, string>();
+    const rename = (name: string): string => {
+      const known = names.get(name) ?? this.fresh().value;
+      names.set(name, known);
+      return known;
+    };
+    return types.map((type) => renamed(type, rename));
+  }
+
+  #attempt(check: () => string | null): string | null {
+    const before = new Map(this.#bounds);
+    const reason = check();
+    if (reason !== null) this.#bounds = before;
+    return reason;
+  }
+
+  #fieldOfUnion(variants: readonly NType[], name: string): NType | undefined {
+    const found = variants.map((variant) => this.fieldOf(variant, name, false));
+    const known = found.filter((type) => type !== undefined);
+    if (known.length === 0) return undefined;
+    return known.length === found.length ? union(known) : union([NULL, ...known]);
+  }
+
+  #fieldOfFree(variable: string, name: string, create: boolean): NType | undefined {
+    const { upper } = this.#bounds.get(variable) ?? {};
+    if (upper && upper.kind !== 'Record') return this.fieldOf(upper, name, create);
+    const known = upper && fieldType(upper.value, name);
+    if (known || !create) return known;
+    const field = this.fresh();
+    this.#bounds.set(variable, { upper: record({ ...upper?.value, [name]: field }) });
+    return field;
+  }
+
+  #onVariable(sub: NType, sup: NType): string | null {
+    if (sub.kind === 'Var' && sup.kind === 'Var' && sub.value === sup.value) return null;
+    const known = this.shallow(sub);
+    if (known.kind !== 'Var' && sub.kind === 'Var') return mismatch(known, sup, this.#options);
+    if (sup.kind === 'Var') return this.#flowInto(sup.value, known);
+    return known.kind === 'Var' && sup.kind !== 'Any' ? this.#need(known.value, sup) : null;
+  }
+
+  #flowInto(variable: string, sub: NType): string | null {
+    const { lower, upper } = this.#bounds.get(variable) ?? {};
+    if (sub.kind === 'Any' && !lower) return null;
+    if (this.#mentions(sub, variable, 0)) return null;
+    if (!lower) this.#bounds.set(variable, { lower: sub, ...(upper && { upper }) });
+    else if (this.fits(sub, lower) !== null)
+      this.#bounds.set(variable, { lower: union([lower, sub]), ...(upper && { upper }) });
+    return upper ? mismatch(sub, upper, this.#options) : null;
+  }
+
+  #mentions(type: NType, variable: string, depth: number): boolean {
+    if (depth > MAX_DEPTH) return true;
+    const inner = (nested: NType): boolean => this.#mentions(nested, variable, depth + 1);
+    switch (type.kind) {
+      case 'Var': {
+        const { lower } = this.#bounds.get(type.value) ?? {};
+        return type.value === variable || (lower !== undefined && inner(lower));
+      }
+      case 'List':
+      case 'Stream':
+        return inner(type.value);
+      case 'Map':
+        return inner(type.value.key) || inner(type.value.value);
+      case 'Record':
+        return Object.values(type.value).some(inner);
+      case 'RecordWith':
+        return Object.values(type.value.fields).some(inner) || inner({ kind: 'Var', value: type.value.rest });
+      case 'Union':
+        return type.value.some(inner);
+      case 'Refined':
+        return inner(type.value.base);
+      case 'Any':
+      case 'Bool':
+      case 'Bytes':
+      case 'Null':
+      case 'Number':
+      case 'Text':
+      case 'VNode':
+        return false;
+    }
+  }
+
+  /** A use needs the free variable to be `sup`, on top of what other uses need. */
+  #need(variable: string, sup: NType): string | null {
+    const { upper } = this.#bounds.get(variable) ?? {};
+    const met = upper ? this.#meet(upper, sup) : this.#open(sup);
+    if (met === null)
+      return `needed as ${display(sup)} here and as ${display(this.resolve(upper ?? ANY))} elsewhere`;
+    this.#bounds.set(variable, { upper: met });
+    if (sup.kind === 'RecordWith') return this.#flowInto(sup.value.rest, { kind: 'Var', value: variable });
+    return null;
+  }
+
+  /** A needed record, each field of it a variable that later uses may narrow. */
+  #open(type: NType): NType {
+    if (!isRecord(type)) return type;
+    return record(
+      mapFields(fieldsOf(type), (needed) => {
+        if (needed.kind === 'Var') return needed;
+        const field = this.fresh();
+        if (needed.kind !== 'Any') this.#need(field.value, needed);
+        return field;
+      }),
+    );
+  }
+
+  /** The widest type that is both; null when there is none. */
+  #meet(a: NType, b: NType): NType | null {
+    if (a.kind === 'Any') return this.#open(b);
+    if (b.kind === 'Any') return a;
+    if (a.kind === 'Var' || b.kind === 'Var') return this.fits(a, b) === null ? a : null;
+    if (isRecord(a) && isRecord(b)) return this.#meetRecords(fieldsOf(a), fieldsOf(b));
+    if (a.kind === 'Union' || b.kind === 'Union') return this.#meetUnions(a, b);
+    if (a.kind === 'List' && b.kind === 'List') {
+      const element = this.#meet(a.value, b.value);
+      return element && list(element);
+    }
+    if (a.kind === 'Map' && b.kind === 'Map') {
+      const value = this.#meet(a.value.value, b.value.value);
+      return value && { kind: 'Map', value: { key: a.value.key, value } };
+    }
+    if (this.fits(a, b) === null) return a;
+    return this.fits(b, a) === null ? b : null;
+  }
+
+  #meetRecords(a: Fields, b: Fields): NType | null {
+    const fields: { [name: string]: NType } = { ...a };
+    for (const [name, needed] of Object.entries(b)) {
+      const known = fieldType(a, name);
+      const opened = this.#open(record({ [name]: needed }));
+      const met = known
+        ? this.#meet(known, needed)
+        : isRecord(opened)
+          ? (fieldType(fieldsOf(opened), name) ?? null)
+          : null;
+      if (met === null) return null;
+      Object.defineProperty(fields, name, {
+        value: met,
+        enumerable: true,
+        writable: true,
+        configurable: true,
+      });
+    }
+    return record(fields);
+  }
+
+  #meetUnions(a: NType, b: NType): NType | null {
+    const left = a.kind === 'Union' ? a.value : [a];
+    const right = b.kind === 'Union' ? b.value : [b];
+    const met = left.flatMap((x) =>
+      right.flatMap((y) => {
+        let found: NType | null = null;
+        this.#attempt(() => {
+          found = this.#meet(x, y);
+          return found === null ? 'none' : null;
+        });
+        return found === null ? [] : [found as NType];
+      }),
+    );
+    return met.length === 0 ? null : union(met);
+  }
+}
+
+function mapFields(fields: Fields, change: (type: NType) => NType): Fields {
+  return Object.fromEntries(Object.entries(fields).map(([name, type]) => [name, change(type)]));
+}
+
+function renamed(type: NType, rename: (name: string) => string): NType {
+  const inner = (nested: NType): NType => renamed(nested, rename);
+  switch (type.kind) {
+    case 'Var':
+      return { kind: 'Var', value: rename(type.value) };
+    case 'List':
+    case 'Stream':
+      return { kind: type.kind, value: inner(type.value) };
+    case 'Map':
+      return { kind: 'Map', value: { key: inner(type.value.key), value: inner(type.value.value) } };
+    case 'Record':
+      return record(mapFields(type.value, inner));
+    case 'RecordWith':
+      return {
+        kind: 'RecordWith',
+        value: { fields: mapFields(type.value.fields, inner), rest: rename(type.value.rest) },
+      };
+    case 'Union':
+      return { kind: 'Union', value: type.value.map(inner) };
+    case 'Refined':
+      return { kind: 'Refined', value: { base: inner(type.value.base), refinement: type.value.refinement } };
+    case 'Any':
+    case 'Bool':
+    case 'Bytes':
+    case 'Null':
+    case 'Number':
+    case 'Text':
+    case 'VNode':
+      return type;
+  }
+}

@@ -1,0 +1,166 @@
+import type { StageNode } from '../graph/ast.ts';
+import { nearest } from '../graph/resolve.ts';
+import type { Catalog, CatalogStage } from '../stage/catalog.ts';
+import { type NType, fieldType, isNullable } from '../types/ntype.ts';
+import { fieldsOf, isRecord } from '../types/subtype.ts';
+import { display } from '../types/value.ts';
+import type { CheckEdge, CheckProblem, ProblemCode } from './problem.ts';
+import { Solver } from './solver.ts';
+
+/** Where a node's input comes from, for the words of an error. */
+export interface Edge {
+  readonly kind: 'input' | 'sequential' | 'fanout' | 'merge' | 'let';
+  /** Position of the producer in a Sequential, or of the target in a Fanout. */
+  readonly index: number;
+}
+
+/** A branch that was given the whole of an input not known yet. */
+interface WholeBranch {
+  readonly path: string;
+  readonly input: NType;
+  readonly name: string;
+}
+
+type Facts = Partial<Pick<CheckProblem, 'kind' | 'expected' | 'actual' | 'nearest'>>;
+
+/** What one check collects. */
+export class Checking {
+  readonly solver = new Solver();
+  readonly problems: CheckProblem[] = [];
+  readonly warnings: string[] = [];
+  readonly stages = new Map<StageNode, CatalogStage>();
+  readonly catalog: Catalog;
+  readonly #edges: { readonly path: string; readonly from: NType; readonly to: NType }[] = [];
+  readonly #whole: WholeBranch[] = [];
+
+  constructor(catalog: Catalog) {
+    this.catalog = catalog;
+  }
+
+  problem(path: string, code: ProblemCode, message: string, facts: Facts = {}): void {
+    this.problems.push({
+      path,
+      code,
+      message,
+      kind: code,
+      expected: null,
+      actual: null,
+      nearest: null,
+      ...facts,
+    });
+  }
+
+  warn(path: string, message: string): void {
+    this.warnings.push(`${path}: ${message}`);
+  }
+
+  empty(path: string, op: string): void {
+    this.problem(path, 'GRAPH_EMPTY_NODE', `empty ${op} node`, { kind: 'EmptyNode' });
+  }
+
+  edge(path: string, from: NType, to: NType): void {
+    this.#edges.push({ path, from, to });
+  }
+
+  edges(): readonly CheckEdge[] {
+    return this.#edges.map(({ path, from, to }) => ({ path, from: this.show(from), to: this.show(to) }));
+  }
+
+  /** A type as people read it, with what is known of its variables. */
+  show(type: NType): string {
+    return display(this.solver.resolve(type));
+  }
+
+  /** Notes a problem when what arrives does not fit what the node takes. */
+  fit(path: string, given: NType, taken: NType, edge: Edge): void {
+    const before = this.solver.resolve(given);
+    const reason = this.solver.fits(given, taken);
+    if (reason === null) return;
+    const actual = display(before);
+    const expected = this.show(taken);
+    const close = nearestMissing(before, this.solver.resolve(taken));
+    const hint = close === null ? '' : `; did you mean \`${close}\`?`;
+    const { kind, words } = wordsOf(edge);
+    this.problem(path, 'GRAPH_TYPE_MISMATCH', `${words(actual, expected)}: ${short(reason)}${hint}`, {
+      kind,
+      expected,
+      actual,
+      nearest: close,
+    });
+  }
+
+  /** Whether fields of the type may still be found: it is, or rests on, a variable nothing flowed into. */
+  isOpen(type: NType): boolean {
+    const at = this.solver.shallow(type);
+    if (at.kind === 'RecordWith') return this.isOpen({ kind: 'Var', value: at.value.rest });
+    return at.kind === 'Var';
+  }
+
+  /** Whether a value of the type may be an object at run time. */
+  mayBeObject(type: NType): boolean {
+    const at = this.solver.shallow(type);
+    if (at.kind === 'Union') return at.value.some((variant) => this.mayBeObject(variant));
+    if (at.kind === 'Refined') return this.mayBeObject(at.value.base);
+    return isRecord(at) || at.kind === 'Map' || at.kind === 'Var' || at.kind === 'Any' || at.kind === 'VNode';
+  }
+
+  tookWhole(branch: WholeBranch): void {
+    this.#whole.push(branch);
+  }
+
+  /** Branches that took the whole input although it turned out to have a field of their name. */
+  reportAmbiguousBranches(): void {
+    for (const { path, input, name } of this.#whole) {
+      const known = this.solver.resolve(input);
+      if (!isRecord(known) || fieldType(fieldsOf(known), name) === undefined) continue;
+      const message = `branch \`${name}\` would get the input's field \`${name}\`, but needs the whole input; rename the branch`;
+      this.problem(path, 'GRAPH_BRANCH_AMBIGUOUS', message);
+    }
+  }
+}
+
+/** A reason of readable length. */
+function short(reason: string): string {
+  return reason.length > 600 ? `${reason.slice(0, 600)}…` : reason;
+}
+
+/** The given field closest to the first one that is missing. */
+function nearestMissing(given: NType, taken: NType): string | null {
+  if (!isRecord(given) || !isRecord(taken)) return null;
+  const names = Object.keys(fieldsOf(given));
+  const missing = Object.entries(fieldsOf(taken)).find(
+    ([name, type]) => !names.includes(name) && !isNullable(type),
+  );
+  return (missing && nearest(missing[0], names)[0]) ?? null;
+}
+
+type Words = (actual: string, expected: string) => string;
+
+function wordsOf(edge: Edge): { readonly kind: string; readonly words: Words } {
+  switch (edge.kind) {
+    case 'fanout':
+      return {
+        kind: 'FanoutInputMismatch',
+        words: (actual, expected) =>
+          `fanout target ${edge.index}: source output ${actual} is not subtype of target input ${expected}`,
+      };
+    case 'merge':
+      return {
+        kind: 'MergeOutputMismatch',
+        words: (actual, expected) =>
+          `merge: merged type ${actual} is not subtype of target input ${expected}`,
+      };
+    case 'sequential':
+      return {
+        kind: 'SequentialTypeMismatch',
+        words: (actual, expected) =>
+          `type mismatch at position ${edge.index}: output ${actual} is not subtype of input ${expected}`,
+      };
+    case 'let':
+    case 'input':
+      return {
+        kind: 'SequentialTypeMismatch',
+        words: (actual, expected) => `type mismatch: ${actual} is not subtype of input ${expected}`,
+      };
+  }
+}
