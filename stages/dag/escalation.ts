@@ -33,17 +33,11 @@ export function release(draft: Draft, task: Task): Partial<Task> {
 
 function escalationMessage(task: Task, reason: string): string {
   return [
-    `**Task** \`${task.id}\`: ${task.title}`,
-    `**Agent**: ${task.agent_id}`,
-    `**Attempts**: ${task.attempt}, review cycles: ${task.review_cycles}`,
-    '',
     reason,
     '',
-    'Answer with one of these words on a line of its own:',
-    '- `resolved`: the cause is gone, go on',
-    '- `assign-human`: a person does the task',
-    '- `break-down`: the task is too big and is to be split',
-    '- `caloron:take-over`: I take it from here',
+    `Task \`${task.id}\` (${task.title}), agent \`${task.agent_id}\`: ${task.attempt} attempts, ${task.review_cycles} review cycles.`,
+    '',
+    'Answer with one word on the first line of a comment: `resolved` when it can go on, `assign-human` or `caloron:take-over` when a person does it, `break-down` when it has to be split.',
   ].join('\n');
 }
 

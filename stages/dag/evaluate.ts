@@ -4,8 +4,8 @@ import { z } from 'zod';
 import { defineStage } from '../kit.ts';
 import { closeDraft, openDraft, tasksInOrder } from './draft.ts';
 import type { Draft } from './draft.ts';
-import { exampleState } from './example.ts';
-import { reviewTask } from './review.ts';
+import { exampleInput, exampleOutput } from './example.ts';
+import { judge, proceed } from './review.ts';
 import { skipDelivered, startAuthors, takenAgents, unblockPending } from './start.ts';
 import { moveSprint, stuckTasks } from './stuck.ts';
 import { applyEvent } from './transitions.ts';
@@ -24,13 +24,10 @@ function advance(draft: Draft, events: readonly Event[]): void {
   for (const event of again) applyEvent(draft, event);
   unblockPending(draft);
   skipDelivered(draft);
-  for (const task of tasksInOrder(draft)) {
-    // First the verdicts, which free and bind agents, then who is started.
-    if (task.status === 'InReview') reviewTask(draft, task, new Set(draft.sprint.required_approvals > 0 && task.reviewer_id !== null ? [task.reviewer_id] : []));
-  }
+  for (const task of tasksInOrder(draft)) judge(draft, task);
   const taken = takenAgents(draft);
   startAuthors(draft, taken);
-  for (const task of tasksInOrder(draft)) if (task.status === 'InReview') reviewTask(draft, task, taken);
+  for (const task of tasksInOrder(draft)) proceed(draft, task, taken);
 }
 
 /** Advances the DAG by what happened. The heart of the tick: pure, and the same events give the same actions. */
@@ -56,7 +53,7 @@ export const dagEvaluate = defineStage({
     stuck: z.record(Id, z.string()),
     announce: z.array(Announced),
   }),
-  examples: [],
+  examples: [{ input: exampleInput, output: exampleOutput }],
   run: ({ state, events, log_events, now, busy }) => {
     if (state.status === 'completed' || state.status === 'cancelled') return { state, actions: [], stuck: {}, announce: [] };
     const draft = openDraft(state, now, busy ?? []);

@@ -37,9 +37,7 @@ export function onSucceeded(draft: Draft, event: Succeeded): void {
 }
 
 function onSprintClosed(draft: Draft, action: Action): void {
-  if (action.sprint_id !== draft.sprint.sprint_id || draft.status === 'completed') return;
-  draft.status = 'completed';
-  draft.announce.push({ kind: 'sprint.completed', payload: { sprint_id: draft.sprint.sprint_id, repo: draft.sprint.repo } });
+  if (action.sprint_id === draft.sprint.sprint_id) draft.status = 'completed';
 }
 
 /** An issue that exists binds to its task; a task that was blocked for want of one goes on. */
@@ -83,22 +81,24 @@ function onReviewerSpawned(draft: Draft, task: Task, action: Spawn, process_id: 
   update(draft, task, { reviewer_run: { process_id, over: false } });
 }
 
-function onRestarted(draft: Draft, task: Task, action: ActionOf<'supervisor'>, { result, created_at }: Succeeded): void {
+/** The process was stopped, or there was none: the task is started again where it stands. */
+function onRestarted(draft: Draft, task: Task, action: ActionOf<'supervisor'>, { result }: Succeeded): void {
   if (task.status !== 'InProgress' || task.process_id === null) return;
-  if (result.process_id !== undefined) {
-    update(draft, task, { process_id: result.process_id, attempt: task.attempt + 1, last_progress_at: created_at });
-    return;
-  }
-  const reason = task.status_reason ?? `${action.action}ed: ${action.reason}`;
-  update(draft, task, { process_id: null, status_reason: reason });
+  if (result.process_id !== undefined && result.process_id !== task.process_id) return;
+  update(draft, task, { process_id: null, status_reason: task.status_reason ?? `${action.action}: ${action.reason}` });
 }
 
 /** What an intended effect failed of. Failures that will be tried again change nothing. */
 export function onFailed(draft: Draft, event: Failed): void {
   const { action, error } = event;
   if (!event.final) return;
-  // Every task is done then; a sprint that cannot be tidied up is still over.
-  if (action.type === 'close_sprint') return onSprintClosed(draft, action);
+  if (action.type === 'close_sprint') {
+    // Every task is done then; a sprint that cannot be tidied up is still over, and nobody else says so.
+    onSprintClosed(draft, action);
+    const { sprint_id, repo } = draft.sprint;
+    draft.announce.push({ kind: 'sprint.completed', payload: { sprint_id, repo } });
+    return;
+  }
   const task = taskOf(draft, action);
   if (task === undefined || action.type === 'escalate') return;
   if (action.type === 'spawn_agent') return onSpawnFailed(draft, task, action, event);

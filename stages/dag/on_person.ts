@@ -45,7 +45,7 @@ function resolve(draft: Draft, task: Task, event: Event): void {
   if (task.status !== 'Blocked') return;
   // Going on without a cancelled dependency is what the person decided.
   const depends_on = task.depends_on.filter((id) => draft.tasks.get(id)?.status !== 'Cancelled');
-  const answered = { depends_on, failed_attempts: 0, review_attempts: 0, reworks: 0, reviewer_run: null, episode: (task.episode ?? 0) + 1 };
+  const answered = { depends_on, failed_attempts: 0, review_attempts: 0, reworks: 0, reviewer_run: null, rung: 0, episode: (task.episode ?? 0) + 1 };
   goOn(draft, update(draft, task, answered));
 }
 

@@ -33,7 +33,7 @@ function taskForNewPull(draft: Draft, event: PullEvent): Task | undefined {
 
 /** Takes a pull request's head into review and asks its reviewer. */
 export function enterReview(draft: Draft, task: Task): Task {
-  const next = update(draft, task, { status: 'InReview', status_reason: null });
+  const next = update(draft, task, { status: 'InReview', status_reason: null, rung: 0 });
   const { pr_number, head_sha, reviewer_id } = next;
   if (pr_number !== null && head_sha !== null && reviewer_id !== null) {
     const { sprint_id } = draft.sprint;

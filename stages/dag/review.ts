@@ -39,9 +39,9 @@ export function recordVerdict(draft: Draft, task: Task, key: string, review: Rev
 export function onReview(draft: Draft, event: Extract<Event, { type: 'pr_review_submitted' }>): void {
   const task = taskOfPull(draft, event.pr_number);
   const { review_state: state } = event;
-  if (task === undefined || !event.trusted || event.actor === null || state === 'commented') return;
+  if (task === undefined || event.actor === null || state === 'commented') return;
   const of_agent = parseMarker(event.body) !== undefined;
-  if (of_agent && (state !== 'dismissed' || task.reviewer_id === null)) return;
+  if (of_agent ? state !== 'dismissed' || task.reviewer_id === null : !event.trusted) return;
   const key = of_agent && task.reviewer_id !== null ? agentKey(task.reviewer_id) : event.actor;
   const known = verdictOn(task, key);
   if (state === 'dismissed' && (known === undefined || (!of_agent && known.review_id !== event.review_id))) return;
@@ -88,32 +88,33 @@ function checksReason(task: Task): string | null {
   return task.checks === 'green' || task.checks === 'none' ? null : `checks_${task.checks}`;
 }
 
-/** Moves every task in review: back to its author, on to its reviewer, or to the merge. `taken` are agents spoken for in this evaluation. */
-export function reviewTask(draft: Draft, task: Task, taken: Set<Id>): void {
-  const { pr_number, head_sha, reviewer_id } = task;
-  if (pr_number === null || head_sha === null) return;
-  const counting = countingReviews(task);
-  if (counting.some((review) => review.state === 'changes_requested')) return requestChanges(draft, task);
-  const approvals = counting.filter((review) => review.state === 'approved').length;
-  if (approvals >= draft.sprint.required_approvals) {
-    const against = checksReason(task);
-    update(draft, task, { status_reason: against ?? 'merging' });
-    if (against === null) intendMerge(draft, task, pr_number, head_sha);
+/** Sends a task in review back to its author when a counting review asks for changes. */
+export function judge(draft: Draft, task: Task): void {
+  if (task.status !== 'InReview') return;
+  if (countingReviews(task).some((review) => review.state === 'changes_requested')) requestChanges(draft, task);
+}
+
+/** Moves a task in review on: to the merge when it is approved, else to its reviewer. `taken` are agents spoken for in this evaluation. */
+export function proceed(draft: Draft, task: Task, taken: Set<Id>): void {
+  const { pr_number, head_sha } = task;
+  if (task.status !== 'InReview' || pr_number === null || head_sha === null) return;
+  const approvals = countingReviews(task).filter((review) => review.state === 'approved').length;
+  if (approvals < draft.sprint.required_approvals) {
+    update(draft, task, { status_reason: awaitReview(draft, task, taken) });
     return;
   }
-  if (reviewer_id === null || verdictOn(task, agentKey(reviewer_id)) !== undefined) {
-    update(draft, task, { status_reason: 'waits_approval' });
-    return;
-  }
-  if (task.reviewer_run?.over === false) {
-    update(draft, task, { status_reason: 'waits_review' });
-    return;
-  }
-  if (taken.has(reviewer_id)) {
-    update(draft, task, { status_reason: 'reviewer_busy' });
-    return;
-  }
+  const against = checksReason(task);
+  update(draft, task, { status_reason: against ?? 'merging' });
+  if (against === null) intendMerge(draft, task, pr_number, head_sha);
+}
+
+/** Asks for the reviewer that has not spoken yet; gives what the task waits for. */
+function awaitReview(draft: Draft, task: Task, taken: Set<Id>): string {
+  const { reviewer_id } = task;
+  if (reviewer_id === null || verdictOn(task, agentKey(reviewer_id)) !== undefined) return 'waits_approval';
+  if (task.reviewer_run?.over === false) return 'waits_review';
+  if (taken.has(reviewer_id)) return 'reviewer_busy';
   taken.add(reviewer_id);
-  update(draft, task, { status_reason: 'waits_review' });
   intendReview(draft, task, reviewer_id);
+  return 'waits_review';
 }

@@ -6,6 +6,7 @@ import { intend, tasksInOrder, update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { block, release } from './escalation.ts';
 import { instructionFor } from './instruction.ts';
+import { createIssue } from './issue.ts';
 import { enterReview } from './on_pull.ts';
 import { countingReviews } from './review.ts';
 
@@ -83,6 +84,7 @@ export function startAuthors(draft: Draft, taken: Set<Id>): void {
     const { issue_number } = task;
     const free = !taken.has(task.agent_id);
     update(draft, task, { status_reason: issue_number === null ? 'waits_issue' : free ? null : 'agent_busy' });
+    if (issue_number === null) intend(draft, createIssue(draft.sprint, task));
     if (issue_number === null || !free) continue;
     taken.add(task.agent_id);
     intendAuthor(draft, task, issue_number);

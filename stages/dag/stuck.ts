@@ -45,6 +45,7 @@ export function isComplete(tasks: readonly Pick<Task, 'status'>[]): boolean {
 export function moveSprint(draft: Draft, stuck: Readonly<Record<Id, string>>): void {
   const { sprint_id, repo } = draft.sprint;
   const tasks = tasksInOrder(draft);
+  if (draft.status === 'completed') return;
   if (isComplete(tasks)) {
     draft.status = 'active';
     intend(draft, action('close_sprint', { cause: 'close', sprint_id, task_id: null, agent_id: null }));

@@ -63,11 +63,14 @@ export const commitSupervision = defineStage({
   },
 });
 
+/** Where a task's ladder stands after each action. */
+const RUNG_AFTER: Readonly<Record<Decision['action'], number>> = { probe: 1, restart: 2, reassign: 2, escalate_human: 3 };
+
 function intervene(draft: Draft, task: Task, decision: Decision, message: string): void {
   const { sprint_id } = draft.sprint;
   const { agent_id, reason } = decision;
   const rung = task.intervention_count;
-  const counted = update(draft, task, { intervention_count: rung + 1, last_intervention_at: draft.now });
+  const counted = update(draft, task, { intervention_count: rung + 1, last_intervention_at: draft.now, rung: RUNG_AFTER[decision.action] });
   const about = { sprint_id, task_id: task.id, agent_id };
   if (decision.action === 'escalate_human') {
     const blocked = block(draft, counted, REASON_CODE);

@@ -42,6 +42,8 @@ export const Health = z.strictObject({
   task_id: Id,
   minutes_since: z.number(),
   status: z.enum(['healthy', 'missing', 'stalled', 'unknown', 'dead']),
+  /** The latest progress of its process; null when it showed none. */
+  last_progress_at: Timestamp.nullable().optional(),
 });
 export type Health = z.infer<typeof Health>;
 

@@ -109,6 +109,8 @@ export const Task = z.strictObject({
   checks: Checks,
   /** How often a person has answered for it: makes an action that ended for good before the answer a new one after it. */
   episode: z.number().int().min(0).optional(),
+  /** Interventions since the agent's last progress: where its ladder stands. */
+  rung: z.number().int().min(0).optional(),
   /** Pull requests of it that were closed without merge. */
   reworks: z.number().int().min(0).optional(),
   /** The latest reviewer process; `over` once it reported, exited or its head was superseded. */

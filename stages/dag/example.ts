@@ -1,0 +1,104 @@
+import { branchOf } from '@caloron/types';
+import type { DagState, Sprint, Task } from '@caloron/types';
+
+import { action } from '../sprint/action-id.ts';
+
+const now = '2026-04-14T08:30:00.000Z';
+
+/** A sprint as examples and tests begin with it. */
+export const exampleSprint: Sprint = {
+  sprint_id: 'login-20260414',
+  goal: 'A login form',
+  repo: 'acme/shop',
+  host: null,
+  base_branch: 'main',
+  token_env: 'GITHUB_TOKEN',
+  reviewer_token_env: null,
+  agent_logins: ['caloron-bot'],
+  reviewer_logins: ['caloron-bot'],
+  human_logins: ['maria'],
+  required_approvals: 1,
+  max_review_cycles: 3,
+  max_attempts: 3,
+  stall_threshold_m: 20,
+  cooldown_m: 10,
+  merge_method: 'merge',
+  verify: [],
+  framework: 'stub',
+  framework_options: {},
+  agent_timeout_ms: 3_600_000,
+  conventions: '',
+};
+
+/** A task as examples and tests begin with it: Pending, nobody has touched it. */
+export function exampleTask(id: string, change: Partial<Task> = {}): Task {
+  return {
+    id,
+    title: `Write ${id}`,
+    description: '',
+    depends_on: [],
+    agent_id: 'agent-1',
+    reviewer_id: 'reviewer-1',
+    status: 'Pending',
+    status_reason: null,
+    status_at: now,
+    issue_number: null,
+    pr_number: null,
+    branch: branchOf(exampleSprint.sprint_id, id),
+    base_sha: null,
+    head_sha: null,
+    started_at: null,
+    completed_at: null,
+    attempt: 0,
+    failed_attempts: 0,
+    review_attempts: 0,
+    process_id: null,
+    review_cycles: 0,
+    rebases: 0,
+    intervention_count: 0,
+    last_progress_at: null,
+    last_intervention_at: null,
+    escalation_issue: null,
+    reviews: {},
+    checks: 'unknown',
+    ...change,
+  };
+}
+
+/** A state of the example sprint with these tasks. */
+export function exampleState(tasks: readonly Task[], sprint: Partial<Sprint> = {}): DagState {
+  const { sprint_id } = exampleSprint;
+  return {
+    v: 1,
+    sprint_id,
+    sprint: { ...exampleSprint, ...sprint },
+    order: tasks.map((task) => task.id),
+    tasks: Object.fromEntries(tasks.map((task) => [task.id, task])),
+    status: 'active',
+  };
+}
+
+/** The example of dag_evaluate: a pending task with an issue and no dependency. */
+export const exampleInput = { state: exampleState([exampleTask('form', { issue_number: 1 })]), events: [], now };
+
+/** What dag_evaluate makes of it: the task is Ready and its author is started. */
+export const exampleOutput = {
+  state: exampleState([exampleTask('form', { issue_number: 1, status: 'Ready' })]),
+  actions: [
+    action('spawn_agent', {
+      cause: 'author:start:1:-',
+      sprint_id: exampleSprint.sprint_id,
+      task_id: 'form',
+      agent_id: 'agent-1',
+      issue_number: 1,
+      role: 'author',
+      mode: 'start',
+      attempt: 1,
+      instruction: null,
+      pr_number: null,
+      head_sha: null,
+    }),
+  ],
+  stuck: {},
+  announce: [],
+};
