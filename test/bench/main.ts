@@ -1,0 +1,30 @@
+import { availableParallelism } from 'node:os';
+
+import { benchDemo } from './demo.ts';
+import { benchHeartbeats } from './heartbeats.ts';
+import { render, type Row } from './table.ts';
+import { benchTicks } from './ticks.ts';
+
+const BENCHES: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
+  tick: benchTicks,
+  heartbeat: benchHeartbeats,
+  demo: benchDemo,
+};
+
+const word = process.argv[2];
+const chosen = Object.entries(BENCHES).filter(
+  ([name]) => word === undefined || name.includes(word) || word.includes(name),
+);
+if (chosen.length === 0) {
+  process.stderr.write(
+    `no benchmark is called ${word ?? ''}; there are: ${Object.keys(BENCHES).join(', ')}\n`,
+  );
+  process.exit(1);
+}
+const rows: Row[] = [];
+for (const [name, bench] of chosen) {
+  process.stderr.write(`measuring ${name} …\n`);
+  rows.push(...(await bench()));
+}
+process.stdout.write(`${availableParallelism()} cores, Node ${process.versions.node}\n${render(rows)}\n`);
+process.exit(0);

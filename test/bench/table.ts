@@ -1,0 +1,39 @@
+import Table from 'cli-table3';
+
+/** One measured row: median and spread of its runs. */
+export interface Row {
+  readonly what: string;
+  readonly unit: string;
+  readonly values: readonly number[];
+}
+
+/** The middle value; the mean of the two middle ones of an even count. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = Math.floor(sorted.length / 2);
+  const [low = Number.NaN, high = Number.NaN] = [
+    sorted[sorted.length % 2 === 0 ? half - 1 : half],
+    sorted[half],
+  ];
+  return (low + high) / 2;
+}
+
+/** Rows as they are printed: what, median, smallest, largest, runs. */
+export function render(rows: readonly Row[]): string {
+  const table = new Table({
+    head: ['what', 'median', 'min', 'max', 'runs', 'unit'],
+    style: { head: [], border: [] },
+  });
+  const show = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
+  for (const { what, unit, values } of rows) {
+    table.push([
+      what,
+      show(median(values)),
+      show(Math.min(...values)),
+      show(Math.max(...values)),
+      String(values.length),
+      unit,
+    ]);
+  }
+  return table.toString();
+}

@@ -1,0 +1,178 @@
+import { join } from 'node:path';
+
+import { branchOf, type DagState, type Event, Sprint, type Task } from '@caloron/types';
+import { createRuntime, findHome, loadGraph, readEnvironment, type Runtime } from '@caloron/scheduler';
+import { systemClock } from '@caloron/capabilities/clock';
+import { systemRandom } from '@caloron/capabilities/random';
+import { addUser, startForge } from '@caloron/forge';
+import { startShell } from '@caloron/shell';
+
+import { temporaryHome } from '../support/home.ts';
+import { ROOT } from '../support/tree.ts';
+import type { Row } from './table.ts';
+
+const TASKS = 200;
+const EVENTS = 50;
+const RUNS = 15;
+const AT = '2026-01-01T00:00:00.000Z';
+const SPRINT = 'bench';
+
+function task(index: number): Task {
+  const id = `task-${index}`;
+  return {
+    id,
+    title: `Task ${index}`,
+    description: 'A task of the benchmark.',
+    depends_on: index < 20 ? [] : [`task-${index - 20}`],
+    agent_id: `agent-${index}`,
+    reviewer_id: 'reviewer-1',
+    status: index < 60 ? 'InProgress' : 'Pending',
+    status_reason: null,
+    status_at: AT,
+    issue_number: index + 1,
+    pr_number: null,
+    branch: branchOf(SPRINT, id),
+    base_sha: null,
+    head_sha: null,
+    started_at: index < 60 ? AT : null,
+    completed_at: null,
+    attempt: index < 60 ? 1 : 0,
+    failed_attempts: 0,
+    review_attempts: 0,
+    process_id: index < 60 ? `process-${index}` : null,
+    reviewer_process_id: null,
+    review_cycles: 0,
+    reworks: 0,
+    rebases: 0,
+    episode: 0,
+    intervention_count: 0,
+    last_progress_at: AT,
+    last_intervention_at: null,
+    escalation_issue: null,
+    reviews: {},
+    checks: 'unknown',
+  } as unknown as Task;
+}
+
+function state(repo: string, host: string): DagState {
+  const tasks = Array.from({ length: TASKS }, (_, index) => task(index));
+  return {
+    v: 1,
+    sprint_id: SPRINT,
+    sprint: Sprint.parse({
+      sprint_id: SPRINT,
+      goal: 'measure',
+      repo,
+      host,
+      base_branch: 'main',
+      token_env: 'CALORON_FORGE_TOKEN',
+      reviewer_token_env: null,
+      agent_logins: ['bench'],
+      reviewer_logins: ['bench'],
+      human_logins: [],
+      required_approvals: 1,
+      max_review_cycles: 3,
+      max_attempts: 3,
+      stall_threshold_m: 20,
+      cooldown_m: 10,
+      merge_method: 'merge',
+      verify: [],
+      framework: 'stub',
+      framework_options: {},
+      agent_timeout_ms: 60_000,
+      conventions: '',
+    }),
+    order: tasks.map(({ id }) => id),
+    tasks: Object.fromEntries(tasks.map((entry) => [entry.id, entry])),
+    status: 'active',
+  };
+}
+
+function failure(index: number, round: number): Event {
+  return {
+    type: 'agent_exited',
+    event_id: `agent_exited:bench-${round}-${index}`,
+    created_at: AT,
+    actor: null,
+    trusted: true,
+    process_id: `late-${round}-${index}`,
+    task_id: `task-${index}`,
+    role: 'author',
+    exit: { code: 0, signal: null, at: AT, known: true },
+  };
+}
+
+async function measure(
+  runtime: Runtime,
+  repo: string,
+  prepare: (round: number) => Promise<void>,
+): Promise<readonly number[]> {
+  const path = join(ROOT, 'compositions/sprint_tick.json');
+  const graph = loadGraph(path);
+  const values: number[] = [];
+  for (let round = 0; round <= RUNS; round += 1) {
+    await prepare(round);
+    const begun = performance.now();
+    const result = await runtime.run({ graph, graph_name: path, input: { sprint_id: SPRINT, repo } });
+    if (!result.ok) throw new Error(`${result.error.code}: ${result.error.message}`);
+    // The first run warms up.
+    if (round > 0) values.push(performance.now() - begun);
+  }
+  return values;
+}
+
+/** An idle tick and one with 50 events on a 200-task sprint, against a real forge and shell. */
+export async function benchTicks(): Promise<readonly Row[]> {
+  const home = temporaryHome();
+  const data = join(home.dir, 'forge');
+  const forge = await startForge({ data, port: 0 });
+  const { token } = await addUser(data, 'bench');
+  await fetch(`${forge.url}/user/repos`, {
+    method: 'POST',
+    headers: { authorization: `token ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'bench', auto_init: true }),
+  });
+  const repo = 'bench/bench';
+  const variables = {
+    CALORON_FORGE_TOKEN: token,
+    CALORON_SHELL_TOKEN: 'bench-token',
+    PATH: process.env['PATH'] ?? '',
+    CALORON_LOG_LEVEL: 'silent',
+  };
+  const shell = await startShell({ home: home.dir, port: 0, env: variables });
+  const found = findHome({ flag: home.dir, cwd: home.dir });
+  const runtime = createRuntime({
+    home: found,
+    environment: readEnvironment({ ...variables, CALORON_SHELL_URL: shell.url }, found),
+    clock: systemClock,
+    random: systemRandom,
+  });
+  try {
+    await runtime.store.forRun({ run_id: 'bench', lease: null }).state.commit({
+      sprint_id: SPRINT,
+      expect_rev: 0,
+      state: state(repo, forge.url),
+      cursors: { v: 1, log_seq: 0, forge: {} },
+      last_poll: null,
+      events: [],
+      actions: [],
+      announce: [],
+      puts: {},
+      now: systemClock.now(),
+    });
+    const idle = await measure(runtime, repo, () => Promise.resolve());
+    const busy = await measure(runtime, repo, async (round) => {
+      for (let index = 0; index < EVENTS; index += 1)
+        await runtime.store.events.appendEvent(SPRINT, failure(index, round));
+    });
+    return [
+      { what: `idle tick, ${TASKS} tasks`, unit: 'ms', values: idle },
+      { what: `tick with ${EVENTS} events, ${TASKS} tasks`, unit: 'ms', values: busy },
+    ];
+  } finally {
+    runtime.close();
+    await shell.close();
+    await forge.close();
+    home.remove();
+  }
+}
