@@ -70,8 +70,7 @@ export function agentAuthor(order: Order): { name: string; email: string } {
 function common(env: Readonly<Record<string, string>>): Record<string, string> {
   const kept = Object.entries(env).filter(
     ([name]) =>
-      COMMON.some((wanted) => wanted === name) ||
-      COMMON_PREFIXES.some((prefix) => name.startsWith(prefix)),
+      COMMON.some((wanted) => wanted === name) || COMMON_PREFIXES.some((prefix) => name.startsWith(prefix)),
   );
   return Object.fromEntries(kept);
 }

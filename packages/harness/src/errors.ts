@@ -82,9 +82,10 @@ const message: Messages<HarnessErrorDetails> = {
 };
 
 /** The harness could not do what its order says. */
-export class HarnessError<
-  C extends keyof HarnessErrorDetails = keyof HarnessErrorDetails,
-> extends CodedError<HarnessErrorDetails, C> {
+export class HarnessError<C extends keyof HarnessErrorDetails = keyof HarnessErrorDetails> extends CodedError<
+  HarnessErrorDetails,
+  C
+> {
   override readonly name = 'HarnessError';
 
   constructor(code: C, details: HarnessErrorDetails[C], options?: CodedErrorOptions) {

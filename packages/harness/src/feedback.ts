@@ -72,7 +72,12 @@ export function completeFeedback(order: Order, said: Partial<Feedback>, facts: F
 }
 
 /** Feedback made for an agent that gave none: clarity 0, and its end as the blocker unless it ended well. */
-export function syntheticFeedback(order: Order, ended: string, clean: boolean, facts: FeedbackFacts): Feedback {
+export function syntheticFeedback(
+  order: Order,
+  ended: string,
+  clean: boolean,
+  facts: FeedbackFacts,
+): Feedback {
   return {
     task_id: order.task.id,
     agent_role: order.role,
@@ -97,7 +102,13 @@ export function feedbackMarker(order: Order): string {
 export function feedbackComment(order: Order, feedback: Feedback): string {
   const block = stringify(
     { caloron_feedback: feedback },
-    { lineWidth: 0, defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN', doubleQuotedAsJSON: true, doubleQuotedMinMultiLineLength: Number.MAX_SAFE_INTEGER },
+    {
+      lineWidth: 0,
+      defaultStringType: 'QUOTE_DOUBLE',
+      defaultKeyType: 'PLAIN',
+      doubleQuotedAsJSON: true,
+      doubleQuotedMinMultiLineLength: Number.MAX_SAFE_INTEGER,
+    },
   );
   // A line of three dashes inside a text would end the block for readers that look for it; JSON escapes keep it on one line.
   return `---\n${block}---\n\n${markerOf(order.sprint_id, order.task.id)}\n${feedbackMarker(order)}\n`;

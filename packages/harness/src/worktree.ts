@@ -83,7 +83,10 @@ export async function commitAll(
     const made = await git(['commit-tree', tree, ...parents], { ...clean, author, stdin: message });
     const commit = made.stdout.trim();
     await copyFile(index_file, `${places.index}.caloron`);
-    await git(['update-ref', '-m', 'commit by the harness', 'HEAD', commit, parent], { cwd: worktree, author });
+    await git(['update-ref', '-m', 'commit by the harness', 'HEAD', commit, parent], {
+      cwd: worktree,
+      author,
+    });
     await rename(`${places.index}.caloron`, places.index);
     if (merged !== null) await Promise.all(places.merge.map(async (file) => rm(file, { force: true })));
     return commit;
@@ -99,15 +102,20 @@ export async function lookAt(worktree: string): Promise<string> {
   const scratch = await mkdtemp(join(tmpdir(), 'caloron-look-'));
   try {
     await git(['init', '-q', '--bare', scratch], { cwd: scratch });
-    const listed = await git(['ls-files', '-z', '--modified', '--others', '--directory', '--exclude-standard'], {
-      cwd: worktree,
-      git_dir: scratch,
-      work_tree: worktree,
-      index_file: places.index,
-      env: { GIT_OBJECT_DIRECTORY: places.objects },
-    });
+    const listed = await git(
+      ['ls-files', '-z', '--modified', '--others', '--directory', '--exclude-standard'],
+      {
+        cwd: worktree,
+        git_dir: scratch,
+        work_tree: worktree,
+        index_file: places.index,
+        env: { GIT_OBJECT_DIRECTORY: places.objects },
+      },
+    );
     const names = listed.stdout.split('\0').filter((name) => name !== '');
-    const states = await Promise.all(names.slice(0, FILES_LOOKED_AT).map(async (name) => stateOf(worktree, name)));
+    const states = await Promise.all(
+      names.slice(0, FILES_LOOKED_AT).map(async (name) => stateOf(worktree, name)),
+    );
     return [head, String(names.length), ...states].join('\n');
   } finally {
     await rm(scratch, { recursive: true, force: true });

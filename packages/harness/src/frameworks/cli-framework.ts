@@ -91,7 +91,10 @@ function listener(hear: (line: string) => Heard): {
     },
     end() {
       if (rest !== '') take(rest);
-      return { text: said === '' ? (final ?? '') : withFinal(said, final), tokens_used: Math.round(tokens_used) };
+      return {
+        text: said === '' ? (final ?? '') : withFinal(said, final),
+        tokens_used: Math.round(tokens_used),
+      };
     },
   };
 }

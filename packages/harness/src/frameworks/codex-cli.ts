@@ -12,9 +12,7 @@ export const codexCli = cliFramework({
     'exec',
     '--json',
     '--skip-git-repo-check',
-    ...(call.dangerous
-      ? ['--dangerously-bypass-approvals-and-sandbox']
-      : ['--sandbox', 'workspace-write']),
+    ...(call.dangerous ? ['--dangerously-bypass-approvals-and-sandbox'] : ['--sandbox', 'workspace-write']),
     ...modelFlag(call),
     '-',
   ],

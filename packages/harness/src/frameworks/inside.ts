@@ -14,7 +14,12 @@ export async function insideWorktree(worktree: string, path: string): Promise<st
   const parent = await realOf(dirname(target));
   const real = join(parent, relative(dirname(target), target));
   if (!isBelow(root, real)) throw outside(path);
-  if (relative(root, real).split(sep).some((part) => part.toLowerCase() === '.git')) throw outside(path);
+  if (
+    relative(root, real)
+      .split(sep)
+      .some((part) => part.toLowerCase() === '.git')
+  )
+    throw outside(path);
   const found = await lstat(real).catch(() => undefined);
   if (found?.isSymbolicLink() === true) throw outside(path);
   return real;

@@ -94,7 +94,9 @@ async function follow(step: StubStep, call: FrameworkCall, say: (text: string) =
   if ('run' in step) return runStep(step.run, call);
   if ('commit' in step) {
     const sha = await commitAll(order.worktree, step.commit, agentAuthor(order), call.signal);
-    return say(sha === null ? `nothing to commit: ${step.commit}` : `committed ${sha.slice(0, 12)} ${step.commit}`);
+    return say(
+      sha === null ? `nothing to commit: ${step.commit}` : `committed ${sha.slice(0, 12)} ${step.commit}`,
+    );
   }
   if ('write' in step) {
     const target = await insideWorktree(order.worktree, step.write);
@@ -116,7 +118,10 @@ async function follow(step: StubStep, call: FrameworkCall, say: (text: string) =
       reason: 'the text to find is not there',
     });
   }
-  await writeFile(target, before.replace(step.find, () => step.with));
+  await writeFile(
+    target,
+    before.replace(step.find, () => step.with),
+  );
   return say(`changed ${step.replace}`);
 }
 

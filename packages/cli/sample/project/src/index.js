@@ -1,0 +1,1 @@
+export { normalizeSpace } from './normalize-space.js';

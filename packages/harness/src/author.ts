@@ -1,0 +1,137 @@
+import { messageOf } from '@caloron/noether/errors';
+import type { Feedback } from '@caloron/types';
+
+import {
+  assertRunning,
+  type Ending,
+  ending,
+  forgeOf,
+  type HarnessContext,
+  note,
+  persist,
+} from './context.ts';
+import { agentAuthor } from './environment.ts';
+import { completeFeedback, parseFeedback, postFeedback, syntheticFeedback } from './feedback.ts';
+import type { Framework, FrameworkResult } from './frameworks/framework.ts';
+import { authorPrompt, feedbackPrompt } from './prompt.ts';
+import { ensurePull } from './pull-request.ts';
+import { push } from './push.ts';
+import { newestBase, rebaseOnto } from './rebase.ts';
+import { endedHow, runFramework } from './run-framework.ts';
+import { tailOf } from './verify.ts';
+import { assertOnBranch, commitAll, headOf } from './worktree.ts';
+
+/** Milliseconds an agent has to give the feedback it left out. */
+const FEEDBACK_TIMEOUT_MS = 3 * 60 * 1000;
+
+/** Runs the framework on the task and delivers what it made. Throws what stands in the way; the work stays in the worktree. */
+export async function author(context: HarnessContext, framework: Framework): Promise<Ending> {
+  const { order, activity } = context;
+  await assertOnBranch(order.worktree, order.branch);
+  const began_at = await headOf(order.worktree);
+
+  activity.at(`running ${framework.name}`);
+  const result = await work(context, framework);
+  assertRunning(context);
+  const said = result.feedback ?? parseFeedback(result.text);
+  const ended = endedHow(framework, result);
+  if (result.timed_out || result.code !== 0) {
+    const body = [`${ended}.`, tailOf(result.text).trim()].join('\n\n').trim();
+    return withFeedback(context, ending(result.timed_out ? 'timeout' : 'failed', body), said, ended);
+  }
+  if (said?.self_assessment === 'blocked' || said?.self_assessment === 'failed') {
+    const body = [`The agent says ${said.self_assessment}.`, ...(said.blockers ?? []), said.notes ?? ''];
+    return withFeedback(context, ending(said.self_assessment, body.join('\n').trim()), said, ended);
+  }
+
+  activity.at('delivering');
+  const delivered = await deliver(context, began_at);
+  const asked = said ?? (await askForFeedback(context, framework, delivered.body));
+  return withFeedback(context, delivered, asked, ended);
+}
+
+async function work(context: HarnessContext, framework: Framework): Promise<FrameworkResult> {
+  const { order } = context;
+  if (order.mode === 'rebase' && framework.scripted) {
+    await rebaseOnto(context, await newestBase(context));
+    const text = 'rebased by the harness';
+    return { code: 0, signal: null, timed_out: false, stopped: false, text, tokens_used: 0, feedback: null };
+  }
+  return runFramework(context, framework, authorPrompt(order), order.timeout_ms);
+}
+
+async function deliver(context: HarnessContext, began_at: string): Promise<Ending> {
+  const { order } = context;
+  await assertOnBranch(order.worktree, order.branch);
+  const message = `[${order.agent_id}] ${order.task.title}`;
+  const committed = await commitAll(order.worktree, message, agentAuthor(order), context.signal);
+  if (committed !== null) note(context, `committed what was left: ${committed.slice(0, 12)}`);
+  const head = await headOf(order.worktree);
+  if (head === order.base_sha) {
+    return ending('no_changes', 'The agent ended without a change.', { head_sha: head });
+  }
+
+  const bases = order.mode === 'rebase' ? [order.base_sha, await newestBase(context)] : [order.base_sha];
+  const replaceable = [began_at, ...(order.head_sha === null ? [] : [order.head_sha])];
+  const { already } = await push(context, { head, bases, replaceable });
+  note(context, already ? `${order.branch} was at ${head} already` : `pushed ${head} to ${order.branch}`);
+  const pull = await ensurePull(context, head);
+  note(context, `pull request #${pull.number}`);
+
+  const facts = { head_sha: head, pr_number: pull.number };
+  const answered = order.instruction !== null && order.mode === 'resume';
+  if (answered && already && head === (order.head_sha ?? began_at)) {
+    return ending(
+      'no_changes',
+      `The agent changed nothing; pull request #${pull.number} is as it was.`,
+      facts,
+    );
+  }
+  return ending('completed', `Pull request #${pull.number} is at ${head}.`, facts);
+}
+
+/** Asks a model once for what it left out; null when it does not answer either. */
+async function askForFeedback(
+  context: HarnessContext,
+  framework: Framework,
+  summary: string,
+): Promise<Partial<Feedback> | null> {
+  if (!framework.model || context.signal.aborted) return null;
+  context.activity.at('asking for feedback');
+  try {
+    const prompt = feedbackPrompt(context.order, summary);
+    return parseFeedback((await runFramework(context, framework, prompt, FEEDBACK_TIMEOUT_MS)).text);
+  } catch (error) {
+    note(context, `no feedback: ${messageOf(error)}`);
+    return null;
+  }
+}
+
+/** Adds the feedback and posts it. What cannot be posted is still in the report; the outcome stays what it is. */
+export async function withFeedback(
+  context: HarnessContext,
+  end: Ending,
+  said: Partial<Feedback> | null,
+  ended: string,
+): Promise<Ending> {
+  const { order, activity } = context;
+  const facts = {
+    tokens_used: activity.tokens_used,
+    minutes: Math.round(context.elapsedMs() / 6000) / 10,
+  };
+  const clean = end.outcome === 'completed' || end.outcome === 'no_changes';
+  const synthetic = said === null;
+  const feedback = synthetic
+    ? syntheticFeedback(order, ended, clean, facts)
+    : completeFeedback(order, { self_assessment: clean ? 'completed' : 'failed', ...said }, facts);
+  activity.at('posting feedback');
+  try {
+    await persist(context, 'post the feedback', async () =>
+      postFeedback(await forgeOf(context), order, feedback),
+    );
+    return { ...end, feedback, synthetic };
+  } catch (error) {
+    note(context, `feedback not posted: ${messageOf(error)}`);
+    return { ...end, feedback, synthetic, body: `${end.body}\n\nFeedback not posted: ${messageOf(error)}` };
+  }
+}

@@ -1,0 +1,103 @@
+import type { Logger } from '@caloron/capabilities/logger';
+import { isRetryable, messageOf } from '@caloron/noether/errors';
+import type { Clock, CredentialReply, Feedback, ForgeRepo, Order, Receipt, Report } from '@caloron/types';
+import pRetry from 'p-retry';
+
+import type { Activity } from './activity.ts';
+import type { HarnessConfig } from './config.ts';
+import { HarnessError } from './errors.ts';
+import type { LogFile } from './log-file.ts';
+import type { AgentShell } from './shell-client.ts';
+
+/** What one run of the harness works with. */
+export interface HarnessContext {
+  readonly order: Order;
+  readonly config: HarnessConfig;
+  /** This process's own directory, outside the worktree. */
+  readonly directory: string;
+  readonly shell: AgentShell;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly log: LogFile;
+  readonly activity: Activity;
+  /** Aborted when the run has to stop; its reason is a HARNESS_STOPPED. */
+  readonly signal: AbortSignal;
+  /** Opens the order's repository with a token in hand. */
+  readonly openForge: (token: string) => ForgeRepo;
+  /** Milliseconds since the run began. */
+  readonly elapsedMs: () => number;
+}
+
+/** How a role's work ended. */
+export interface Ending {
+  readonly outcome: Report['outcome'];
+  readonly head_sha: string | null;
+  readonly pr_number: number | null;
+  /** For people and for the next attempt's prompt. */
+  readonly body: string;
+  readonly receipt: Receipt | null;
+  readonly feedback: Feedback | null;
+  readonly synthetic: boolean;
+}
+
+/** An ending with everything absent that is not given. */
+export function ending(outcome: Ending['outcome'], body: string, facts: Partial<Ending> = {}): Ending {
+  return {
+    head_sha: null,
+    pr_number: null,
+    receipt: null,
+    feedback: null,
+    synthetic: false,
+    ...facts,
+    outcome,
+    body,
+  };
+}
+
+/** Tries again what may succeed later (`retryable`), for at most two minutes; the work must be safe to repeat. */
+export async function persist<T>(context: HarnessContext, doing: string, work: () => Promise<T>): Promise<T> {
+  return pRetry(work, {
+    retries: 8,
+    minTimeout: 500,
+    factor: 2,
+    maxTimeout: 20_000,
+    maxRetryTime: 120_000,
+    signal: context.signal,
+    shouldRetry: ({ error }) => isRetryable(error),
+    onFailedAttempt: ({ error, attemptNumber }) => {
+      note(context, `${doing}: attempt ${attemptNumber} failed: ${messageOf(error)}`);
+    },
+  });
+}
+
+/** A token for one use, asked from the shell at that moment and kept nowhere. */
+export async function credential(context: HarnessContext, purpose: 'push' | 'api'): Promise<CredentialReply> {
+  return persist(context, `ask for the ${purpose} credential`, async () =>
+    context.shell.credential({ purpose }, context.signal),
+  );
+}
+
+/** The forge, opened with a fresh token. */
+export async function forgeOf(context: HarnessContext): Promise<ForgeRepo> {
+  const { token } = await credential(context, 'api');
+  return context.openForge(token);
+}
+
+/** Throws HARNESS_STOPPED once the run has to stop. */
+export function assertRunning(context: HarnessContext): void {
+  if (context.signal.aborted) throw stopReason(context.signal);
+}
+
+/** Why a signal was aborted, as the error it is reported with. */
+export function stopReason(signal: AbortSignal): HarnessError {
+  const reason: unknown = signal.reason;
+  return reason instanceof HarnessError
+    ? reason
+    : new HarnessError('HARNESS_STOPPED', { reason: messageOf(reason) });
+}
+
+/** A line of the harness's own in the agent's log, and in its logger. */
+export function note(context: HarnessContext, text: string): void {
+  context.log.write(`[caloron] ${text}\n`);
+  context.logger.info({ process_id: context.order.process_id }, text);
+}

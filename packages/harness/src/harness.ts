@@ -1,0 +1,149 @@
+import { performance } from 'node:perf_hooks';
+
+import type { Logger } from '@caloron/capabilities/logger';
+import { CodedError, codeOf, isRetryable, messageOf } from '@caloron/noether/errors';
+import type { Clock, ForgeRepo, Order, Report } from '@caloron/types';
+import pRetry from 'p-retry';
+
+import { createActivity } from './activity.ts';
+import { author, withFeedback } from './author.ts';
+import type { HarnessConfig } from './config.ts';
+import { type Ending, ending, type HarnessContext, note, stopReason } from './context.ts';
+import { HarnessError } from './errors.ts';
+import { writeExit, writeReport } from './exit-file.ts';
+import { frameworkNamed } from './frameworks/table.ts';
+import { startHeartbeat } from './heartbeat.ts';
+import { openLog } from './log-file.ts';
+import { reviewer } from './reviewer.ts';
+import { createAgentShell } from './shell-client.ts';
+import { lookAt } from './worktree.ts';
+
+/** Characters of a report's body. */
+const BODY_LIMIT = 16_000;
+
+/** Milliseconds the shell has to take the report: it may be restarting. */
+const REPORT_DEADLINE_MS = 10 * 60 * 1000;
+
+/** The same for a run that was told to stop: the next signal is SIGKILL. */
+const STOPPED_REPORT_DEADLINE_MS = 3000;
+
+/** What the harness is given from outside. */
+export interface HarnessDeps {
+  readonly config: HarnessConfig;
+  /** Where the order lay: `exit.json` and `report.json` are left there. */
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Aborted on SIGTERM. */
+  readonly signal: AbortSignal;
+  /** Opens the order's repository with a token in hand. */
+  readonly openForge: (order: Order, token: string) => ForgeRepo;
+}
+
+/** Does what the order says, reports it to the shell, leaves exit.json; gives the exit code, 0 only for work that was done. */
+export async function runHarness(order: Order, deps: HarnessDeps): Promise<number> {
+  const { directory, clock, logger } = deps;
+  const started = performance.now();
+  const stop = new AbortController();
+  const log = openLog(order.log_file);
+  const context: HarnessContext = {
+    order,
+    config: deps.config,
+    directory,
+    shell: createAgentShell(order.shell_url, order.agent_token),
+    clock,
+    logger,
+    log,
+    activity: createActivity(clock),
+    signal: AbortSignal.any([deps.signal, stop.signal]),
+    openForge: (token) => deps.openForge(order, token),
+    elapsedMs: () => performance.now() - started,
+  };
+  const beats = startHeartbeat({
+    order,
+    shell: context.shell,
+    activity: context.activity,
+    logger,
+    look: async () => lookAt(order.worktree).catch(() => undefined),
+    onStop(reason) {
+      note(context, `the shell says stop: ${reason}`);
+      stop.abort(new HarnessError('HARNESS_STOPPED', { reason }));
+    },
+    onNudge(message) {
+      note(context, `the shell says: ${message}`);
+      context.activity.nudge(message);
+    },
+  });
+  try {
+    note(context, `attempt ${order.attempt}: ${order.role} ${order.mode} of ${order.task.id}`);
+    const end = await perform(context);
+    const report = reportOf(context, end);
+    await writeReport(directory, report);
+    const told = await tell(context, report);
+    const code = told ? (report.exit.code ?? 1) : 1;
+    await writeExit(directory, { ...report.exit, code, at: clock.now() });
+    note(context, `ended: ${end.outcome}, exit code ${code}`);
+    return code;
+  } finally {
+    await beats.stop();
+    log.close();
+  }
+}
+
+/** The role's work; whatever goes wrong becomes its ending. */
+async function perform(context: HarnessContext): Promise<Ending> {
+  const { order } = context;
+  try {
+    const framework = frameworkNamed(order.framework.name);
+    return order.role === 'reviewer' ? await reviewer(context, framework) : await author(context, framework);
+  } catch (error) {
+    const cause = context.signal.aborted ? stopReason(context.signal) : error;
+    const hint = cause instanceof CodedError && cause.hint !== undefined ? ` (${cause.hint})` : '';
+    const body = `${codeOf(cause)}: ${messageOf(cause)}${hint}`;
+    note(context, body);
+    const end = ending('failed', body, {
+      head_sha: order.role === 'reviewer' ? order.head_sha : null,
+      pr_number: order.task.pr_number,
+    });
+    if (order.role === 'reviewer' || context.signal.aborted) return end;
+    return withFeedback(context, end, null, body);
+  }
+}
+
+function reportOf(context: HarnessContext, end: Ending): Report {
+  const { order, activity, clock } = context;
+  const done = ['completed', 'no_changes', 'approved', 'changes_requested'].includes(end.outcome);
+  return {
+    sprint_id: order.sprint_id,
+    task_id: order.task.id,
+    agent_id: order.agent_id,
+    process_id: order.process_id,
+    role: order.role,
+    attempt: order.attempt,
+    ...end,
+    body: end.body.slice(0, BODY_LIMIT),
+    exit: { code: done ? 0 : 1, signal: null, at: clock.now(), known: true },
+    tokens_used: activity.tokens_used,
+    duration_ms: Math.round(context.elapsedMs()),
+  };
+}
+
+/** Sends the report until the shell takes it, refuses it for good, or the deadline is over. */
+async function tell(context: HarnessContext, report: Report): Promise<boolean> {
+  const maxRetryTime = context.signal.aborted ? STOPPED_REPORT_DEADLINE_MS : REPORT_DEADLINE_MS;
+  context.activity.at('reporting');
+  try {
+    await pRetry(async () => context.shell.report(report), {
+      retries: Number.POSITIVE_INFINITY,
+      minTimeout: 300,
+      maxTimeout: 10_000,
+      maxRetryTime,
+      shouldRetry: ({ error }) => isRetryable(error),
+      onFailedAttempt: ({ error }) => note(context, `report not taken: ${messageOf(error)}`),
+    });
+    return true;
+  } catch (error) {
+    context.logger.error({ reason: messageOf(error) }, 'the report was not delivered; it is in report.json');
+    return false;
+  }
+}
