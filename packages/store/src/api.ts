@@ -138,10 +138,7 @@ export interface JobSlots {
     status: 'fired' | 'skipped' | 'ok' | 'failed',
     reason: string | null,
   ): Promise<void>;
-  list(query: {
-    readonly job?: string;
-    readonly limit: number;
-  }): readonly {
+  list(query: { readonly job?: string; readonly limit: number }): readonly {
     readonly scheduler_id: string;
     readonly job: string;
     readonly slot: string;

@@ -1,10 +1,10 @@
 import { randomInt } from 'node:crypto';
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 
 import BetterSqlite3 from 'better-sqlite3';
-import { messageOf } from '@caloron/noether/errors';
+import { codeOf, messageOf } from '@caloron/noether/errors';
 
 import { StoreError } from './errors.ts';
 import { migrate } from './migrate.ts';
@@ -28,9 +28,7 @@ function sleepSync(ms: number): void {
 function createFile(path: string): void {
   if (path === ':memory:' || existsSync(path)) return;
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const file = openSync(path, 'a', 0o600);
-  closeSync(file);
-  chmodSync(path, 0o600);
+  closeSync(openSync(path, 'a', 0o600));
 }
 
 function connect(path: string): BetterSqlite3.Database {
@@ -43,13 +41,28 @@ function connect(path: string): BetterSqlite3.Database {
   }
 }
 
-/** The connection as the store's rooms see it. */
-function sqlOf(db: BetterSqlite3.Database): Sql {
+/** Runs one call of SQLite: its errors leave as StoreErrors. */
+function guarded<T>(db: BetterSqlite3.Database, path: string, call: () => T): T {
+  if (!db.open) throw new StoreError('STORE_CLOSED', { path });
+  try {
+    return call();
+  } catch (error) {
+    throw translate(error, path);
+  }
+}
+
+/** The connection as the store's rooms and siblings see it. */
+function sqlOf(db: BetterSqlite3.Database, path: string): Sql {
   const prepare = (source: string): Statement => {
-    const statement: BetterSqlite3.Statement<unknown[]> = db.prepare(source);
-    return statement;
+    const statement: BetterSqlite3.Statement = guarded(db, path, () => db.prepare(source));
+    return {
+      run: (...parameters) => guarded(db, path, () => statement.run(...parameters)),
+      get: (...parameters) => guarded(db, path, () => statement.get(...parameters)),
+      all: (...parameters) => guarded(db, path, () => statement.all(...parameters)),
+      iterate: (...parameters) => guarded(db, path, () => statement.iterate(...parameters)),
+    };
   };
-  return { prepare, exec: (source) => db.exec(source) };
+  return { prepare, exec: (source) => guarded(db, path, () => db.exec(source)) };
 }
 
 function setUp(
@@ -61,11 +74,18 @@ function setUp(
   const deadline = performance.now() + OPEN_DEADLINE_MS;
   for (;;) {
     try {
-      db.pragma('journal_mode = WAL');
+      const mode = db.pragma('journal_mode = WAL', { simple: true });
+      if (mode !== 'wal' && path !== ':memory:')
+        throw new StoreError('STORE_OPEN_FAILED', {
+          path,
+          reason: `its file system has no write-ahead log (${String(mode)})`,
+        });
       db.pragma('foreign_keys = ON');
+      // Else a row replaced by INSERT OR REPLACE would slip past the triggers that guard the log.
+      db.pragma('recursive_triggers = ON');
       db.pragma(`synchronous = ${options.synchronous ?? 'FULL'}`);
       db.pragma('journal_size_limit = 67108864');
-      migrate(sqlOf(db), path, migrations);
+      migrate(sqlOf(db, path), path, migrations, (fn) => db.transaction(fn).immediate());
       db.pragma(`busy_timeout = ${BUSY_MS}`);
       return;
     } catch (error) {
@@ -76,7 +96,8 @@ function setUp(
   }
 }
 
-function openingError(error: unknown, path: string): unknown {
+function openingError(thrown: unknown, path: string): unknown {
+  const error = codeOf(thrown) === 'STORE_FAILED' && thrown instanceof Error ? thrown.cause : thrown;
   const code = sqliteCode(error);
   if (code === undefined) return error;
   if (code === 'SQLITE_FULL' || code.startsWith('SQLITE_BUSY')) return translate(error, path);
@@ -134,13 +155,7 @@ export function openDatabase(
   let tail: Promise<unknown> = Promise.resolve();
   let waiting = 0;
   const read = <T>(fn: () => T): T => {
-    if (!db.open) throw new StoreError('STORE_CLOSED', { path });
-    if (db.inTransaction) return fn();
-    try {
-      return db.transaction(fn).deferred();
-    } catch (error) {
-      throw translate(error, path);
-    }
+    return db.inTransaction ? fn() : guarded(db, path, () => db.transaction(fn).deferred());
   };
   const write = async <T>(
     fn: () => T,
@@ -163,5 +178,5 @@ export function openDatabase(
       waiting -= 1;
     }
   };
-  return { path, db: sqlOf(db), read, write, close: () => void db.close() };
+  return { path, db: sqlOf(db, path), read, write, close: () => void db.close() };
 }

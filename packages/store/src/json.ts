@@ -8,9 +8,9 @@ import { issuesOf, StoreError } from './errors.ts';
 const LONE_SURROGATE = /(\\\\)|\\ud[89a-f][0-9a-f]{2}/g;
 
 /** Half a surrogate pair cannot be stored as UTF-8: it becomes U+FFFD, as in every UTF-8 encoder, so that a cut emoji never stops a sprint. */
-function wellFormed(value: unknown): unknown {
+function wellFormed(text: string): unknown {
   return JSON.parse(
-    JSON.stringify(value).replaceAll(LONE_SURROGATE, (found, backslashes: string | undefined) =>
+    text.replaceAll(LONE_SURROGATE, (found, backslashes: string | undefined) =>
       backslashes === undefined ? '\ufffd' : found,
     ),
   );
@@ -19,18 +19,16 @@ function wellFormed(value: unknown): unknown {
 /** The canonical JSON text of a value, as it is stored. Throws STORE_VALUE_INVALID naming `key` for what is no JSON: undefined, NaN, a cycle. */
 export function storedText(value: unknown, key: string): string {
   try {
-    // JSON.stringify refuses cycles and leaves out what is no JSON.
+    // JSON.stringify refuses cycles and gives undefined for what is no JSON; its type does not say so.
     const text = JSON.stringify(value) as string | undefined;
     if (text === undefined) throw new TypeError(`expected a JSON value, got ${typeof value}`);
-    return canonicalJson(LONE_SURROGATE.test(text) ? wellFormed(value) : value);
+    return canonicalJson(text.includes('\\ud') ? wellFormed(text) : value);
   } catch (error) {
     throw new StoreError(
       'STORE_VALUE_INVALID',
       { key, issues: [messageOf(error)] },
       { cause: error, hint: 'put a JSON value' },
     );
-  } finally {
-    LONE_SURROGATE.lastIndex = 0;
   }
 }
 
@@ -47,10 +45,10 @@ export function storedValue(text: string, key: string): Json {
   }
 }
 
-/** `value` as its schema makes it. Throws STORE_VALUE_INVALID with key, path and expectation. */
-export function parseValue<T extends z.ZodType>(schema: T, value: unknown, key: string): z.output<T> {
+/** `value` itself once its schema has proved it: zod would drop a member called `__proto__`. Throws STORE_VALUE_INVALID with key, path and expectation. */
+export function provenValue<T>(schema: z.ZodType<T>, value: unknown, key: string): T {
   const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return value as T;
   throw new StoreError(
     'STORE_VALUE_INVALID',
     { key, issues: issuesOf(parsed.error) },

@@ -20,6 +20,7 @@ const Row = z.strictObject({
   lamport: z.number(),
   payload: z.string(),
 });
+const LogType = z.enum(LOG_EVENT_TYPES);
 const Seq = z.strictObject({ seq: z.number().nullable() });
 const SeqAndPayload = z.strictObject({ seq: z.number(), payload: z.string() });
 
@@ -130,6 +131,12 @@ export function createLog(database: Database, clock: Clock): Log {
       payload: parseRow(Event, event, 'events', event.event_id),
     });
 
+  /** A row that sprints will read as an Event must be one. */
+  const checked = (row: NewLogRow): NewLogRow => {
+    if (LogType.safeParse(row.kind).success) parseRow(Event, row.payload, 'events', row.event_id);
+    return row;
+  };
+
   return {
     add,
     addEvent,
@@ -137,7 +144,7 @@ export function createLog(database: Database, clock: Clock): Log {
     hasEvents: (sprint_id, after, until) => Seq.parse(between.get(sprint_id, after, until)).seq !== null,
     append: (rows) =>
       database.write(() => {
-        const made = rows.map(add);
+        const made = rows.map((row) => add(checked(row)));
         return { appended: made.filter(({ appended }) => appended).length, last_seq: lastSeq() };
       }),
     appendEvent: (sprint_id, event) => database.write(() => addEvent(sprint_id, event)),

@@ -4,17 +4,21 @@ import { StoreError } from './errors.ts';
 import type { Migration, Sql } from './sql.ts';
 
 const Applied = z.array(z.strictObject({ version: z.number(), name: z.string() }));
-const Count = z.strictObject({ n: z.number() });
+const Tables = z.strictObject({ own: z.number(), all: z.number() });
 
-/** The steps the database has had, oldest first. Throws STORE_OPEN_FAILED for another program's database, STORE_NEWER for a newer one. */
+/** How many steps the database has had. Throws STORE_OPEN_FAILED for another program's database, STORE_NEWER for a newer one. */
 function applied(db: Sql, path: string, migrations: readonly Migration[]): number {
-  const tables = "SELECT count(*) AS n FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
-  const own = Count.parse(db.prepare(`${tables} AND name = 'migrations'`).get()).n === 1;
-  if (!own) {
-    const others = Count.parse(db.prepare(tables).get()).n;
-    if (others === 0) return 0;
+  // One statement: another process may be creating the tables at this moment.
+  const tables = Tables.parse(
+    db
+      .prepare(
+        "SELECT count(*) FILTER (WHERE name = 'migrations') AS own, count(*) AS \"all\" FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+      )
+      .get(),
+  );
+  if (tables.all === 0) return 0;
+  if (tables.own === 0)
     throw new StoreError('STORE_OPEN_FAILED', { path, reason: 'it holds the tables of another program' });
-  }
 
   const rows = Applied.safeParse(db.prepare('SELECT version, name FROM migrations ORDER BY version').all());
   const steps = rows.success ? rows.data : [];
@@ -27,24 +31,25 @@ function applied(db: Sql, path: string, migrations: readonly Migration[]): numbe
   return steps.length;
 }
 
-/** Brings the schema up to date; several processes may do so at once. */
-export function migrate(db: Sql, path: string, migrations: readonly Migration[]): void {
+/** Brings the schema up to date; several processes may do so at once. `immediate` runs a function in one BEGIN IMMEDIATE transaction. */
+export function migrate(
+  db: Sql,
+  path: string,
+  migrations: readonly Migration[],
+  immediate: (fn: () => void) => void,
+): void {
   if (applied(db, path, migrations) === migrations.length) return;
 
-  db.exec('BEGIN IMMEDIATE');
-  try {
+  immediate(() => {
     // Another process may have migrated while this one waited for the lock.
     const from = applied(db, path, migrations);
     db.exec('CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT');
     const record = db.prepare('INSERT INTO migrations (version, name) VALUES (?, ?)');
-    for (const [i, { name, sql }] of migrations.entries()) {
+    for (const [i, { name, sql, seed }] of migrations.entries()) {
       if (i < from) continue;
       db.exec(sql);
+      seed?.(db);
       record.run(i + 1, name);
     }
-    db.exec('COMMIT');
-  } catch (error) {
-    db.exec('ROLLBACK');
-    throw error;
-  }
+  });
 }

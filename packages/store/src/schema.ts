@@ -1,10 +1,6 @@
-import type { Migration } from './sql.ts';
+import type { Migration, Sql } from './sql.ts';
 
-/** The tables of Caloron's database. A released step is never edited: the next change is a new step. */
-export const migrations: readonly Migration[] = [
-  {
-    name: 'store-1',
-    sql: `
+const FIRST = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 
 CREATE TABLE events (
@@ -144,6 +140,10 @@ CREATE TABLE stage_output_cache (
   output TEXT NOT NULL,
   UNIQUE (stage_id, input_hash)
 ) STRICT;
-`,
-  },
-];
+`;
+
+/** The steps that make Caloron's database; `uuid` names it at its creation. A released step is never edited: the next change is a new step. */
+export function migrationsFor(uuid: () => string): readonly Migration[] {
+  const seed = (db: Sql) => void db.prepare("INSERT INTO meta (key, value) VALUES ('db_id', ?)").run(uuid());
+  return [{ name: 'store-1', sql: FIRST, seed }];
+}

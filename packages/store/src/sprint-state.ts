@@ -13,7 +13,7 @@ import {
 import { z } from 'zod';
 
 import { StoreError } from './errors.ts';
-import { parseValue, storedText, storedValue } from './json.ts';
+import { provenValue, storedText, storedValue } from './json.ts';
 import type { KvTable, Writer } from './kv.ts';
 import type { Log } from './log.ts';
 import type { OutboxTable } from './outbox.ts';
@@ -48,11 +48,11 @@ export function createSprints({ database, log, kv, outbox, clock }: SprintDeps):
   const ids = () => newest.all().map((row) => Sprint.parse(row).sprint_id);
   const unknown = (sprint_id: Id) => new StoreError('SPRINT_UNKNOWN', { sprint_id, known: ids() });
 
-  const parsed = <T extends z.ZodType>(schema: T, key: string): z.output<T> => {
+  const parsed = <T>(schema: z.ZodType<T>, key: string): T => {
     const row = kv.row(key);
     if (row === undefined)
       throw new StoreError('STORE_VALUE_INVALID', { key, issues: ['the key is missing'] });
-    return parseValue(schema, storedValue(row.text, key), key);
+    return provenValue(schema, storedValue(row.text, key), key);
   };
   const load = (sprint_id: Id): SprintSnapshot => {
     const rev = kv.row(keys.state(sprint_id))?.rev;
@@ -72,16 +72,19 @@ export function createSprints({ database, log, kv, outbox, clock }: SprintDeps):
     throw new StoreError('STORE_CONFLICT', { key, expected: expect_rev, actual });
   };
 
-  /** The cursors to store: a log cursor that only passed rows no sprint reads is no change. */
-  const cursorsOf = ({ sprint_id, cursors }: SprintCommit): Cursors => {
+  /** True when the log cursor only passed rows that no sprint reads: storing it would be a write per idle tick. */
+  const isIdle = ({ sprint_id, cursors }: SprintCommit): boolean => {
     const row = kv.row(keys.cursors(sprint_id));
-    if (row === undefined) return cursors;
-    const before = Cursors.safeParse(storedValue(row.text, keys.cursors(sprint_id)));
-    if (!before.success) return cursors;
-    const { log_seq } = before.data;
-    const idle = log_seq < cursors.log_seq && !log.hasEvents(sprint_id, log_seq, cursors.log_seq);
-    const alone = storedText({ ...cursors, log_seq }, 'cursors') === row.text;
-    return idle && alone ? before.data : cursors;
+    if (row === undefined) return false;
+    const { log_seq } = provenValue(
+      Cursors,
+      storedValue(row.text, keys.cursors(sprint_id)),
+      keys.cursors(sprint_id),
+    );
+    return (
+      row.text === storedText({ ...cursors, log_seq }, keys.cursors(sprint_id)) &&
+      !log.hasEvents(sprint_id, log_seq, cursors.log_seq)
+    );
   };
 
   const consume = (sprint_id: Id, events: readonly Event[], writer: Writer): boolean => {
@@ -123,7 +126,7 @@ export function createSprints({ database, log, kv, outbox, clock }: SprintDeps):
     writer: Writer,
   ): { readonly changed: boolean; readonly rev: number } => {
     const { sprint_id, events, puts, last_poll } = change;
-    const state = parseValue(DagState, change.state, keys.state(sprint_id));
+    const state = provenValue(DagState, change.state, keys.state(sprint_id));
     if (state.sprint_id !== sprint_id) {
       throw new StoreError('STORE_VALUE_INVALID', {
         key: keys.state(sprint_id),
@@ -132,22 +135,26 @@ export function createSprints({ database, log, kv, outbox, clock }: SprintDeps):
     }
     checkRev(change);
 
-    const cursors = parseValue(Cursors, cursorsOf(change), keys.cursors(sprint_id));
+    const cursors = provenValue(Cursors, change.cursors, keys.cursors(sprint_id));
     const news = consume(sprint_id, events, writer);
     const put = kv.put(keys.state(sprint_id), state, writer);
     const done = [
       news,
       put.changed,
-      kv.put(keys.cursors(sprint_id), cursors, writer).changed,
       last_poll === null
         ? kv.remove(keys.lastPoll(sprint_id), writer)
-        : kv.put(keys.lastPoll(sprint_id), parseValue(Timestamp, last_poll, keys.lastPoll(sprint_id)), writer)
-            .changed,
+        : kv.put(
+            keys.lastPoll(sprint_id),
+            provenValue(Timestamp, last_poll, keys.lastPoll(sprint_id)),
+            writer,
+          ).changed,
       ...Object.entries(puts).map(([key, value]) => kv.put(key, value, writer).changed),
       intend(change, writer),
       announce(change, put.rev, writer),
     ];
-    return { changed: done.includes(true), rev: put.rev };
+    if (!done.includes(true) && isIdle(change)) return { changed: false, rev: put.rev };
+    const moved = kv.put(keys.cursors(sprint_id), cursors, writer).changed;
+    return { changed: moved || done.includes(true), rev: put.rev };
   };
 
   return {

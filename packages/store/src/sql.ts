@@ -24,6 +24,8 @@ export interface Sql {
 export interface Migration {
   readonly name: string;
   readonly sql: string;
+  /** Rows the step brings; runs after `sql` in the same transaction. */
+  readonly seed?: (db: Sql) => void;
 }
 
 /** How a database is opened. */
@@ -39,11 +41,11 @@ export interface Database {
   readonly path: string;
   readonly db: Sql;
   /** Runs `fn` in one read transaction: all its statements see the same commit. */
-  read<T>(fn: () => T): T;
+  readonly read: <T>(fn: () => T) => T;
   /**
    * Runs `fn` in one BEGIN IMMEDIATE transaction: all of it or nothing. `fn` is synchronous and may run again when the commit was refused. Waits without blocking
    * the process while others hold the lock; STORE_BUSY after the deadline. Writes of one connection run in the order they were asked for.
    */
-  write<T>(fn: () => T, options?: { readonly deadline_ms?: number }): Promise<T>;
-  close(): void;
+  readonly write: <T>(fn: () => T, options?: { readonly deadline_ms?: number }) => Promise<T>;
+  readonly close: () => void;
 }

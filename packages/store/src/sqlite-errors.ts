@@ -1,4 +1,5 @@
 import BetterSqlite3 from 'better-sqlite3';
+import { codeOf } from '@caloron/noether/errors';
 
 import { StoreError } from './errors.ts';
 
@@ -9,7 +10,7 @@ export function sqliteCode(error: unknown): string | undefined {
 
 /** True for every kind of "locked by another": SQLITE_BUSY, SQLITE_BUSY_SNAPSHOT, SQLITE_BUSY_RECOVERY. */
 export function isBusy(error: unknown): boolean {
-  return sqliteCode(error)?.startsWith('SQLITE_BUSY') === true;
+  return sqliteCode(error)?.startsWith('SQLITE_BUSY') === true || codeOf(error) === 'STORE_BUSY';
 }
 
 /** SQLite's error as a StoreError; everything else as it is. */

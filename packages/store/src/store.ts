@@ -12,10 +12,9 @@ import { createOutbox } from './outbox.ts';
 import { createProcesses } from './processes.ts';
 import { rebuildKv } from './rebuild.ts';
 import { createRuns } from './runs.ts';
-import { migrations } from './schema.ts';
+import { migrationsFor } from './schema.ts';
 import { createDeliveries, createSlots } from './slots.ts';
 import { createSprints } from './sprint-state.ts';
-import type { Database } from './sql.ts';
 import { createVirtualKeys } from './virtual-keys.ts';
 
 /** What a store is made of besides its file. */
@@ -27,16 +26,9 @@ export interface StoreDeps {
 
 const Meta = z.strictObject({ value: z.string() });
 
-/** The id written at creation. Two processes that create the file at once agree on the first one's. */
-function databaseId({ db }: Database, uuid: () => string): string {
-  const select = db.prepare("SELECT value FROM meta WHERE key = 'db_id'");
-  if (select.get() === undefined)
-    db.prepare("INSERT INTO meta (key, value) VALUES ('db_id', ?) ON CONFLICT DO NOTHING").run(uuid());
-  return Meta.parse(select.get()).value;
-}
-
 /** Opens or creates Caloron's database. Throws STORE_OPEN_FAILED, STORE_NEWER, STORE_FULL or STORE_BUSY. */
 export function openStore(path: string, { clock, uuid }: StoreDeps): Store {
+  const migrations = migrationsFor(uuid);
   const database = openDatabase(path, migrations);
   // Traces and caches may lose their last rows in a power cut; a memory database has one connection only.
   const traces = path === ':memory:' ? database : openDatabase(path, migrations, { synchronous: 'NORMAL' });
@@ -48,7 +40,7 @@ export function openStore(path: string, { clock, uuid }: StoreDeps): Store {
   const sprints = createSprints({ database, log, kv, outbox, clock });
 
   return {
-    db_id: databaseId(database, uuid),
+    db_id: Meta.parse(database.db.prepare("SELECT value FROM meta WHERE key = 'db_id'").get()).value,
     path,
     kv: kv.open({ run_id: null, actor: null }, () => undefined),
     events: log,
