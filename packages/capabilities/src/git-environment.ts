@@ -36,6 +36,9 @@ const SETTINGS: readonly (readonly [string, string])[] = [
   ['push.recurseSubmodules', 'no'],
   ['http.followRedirects', 'false'],
   ['http.sslVerify', 'true'],
+  // Less than a byte a second for a minute: a host at work sends keep-alives every five seconds.
+  ['http.lowSpeedLimit', '1'],
+  ['http.lowSpeedTime', '60'],
   ['protocol.ext.allow', 'never'],
   ['gc.auto', '0'],
   ['maintenance.auto', 'false'],

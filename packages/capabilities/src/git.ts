@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { execa, type ResultPromise } from 'execa';
 
 import { GitError } from './errors.ts';
+import { watchDeadline } from './git-deadline.ts';
 import { gitEnvironment, withoutDrivers } from './git-environment.ts';
 import type { GitCredential, GitEnvironmentOptions } from './git-environment.ts';
 
@@ -39,8 +40,6 @@ interface StreamOptions {
   readonly stdout: 'pipe';
   readonly stderr: 'pipe';
   readonly cwd?: string;
-  readonly timeout?: number;
-  readonly cancelSignal?: AbortSignal;
 }
 
 /** A running git with open stdin and stdout. It never rejects: its result says `failed` and `exitCode`. */
@@ -76,7 +75,7 @@ function isDirectory(path: string): boolean {
  * Runs one git command through the hardened door and gives what it said.
  *
  * The environment is constant, hooks, fsmonitor, pagers, editors, signing and external diffs are off, only file, http and
- * https are spoken, redirects are not followed. A credential is answered by a helper that reads variables of that git
+ * https are spoken, redirects are not followed, a silent host is given up after a minute. A credential is answered by a helper that reads variables of that git
  * process alone: it is in no argv and in no config.
  *
  * What cannot be switched off by name stays the repository's: filter, merge and textconv drivers, `remote.*.uploadpack`,
@@ -94,18 +93,22 @@ export async function git(args: readonly string[], options: GitOptions): Promise
   if (options.cwd !== undefined && !isDirectory(options.cwd)) {
     throw new GitError('GIT_CWD_MISSING', { args: shown, cwd: options.cwd });
   }
-  const result = await execa('git', withoutDrivers(args), {
+  if (options.signal?.aborted === true)
+    throw new GitError('GIT_ABORTED', { args: shown }, { retryable: true });
+  const running = execa('git', withoutDrivers(args), {
     env: gitEnvironment(options),
     extendEnv: false,
     reject: false,
-    timeout: timeout_ms,
     stripFinalNewline: options.keep_newline !== true,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.stdin === undefined ? { stdin: 'ignore' as const } : { input: options.stdin }),
-    ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
   });
-  if (result.timedOut) throw new GitError('GIT_TIMEOUT', { args: shown, timeout_ms }, { retryable: true });
-  if (result.isCanceled) throw new GitError('GIT_ABORTED', { args: shown }, { retryable: true });
+  const deadline = watchDeadline(running.pid, timeout_ms, options.signal);
+  const result = await running.finally(deadline.clear);
+  const stopped = deadline.reason();
+  if (stopped === 'timeout')
+    throw new GitError('GIT_TIMEOUT', { args: shown, timeout_ms }, { retryable: true });
+  if (stopped === 'abort') throw new GitError('GIT_ABORTED', { args: shown }, { retryable: true });
   if (result.code === 'ENOENT') throw new GitError('GIT_MISSING', { args: shown }, { hint: 'install git' });
   const exit_code = result.exitCode ?? null;
   const stderr = redact(result.stderr);
@@ -133,8 +136,10 @@ export function gitStream(args: readonly string[], options: GitOptions): GitStre
     stdout: 'pipe',
     stderr: 'pipe',
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    ...(options.timeout_ms === undefined ? {} : { timeout: options.timeout_ms }),
-    ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
   };
-  return execa('git', withoutDrivers(args), streamOptions);
+  const stream = execa('git', withoutDrivers(args), streamOptions);
+  const deadline = watchDeadline(stream.pid, options.timeout_ms, options.signal);
+  // It never rejects: nothing of it is lost here.
+  void stream.then(deadline.clear);
+  return stream;
 }
