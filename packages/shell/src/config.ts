@@ -22,8 +22,6 @@ export interface ShellConfig {
   readonly harness_bin: string;
   /** How often a harness beats, in milliseconds. */
   readonly heartbeat_ms: number;
-  /** Further variables agents are given, by name. */
-  readonly agent_env: readonly string[];
   /** The shell's own environment: source of forge tokens and of the agents' allow-list. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -46,14 +44,22 @@ const DEFAULT_TOKEN_ENVS = 'GITHUB_TOKEN,GITEA_TOKEN,CALORON_REVIEWER_TOKEN,CALO
 function wholeNumber(name: string, value: string, min: number, max: number): number {
   const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
   if (number >= min && number <= max) return number;
-  throw new ShellError('SHELL_CONFIG_INVALID', { name, value, expected: `a whole number from ${min} to ${max}` });
+  throw new ShellError('SHELL_CONFIG_INVALID', {
+    name,
+    value,
+    expected: `a whole number from ${min} to ${max}`,
+  });
 }
 
 function names(name: string, value: string): readonly string[] {
   const list = value.split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()]));
   const bad = list.find((item) => !/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(item));
   if (bad === undefined) return list;
-  throw new ShellError('SHELL_CONFIG_INVALID', { name, value: bad, expected: 'names of environment variables' });
+  throw new ShellError('SHELL_CONFIG_INVALID', {
+    name,
+    value: bad,
+    expected: 'names of environment variables',
+  });
 }
 
 function logLevel(value: string): LogLevel {
@@ -83,7 +89,8 @@ export function readConfig(
   cwd: string = process.cwd(),
 ): ShellConfig {
   const home = findHome(flags.home, cwd);
-  const db = flags.home === undefined ? (present(env['CALORON_DB']) ?? present(env['NOETHER_KV_PATH'])) : undefined;
+  const db =
+    flags.home === undefined ? (present(env['CALORON_DB']) ?? present(env['NOETHER_KV_PATH'])) : undefined;
   const port = present(flags.port) ?? present(env['CALORON_SHELL_PORT']) ?? String(DEFAULT_PORT);
   const portName = present(flags.port) === undefined ? 'CALORON_SHELL_PORT' : '--port';
   return Object.freeze({
@@ -101,7 +108,6 @@ export function readConfig(
       10,
       3_600_000,
     ),
-    agent_env: names('CALORON_AGENT_ENV', present(env['CALORON_AGENT_ENV']) ?? ''),
     env,
   });
 }

@@ -37,7 +37,12 @@ export interface ShellErrorDetails {
   /** The request names another repository than the sprint. */
   REPO_MISMATCH: { readonly repo: string; readonly expected: string };
   /** The agent has a live process already, in this or another sprint. */
-  AGENT_BUSY: { readonly agent_id: string; readonly process_id: string; readonly sprint_id: string; readonly task_id: string };
+  AGENT_BUSY: {
+    readonly agent_id: string;
+    readonly process_id: string;
+    readonly sprint_id: string;
+    readonly task_id: string;
+  };
   /** A process of this task and role may still live. */
   TASK_BUSY: { readonly task_id: string; readonly role: string; readonly process_id: string };
   /** The task has no issue yet and the request names none. */
@@ -59,7 +64,8 @@ export interface ShellErrorDetails {
 }
 
 const messages: Messages<ShellErrorDetails> = {
-  SHELL_CONFIG_INVALID: ({ name, value, expected }) => `${name} is ${JSON.stringify(value)}, expected ${expected}`,
+  SHELL_CONFIG_INVALID: ({ name, value, expected }) =>
+    `${name} is ${JSON.stringify(value)}, expected ${expected}`,
   SHELL_PLATFORM: ({ platform }) => `caloron-shell needs Linux and its /proc; this is ${platform}`,
   SHELL_ALREADY_RUNNING: ({ home, pid }) => `a shell with pid ${pid} serves ${home} already`,
   SHELL_PORT_IN_USE: ({ host, port }) => `port ${port} on ${host} is in use`,
@@ -79,7 +85,8 @@ const messages: Messages<ShellErrorDetails> = {
   REPO_MISMATCH: ({ repo, expected }) => `the request is for ${repo}, the sprint works in ${expected}`,
   AGENT_BUSY: ({ agent_id, process_id, sprint_id, task_id }) =>
     `agent ${agent_id} works on ${sprint_id}/${task_id} (process ${process_id})`,
-  TASK_BUSY: ({ task_id, role, process_id }) => `task ${task_id} may still have its ${role} (process ${process_id})`,
+  TASK_BUSY: ({ task_id, role, process_id }) =>
+    `task ${task_id} may still have its ${role} (process ${process_id})`,
   ISSUE_MISSING: ({ sprint_id, task_id }) => `task ${task_id} of sprint ${sprint_id} has no issue yet`,
   BASE_UNKNOWN: ({ repo, branch }) => `${repo} has no branch ${branch}`,
   HEAD_UNKNOWN: ({ repo, head }) => `${repo} has no ${head}`,
@@ -124,7 +131,11 @@ export class ShellError<C extends keyof ShellErrorDetails = keyof ShellErrorDeta
   constructor(code: C, details: ShellErrorDetails[C], options: CodedErrorOptions = {}) {
     const hint = options.hint ?? hints[code];
     const retryable = options.retryable ?? transient.has(code);
-    super(code, details, messages[code](details), { ...options, retryable, ...(hint === undefined ? {} : { hint }) });
+    super(code, details, messages[code](details), {
+      ...options,
+      retryable,
+      ...(hint === undefined ? {} : { hint }),
+    });
   }
 }
 

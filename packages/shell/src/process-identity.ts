@@ -45,7 +45,10 @@ export function pidNamespace(): string {
 export function statOf(pid: number): ProcessStat | undefined {
   const text = textOf(`/proc/${pid}/stat`);
   if (text === undefined) return undefined;
-  const fields = text.slice(text.lastIndexOf(')') + 1).trim().split(/\s+/);
+  const fields = text
+    .slice(text.lastIndexOf(')') + 1)
+    .trim()
+    .split(/\s+/);
   const [state, , pgid] = fields;
   const start_ticks = fields[19];
   if (state === undefined || pgid === undefined || start_ticks === undefined) return undefined;
@@ -64,7 +67,8 @@ export function isAlive(identity: {
   readonly boot_id: string;
   readonly pid_ns: string;
 }): boolean {
-  if (identity.pid === null || identity.boot_id !== bootId() || identity.pid_ns !== pidNamespace()) return false;
+  if (identity.pid === null || identity.boot_id !== bootId() || identity.pid_ns !== pidNamespace())
+    return false;
   const stat = statOf(identity.pid);
   return stat !== undefined && runs(stat) && stat.start_ticks === identity.start_ticks;
 }

@@ -25,9 +25,11 @@ export function shellToken(file: string): string {
     writeFileSync(file, `${fresh}\n`, { flag: 'wx', mode: 0o600 });
     return fresh;
   } catch (error) {
-    if (!isExisting(error)) throw new ShellError('SHELL_TOKEN_FILE', { file, reason: 'cannot be written' }, { cause: error });
+    if (!isExisting(error))
+      throw new ShellError('SHELL_TOKEN_FILE', { file, reason: 'cannot be written' }, { cause: error });
   }
-  if (!lstatSync(file).isFile()) throw new ShellError('SHELL_TOKEN_FILE', { file, reason: 'is not a plain file' });
+  if (!lstatSync(file).isFile())
+    throw new ShellError('SHELL_TOKEN_FILE', { file, reason: 'is not a plain file' });
   const token = readFileSync(file, 'utf8').trim();
   if (token.length < 16) throw new ShellError('SHELL_TOKEN_FILE', { file, reason: 'holds no token' });
   chmodSync(file, 0o600);

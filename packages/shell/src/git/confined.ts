@@ -14,14 +14,17 @@ export function isBelow(root: string, path: string): boolean {
  * `root` is a real path. Throws WORKTREE_FOREIGN.
  */
 export function confined(root: string, path: string): void {
-  if (!isBelow(root, path)) throw new ShellError('WORKTREE_FOREIGN', { worktree: path, reason: `it is not below ${root}` });
+  if (!isBelow(root, path))
+    throw new ShellError('WORKTREE_FOREIGN', { worktree: path, reason: `it is not below ${root}` });
   const way = relative(root, path);
   let place = root;
   for (const part of ['', ...(way === '' ? [] : way.split(sep))]) {
     place = join(place, part);
     const found = lstatSync(place, { throwIfNoEntry: false });
     if (found === undefined) return;
-    if (found.isSymbolicLink()) throw new ShellError('WORKTREE_FOREIGN', { worktree: path, reason: `${place} is a symbolic link` });
-    if (!found.isDirectory()) throw new ShellError('WORKTREE_FOREIGN', { worktree: path, reason: `${place} is no directory` });
+    if (found.isSymbolicLink())
+      throw new ShellError('WORKTREE_FOREIGN', { worktree: path, reason: `${place} is a symbolic link` });
+    if (!found.isDirectory())
+      throw new ShellError('WORKTREE_FOREIGN', { worktree: path, reason: `${place} is no directory` });
   }
 }

@@ -31,7 +31,8 @@ function textOf(file: string): string | undefined {
 export function ownWorktree(root: string, clone: string, path: string): OwnWorktree | undefined {
   confined(root, path);
   if (!existsSync(path) || readdirSync(path).length === 0) return undefined;
-  const foreign = (reason: string): ShellError => new ShellError('WORKTREE_FOREIGN', { worktree: path, reason });
+  const foreign = (reason: string): ShellError =>
+    new ShellError('WORKTREE_FOREIGN', { worktree: path, reason });
   const link = textOf(join(path, '.git'));
   if (link === undefined || !link.startsWith('gitdir: ')) throw foreign('it is no worktree of this task');
   const git_dir = link.slice('gitdir: '.length);
@@ -39,7 +40,8 @@ export function ownWorktree(root: string, clone: string, path: string): OwnWorkt
   if (dirname(realpathSync(git_dir)) !== join(realpathSync(clone), 'worktrees')) {
     throw foreign('it belongs to another repository');
   }
-  if (textOf(join(git_dir, 'gitdir')) !== join(path, '.git')) throw foreign('its repository knows it under another path');
+  if (textOf(join(git_dir, 'gitdir')) !== join(path, '.git'))
+    throw foreign('its repository knows it under another path');
   return { path, git_dir: realpathSync(git_dir) };
 }
 
@@ -49,7 +51,8 @@ export function headState({ git_dir }: OwnWorktree): HeadState {
   const branchIn = (text: string | undefined): string | null =>
     text?.startsWith(prefix) === true ? text.slice(prefix.length) : null;
   const head = textOf(join(git_dir, 'HEAD'));
-  const rebase = textOf(join(git_dir, 'rebase-merge', 'head-name')) ?? textOf(join(git_dir, 'rebase-apply', 'head-name'));
+  const rebase =
+    textOf(join(git_dir, 'rebase-merge', 'head-name')) ?? textOf(join(git_dir, 'rebase-apply', 'head-name'));
   return {
     branch: branchIn(head?.startsWith('ref: ') === true ? head.slice('ref: '.length) : undefined),
     rebasing: branchIn(rebase),

@@ -5,7 +5,10 @@ export async function refsBelow(git_dir: string, prefix: string): Promise<Readon
   const { stdout } = await git(['for-each-ref', '--format=%(objectname) %(refname)', prefix], { git_dir });
   const lines = stdout === '' ? [] : stdout.split('\n');
   return new Map(
-    lines.map((line) => [line.slice(line.indexOf(' ') + 1 + prefix.length), line.slice(0, line.indexOf(' '))]),
+    lines.map((line) => [
+      line.slice(line.indexOf(' ') + 1 + prefix.length),
+      line.slice(0, line.indexOf(' ')),
+    ]),
   );
 }
 
@@ -19,8 +22,14 @@ export async function setRefsBelow(
   const gone = [...present.keys()].filter((name) => !wanted.has(name));
   const changed = [...wanted].filter(([name, sha]) => present.get(name) !== sha);
   // Deleted first and apart: `a` must be gone before `a/b` can be made.
-  await updateRefs(git_dir, gone.map((name) => `delete ${prefix}${name}`));
-  await updateRefs(git_dir, changed.map(([name, sha]) => `update ${prefix}${name} ${sha}`));
+  await updateRefs(
+    git_dir,
+    gone.map((name) => `delete ${prefix}${name}`),
+  );
+  await updateRefs(
+    git_dir,
+    changed.map(([name, sha]) => `update ${prefix}${name} ${sha}`),
+  );
 }
 
 async function updateRefs(git_dir: string, lines: readonly string[]): Promise<void> {

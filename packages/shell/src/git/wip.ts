@@ -49,7 +49,10 @@ export async function saveWip(clean: CleanGit, request: WipRequest): Promise<str
   const kept = await refsBelow(clone, prefix);
   const newest = Math.max(0, ...[...kept.keys()].map(Number).filter(Number.isSafeInteger));
   const previous = kept.get(String(newest));
-  if (previous !== undefined && (await contentOf(clean, clone, previous)) === (await contentOf(clean, clone, commit))) {
+  if (
+    previous !== undefined &&
+    (await contentOf(clean, clone, previous)) === (await contentOf(clean, clone, commit))
+  ) {
     return `${prefix}${newest}`;
   }
   const ref = `${prefix}${newest + 1}`;
@@ -112,7 +115,8 @@ async function commitTrees(clean: CleanGit, clone: string, trees: Trees, reason:
   const { head, committed, staged, on_disk } = trees;
   const commit = async (tree: string, parents: readonly string[], what: string): Promise<Sha> => {
     const flags = parents.flatMap((parent) => ['-p', parent]);
-    return (await clean(['commit-tree', ...flags, '-m', `caloron: ${what} (${reason})`, tree], { clone })).stdout;
+    return (await clean(['commit-tree', ...flags, '-m', `caloron: ${what} (${reason})`, tree], { clone }))
+      .stdout;
   };
   const apart = staged !== null && staged !== committed && staged !== on_disk;
   const index = apart ? [await commit(staged, [head], 'staged work')] : [];

@@ -35,7 +35,14 @@ const Complete = z.object({ base_sha: Sha });
 const STALE_LOCKS = ['index.lock', 'HEAD.lock', 'config.worktree.lock'];
 
 /** What an interrupted rebase leaves behind. */
-const REBASE_STATE = ['rebase-merge', 'rebase-apply', 'MERGE_MSG', 'REBASE_HEAD', 'CHERRY_PICK_HEAD', 'AUTO_MERGE'];
+const REBASE_STATE = [
+  'rebase-merge',
+  'rebase-apply',
+  'MERGE_MSG',
+  'REBASE_HEAD',
+  'CHERRY_PICK_HEAD',
+  'AUTO_MERGE',
+];
 
 /**
  * The author's worktree: the existing one if it is ours and on the branch, its uncommitted work saved first; else a new one on
@@ -86,7 +93,12 @@ export async function removeWorktree(place: WorktreePlace): Promise<void> {
 }
 
 /** Without an index nothing was ever checked out, so nothing can have been worked on. */
-async function discard(clean: CleanGit, place: WorktreePlace, own: OwnWorktree, reason: string): Promise<void> {
+async function discard(
+  clean: CleanGit,
+  place: WorktreePlace,
+  own: OwnWorktree,
+  reason: string,
+): Promise<void> {
   if (existsSync(join(own.git_dir, 'index'))) await saveWip(clean, { ...place, own, reason });
   await removeWorktree(place);
 }
@@ -117,14 +129,22 @@ async function addWorktree(
   const { clone, path } = place;
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   await git(['worktree', 'prune', '--expire=now'], { git_dir: clone });
-  await git(['worktree', 'add', '--quiet', '--force', '--no-checkout', ...addFlags(from), path, ...addTarget(from)], {
-    git_dir: clone,
-    timeout_ms: WORKTREE_TIMEOUT_MS,
-  });
+  await git(
+    ['worktree', 'add', '--quiet', '--force', '--no-checkout', ...addFlags(from), path, ...addTarget(from)],
+    {
+      git_dir: clone,
+      timeout_ms: WORKTREE_TIMEOUT_MS,
+    },
+  );
   const own = ownWorktree(place.root, clone, path);
-  if (own === undefined) throw new ShellError('WORKTREE_FOREIGN', { worktree: path, reason: 'git did not make it' });
+  if (own === undefined)
+    throw new ShellError('WORKTREE_FOREIGN', { worktree: path, reason: 'git did not make it' });
   // The files are written by a git that reads no configuration of the agent's: a filter of its own must not run here.
-  await clean(['read-tree', '--reset', '-u', sha], { clone, worktree: path, index_file: join(own.git_dir, 'index') });
+  await clean(['read-tree', '--reset', '-u', sha], {
+    clone,
+    worktree: path,
+    index_file: join(own.git_dir, 'index'),
+  });
   writeFileSync(completeFile(place), JSON.stringify({ base_sha }));
 }
 
@@ -138,7 +158,12 @@ function addTarget(from: readonly string[]): readonly string[] {
   return from.slice(-1);
 }
 
-async function makeReusable(clean: CleanGit, place: WorktreePlace, own: OwnWorktree, branch: string): Promise<void> {
+async function makeReusable(
+  clean: CleanGit,
+  place: WorktreePlace,
+  own: OwnWorktree,
+  branch: string,
+): Promise<void> {
   for (const lock of STALE_LOCKS) rmSync(join(own.git_dir, lock), { force: true });
   const head = headState(own);
   if (head.branch === branch) {
@@ -147,14 +172,22 @@ async function makeReusable(clean: CleanGit, place: WorktreePlace, own: OwnWorkt
   }
   if (head.rebasing !== branch) {
     const where = head.branch === null ? 'on no branch' : `on branch ${head.branch}`;
-    throw new ShellError('WORKTREE_FOREIGN', { worktree: own.path, reason: `it is ${where}, expected ${branch}` });
+    throw new ShellError('WORKTREE_FOREIGN', {
+      worktree: own.path,
+      reason: `it is ${where}, expected ${branch}`,
+    });
   }
   await saveWip(clean, { ...place, own, reason: 'interrupted rebase', keep_head: true });
   await backToBranch(clean, place, own, branch);
 }
 
 /** Ends an interrupted rebase as `rebase --abort` does, without running the agent's configuration. */
-async function backToBranch(clean: CleanGit, place: WorktreePlace, own: OwnWorktree, branch: string): Promise<void> {
+async function backToBranch(
+  clean: CleanGit,
+  place: WorktreePlace,
+  own: OwnWorktree,
+  branch: string,
+): Promise<void> {
   await git(['symbolic-ref', 'HEAD', `refs/heads/${branch}`], { git_dir: own.git_dir });
   for (const name of REBASE_STATE) rmSync(join(own.git_dir, name), { recursive: true, force: true });
   const { stdout: sha } = await git(['rev-parse', '--verify', 'HEAD^{commit}'], { git_dir: own.git_dir });

@@ -1,0 +1,116 @@
+import type { Store } from '@caloron/store';
+import {
+  branchOf,
+  type CleanupReply,
+  type CleanupRequest,
+  type DagState,
+  type Role,
+  type Sha,
+  type Task,
+} from '@caloron/types';
+
+import type { Credentials } from './credentials.ts';
+import { git } from '@caloron/capabilities/git';
+import type { CleanGit } from './git/clean-repository.ts';
+import type { Mirror } from './git/mirror.ts';
+import { type OwnWorktree, ownWorktree } from './git/own-worktree.ts';
+import { hasUncommitted } from './git/wip.ts';
+import { removeWorktree, type WorktreePlace } from './git/worktree.ts';
+import type { KeyedMutex } from './mutex.ts';
+import type { ProcessTable } from './process-table.ts';
+import { taskKey } from './spawner.ts';
+import { loadState, taskOf } from './sprint.ts';
+import type { Worktrees } from './worktrees.ts';
+
+/** What a clean-up needs. */
+export interface CleanupDeps {
+  readonly store: Store;
+  readonly mutex: KeyedMutex;
+  readonly table: ProcessTable;
+  readonly worktrees: Worktrees;
+  readonly credentials: Credentials;
+}
+
+/** Removes the worktrees of a task whose work is merged; what is dirty, unmerged or in use stays, with the reason. */
+export type Cleanup = (request: CleanupRequest) => Promise<CleanupReply>;
+
+interface Found {
+  readonly place: WorktreePlace;
+  readonly own: OwnWorktree;
+}
+
+/** Clean-ups exclude spawns of the same task. */
+export function createCleanup(deps: CleanupDeps): Cleanup {
+  return (request) =>
+    deps.mutex.run(taskKey(request), async () => {
+      const state = await loadState(deps.store, request.sprint_id);
+      const task = taskOf(state, request.task_id);
+      const kept = (reason: string): CleanupReply => ({ ok: true, removed: false, reason });
+      for (const row of deps.store.processes.open()) {
+        const mine = row.sprint_id === state.sprint_id && row.task_id === task.id;
+        if (mine && !(await deps.table.reconcile(row)))
+          return kept(`its ${row.role} (process ${row.process_id}) may still run`);
+      }
+      const found = (['author', 'reviewer'] as const).flatMap((role) => worktreeOf(deps, state, task, role));
+      if (found.length === 0) return { ok: true, removed: true, reason: 'there was no worktree' };
+      const mirror = await deps.worktrees.fetch(state, deps.credentials.forRole(state.sprint, 'author'));
+      for (const each of found) {
+        const reason = await whyKept(deps.worktrees.clean, each, {
+          mirror,
+          state,
+          task,
+          merge_sha: request.merge_sha,
+        });
+        if (reason !== null) return kept(reason);
+      }
+      for (const { place } of found) await removeWorktree(place);
+      return { ok: true, removed: true, reason: null };
+    });
+}
+
+function worktreeOf(
+  { store, worktrees }: CleanupDeps,
+  state: DagState,
+  task: Task,
+  role: Role,
+): readonly Found[] {
+  const previous = store.processes.latest(state.sprint_id, task.id, role);
+  const place = worktrees.placeOf(state.sprint_id, task.id, role, previous);
+  const own = ownWorktree(place.root, place.clone, place.path);
+  return own === undefined ? [] : [{ place, own }];
+}
+
+interface MergedWhere {
+  readonly mirror: Mirror;
+  readonly state: DagState;
+  readonly task: Task;
+  readonly merge_sha: Sha | null;
+}
+
+/** Why a worktree must stay; null when everything in it is on the base branch. */
+async function whyKept(clean: CleanGit, { place, own }: Found, where: MergedWhere): Promise<string | null> {
+  if (await hasUncommitted(clean, { clone: place.clone, own })) return `${place.path} has uncommitted work`;
+  const { stdout: head } = await git(['rev-parse', '--verify', 'HEAD^{commit}'], { git_dir: own.git_dir });
+  if (await isMerged(clean, place.clone, head, where)) return null;
+  return `commit ${head} of ${place.path} is not merged into ${where.state.sprint.base_branch}`;
+}
+
+async function isMerged(clean: CleanGit, clone: string, head: Sha, where: MergedWhere): Promise<boolean> {
+  const { mirror, state, task, merge_sha } = where;
+  const within = async (older: Sha, newer: Sha | null | undefined): Promise<boolean> => {
+    if (newer === null || newer === undefined) return false;
+    // 1: no; 128: the commit is not known here, so nothing is known of it.
+    const { exit_code } = await clean(
+      ['merge-base', '--is-ancestor', older, newer],
+      { clone },
+      { ok_codes: [0, 1, 128] },
+    );
+    return exit_code === 0;
+  };
+  const base = mirror.heads.get(state.sprint.base_branch);
+  if ((await within(head, base)) || (await within(head, merge_sha))) return true;
+  // A squash or rebase merge leaves no line from base to head: then the pull request's head must contain it, and be merged.
+  const merged = merge_sha !== null && (await within(merge_sha, base));
+  const pushed = task.head_sha ?? mirror.heads.get(branchOf(state.sprint_id, task.id));
+  return merged && within(head, pushed);
+}

@@ -1,0 +1,174 @@
+import { existsSync, mkdirSync, realpathSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { dirname } from 'node:path';
+
+import { systemClock } from '@caloron/capabilities/clock';
+import { createLogger, type Logger } from '@caloron/capabilities/logger';
+import { systemRandom } from '@caloron/capabilities/random';
+import { openStore, type Store } from '@caloron/store';
+import { type Clock, cloneUrl, type Random } from '@caloron/types';
+import type { FastifyInstance } from 'fastify';
+
+import { type AppDeps, createApp } from './app.ts';
+import { createAuth } from './auth.ts';
+import { createCleanup } from './cleanup.ts';
+import type { ShellConfig } from './config.ts';
+import { createCredentials } from './credentials.ts';
+import { ShellError } from './errors.ts';
+import { lockHome } from './home-lock.ts';
+import { createKeyedMutex } from './mutex.ts';
+import { createNudges } from './nudges.ts';
+import { pathsOf, type ShellPaths } from './paths.ts';
+import { createProcessTable } from './process-table.ts';
+import { createSpawner } from './spawner.ts';
+import { shellToken } from './token.ts';
+import { createWorktrees } from './worktrees.ts';
+
+/** What a shell stands on besides its config; the machine's own where left out. */
+export interface ShellDeps {
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly log?: Logger;
+  /** Where git finds a repository; the forge's clone address when left out. */
+  readonly remote_url?: (repo: string, host: string | null) => string;
+}
+
+/** A shell that listens. */
+export interface RunningShell {
+  readonly url: string;
+  readonly app: FastifyInstance;
+  /** Stops serving; agents go on. */
+  close(): Promise<void>;
+}
+
+/** The version all packages share. */
+const VERSION = '0.1.0';
+
+/**
+ * Starts a shell: opens the database, takes the home, adopts what runs, listens. Throws SHELL_PLATFORM, SHELL_ALREADY_RUNNING,
+ * SHELL_PORT_IN_USE, SHELL_TOKEN_FILE, or a StoreError.
+ */
+export async function startShell(config: ShellConfig, deps: ShellDeps = {}): Promise<RunningShell> {
+  if (process.platform !== 'linux') throw new ShellError('SHELL_PLATFORM', { platform: process.platform });
+  const paths = preparePaths(config);
+  const clock = deps.clock ?? systemClock;
+  const random = deps.random ?? systemRandom;
+  const log = deps.log ?? createLogger({ name: 'caloron-shell', level: config.log_level });
+  const undo: (() => void | Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    const store = openStore(config.db, { clock, uuid: () => random.uuid() });
+    undo.push(() => store.close());
+    const lock = await lockHome({
+      home: paths.home,
+      file: paths.lock_file,
+      leases: store.leases,
+      uuid: () => random.uuid(),
+    });
+    undo.push(() => lock.release());
+    const { app, table, at } = assemble({
+      config,
+      paths,
+      store,
+      clock,
+      random,
+      log,
+      remote_url: deps.remote_url,
+    });
+    undo.push(() => table.close());
+    undo.push(() => app.close());
+    const found = await table.adopt();
+    log.info({ ...found }, 'processes of an earlier shell');
+    const url = await listen(app, config);
+    at(url);
+    return { url, app, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function preparePaths(config: ShellConfig): ShellPaths {
+  mkdirSync(config.home, { recursive: true });
+  // Real from here on: no link above the home can make a path below it look foreign.
+  const paths = pathsOf(realpathSync(config.home));
+  for (const folder of [paths.root, paths.worktrees, paths.repos, paths.tasks, paths.agents, paths.logs]) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  }
+  if (!existsSync(dirname(config.db))) mkdirSync(dirname(config.db), { recursive: true, mode: 0o700 });
+  return paths;
+}
+
+interface Parts {
+  readonly config: ShellConfig;
+  readonly paths: ShellPaths;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly remote_url: ShellDeps['remote_url'];
+}
+
+function assemble({ config, paths, store, clock, random, log, remote_url }: Parts): {
+  readonly app: FastifyInstance;
+  readonly table: AppDeps['table'];
+  /** Tells the parts the address agents are given. */
+  readonly at: (url: string) => void;
+} {
+  let url = '';
+  const mutex = createKeyedMutex();
+  const credentials = createCredentials(config.env, config.token_envs);
+  const remoteUrl = (host: string | null, repo: string): string =>
+    remote_url?.(repo, host) ?? cloneUrl(host, repo);
+  const worktrees = createWorktrees({ paths, mutex, remoteUrl });
+  const saveWip = (row: Parameters<typeof worktrees.save>[0]): Promise<string | null> =>
+    worktrees.save(row, 'stopped');
+  const table = createProcessTable({ processes: store.processes, clock, log, paths, saveWip });
+  const common = {
+    config,
+    paths,
+    store,
+    clock,
+    random,
+    log,
+    mutex,
+    table,
+    worktrees,
+    credentials,
+    url: () => url,
+  };
+  const auth = createAuth(config.token ?? shellToken(paths.token_file), store.processes);
+  const app = createApp({
+    ...common,
+    auth,
+    spawn: createSpawner(common),
+    cleanup: createCleanup(common),
+    nudges: createNudges(),
+    version: VERSION,
+  });
+  return {
+    app,
+    table,
+    at(address) {
+      url = address;
+    },
+  };
+}
+
+async function listen(app: FastifyInstance, { host, port }: ShellConfig): Promise<string> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
+      throw new ShellError('SHELL_PORT_IN_USE', { host, port }, { cause: error });
+    }
+    throw error;
+  }
+  const address = app.server.address() as AddressInfo;
+  // Agents run on this machine: a shell that listens everywhere is still nearest on loopback.
+  const everywhere = host === '0.0.0.0' || host === '::';
+  const name = everywhere ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
+  return `http://${name}:${address.port}`;
+}

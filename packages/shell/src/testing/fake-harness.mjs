@@ -1,0 +1,22 @@
+// Stands in for the harness: takes its order, says what it saw, does what its instruction (JSON) says.
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { dirname, join } from 'node:path';
+
+const file = process.env.CALORON_ORDER_FILE;
+const order = JSON.parse(readFileSync(file, 'utf8'));
+rmSync(file);
+const dir = dirname(file);
+const todo = JSON.parse(order.instruction ?? '{}');
+for (const [name, content] of Object.entries(todo.write ?? {}))
+  writeFileSync(join(order.worktree, name), content);
+if (todo.exit_file) writeFileSync(join(dir, 'exit.json'), JSON.stringify(todo.exit_file));
+if (todo.deaf) process.on('SIGTERM', () => undefined);
+if (todo.child) spawn('sleep', ['600'], { detached: true, stdio: 'ignore' }).unref();
+process.stdout.write(`working on ${order.task.id}\n`);
+writeFileSync(
+  join(dir, 'seen.json'),
+  JSON.stringify({ order, env: process.env, argv: process.argv, cwd: process.cwd() }),
+);
+if (todo.wait) setInterval(() => undefined, 1000);
+else process.exitCode = todo.code ?? 0;
