@@ -73,7 +73,9 @@ export function createKv(database: Database, log: Log, virtual: VirtualKeys, clo
   const from = db.prepare(
     "SELECT key FROM kv WHERE namespace = '' AND key >= ? AND value IS NOT NULL ORDER BY key",
   );
-  const addSprint = db.prepare('INSERT INTO sprints (sprint_id, at) VALUES (?, ?) ON CONFLICT DO NOTHING');
+  const addSprint = db.prepare(
+    'INSERT INTO sprints (sprint_id, at) SELECT :sprint_id, :at WHERE NOT EXISTS (SELECT 1 FROM sprints WHERE sprint_id = :sprint_id)',
+  );
 
   const stored = (key: string) => {
     const found = select.get(key);
@@ -105,7 +107,8 @@ export function createKv(database: Database, log: Log, virtual: VirtualKeys, clo
       patch === undefined ? { value: storedValue(text, key) } : { patch, sha256: sha256Hex(text) };
     upsert.run(key, text, rev, record(key, rev, 'kv.put', change, writer));
     const sprint = sprintOf(key);
-    if (sprint !== null && key === `caloron:${sprint}:state`) addSprint.run(sprint, clock.now());
+    if (sprint !== null && key === `caloron:${sprint}:state`)
+      addSprint.run({ sprint_id: sprint, at: clock.now() });
     return { rev, changed: true };
   };
   const remove: KvTable['remove'] = (key, writer) => {

@@ -21,7 +21,8 @@ const Row = z.strictObject({
   payload: z.string(),
 });
 const LogType = z.enum(LOG_EVENT_TYPES);
-const Seq = z.strictObject({ seq: z.number().nullable() });
+const Seq = z.strictObject({ seq: z.number() });
+const LastSeq = z.strictObject({ seq: z.number().nullable() });
 const SeqAndPayload = z.strictObject({ seq: z.number(), payload: z.string() });
 
 /** What one row came to: `appended` false when its event_id was there. */
@@ -78,7 +79,7 @@ export function createLog(database: Database, clock: Clock): Log {
   const { db } = database;
   const insert = db.prepare(
     `INSERT INTO events (event_id, at, kind, version, run_id, actor, sprint_id, target, causation_id, correlation_id, lamport, payload)
-     VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, NULL, (SELECT coalesce(max(seq), 0) + 1 FROM events), ?) ON CONFLICT DO NOTHING RETURNING seq`,
+     VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, NULL, (SELECT coalesce(max(seq), 0) + 1 FROM events), ?) RETURNING seq`,
   );
   const find = db.prepare("SELECT seq FROM events WHERE coalesce(sprint_id, '') = ? AND event_id = ?");
   const last = db.prepare('SELECT max(seq) AS seq FROM events');
@@ -93,9 +94,8 @@ export function createLog(database: Database, clock: Clock): Log {
     'SELECT event_id FROM seen_events WHERE sprint_id = ? AND event_id IN (SELECT value FROM json_each(?))',
   );
 
-  const lastSeq = () => Seq.parse(last.get()).seq ?? 0;
+  const lastSeq = () => LastSeq.parse(last.get()).seq ?? 0;
   const add = (row: NewLogRow): Appended => {
-    const payload = storedText(row.payload, `event ${row.event_id}`);
     const {
       event_id,
       kind,
@@ -105,6 +105,10 @@ export function createLog(database: Database, clock: Clock): Log {
       target = null,
       causation_id = null,
     } = row;
+    // Looked up first: a refused insert would still move the sequence, and so write.
+    const existing = find.get(sprint_id ?? '', event_id);
+    if (existing !== undefined) return { appended: false, seq: Seq.parse(existing).seq };
+    const payload = storedText(row.payload, `event ${event_id}`);
     const made = insert.get(
       event_id,
       clock.now(),
@@ -116,8 +120,7 @@ export function createLog(database: Database, clock: Clock): Log {
       causation_id,
       payload,
     );
-    const seq = Seq.parse(made ?? find.get(sprint_id ?? '', event_id)).seq ?? 0;
-    return { appended: made !== undefined, seq };
+    return { appended: true, seq: Seq.parse(made).seq };
   };
   const addEvent = (sprint_id: Id, event: Event, run_id: string | null = null): Appended =>
     add({
@@ -141,7 +144,7 @@ export function createLog(database: Database, clock: Clock): Log {
     add,
     addEvent,
     lastSeq,
-    hasEvents: (sprint_id, after, until) => Seq.parse(between.get(sprint_id, after, until)).seq !== null,
+    hasEvents: (sprint_id, after, until) => LastSeq.parse(between.get(sprint_id, after, until)).seq !== null,
     append: (rows) =>
       database.write(() => {
         const made = rows.map((row) => add(checked(row)));

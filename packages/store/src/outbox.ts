@@ -77,7 +77,7 @@ function itemOf(row: Row): OutboxItem {
 export function createOutbox(database: Database, log: Log, leases: LeaseTable, clock: Clock): OutboxTable {
   const { db } = database;
   const insert = db.prepare(
-    "INSERT INTO outbox (action_id, sprint_id, action, status, attempts, next_at, fence) VALUES (?, ?, ?, 'pending', 0, ?, 0) ON CONFLICT (action_id) DO NOTHING",
+    "INSERT INTO outbox (action_id, sprint_id, action, status, attempts, next_at, fence) VALUES (?, ?, ?, 'pending', 0, ?, 0)",
   );
   const ofSprint = db.prepare(`${COLUMNS} WHERE o.sprint_id IS :sprint_id ORDER BY o.n`);
   const byId = db.prepare(`${COLUMNS} WHERE o.action_id = :action_id`);
@@ -122,8 +122,8 @@ export function createOutbox(database: Database, log: Log, leases: LeaseTable, c
 
   const intend: OutboxTable['intend'] = (action, next_at, run_id) => {
     const { action_id, sprint_id, type } = parseRow(Action, action, 'outbox', action.action_id);
-    if (insert.run(action_id, sprint_id, storedText(action, `action ${action_id}`), next_at).changes === 0)
-      return false;
+    if (byId.get({ action_id, ...times() }) !== undefined) return false;
+    insert.run(action_id, sprint_id, storedText(action, `action ${action_id}`), next_at);
     record('intended', { action_id, sprint_id }, '', run_id, { type, task_id: action.task_id });
     return true;
   };

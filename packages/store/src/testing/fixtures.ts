@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import type { StageRecord } from '@caloron/noether';
 import type { Action, Clock, Cursors, DagState, ProcessRow, SprintCommit, Timestamp } from '@caloron/types';
 
 import { openStore } from '../store.ts';
@@ -123,5 +125,22 @@ export function processRow(changes: Partial<ProcessRow> = {}): ProcessRow {
     state: 'spawning',
     exit: null,
     ...changes,
+  };
+}
+
+export function stageRecord(name: string): StageRecord {
+  const id = createHash('sha256').update(name).digest('hex');
+  return {
+    id,
+    signature_id: id,
+    signature: { input: 'Any', output: 'Any', effects: { effects: ['Pure'] }, implementation_hash: id },
+    name,
+    capabilities: [],
+    cost: {},
+    description: 'A stage.',
+    examples: [{ input: null, output: null }],
+    lifecycle: 'Active',
+    ed25519_signature: null,
+    signer_public_key: null,
   };
 }
