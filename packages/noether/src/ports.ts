@@ -1,3 +1,4 @@
+import type { StageRecord } from './stage-record.ts';
 import type { Stage } from './stage/define-stage.ts';
 
 /** Any JSON value. */
@@ -82,5 +83,5 @@ export interface OutputCache {
 /** A stage of code with its ids. */
 export interface CatalogEntry {
   readonly stage: Stage;
-  readonly record: import('./stage-record.ts').StageRecord;
+  readonly record: StageRecord;
 }

@@ -52,8 +52,8 @@ export function check(graph: Graph, catalog: Catalog, options: CheckOptions = {}
     composition_id: compositionId(graph),
     problems: checking.problems,
     warnings: [...checking.warnings, ...lint(graph.root, checking)],
-    input: checking.show(input),
-    output: checking.show(output),
+    input: checking.showAll(input),
+    output: checking.showAll(output),
     effects: effectsOf(graph, checking),
     capabilities: [
       ...new Set([...checking.stages.values()].flatMap(({ stage }) => stage.capabilities)),

@@ -1,4 +1,5 @@
 import { ANY, type Fields, NULL, type NType, fieldType, list, record } from '../types/ntype.ts';
+import { childTypes, mapChildren, mapFields } from '../types/children.ts';
 import { type SubtypeOptions, fieldsOf, isRecord, mismatch } from '../types/subtype.ts';
 import { union } from '../types/union.ts';
 import { display } from '../types/value.ts';
@@ -87,41 +88,17 @@ export class Solver {
   resolve(type: NType, depth = 0): NType {
     if (depth > MAX_DEPTH) return ANY;
     const inner = (nested: NType): NType => this.resolve(nested, depth + 1);
-    switch (type.kind) {
-      case 'Var': {
-        const { lower, upper } = this.#bounds.get(type.value) ?? {};
-        const known = lower ?? upper;
-        return known ? inner(known) : ANY;
-      }
-      case 'List':
-      case 'Stream':
-        return { kind: type.kind, value: inner(type.value) };
-      case 'Map':
-        return { kind: 'Map', value: { key: inner(type.value.key), value: inner(type.value.value) } };
-      case 'Record':
-        return record(mapFields(type.value, inner));
-      case 'RecordWith': {
-        const rest = inner({ kind: 'Var', value: type.value.rest });
-        const fields = mapFields(type.value.fields, inner);
-        if (isRecord(rest)) return record({ ...fieldsOf(rest), ...fields });
-        return rest.kind === 'Any' ? { kind: 'RecordWith', value: { fields, rest: 'rest' } } : record(fields);
-      }
-      case 'Union':
-        return union(type.value.map(inner));
-      case 'Refined':
-        return {
-          kind: 'Refined',
-          value: { base: inner(type.value.base), refinement: type.value.refinement },
-        };
-      case 'Any':
-      case 'Bool':
-      case 'Bytes':
-      case 'Null':
-      case 'Number':
-      case 'Text':
-      case 'VNode':
-        return type;
+    if (type.kind === 'Var') {
+      const { lower, upper } = this.#bounds.get(type.value) ?? {};
+      const known = lower ?? upper;
+      return known ? inner(known) : ANY;
     }
+    if (type.kind === 'Union') return union(type.value.map(inner));
+    if (type.kind !== 'RecordWith') return mapChildren(type, inner);
+    const rest = inner({ kind: 'Var', value: type.value.rest });
+    const fields = mapFields(type.value.fields, inner);
+    if (isRecord(rest)) return record({ ...fieldsOf(rest), ...fields });
+    return rest.kind === 'Any' ? { kind: 'RecordWith', value: { fields, rest: 'rest' } } : record(fields);
   }
 
   /** The type with its own variables renamed, so that two nodes of one stage do not share them. */
@@ -180,33 +157,12 @@ export class Solver {
   #mentions(type: NType, variable: string, depth: number): boolean {
     if (depth > MAX_DEPTH) return true;
     const inner = (nested: NType): boolean => this.#mentions(nested, variable, depth + 1);
-    switch (type.kind) {
-      case 'Var': {
-        const { lower } = this.#bounds.get(type.value) ?? {};
-        return type.value === variable || (lower !== undefined && inner(lower));
-      }
-      case 'List':
-      case 'Stream':
-        return inner(type.value);
-      case 'Map':
-        return inner(type.value.key) || inner(type.value.value);
-      case 'Record':
-        return Object.values(type.value).some(inner);
-      case 'RecordWith':
-        return Object.values(type.value.fields).some(inner) || inner({ kind: 'Var', value: type.value.rest });
-      case 'Union':
-        return type.value.some(inner);
-      case 'Refined':
-        return inner(type.value.base);
-      case 'Any':
-      case 'Bool':
-      case 'Bytes':
-      case 'Null':
-      case 'Number':
-      case 'Text':
-      case 'VNode':
-        return false;
+    if (type.kind === 'Var') {
+      const { lower } = this.#bounds.get(type.value) ?? {};
+      return type.value === variable || (lower !== undefined && inner(lower));
     }
+    if (type.kind === 'RecordWith' && inner({ kind: 'Var', value: type.value.rest })) return true;
+    return childTypes(type).some(inner);
   }
 
   /** A use needs the free variable to be `sup`, on top of what other uses need. */
@@ -290,38 +246,10 @@ export class Solver {
   }
 }
 
-function mapFields(fields: Fields, change: (type: NType) => NType): Fields {
-  return Object.fromEntries(Object.entries(fields).map(([name, type]) => [name, change(type)]));
-}
-
 function renamed(type: NType, rename: (name: string) => string): NType {
-  const inner = (nested: NType): NType => renamed(nested, rename);
-  switch (type.kind) {
-    case 'Var':
-      return { kind: 'Var', value: rename(type.value) };
-    case 'List':
-    case 'Stream':
-      return { kind: type.kind, value: inner(type.value) };
-    case 'Map':
-      return { kind: 'Map', value: { key: inner(type.value.key), value: inner(type.value.value) } };
-    case 'Record':
-      return record(mapFields(type.value, inner));
-    case 'RecordWith':
-      return {
-        kind: 'RecordWith',
-        value: { fields: mapFields(type.value.fields, inner), rest: rename(type.value.rest) },
-      };
-    case 'Union':
-      return { kind: 'Union', value: type.value.map(inner) };
-    case 'Refined':
-      return { kind: 'Refined', value: { base: inner(type.value.base), refinement: type.value.refinement } };
-    case 'Any':
-    case 'Bool':
-    case 'Bytes':
-    case 'Null':
-    case 'Number':
-    case 'Text':
-    case 'VNode':
-      return type;
-  }
+  if (type.kind === 'Var') return { kind: 'Var', value: rename(type.value) };
+  const inner = mapChildren(type, (child) => renamed(child, rename));
+  return inner.kind === 'RecordWith'
+    ? { kind: 'RecordWith', value: { fields: inner.value.fields, rest: rename(inner.value.rest) } }
+    : inner;
 }

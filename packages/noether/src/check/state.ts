@@ -71,6 +71,11 @@ export class Checking {
     return display(this.solver.resolve(type));
   }
 
+  /** {@link show} at any length. */
+  showAll(type: NType): string {
+    return display(this.solver.resolve(type), Number.POSITIVE_INFINITY);
+  }
+
   /** Notes a problem when what arrives does not fit what the node takes. */
   fit(path: string, given: NType, taken: NType, edge: Edge): void {
     const before = this.solver.resolve(given);

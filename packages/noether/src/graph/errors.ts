@@ -35,6 +35,12 @@ export interface GraphErrorDetails {
   GRAPH_RUN_ABORTED: { readonly reason: string };
   /** A Retry that allows no attempt. */
   GRAPH_RETRY_EXHAUSTED: { readonly path: string; readonly attempts: number };
+  /** A stage's declared cost does not fit what is left of the run's budget. */
+  GRAPH_BUDGET_EXCEEDED: {
+    readonly path: string;
+    readonly spent_cents: number;
+    readonly budget_cents: number;
+  };
   /** A value on the way through the graph has a shape the node cannot use. */
   GRAPH_VALUE_INVALID: { readonly path: string; readonly expected: string; readonly actual: string };
 }
@@ -57,6 +63,8 @@ const message: Messages<GraphErrorDetails> = {
   GRAPH_LEASE_LOST: ({ name }) => `the lease \`${name}\` went to another run; this run stopped`,
   GRAPH_RUN_ABORTED: ({ reason }) => `the run was stopped: ${reason}`,
   GRAPH_RETRY_EXHAUSTED: ({ path, attempts }) => `${path}: retry exhausted after ${attempts} attempts`,
+  GRAPH_BUDGET_EXCEEDED: ({ path, spent_cents, budget_cents }) =>
+    `${path}: cost budget exceeded: spent ${spent_cents}¢ of ${budget_cents}¢ limit`,
   GRAPH_VALUE_INVALID: ({ path, expected, actual }) => `${path}: expected ${expected}, got ${actual}`,
 };
 

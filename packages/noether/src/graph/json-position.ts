@@ -7,6 +7,7 @@ export interface JsonFault {
   readonly expected: string;
 }
 
+// eslint-disable-next-line no-control-regex -- JSON forbids these characters in strings.
 const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/uy;
 const SCALAR = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/uy;
 const SPACE = /[ \t\n\r]*/uy;

@@ -113,7 +113,7 @@ export function nearest(written: string, names: readonly string[]): readonly str
 /** Levenshtein distance. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (const [i, char] of [...a].entries()) {
+  for (const [i, char] of a.split('').entries()) {
     const next = [i + 1];
     for (let j = 1; j <= b.length; j += 1) {
       const substituted = (row[j - 1] ?? 0) + (char === b[j - 1] ? 0 : 1);

@@ -7,7 +7,7 @@ import type { Json, StepFinished } from '../ports.ts';
 import type { CatalogStage } from '../stage/catalog.ts';
 import { StageError } from '../stage/errors.ts';
 import { fitAbsence } from '../types/fit-value.ts';
-import { isObject } from '../types/value.ts';
+import { brokenRefinement, isObject } from '../types/value.ts';
 import { contextOf } from './clients.ts';
 import type { RunContext } from './context.ts';
 import { toJson } from './values.ts';
@@ -27,9 +27,10 @@ export async function callStage(
 ): Promise<Json> {
   const text = canonicalJson(input);
   const input_hash = sha256Hex(text);
-  if (!isPure(entry)) return run.limit(() => attempt(entry, path, input, input_hash, run));
+  const { memo } = run;
+  if (memo === null || !isPure(entry)) return run.limit(() => attempt(entry, path, input, input_hash, run));
   const key = `${entry.record.id}:${input_hash}`;
-  const known = run.memo.get(key);
+  const known = memo.get(key);
   if (known) return cachedStep(entry, path, input_hash, run, await known);
   const call = pureCall(
     entry,
@@ -37,8 +38,8 @@ export async function callStage(
     { input, input_hash, durable: text.length <= MAX_CACHED_INPUT && !holdsNow(input) },
     run,
   );
-  run.memo.set(key, call);
-  call.catch(() => run.memo.delete(key));
+  memo.set(key, call);
+  call.catch(() => memo.delete(key));
   return call;
 }
 
@@ -119,6 +120,7 @@ async function attempt(
 ): Promise<Json> {
   run.signal.throwIfAborted();
   const stage = entry.record.name;
+  charge(entry, path, run);
   await run.observe?.({ kind: 'before', path, stage });
   const started_at = run.clock.now();
   const start = performance.now();
@@ -139,8 +141,23 @@ async function attempt(
   }
 }
 
+/** Reserves a call's declared cost; failed calls are not refunded. Throws GRAPH_BUDGET_EXCEEDED. */
+function charge(entry: CatalogStage, path: string, { budget }: RunContext): void {
+  const cents = entry.effects.reduce((sum, effect) => sum + Number(effect['cents'] ?? 0), 0);
+  const { spent_cents, limit_cents } = budget;
+  if (limit_cents !== null && spent_cents + cents > limit_cents) {
+    throw new GraphError('GRAPH_BUDGET_EXCEEDED', { path, spent_cents, budget_cents: limit_cents });
+  }
+  budget.spent_cents += cents;
+}
+
 async function execute(entry: CatalogStage, path: string, input: Json, run: RunContext): Promise<Json> {
   const { stage } = entry;
+  const broken = brokenRefinement(input, entry.input);
+  if (broken !== null) {
+    const issues = [`input refinement violation ${broken}`];
+    throw new StageError('STAGE_INPUT_INVALID', { stage: stage.name, path, issues });
+  }
   const parsed = parseInput(entry, path, input);
   const context = contextOf(entry, path, run.capabilities);
   let answer: unknown;
@@ -172,12 +189,13 @@ function parseOutput(entry: CatalogStage, path: string, answer: unknown): Json {
   if (!parsed.success)
     throw new StageError('STAGE_OUTPUT_INVALID', { stage, path, issues: issuesOf(parsed.error) });
   const output = toJson(parsed.data);
-  if (output !== undefined) return output;
-  throw new StageError('STAGE_OUTPUT_INVALID', {
-    stage,
-    path,
-    issues: ['the output holds something JSON cannot carry'],
-  });
+  const broken = output === undefined ? null : brokenRefinement(output, entry.output);
+  if (output !== undefined && broken === null) return output;
+  const issue =
+    broken === null
+      ? 'the output holds something JSON cannot carry'
+      : `output refinement violation ${broken}`;
+  throw new StageError('STAGE_OUTPUT_INVALID', { stage, path, issues: [issue] });
 }
 
 function issuesOf(error: z.ZodError): readonly string[] {

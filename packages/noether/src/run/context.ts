@@ -22,14 +22,16 @@ export interface RunContext {
   readonly capabilities: Readonly<Record<string, object>>;
   readonly clock: { now(): string };
   readonly cache: OutputCache | null;
-  /** Outputs of pure stages in this run, calls in flight included. */
-  readonly memo: Map<string, Promise<Json>>;
+  /** Outputs of pure stages in this run, calls in flight included; null remembers nothing. */
+  readonly memo: Map<string, Promise<Json>> | null;
   /** Executions per node path so far. */
   readonly attempts: Map<string, number>;
   /** Bounds stage calls at once, over the whole run. */
   readonly limit: LimitFunction;
   /** Aborted when the run is interrupted, out of time or without its lease; its reason is the error. */
   readonly signal: AbortSignal;
+  /** Declared cents of the calls made so far, and what the run may spend; null is no limit. */
+  readonly budget: { spent_cents: number; readonly limit_cents: number | null };
   readonly fetch: typeof globalThis.fetch;
   readonly step: (step: StepFinished) => Promise<void>;
   readonly observe: ((moment: Moment) => void | Promise<void>) | null;

@@ -36,6 +36,8 @@ export interface RunOptions {
   /** Deadline of the whole run, ms. */
   readonly timeout_ms?: number | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** Declared cost the run may reach, cents; each call is charged before it is made. */
+  readonly budget_cents?: number | undefined;
   readonly concurrency?: number | undefined;
   readonly policy?: Policy | null | undefined;
   /** Awaited before and after every stage call. */
@@ -181,6 +183,7 @@ async function interpreted(options: RunOptions, checked: Checked, running: Runni
     attempts: new Map(),
     limit: pLimit(options.concurrency ?? DEFAULT_CONCURRENCY),
     signal: running.control.signal,
+    budget: { spent_cents: 0, limit_cents: options.budget_cents ?? null },
     fetch: options.fetch ?? globalThis.fetch,
     step: async (step) => running.trace.stepFinished(step),
     observe: options.observe ?? null,

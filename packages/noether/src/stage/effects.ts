@@ -23,5 +23,6 @@ type UnionToIntersection<U> = (U extends unknown ? (u: U) => void : never) exten
 
 /** The context of a stage: exactly the clients of the capabilities it names; `{}` without any. */
 export type StageContext<M, N extends keyof M> = [N] extends [never]
-  ? Readonly<Record<never, never>>
+  ? // oxlint-disable-next-line typescript/no-generated-empty-object-type -- a context without clients has no members
+    Readonly<Record<never, never>>
   : Readonly<UnionToIntersection<M[N]>>;

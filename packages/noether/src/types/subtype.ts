@@ -1,5 +1,6 @@
 import { type Fields, type NType, fieldEntries, fieldType, isNullable } from './ntype.ts';
 import { canonicalJson } from '../canonical.ts';
+import { childTypes } from './children.ts';
 import { show } from './show.ts';
 import { valueMismatch } from './value.ts';
 
@@ -150,28 +151,5 @@ function within(place: string, reason: string | null): string | null {
 
 /** Whether a type mentions a variable or an open record anywhere. */
 export function hasVariables(type: NType): boolean {
-  switch (type.kind) {
-    case 'Var':
-    case 'RecordWith':
-      return true;
-    case 'List':
-    case 'Stream':
-      return hasVariables(type.value);
-    case 'Map':
-      return hasVariables(type.value.key) || hasVariables(type.value.value);
-    case 'Record':
-      return Object.values(type.value).some(hasVariables);
-    case 'Union':
-      return type.value.some(hasVariables);
-    case 'Refined':
-      return hasVariables(type.value.base);
-    case 'Any':
-    case 'Bool':
-    case 'Bytes':
-    case 'Null':
-    case 'Number':
-    case 'Text':
-    case 'VNode':
-      return false;
-  }
+  return type.kind === 'Var' || type.kind === 'RecordWith' || childTypes(type).some(hasVariables);
 }

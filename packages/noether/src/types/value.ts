@@ -13,6 +13,7 @@ import {
   oneOf,
   record,
 } from './ntype.ts';
+import { mapChildren } from './children.ts';
 import { show, showRefinement } from './show.ts';
 import { union } from './union.ts';
 
@@ -59,37 +60,12 @@ export function display(type: NType, limit = 400): string {
 
 /** The type with every single-value refinement replaced by its base. */
 export function widen(type: NType): NType {
-  switch (type.kind) {
-    case 'Refined': {
-      const { base, refinement } = type.value;
-      if (refinement.kind === 'OneOf' && refinement.options.length === 1) return widen(base);
-      return type;
-    }
-    case 'List':
-    case 'Stream':
-      return { kind: type.kind, value: widen(type.value) };
-    case 'Map':
-      return { kind: 'Map', value: { key: widen(type.value.key), value: widen(type.value.value) } };
-    case 'Record':
-      return record(widenFields(type.value));
-    case 'RecordWith':
-      return { kind: 'RecordWith', value: { fields: widenFields(type.value.fields), rest: type.value.rest } };
-    case 'Union':
-      return union(type.value.map(widen));
-    case 'Any':
-    case 'Bool':
-    case 'Bytes':
-    case 'Null':
-    case 'Number':
-    case 'Text':
-    case 'VNode':
-    case 'Var':
-      return type;
+  if (type.kind === 'Refined') {
+    const { base, refinement } = type.value;
+    return refinement.kind === 'OneOf' && refinement.options.length === 1 ? widen(base) : type;
   }
-}
-
-function widenFields(value: { readonly [field: string]: NType }): { [field: string]: NType } {
-  return Object.fromEntries(Object.entries(value).map(([name, type]) => [name, widen(type)]));
+  const inner = mapChildren(type, widen);
+  return inner.kind === 'Union' ? union(inner.value) : inner;
 }
 
 /** Why a value does not have a type; null when it has. Nested refinements are checked too. */
@@ -130,9 +106,7 @@ export function valueMismatch(value: Json, type: NType, path = ''): ValueProblem
     case 'RecordWith':
       return isObject(value) ? recordMismatch(value, type.value.fields, path) : wrong();
     case 'Union':
-      return unionMismatch(value, type.value, path) === null
-        ? null
-        : (unionMismatch(value, type.value, path) ?? wrong());
+      return unionMismatch(value, type.value, path);
     case 'Refined': {
       const below = valueMismatch(value, type.value.base, path);
       if (below !== null) return below;
@@ -142,6 +116,14 @@ export function valueMismatch(value: Json, type: NType, path = ''): ValueProblem
         : { path, expected: showRefinement(type.value.refinement), actual: describe(value) };
     }
   }
+}
+
+/** The first refinement around a type that a value breaks, outermost first, with the reason; null when all hold. */
+export function brokenRefinement(value: Json, type: NType): string | null {
+  if (type.kind !== 'Refined') return null;
+  const { base, refinement } = type.value;
+  const reason = refinementProblem(value, refinement);
+  return reason === null ? brokenRefinement(value, base) : `(${showRefinement(refinement)}): ${reason}`;
 }
 
 /** Why a value breaks a refinement; null when it holds. */

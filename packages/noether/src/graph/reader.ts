@@ -1,0 +1,130 @@
+import type { Json } from '../ports.ts';
+import { NType } from '../types/ntype.ts';
+import { isObject, jsonKind } from '../types/value.ts';
+import type { GraphIssue } from './errors.ts';
+import { childPath } from './walk.ts';
+
+/** A JSON object being read. */
+export type Fields = { readonly [key: string]: Json };
+
+/** Collects issues while fields are read; a bad field gives a stand-in, so that reading goes on. */
+export class Reader {
+  readonly issues: GraphIssue[];
+
+  constructor(issues: GraphIssue[]) {
+    this.issues = issues;
+  }
+
+  issue(path: string, message: string): void {
+    this.issues.push({ path, message });
+  }
+
+  required(at: Fields, path: string, key: string): Json | undefined {
+    if (Object.hasOwn(at, key)) return at[key];
+    this.issue(path, `missing field \`${key}\``);
+    return undefined;
+  }
+
+  wrong(path: string, expected: string, value: Json): void {
+    this.issue(path, `expected ${expected}, got ${jsonKind(value)}`);
+  }
+
+  text(at: Fields, path: string, key: string): string {
+    const value = this.required(at, path, key);
+    if (typeof value === 'string') return value;
+    if (value !== undefined) this.wrong(childPath(path, key), 'a string', value);
+    return '';
+  }
+
+  oneOf<T extends string>(at: Fields, path: string, key: string, words: readonly T[], fallback: T): T {
+    const value = at[key];
+    if (value === undefined) return fallback;
+    const found = words.find((word) => word === value);
+    if (found !== undefined) return found;
+    const known = words.map((word) => `\`${word}\``).join(' or ');
+    this.issue(childPath(path, key), `unknown variant \`${wordOf(value)}\`, expected ${known}`);
+    return fallback;
+  }
+
+  integer(
+    at: Fields,
+    path: string,
+    key: string,
+    range: readonly [number, number],
+    fallback?: number,
+  ): number {
+    const value = fallback === undefined ? this.required(at, path, key) : (at[key] ?? fallback);
+    const [min, max] = range;
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+    if (value !== undefined)
+      this.issue(
+        childPath(path, key),
+        `expected a whole number from ${min} to ${max}, got ${JSON.stringify(value)}`,
+      );
+    return min;
+  }
+
+  optionalNumber(at: Fields, path: string, key: string, min: number, whole: boolean): number | null {
+    const value = at[key] ?? null;
+    if (value === null) return null;
+    if (typeof value === 'number' && value >= min && (!whole || Number.isInteger(value))) return value;
+    this.issue(
+      childPath(path, key),
+      `expected ${whole ? 'a whole number' : 'a number'} of at least ${min}, got ${JSON.stringify(value)}`,
+    );
+    return null;
+  }
+
+  /** The items of a required array, each read with its place. */
+  list<T>(at: Fields, path: string, key: string, read: (value: Json, path: string) => T): readonly T[] {
+    const value = this.required(at, path, key);
+    if (value === undefined) return [];
+    const place = childPath(path, key);
+    if (Array.isArray(value)) return value.map((item, i) => read(item as Json, `${place}[${i}]`));
+    this.wrong(place, 'an array', value);
+    return [];
+  }
+
+  /** The members of a required object in byte order of their names, each read with its place. */
+  map<T>(
+    at: Fields,
+    path: string,
+    key: string,
+    read: (value: Json, path: string) => T,
+  ): ReadonlyMap<string, T> {
+    const value = this.required(at, path, key);
+    if (value === undefined) return new Map();
+    const place = childPath(path, key);
+    if (isObject(value)) {
+      return new Map(
+        Object.entries(value)
+          .toSorted(([a], [b]) => byBytes(a, b))
+          .map(([name, item]) => [name, read(item, childPath(place, name))]),
+      );
+    }
+    this.wrong(place, 'an object', value);
+    return new Map();
+  }
+
+  type(at: Fields, path: string, key: string): NType {
+    const value = this.required(at, path, key);
+    if (value === undefined) return { kind: 'Any' };
+    const parsed = NType.safeParse(value);
+    if (parsed.success) return parsed.data;
+    this.issue(
+      childPath(path, key),
+      `expected a type like {"kind":"Text"}, got ${JSON.stringify(value).slice(0, 80)}`,
+    );
+    return { kind: 'Any' };
+  }
+}
+
+/** Order of names by their UTF-8 bytes, which is the order of code points. */
+function byBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+/** A value as an error shows it where a word was expected. */
+export function wordOf(value: Json): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
