@@ -185,6 +185,7 @@ async function run(
     limit: pLimit(8),
     budget: { spent_cents: 0, limit_cents: test.budget_cents ?? null },
     signal: new AbortController().signal,
+    aborted: new Promise(() => undefined),
     fetch: globalThis.fetch,
     step: async (step) => void steps.push(step),
     observe: null,

@@ -6,12 +6,11 @@ import { GraphError } from '../graph/errors.ts';
 import type { Json, StepFinished } from '../ports.ts';
 import type { CatalogStage } from '../stage/catalog.ts';
 import { StageError } from '../stage/errors.ts';
-import { fitAbsence } from '../types/fit-value.ts';
-import { brokenRefinement, isObject } from '../types/value.ts';
+import { fitInput } from '../types/fit-input.ts';
+import { brokenRefinement } from '../types/value.ts';
 import { contextOf } from './clients.ts';
 import type { RunContext } from './context.ts';
 import { toJson } from './values.ts';
-import { untilAborted } from './wait.ts';
 
 /** Largest canonical input, in characters, whose output is cached beyond the run. */
 const MAX_CACHED_INPUT = 16_384;
@@ -25,22 +24,26 @@ export async function callStage(
   input: Json,
   run: RunContext,
 ): Promise<Json> {
-  const text = canonicalJson(input);
-  const input_hash = sha256Hex(text);
+  const input_hash = contentId(input);
   const { memo } = run;
-  if (memo === null || !isPure(entry)) return run.limit(() => attempt(entry, path, input, input_hash, run));
-  const key = `${entry.record.id}:${input_hash}`;
+  const text = memo !== null && isPure(entry) ? cacheText(entry, input) : null;
+  if (memo === null || text === null) return run.limit(() => attempt(entry, path, input, input_hash, run));
+  const cache_hash = sha256Hex(text);
+  const key = `${entry.record.id}:${cache_hash}`;
   const known = memo.get(key);
   if (known) return cachedStep(entry, path, input_hash, run, await known);
-  const call = pureCall(
-    entry,
-    path,
-    { input, input_hash, durable: text.length <= MAX_CACHED_INPUT && !holdsNow(input) },
-    run,
-  );
+  const durable = text.length <= MAX_CACHED_INPUT && !/"now":/u.test(text);
+  const call = pureCall(entry, path, { input, input_hash, cache_hash, durable }, run);
   memo.set(key, call);
   call.catch(() => memo.delete(key));
   return call;
+}
+
+/** The canonical text of what the stage makes of its input: fields it does not declare do not matter. Null when it refuses it. */
+function cacheText(entry: CatalogStage, input: Json): string | null {
+  const parsed = readInput(entry, input);
+  const json = parsed.success ? toJson(parsed.data) : undefined;
+  return json === undefined ? null : canonicalJson(json);
 }
 
 /** Only what both the id covers and the stage declares as pure is remembered. */
@@ -53,16 +56,18 @@ function isPure(entry: CatalogStage): boolean {
 interface PureInput {
   readonly input: Json;
   readonly input_hash: string;
+  /** Hash of the parsed input. */
+  readonly cache_hash: string;
   /** Whether the output may be kept beyond this run. */
   readonly durable: boolean;
 }
 
 async function pureCall(entry: CatalogStage, path: string, call: PureInput, run: RunContext): Promise<Json> {
   const cache = call.durable ? run.cache : null;
-  const found = cache && (await quietly(async () => cache.get(entry.record.id, call.input_hash)));
+  const found = cache && (await quietly(async () => cache.get(entry.record.id, call.cache_hash)));
   if (found !== undefined && found !== null) return cachedStep(entry, path, call.input_hash, run, found);
   const output = await run.limit(() => attempt(entry, path, call.input, call.input_hash, run));
-  if (cache) await quietly(async () => cache.put(entry.record.id, call.input_hash, output));
+  if (cache) await quietly(async () => cache.put(entry.record.id, call.cache_hash, output));
   return output;
 }
 
@@ -73,11 +78,6 @@ async function quietly<T>(use: () => Promise<T>): Promise<T | undefined> {
   } catch {
     return undefined;
   }
-}
-
-function holdsNow(value: Json): boolean {
-  if (Array.isArray(value)) return value.some((item) => holdsNow(item as Json));
-  return isObject(value) && Object.entries(value).some(([key, item]) => key === 'now' || holdsNow(item));
 }
 
 type StepFacts = Pick<
@@ -163,24 +163,29 @@ async function execute(entry: CatalogStage, path: string, input: Json, run: RunC
   let answer: unknown;
   try {
     answer = stage.run(parsed, context, run.signal);
-    if (answer instanceof Promise) answer = await untilAborted(answer, run.signal);
+    if (answer instanceof Promise) {
+      // Abandoned when the run ends first: its rejection then concerns nobody.
+      answer.catch(() => undefined);
+      if (isPure(entry)) throw new TypeError('a Pure stage answered with a promise');
+      answer = await Promise.race([answer, run.aborted]);
+    }
   } catch (cause) {
     throw failure(stage.name, path, cause, run.signal);
   }
   return parseOutput(entry, path, answer);
 }
 
-function parseInput(entry: CatalogStage, path: string, input: Json): unknown {
+function readInput(entry: CatalogStage, input: Json): z.ZodSafeParseResult<unknown> {
   const schema = entry.stage.input;
   const first = schema.safeParse(input);
-  if (first.success) return first.data;
-  const second = schema.safeParse(fitAbsence(schema, input));
-  if (second.success) return second.data;
-  throw new StageError('STAGE_INPUT_INVALID', {
-    stage: entry.stage.name,
-    path,
-    issues: issuesOf(second.error),
-  });
+  return first.success ? first : schema.safeParse(fitInput(schema, input));
+}
+
+function parseInput(entry: CatalogStage, path: string, input: Json): unknown {
+  const parsed = readInput(entry, input);
+  if (parsed.success) return parsed.data;
+  const issues = issuesOf(parsed.error);
+  throw new StageError('STAGE_INPUT_INVALID', { stage: entry.stage.name, path, issues });
 }
 
 function parseOutput(entry: CatalogStage, path: string, answer: unknown): Json {

@@ -30,6 +30,8 @@ export interface RunContext {
   readonly limit: LimitFunction;
   /** Aborted when the run is interrupted, out of time or without its lease; its reason is the error. */
   readonly signal: AbortSignal;
+  /** Rejects when `signal` is aborted. */
+  readonly aborted: Promise<never>;
   /** Declared cents of the calls made so far, and what the run may spend; null is no limit. */
   readonly budget: { spent_cents: number; readonly limit_cents: number | null };
   readonly fetch: typeof globalThis.fetch;

@@ -110,7 +110,7 @@ async function retry(node: RetryNode, path: string, input: Json, run: RunContext
     } catch (error) {
       if (run.signal.aborted || attempt === node.max_attempts || !mayRetry(error)) throw error;
     }
-    if (delay > 0) await wait(Math.min(delay, node.max_delay_ms ?? delay), run.signal);
+    if (delay > 0) await wait(Math.min(delay, node.max_delay_ms ?? delay), run.aborted);
     delay *= node.backoff ?? 1;
   }
   throw new GraphError('GRAPH_RETRY_EXHAUSTED', { path, attempts: node.max_attempts });

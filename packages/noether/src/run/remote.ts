@@ -4,7 +4,6 @@ import type { Json } from '../ports.ts';
 import { StageError } from '../stage/errors.ts';
 import { isObject, valueMismatch } from '../types/value.ts';
 import type { RunContext } from './context.ts';
-import { untilAborted } from './wait.ts';
 
 /** Longest a remote stage may take, ms; the original's default. */
 const REMOTE_TIMEOUT_MS = 30_000;
@@ -22,17 +21,14 @@ export async function callRemote(
   let status: number;
   let text: string;
   try {
-    const response = await untilAborted(
-      run.fetch(node.url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ input }),
-        signal,
-      }),
+    const response = await run.fetch(node.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ input }),
       signal,
-    );
+    });
     status = response.status;
-    text = await untilAborted(response.text(), signal);
+    text = await response.text();
   } catch (cause) {
     run.signal.throwIfAborted();
     throw failed(signal.aborted ? `no answer within ${REMOTE_TIMEOUT_MS} ms` : messageOf(cause), true, cause);

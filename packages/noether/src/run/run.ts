@@ -14,6 +14,7 @@ import { pathOf, publicCode } from './call-stage.ts';
 import type { Moment, RunContext } from './context.ts';
 import { interpret } from './interpret.ts';
 import { type HeldLease, holdLease, leaseName } from './lease.ts';
+import { abortOf } from './wait.ts';
 
 /** Stage calls at once in one run, unless the caller says otherwise. */
 const DEFAULT_CONCURRENCY = 16;
@@ -183,6 +184,7 @@ async function interpreted(options: RunOptions, checked: Checked, running: Runni
     attempts: new Map(),
     limit: pLimit(options.concurrency ?? DEFAULT_CONCURRENCY),
     signal: running.control.signal,
+    aborted: abortOf(running.control.signal),
     budget: { spent_cents: 0, limit_cents: options.budget_cents ?? null },
     fetch: options.fetch ?? globalThis.fetch,
     step: async (step) => running.trace.stepFinished(step),
@@ -205,8 +207,8 @@ function stageOf(stages: ReadonlyMap<StageNode, CatalogStage>, node: StageNode):
 
 /** A client that is not there is found before the first effect. */
 function requireCapabilities(checked: Checked, provided: Readonly<Record<string, object>>): void {
-  for (const { path, stage } of checked.report.steps) {
-    const entry = [...checked.stages.values()].find(({ record }) => record.name === stage);
+  for (const { path, stage, stage_id } of checked.report.steps) {
+    const entry = [...checked.stages.values()].find(({ record }) => record.id === stage_id);
     const capability = entry?.stage.capabilities.find((name) => !Object.hasOwn(provided, name));
     if (capability !== undefined)
       throw new StageError('STAGE_CAPABILITY_MISSING', { stage, path, capability });

@@ -1,24 +1,21 @@
-/** Waits, in ms; rejects with the signal's reason as soon as it is aborted. */
-export function wait(ms: number, signal: AbortSignal): Promise<void> {
-  return untilAborted(
-    new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
-    }),
-    signal,
-  );
+/** Rejects with the signal's reason once it is aborted: one listener, however many wait for it. */
+export function abortOf(signal: AbortSignal): Promise<never> {
+  const aborted = new Promise<never>((_resolve, reject) => {
+    const stop = (): void => reject(signal.reason as Error);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+  // Nobody may be waiting when it happens.
+  aborted.catch(() => undefined);
+  return aborted;
 }
 
-/** The promise's outcome, or the signal's reason if that comes first. */
-export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const stop = (): void => reject(signal.reason as Error);
-    if (signal.aborted) {
-      promise.catch(() => undefined);
-      stop();
-      return;
-    }
-    signal.addEventListener('abort', stop, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
-  });
+/** Waits, in ms; rejects as soon as `aborted` does. */
+export async function wait(ms: number, aborted: Promise<never>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    await Promise.race([new Promise<void>((resolve) => (timer = setTimeout(resolve, ms))), aborted]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -4,21 +4,20 @@ import type { Json } from '../ports.ts';
 import { isObject } from './value.ts';
 
 /**
- * A value as a schema takes it, where null and absence were exchanged: a nullable field that is absent becomes null,
- * an optional one that is null is left out. In graphs both are the same; in schemas they are not.
+ * A value as a schema takes it. Where null and absence were exchanged, a nullable field that is absent becomes null,
+ * an optional one that is null is left out. In graphs both are the same; in schemas they are not. Fields a strict schema
+ * does not declare are left out too: in graphs a wider record is welcome everywhere.
  */
-export function fitAbsence(schema: z.core.$ZodType, value: Json): Json {
+export function fitInput(schema: z.core.$ZodType, value: Json): Json {
   const { def } = (schema as z.core.$ZodTypes)._zod;
   switch (def.type) {
     case 'object':
       return isObject(value) ? fitFields(def, value) : value;
     case 'array':
-      return Array.isArray(value) ? value.map((item) => fitAbsence(def.element, item as Json)) : value;
+      return Array.isArray(value) ? value.map((item) => fitInput(def.element, item as Json)) : value;
     case 'record':
       return isObject(value)
-        ? Object.fromEntries(
-            Object.entries(value).map(([key, item]) => [key, fitAbsence(def.valueType, item)]),
-          )
+        ? Object.fromEntries(Object.entries(value).map(([key, item]) => [key, fitInput(def.valueType, item)]))
         : value;
     case 'nullable':
     case 'optional':
@@ -26,29 +25,32 @@ export function fitAbsence(schema: z.core.$ZodType, value: Json): Json {
     case 'prefault':
     case 'readonly':
     case 'nonoptional':
-      return value === null ? value : fitAbsence(def.innerType, value);
+      return value === null ? value : fitInput(def.innerType, value);
     case 'union':
       return fitUnion(def.options, value);
     case 'intersection':
-      return fitAbsence(def.right, fitAbsence(def.left, value));
+      return fitInput(def.right, fitInput(def.left, value));
     case 'lazy':
-      return fitAbsence(def.getter(), value);
+      return fitInput(def.getter(), value);
     case 'pipe':
-      return fitAbsence(def.in, value);
+      return fitInput(def.in, value);
     default:
       return value;
   }
 }
 
 function fitFields(def: z.core.$ZodObjectDef, value: { readonly [key: string]: Json }): Json {
-  const entries = new Map(Object.entries(value));
+  const strict = def.catchall?._zod.def.type === 'never';
+  const entries = new Map(
+    Object.entries(value).filter(([name]) => !strict || Object.hasOwn(def.shape, name)),
+  );
   for (const [name, field] of Object.entries(def.shape)) {
     const item = entries.get(name);
     if (item === undefined) {
       if (!accepts(field, undefined) && accepts(field, null)) entries.set(name, null);
     } else if (item === null) {
       if (!accepts(field, null) && accepts(field, undefined)) entries.delete(name);
-    } else entries.set(name, fitAbsence(field, item));
+    } else entries.set(name, fitInput(field, item));
   }
   return Object.fromEntries(entries);
 }
@@ -56,7 +58,7 @@ function fitFields(def: z.core.$ZodObjectDef, value: { readonly [key: string]: J
 /** The first variant that takes the value once fitted; else the value as it is. */
 function fitUnion(options: readonly z.core.$ZodType[], value: Json): Json {
   for (const option of options) {
-    const fitted = fitAbsence(option, value);
+    const fitted = fitInput(option, value);
     if (accepts(option, fitted)) return fitted;
   }
   return value;
