@@ -19,7 +19,7 @@ import { push } from './push.ts';
 import { newestBase, rebaseOnto } from './rebase.ts';
 import { endedHow, runFramework } from './run-framework.ts';
 import { tailOf } from './verify.ts';
-import { assertOnBranch, commitAll, headOf } from './worktree.ts';
+import { assertOnBranch, assertRepository, commitAll, headOf, repositoryOf } from './worktree.ts';
 
 /** Milliseconds an agent has to give the feedback it left out. */
 const FEEDBACK_TIMEOUT_MS = 3 * 60 * 1000;
@@ -28,6 +28,7 @@ const FEEDBACK_TIMEOUT_MS = 3 * 60 * 1000;
 export async function author(context: HarnessContext, framework: Framework): Promise<Ending> {
   const { order, activity } = context;
   await assertOnBranch(order.worktree, order.branch);
+  const repository = await repositoryOf(order.worktree);
   const began_at = await headOf(order.worktree);
 
   activity.at(`running ${framework.name}`);
@@ -45,6 +46,7 @@ export async function author(context: HarnessContext, framework: Framework): Pro
   }
 
   activity.at('delivering');
+  await assertRepository(order.worktree, repository);
   const delivered = await deliver(context, began_at);
   const asked = said ?? (await askForFeedback(context, framework, delivered.body));
   return withFeedback(context, delivered, asked, ended);
@@ -79,15 +81,9 @@ async function deliver(context: HarnessContext, began_at: string): Promise<Endin
   note(context, `pull request #${pull.number}`);
 
   const facts = { head_sha: head, pr_number: pull.number };
-  const answered = order.instruction !== null && order.mode === 'resume';
-  if (answered && already && head === (order.head_sha ?? began_at)) {
-    return ending(
-      'no_changes',
-      `The agent changed nothing; pull request #${pull.number} is as it was.`,
-      facts,
-    );
-  }
-  return ending('completed', `Pull request #${pull.number} is at ${head}.`, facts);
+  const fresh = head === began_at ? ' This attempt added nothing to it.' : '';
+  // Whether a head that is the old one will do is not decided here: it may be what a review asked to change, or work a crash left.
+  return ending('completed', `Pull request #${pull.number} is at ${head}.${fresh}`, facts);
 }
 
 /** Asks a model once for what it left out; null when it does not answer either. */
@@ -99,7 +95,7 @@ async function askForFeedback(
   if (!framework.model || context.signal.aborted) return null;
   context.activity.at('asking for feedback');
   try {
-    const prompt = feedbackPrompt(context.order, summary);
+    const prompt = feedbackPrompt(context.order, summary, context.activity.nudges);
     return parseFeedback((await runFramework(context, framework, prompt, FEEDBACK_TIMEOUT_MS)).text);
   } catch (error) {
     note(context, `no feedback: ${messageOf(error)}`);

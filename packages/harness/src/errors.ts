@@ -33,6 +33,8 @@ export interface HarnessErrorDetails {
   HARNESS_PATH_OUTSIDE: { readonly path: string };
   /** The worktree is not on the branch the order names. */
   HARNESS_BRANCH_UNEXPECTED: { readonly expected: string; readonly found: string };
+  /** The worktree's `.git` leads to another repository than when the agent began. */
+  HARNESS_REPOSITORY_CHANGED: { readonly worktree: string };
   /** The worktree is not at the commit the order names. */
   HARNESS_HEAD_UNEXPECTED: { readonly expected: string; readonly found: string };
   /** The branch does not contain the commit it has to build on. */
@@ -70,6 +72,8 @@ const message: Messages<HarnessErrorDetails> = {
     `the path ${JSON.stringify(path)} leads out of the worktree or into its .git`,
   HARNESS_BRANCH_UNEXPECTED: ({ expected, found }) =>
     `the worktree is on ${found}, expected branch ${expected}: nothing was pushed`,
+  HARNESS_REPOSITORY_CHANGED: ({ worktree }) =>
+    `the .git of ${worktree} leads to another repository than when the agent began: nothing was committed or pushed`,
   HARNESS_HEAD_UNEXPECTED: ({ expected, found }) => `the worktree is at ${found}, expected ${expected}`,
   HARNESS_BASE_LOST: ({ base, head }) => `${head} does not contain its base ${base}: nothing was pushed`,
   HARNESS_CONFLICTS: ({ paths }) => `unresolved conflicts in ${paths.join(', ')}: nothing was committed`,

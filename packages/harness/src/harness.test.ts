@@ -223,15 +223,15 @@ describe('an author', () => {
     expect(files.stdout.split('\n')).toEqual(['README.md', 'earlier.txt', 'src/one.js']);
   });
 
-  it('uses the open pull request again and says no_changes when a review was not answered', async () => {
+  it('uses the open pull request again and reports it, also when it had nothing to add', async () => {
     await bench.script('t1', writes);
     await runHarness(bench.order(), bench.deps());
-    await bench.script('t1', once([{ say: 'I see nothing to change' }]));
 
-    await runHarness(bench.order({ attempt: 2, mode: 'resume', instruction: 'change it' }), bench.deps());
+    await runHarness(bench.order({ attempt: 2, mode: 'resume', instruction: 'go on' }), bench.deps());
 
     expect(bench.forge.pulls).toHaveLength(1);
-    expect(bench.shell.reports[1]).toMatchObject({ outcome: 'no_changes', pr_number: 100 });
+    expect(bench.shell.reports[1]).toMatchObject({ outcome: 'completed', pr_number: 100 });
+    expect(bench.shell.reports[1]?.body).toContain('added nothing');
   });
 
   it('pushes nothing over the commits of somebody else', async () => {
@@ -269,6 +269,24 @@ describe('an author', () => {
     await runHarness(bench.order(), bench.deps());
 
     expect(bench.shell.reports[0]?.body).toContain('HARNESS_BASE_LOST');
+    expect(await bench.remote(BRANCH)).toBeNull();
+  });
+
+  it('delivers nothing of a repository the agent turned its worktree to', async () => {
+    const other = join(bench.root, 'other.git');
+    await bench.script(
+      't1',
+      once([
+        { run: ['git', 'clone', '-q', '--bare', bench.origin, other] },
+        { run: ['git', '-C', other, 'worktree', 'add', '-q', '-b', BRANCH, join(bench.root, 'elsewhere')] },
+        { run: ['cp', join(bench.root, 'elsewhere', '.git'), '.git'] },
+        { run: ['git', 'commit', '-q', '--allow-empty', '-m', 'of another repository'] },
+      ]),
+    );
+
+    await runHarness(bench.order(), bench.deps());
+
+    expect(bench.shell.reports[0]?.body).toContain('HARNESS_REPOSITORY_CHANGED');
     expect(await bench.remote(BRANCH)).toBeNull();
   });
 

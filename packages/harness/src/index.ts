@@ -7,4 +7,3 @@ export type { Framework, FrameworkCall, FrameworkResult, Heard } from './framewo
 export { readScript } from './frameworks/stub.ts';
 export { runHarness } from './harness.ts';
 export type { HarnessDeps } from './harness.ts';
-export { main } from './main.ts';

@@ -11,7 +11,8 @@ export function authorPrompt(order: Order): string {
     ['Your task', taskText(order)],
     ['House rules', RULES],
     ['Conventions of this project', order.conventions],
-    [headingOf(order), order.instruction === null ? '' : instructionText(order)],
+    ['The branch has to be rebased', order.mode === 'rebase' ? rebaseText(order) : ''],
+    ['What has to change', order.instruction === null ? '' : instructionText(order)],
     ['What others wrote', othersText(order)],
     ['When you are done', FEEDBACK_RULES],
   ]);
@@ -30,13 +31,14 @@ export function reviewPrompt(order: Order, verified: string): string {
 }
 
 /** What an author is asked when it ended without feedback. */
-export function feedbackPrompt(order: Order, summary: string): string {
+export function feedbackPrompt(order: Order, summary: string, nudges: readonly string[]): string {
   return sections([
     [
       'Feedback on your task',
       `You have just worked on task \`${order.task.id}\` (${order.task.title}) in this worktree. Change nothing. Say how it went.`,
     ],
     ['What came of it', fence(summary)],
+    ['What the shell said meanwhile', nudges.length === 0 ? '' : fence(nudges.join('\n'))],
     ['How to answer', FEEDBACK_RULES],
   ]);
 }
@@ -92,8 +94,11 @@ function reviewText(order: Order): string {
   ].join('\n');
 }
 
-function headingOf(order: Order): string {
-  return order.mode === 'rebase' ? 'The branch has to be rebased' : 'What has to change';
+function rebaseText(order: Order): string {
+  return [
+    `\`${order.base_branch}\` has moved on and the branch cannot be merged as it is. Rebase it: \`git rebase origin/${order.base_branch}\` (at least ${order.base_sha.slice(0, 12)}; it is fetched already).`,
+    'Solve the conflicts so that both sides keep what they want, make all tests pass and finish the rebase. This is the one case in which you rewrite the commits of this branch. Add nothing else.',
+  ].join('\n');
 }
 
 /** A review's text, or what to do about a conflict: information on the task, not orders about the rules. */

@@ -32,6 +32,18 @@ export async function commitOf(worktree: string, ref: string): Promise<string | 
   return found.exit_code === 0 ? found.stdout.trim() : null;
 }
 
+/** Which repository a worktree belongs to, as git finds it. */
+export async function repositoryOf(worktree: string): Promise<string> {
+  const args = ['rev-parse', '--path-format=absolute', '--git-dir', '--git-common-dir'];
+  return (await git(args, { cwd: worktree })).stdout;
+}
+
+/** Refuses a worktree whose `.git` was turned to another repository meanwhile: that one's files are not for delivery. Throws HARNESS_REPOSITORY_CHANGED. */
+export async function assertRepository(worktree: string, repository: string): Promise<void> {
+  if ((await repositoryOf(worktree)) === repository) return;
+  throw new HarnessError('HARNESS_REPOSITORY_CHANGED', { worktree });
+}
+
 /** Refuses a worktree that is on another branch (HARNESS_BRANCH_UNEXPECTED) or has unresolved conflicts (HARNESS_CONFLICTS). */
 export async function assertOnBranch(worktree: string, branch: string): Promise<void> {
   const found = await currentBranch(worktree);
