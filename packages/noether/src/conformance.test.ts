@@ -30,7 +30,13 @@ function load<T>(name: string): T {
 }
 
 interface StageCase {
-  readonly behaviour: { readonly do: string; readonly [key: string]: Json };
+  readonly behaviour: {
+    readonly do: string;
+    readonly value?: Json;
+    readonly key?: string;
+    readonly n?: number;
+    readonly message?: string;
+  };
   readonly input?: NType;
   readonly output?: NType;
   readonly effects?: readonly EffectJson[];
@@ -98,12 +104,12 @@ function behave(id: string, { behaviour }: StageCase, calls: Calls): (input: unk
       case 'const':
         return value;
       case 'wrap':
-        return { [String(key)]: input };
+        return { [key]: input };
       case 'get':
-        if (isObject(input) && Object.hasOwn(input, String(key))) return input[String(key)] ?? null;
-        throw new Error(`no field ${String(key)}`);
+        if (isObject(input) && Object.hasOwn(input, key)) return input[key] ?? null;
+        throw new Error(`no field ${key}`);
       case 'add':
-        if (typeof input === 'number') return input + Number(n);
+        if (typeof input === 'number') return input + n;
         throw new Error('not an integer');
       case 'positive':
         if (typeof input === 'number') return input > 0;
@@ -115,10 +121,10 @@ function behave(id: string, { behaviour }: StageCase, calls: Calls): (input: unk
       case 'count':
         return count;
       case 'fail_times':
-        if (count <= Number(n)) throw new Error(`attempt ${count} failed`);
+        if (count <= n) throw new Error(`attempt ${count} failed`);
         return input;
       default:
-        throw new Error(String(message));
+        throw new Error(message);
     }
   };
 }
@@ -216,9 +222,9 @@ async function expectRun(test: OperatorCase): Promise<void> {
   const { output, error, calls, steps } = await run(test);
   const { expect: wanted } = test;
   if (isObject(wanted['error'])) {
-    expect(CODES[String(wanted['error']['kind'])]).toContain(publicCode(error));
+    expect(CODES[wanted['error']['kind'] as string]).toContain(publicCode(error));
     expect(error).toBeInstanceOf(CodedError);
-    expect((error as Error).message).toContain(String(wanted['error']['message_contains'] ?? ''));
+    expect((error as Error).message).toContain((wanted['error']['message_contains'] ?? '') as string);
   } else {
     if (error !== undefined) throw error;
     if ('output' in wanted) expect(output).toEqual(wanted['output']);
