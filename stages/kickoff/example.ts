@@ -1,0 +1,34 @@
+import { ProjectConfig } from '@caloron/types';
+import type { DagState } from '@caloron/types';
+
+import { exampleSprint, exampleTask } from '../dag/example.ts';
+
+const now = '2026-04-14T08:30:00.000Z';
+
+/** The example of generate_sprint_dag: a list of two tasks, one after the other. */
+export const exampleKickoff = {
+  brief: 'A login form\n\n- [form] Write form\n- [mail] Write mail (after: form)\n',
+  repo: 'acme/shop',
+  sprint_id: exampleSprint.sprint_id,
+  now,
+  config: ProjectConfig.parse({ human_logins: ['maria'], framework: 'stub' }),
+  repo_context: {
+    description: 'A small shop',
+    default_branch: 'main',
+    open_issues: 0,
+    recent_commits: [],
+    languages: {},
+    logins: { author: 'caloron-bot', reviewer: null },
+  },
+  learnings: [],
+};
+
+/** What generate_sprint_dag makes of it. */
+export const exampleDag: DagState = {
+  v: 1,
+  sprint_id: exampleSprint.sprint_id,
+  sprint: exampleSprint,
+  order: ['form', 'mail'],
+  tasks: { form: exampleTask('form'), mail: exampleTask('mail', { agent_id: 'agent-2', depends_on: ['form'] }) },
+  status: 'active',
+};

@@ -1,0 +1,76 @@
+import { RepoName, TokenEnv } from '@caloron/types';
+import { z } from 'zod';
+
+import { defineStage } from '../kit.ts';
+
+/** What a plan needs to know of a repository, and as whom we speak to its forge. */
+export const RepoContext = z.strictObject({
+  description: z.string().nullable(),
+  default_branch: z.string(),
+  open_issues: z.number().int().min(0),
+  /** Newest first; `sha` is its first 8 characters, `message` its first line. */
+  recent_commits: z.array(
+    z.strictObject({ sha: z.string(), message: z.string(), author: z.string().nullable(), date: z.string() }),
+  ),
+  /** Bytes per language. */
+  languages: z.record(z.string(), z.number()),
+  /** The logins the tokens stand for; `reviewer` is null when authors and reviewers share one. */
+  logins: z.strictObject({ author: z.string(), reviewer: z.string().nullable() }),
+});
+export type RepoContext = z.infer<typeof RepoContext>;
+
+/** Commits that are looked at. */
+const COMMITS = 5;
+
+/** Reads what a kickoff plans with. An empty repository has no commits and no languages. */
+export const fetchRepoContext = defineStage({
+  name: 'fetch_repo_context',
+  description: "Reads a repository's description, branch, commits and languages, and the logins of its tokens.",
+  effects: ['Network', 'Fallible'],
+  capabilities: ['forge'],
+  input: z.object({
+    repo: RepoName,
+    host: z.string().nullish(),
+    token_env: TokenEnv.nullish(),
+    reviewer_token_env: TokenEnv.nullish(),
+  }),
+  output: RepoContext,
+  examples: [
+    {
+      input: { repo: 'acme/shop' },
+      output: {
+        description: 'A small shop',
+        default_branch: 'main',
+        open_issues: 2,
+        recent_commits: [{ sha: '0123abcd', message: 'Add a basket', author: 'maria', date: '2026-04-13T16:02:11.000Z' }],
+        languages: { TypeScript: 48211 },
+        logins: { author: 'caloron-bot', reviewer: null },
+      },
+    },
+  ],
+  run: async ({ repo, host, token_env, reviewer_token_env }, { forge }) => {
+    const target = { repo, host: host === undefined || host === '' ? null : host, token_env: token_env ?? 'GITHUB_TOKEN' };
+    const one = forge.open(target);
+    const second = reviewer_token_env ?? target.token_env;
+    const [info, commits, languages, author, reviewer] = await Promise.all([
+      one.info(),
+      one.commits(COMMITS),
+      one.languages(),
+      one.whoami(),
+      second === target.token_env ? null : forge.open({ ...target, token_env: second }).whoami(),
+    ]);
+    return {
+      description: info.description,
+      default_branch: info.default_branch,
+      open_issues: info.open_issues,
+      recent_commits: commits.slice(0, COMMITS).map(({ sha, message, author: by, at }) => ({
+        sha: sha.slice(0, 8),
+        message: message.split('\n')[0] ?? '',
+        author: by,
+        date: at,
+      })),
+      languages: { ...languages },
+      logins: { author, reviewer: reviewer === author ? null : reviewer },
+    };
+  },
+});

@@ -1,0 +1,34 @@
+import { slug } from '@caloron/types';
+import type { Id } from '@caloron/types';
+
+/** A task as a brief gives it, before anybody is assigned. */
+export interface PlannedTask {
+  readonly id: Id;
+  readonly title: string;
+  readonly description: string;
+  readonly depends_on: readonly Id[];
+}
+
+/** A brief made into tasks: what it is all for, and what is to be done. */
+export interface Plan {
+  readonly goal: string;
+  readonly tasks: readonly PlannedTask[];
+}
+
+/** Characters of a goal. */
+const GOAL_CHARS = 200;
+
+/** One line of text, cut to what a goal holds. */
+export function goalOf(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ').trim();
+  return [...line].slice(0, GOAL_CHARS).join('');
+}
+
+/** An id made of a title that none of `taken` is: a second one of the same words gets a number. */
+export function freeId(title: string, taken: ReadonlySet<Id>): Id {
+  const base = slug(title);
+  for (let n = 1; ; n += 1) {
+    const id = n === 1 ? base : `${base}-${n}`;
+    if (!taken.has(id)) return id;
+  }
+}
