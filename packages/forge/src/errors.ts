@@ -49,12 +49,14 @@ const messages: Messages<LocalForgeErrorDetails> = {
   LOCAL_FORGE_NOT_FOUND: ({ reason }) => reason ?? 'Not Found',
   LOCAL_FORGE_NOT_MERGEABLE: ({ reason }) => reason,
   LOCAL_FORGE_STALE: ({ reason }) => reason,
-  LOCAL_FORGE_HOST_FOREIGN: ({ host }) => `this forge answers on this machine's own addresses, not as ${host}`,
+  LOCAL_FORGE_HOST_FOREIGN: ({ host }) =>
+    `this forge answers on this machine's own addresses, not as ${host}`,
   LOCAL_FORGE_REFUSED: ({ reason }) => reason,
   LOCAL_FORGE_PORT_IN_USE: ({ host, port }) => `port ${port} on ${host} is taken by another process`,
   LOCAL_FORGE_DATA_IN_USE: ({ data }) => `another caloron-forge is running on ${data}`,
   LOCAL_FORGE_DATA_DAMAGED: ({ data, reason }) => `${data} is not a usable forge data directory: ${reason}`,
-  LOCAL_FORGE_OPTION_INVALID: ({ option, given, expected }) => `${option}: expected ${expected}, got "${given}"`,
+  LOCAL_FORGE_OPTION_INVALID: ({ option, given, expected }) =>
+    `${option}: expected ${expected}, got "${given}"`,
 };
 
 const statuses: Partial<Record<keyof LocalForgeErrorDetails, number>> = {
@@ -83,7 +85,9 @@ export class LocalForgeError<
 
 /** The HTTP status an error is answered with; 500 for anything that is no refusal of ours. */
 export function statusOf(error: unknown): number {
-  return error instanceof LocalForgeError ? (statuses[error.code] ?? 500) : 500;
+  if (!(error instanceof LocalForgeError)) return 500;
+  const code: keyof LocalForgeErrorDetails = error.code;
+  return statuses[code] ?? 500;
 }
 
 /** A 404 that tells nothing, as GitHub answers for what is absent and for what is hidden. */

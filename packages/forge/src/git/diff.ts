@@ -40,7 +40,11 @@ export async function patchText(git_dir: string, base: string, head: string): Pr
 }
 
 /** The files the head changes since `from`. */
-export async function changedFiles(git_dir: string, from: string, head: string): Promise<readonly ChangedFile[]> {
+export async function changedFiles(
+  git_dir: string,
+  from: string,
+  head: string,
+): Promise<readonly ChangedFile[]> {
   const range = `${from}..${head}`;
   const raw = await git(['diff', '--no-color', '-M', '--raw', '--no-abbrev', '-z', range], { git_dir });
   const numbers = await git(['diff', '--no-color', '-M', '--numstat', '-z', range], { git_dir });
@@ -57,7 +61,7 @@ type RawFile = Pick<ChangedFile, 'filename' | 'previous_filename' | 'status' | '
 function parseRaw(text: string): readonly RawFile[] {
   const fields = text.split('\0');
   const files: RawFile[] = [];
-  for (let at = 0; at + 1 < fields.length; ) {
+  for (let at = 0; at + 1 < fields.length;) {
     const [, , , sha = '', letter = ''] = (fields[at] ?? '').split(' ');
     const status = STATUS[letter.slice(0, 1)] ?? 'changed';
     const moved = status === 'renamed' || status === 'copied';

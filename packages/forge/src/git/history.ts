@@ -16,12 +16,27 @@ const FORMAT = '--format=%H%x00%T%x00%P%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%c
 export async function listCommits(
   git_dir: string,
   range: string,
-  page: { readonly limit: number; readonly offset: number; readonly oldest_first?: boolean; readonly path?: string },
+  page: {
+    readonly limit: number;
+    readonly offset: number;
+    readonly oldest_first?: boolean;
+    readonly path?: string;
+  },
 ): Promise<readonly CommitRecord[]> {
   const window = page.oldest_first === true ? [] : [`--skip=${page.offset}`, `--max-count=${page.limit}`];
   const order = page.oldest_first === true ? ['--reverse', '--topo-order'] : [];
   const only = page.path === undefined ? [] : [page.path];
-  const args = ['--literal-pathspecs', 'log', '--no-color', ...window, ...order, FORMAT, range, '--', ...only];
+  const args = [
+    '--literal-pathspecs',
+    'log',
+    '--no-color',
+    ...window,
+    ...order,
+    FORMAT,
+    range,
+    '--',
+    ...only,
+  ];
   const { stdout } = await git(args, { git_dir });
   const commits = stdout
     .split('\u0001')
@@ -35,7 +50,9 @@ export async function listCommits(
 /** How many commits a range or commit has. */
 export async function countCommits(git_dir: string, range: string, path?: string): Promise<number> {
   const only = path === undefined ? [] : [path];
-  const { stdout } = await git(['--literal-pathspecs', 'rev-list', '--count', range, '--', ...only], { git_dir });
+  const { stdout } = await git(['--literal-pathspecs', 'rev-list', '--count', range, '--', ...only], {
+    git_dir,
+  });
   return Number(stdout);
 }
 
@@ -54,12 +71,48 @@ function parseCommit(record: string): CommitRecord {
 
 /** Languages by file extension. Source: the extensions GitHub's linguist lists first for each; prose and data do not count, as there. */
 const LANGUAGES: Readonly<Record<string, string>> = {
-  ts: 'TypeScript', tsx: 'TypeScript', mts: 'TypeScript', cts: 'TypeScript',
-  js: 'JavaScript', jsx: 'JavaScript', mjs: 'JavaScript', cjs: 'JavaScript',
-  py: 'Python', rs: 'Rust', go: 'Go', java: 'Java', kt: 'Kotlin', swift: 'Swift', rb: 'Ruby', php: 'PHP',
-  c: 'C', h: 'C', cc: 'C++', cpp: 'C++', hpp: 'C++', cs: 'C#', scala: 'Scala', ex: 'Elixir', exs: 'Elixir',
-  erl: 'Erlang', hs: 'Haskell', lua: 'Lua', pl: 'Perl', r: 'R', jl: 'Julia', dart: 'Dart', zig: 'Zig', nix: 'Nix',
-  sh: 'Shell', bash: 'Shell', html: 'HTML', css: 'CSS', scss: 'SCSS', vue: 'Vue', svelte: 'Svelte', sql: 'SQL',
+  ts: 'TypeScript',
+  tsx: 'TypeScript',
+  mts: 'TypeScript',
+  cts: 'TypeScript',
+  js: 'JavaScript',
+  jsx: 'JavaScript',
+  mjs: 'JavaScript',
+  cjs: 'JavaScript',
+  py: 'Python',
+  rs: 'Rust',
+  go: 'Go',
+  java: 'Java',
+  kt: 'Kotlin',
+  swift: 'Swift',
+  rb: 'Ruby',
+  php: 'PHP',
+  c: 'C',
+  h: 'C',
+  cc: 'C++',
+  cpp: 'C++',
+  hpp: 'C++',
+  cs: 'C#',
+  scala: 'Scala',
+  ex: 'Elixir',
+  exs: 'Elixir',
+  erl: 'Erlang',
+  hs: 'Haskell',
+  lua: 'Lua',
+  pl: 'Perl',
+  r: 'R',
+  jl: 'Julia',
+  dart: 'Dart',
+  zig: 'Zig',
+  nix: 'Nix',
+  sh: 'Shell',
+  bash: 'Shell',
+  html: 'HTML',
+  css: 'CSS',
+  scss: 'SCSS',
+  vue: 'Vue',
+  svelte: 'Svelte',
+  sql: 'SQL',
 };
 
 /** Bytes per language in a commit's files, largest first. */

@@ -36,11 +36,15 @@ export async function refsUnder(
   git_dir: string,
   prefix: string,
 ): Promise<readonly { readonly ref: string; readonly sha: string; readonly type: string }[]> {
-  const { stdout } = await git(['for-each-ref', '--format=%(objectname) %(objecttype) %(refname)'], { git_dir });
+  const { stdout } = await git(['for-each-ref', '--format=%(objectname) %(objecttype) %(refname)'], {
+    git_dir,
+  });
   return stdout
     .split('\n')
     .map((line) => /^(\S+) (\S+) (.+)$/.exec(line))
-    .flatMap((match) => (match === null ? [] : [{ sha: match[1] ?? '', type: match[2] ?? '', ref: match[3] ?? '' }]))
+    .flatMap((match) =>
+      match === null ? [] : [{ sha: match[1] ?? '', type: match[2] ?? '', ref: match[3] ?? '' }],
+    )
     .filter(({ ref }) => ref.startsWith(prefix));
 }
 
@@ -82,7 +86,12 @@ export async function mergeBase(git_dir: string, a: string, b: string): Promise<
 }
 
 /** Moves a ref from `old_sha` to `new_sha` (NO_SHA creates or deletes); false when it was elsewhere by then. */
-export async function moveRef(git_dir: string, ref: string, new_sha: string, old_sha: string): Promise<boolean> {
+export async function moveRef(
+  git_dir: string,
+  ref: string,
+  new_sha: string,
+  old_sha: string,
+): Promise<boolean> {
   const args =
     new_sha === NO_SHA ? ['update-ref', '-d', ref, old_sha] : ['update-ref', ref, new_sha, old_sha];
   const { exit_code } = await git(args, { git_dir, ok_codes: [0, 1, 128] });

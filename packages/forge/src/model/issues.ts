@@ -137,7 +137,11 @@ export function insertIssue(
 }
 
 /** Changes title and body. Runs inside a transaction. */
-export function updateText(sql: Sql, issue_id: number, text: { readonly title: string; readonly body: string | null }): void {
+export function updateText(
+  sql: Sql,
+  issue_id: number,
+  text: { readonly title: string; readonly body: string | null },
+): void {
   sql.run('UPDATE issues SET title = ?, body = ? WHERE id = ?', text.title, text.body, issue_id);
 }
 
@@ -147,7 +151,12 @@ export function updateState(
   issue_id: number,
   change:
     | { readonly state: 'open'; readonly reason: string | null }
-    | { readonly state: 'closed'; readonly reason: string | null; readonly by_id: number; readonly at_ms: number },
+    | {
+        readonly state: 'closed';
+        readonly reason: string | null;
+        readonly by_id: number;
+        readonly at_ms: number;
+      },
 ): void {
   const closed = change.state === 'closed' ? change : { by_id: null, at_ms: null };
   sql.run(
@@ -177,7 +186,8 @@ export function assigneesOf(sql: Sql, issue_id: number): User[] {
 /** Assigns a user; false when that was so. Runs inside a transaction. */
 export function assign(sql: Sql, issue_id: number, user_id: number): boolean {
   return (
-    sql.run('INSERT OR IGNORE INTO assignees (issue_id, user_id) VALUES (?, ?)', issue_id, user_id).changes > 0
+    sql.run('INSERT OR IGNORE INTO assignees (issue_id, user_id) VALUES (?, ?)', issue_id, user_id).changes >
+    0
   );
 }
 

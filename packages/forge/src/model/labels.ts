@@ -21,7 +21,11 @@ export function labelByName(sql: Sql, repo_id: number, name: string): Label | un
 }
 
 /** All labels of a repository by name, one page of them. */
-export function labelsOfRepo(sql: Sql, repo_id: number, page: { readonly limit: number; readonly offset: number }) {
+export function labelsOfRepo(
+  sql: Sql,
+  repo_id: number,
+  page: { readonly limit: number; readonly offset: number },
+) {
   return sql.all(
     Label,
     `SELECT ${COLUMNS} FROM labels l WHERE l.repo_id = ? ORDER BY l.name LIMIT ? OFFSET ?`,
@@ -41,7 +45,11 @@ export function countLabels(sql: Sql, repo_id: number): number {
 export function insertLabel(
   sql: Sql,
   repo_id: number,
-  label: { readonly name: string; readonly color?: string | undefined; readonly description?: string | null | undefined },
+  label: {
+    readonly name: string;
+    readonly color?: string | undefined;
+    readonly description?: string | null | undefined;
+  },
 ): Label {
   const { id } = sql.run(
     'INSERT INTO labels (repo_id, name, color, description) VALUES (?, ?, ?, ?)',
@@ -87,11 +95,14 @@ export function labelsOfIssue(sql: Sql, issue_id: number): Label[] {
 /** Puts a label on an issue; false when it was there. Runs inside a transaction. */
 export function attachLabel(sql: Sql, issue_id: number, label_id: number): boolean {
   return (
-    sql.run('INSERT OR IGNORE INTO issue_labels (issue_id, label_id) VALUES (?, ?)', issue_id, label_id).changes > 0
+    sql.run('INSERT OR IGNORE INTO issue_labels (issue_id, label_id) VALUES (?, ?)', issue_id, label_id)
+      .changes > 0
   );
 }
 
 /** Takes a label from an issue; false when it was not there. Runs inside a transaction. */
 export function detachLabel(sql: Sql, issue_id: number, label_id: number): boolean {
-  return sql.run('DELETE FROM issue_labels WHERE issue_id = ? AND label_id = ?', issue_id, label_id).changes > 0;
+  return (
+    sql.run('DELETE FROM issue_labels WHERE issue_id = ? AND label_id = ?', issue_id, label_id).changes > 0
+  );
 }

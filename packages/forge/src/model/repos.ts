@@ -25,7 +25,10 @@ export type Permission = z.infer<typeof Permission>;
 export const RepoName = z
   .string()
   .regex(/^[A-Za-z0-9._-]{1,100}$/, 'expected up to 100 letters, digits, ".", "_" or "-"')
-  .refine((name) => name !== '.' && name !== '..' && !name.toLowerCase().endsWith('.git'), 'not a usable name');
+  .refine(
+    (name) => name !== '.' && name !== '..' && !name.toLowerCase().endsWith('.git'),
+    'not a usable name',
+  );
 
 const SELECT = `SELECT r.id, r.owner_id, u.login AS owner, r.name, r.private, r.description, r.default_branch,
   r.created_ms, r.updated_ms, r.pushed_ms FROM repos r JOIN users u ON u.id = r.owner_id`;

@@ -38,7 +38,8 @@ export function combinedStatus(
     if (!latest.has(context)) latest.set(context, status);
   }
   const statuses = [...latest.values()];
-  if (statuses.some(({ state }) => state === 'failure' || state === 'error')) return { state: 'failure', statuses };
+  if (statuses.some(({ state }) => state === 'failure' || state === 'error'))
+    return { state: 'failure', statuses };
   // No status at all is pending with an empty list, as GitHub answers; a client tells the two apart by the count.
   const pending = statuses.length === 0 || statuses.some(({ state }) => state === 'pending');
   return { state: pending ? 'pending' : 'success', statuses };

@@ -10,7 +10,11 @@ import { labelJson, repoPage, repoUrl, userJson } from './repo.ts';
 import { nodeId, seconds, secondsOrNull } from './time.ts';
 
 /** What an author is to a repository. */
-export function association(ctx: ForgeContext, repo: Repo, author_id: number): 'OWNER' | 'COLLABORATOR' | 'NONE' {
+export function association(
+  ctx: ForgeContext,
+  repo: Repo,
+  author_id: number,
+): 'OWNER' | 'COLLABORATOR' | 'NONE' {
   if (author_id === repo.owner_id) return 'OWNER';
   const permission = permissionOf(ctx.sql, repo, userById(ctx.sql, author_id));
   return permission === null || permission === 'pull' ? 'NONE' : 'COLLABORATOR';

@@ -1,0 +1,88 @@
+import { writeFileSync, chmodSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { createLogger } from '@caloron/capabilities/logger';
+import { CodedError, codeOf, messageOf } from '@caloron/noether/errors';
+import { dataDirectory, forgeConfig } from './config.ts';
+import { addUser, startForge } from './server.ts';
+
+/** Runs the command line of the local forge. Sets the exit code: 0 ended cleanly, 1 could not start or the input is wrong. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const program = createProgram();
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode;
+      return;
+    }
+    process.stderr.write(`caloron-forge: ${codeOf(error)}: ${messageOf(error)}\n`);
+    if (error instanceof CodedError && error.hint !== undefined)
+      process.stderr.write(`next: ${error.hint}\n`);
+    process.exitCode = 1;
+  }
+}
+
+function createProgram(): Command {
+  const program = new Command('caloron-forge')
+    .description(
+      'A forge on this machine: the part of GitHub that a sprint needs, with no account and no network.',
+    )
+    .exitOverride()
+    .enablePositionalOptions()
+    .option('--port <n>', 'port to listen on; 0 takes a free one', '7720')
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--data <dir>', 'directory of its database and repositories', '.caloron/forge')
+    .option('--rate-limit <n>', 'requests per hour and token', '5000')
+    .action(runServer);
+  program
+    .command('user')
+    .description('users of the forge')
+    .command('add')
+    .argument('<login>')
+    .description(
+      'give a login a fresh token, and create the user when there is none; prints {"login","token"}',
+    )
+    .option('--data <dir>', 'directory of the forge', '.caloron/forge')
+    .option('--token-file <file>', 'write the token into this file too, readable by you alone')
+    .option('--admin', 'may do everything in every repository', false)
+    .action(addUserCommand);
+  return program;
+}
+
+async function runServer(options: {
+  host: string;
+  port: string;
+  data: string;
+  rateLimit: string;
+}): Promise<void> {
+  const config = forgeConfig(options);
+  const logger = createLogger({ name: 'caloron-forge', level: config.log_level });
+  const forge = await startForge({ ...config, logger });
+  const stop = (signal: NodeJS.Signals): void => {
+    logger.info({ signal }, 'stopping');
+    forge.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.error({ error: messageOf(error) }, 'could not stop cleanly');
+        process.exit(1);
+      },
+    );
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+  logger.info({ url: forge.url, data: config.data }, 'ready');
+  process.stdout.write(`${JSON.stringify({ ready: true, url: forge.url, pid: process.pid })}\n`);
+}
+
+async function addUserCommand(
+  login: string,
+  options: { data: string; tokenFile?: string; admin: boolean },
+): Promise<void> {
+  const user = await addUser(dataDirectory(options.data), login, { admin: options.admin });
+  if (options.tokenFile !== undefined) {
+    writeFileSync(options.tokenFile, `${user.token}\n`, { mode: 0o600 });
+    // A file that was there keeps its mode when written.
+    chmodSync(options.tokenFile, 0o600);
+  }
+  process.stdout.write(`${JSON.stringify(user)}\n`);
+}
