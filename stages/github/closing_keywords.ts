@@ -1,8 +1,10 @@
 import { cloneUrl } from '@caloron/types';
 
+import { prose } from './prose.ts';
+
 /** GitHub's nine closing keywords. Source: docs.github.com, "Linking a pull request to an issue". */
 const KEYWORD = String.raw`\b(?:close[sd]?|fix(?:es|ed)?|resolve[sd]?)\b`;
-const REFERENCE = String.raw`(?:(?<repo>[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)?#(?<number>[0-9]{1,9})|(?<page>https?://[^\s<>()]+?)/issues/(?<at>[0-9]{1,9}))(?![0-9A-Za-z_])`;
+const REFERENCE = String.raw`(?:(?<repo>[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)?#(?<number>[0-9]{1,9})|(?<page>https?://[^\s<>()]{1,300}?)/issues/(?<at>[0-9]{1,9}))(?![0-9A-Za-z_])`;
 const CLOSING = new RegExp(String.raw`${KEYWORD}:?\s+${REFERENCE}`, 'gi');
 
 /** The issues of this repository a pull request's body closes by GitHub's keywords, in their order, each once. Code is no prose. */
@@ -22,11 +24,4 @@ export function closedIssues(body: string, repo: string, host: string | null): r
 /** GitHub compares owners and repositories without regard to case. */
 function same(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase();
-}
-
-function prose(body: string): string {
-  return body
-    .replaceAll(/^(```|~~~)[^\n]*\n[\s\S]*?(?:^\1|(?![\s\S]))/gm, ' ')
-    .replaceAll(/(`+)[^`][\s\S]*?\1/g, ' ')
-    .replaceAll(/<!--[\s\S]*?-->/g, ' ');
 }

@@ -1,4 +1,4 @@
-import { apiUrl, Cursors, DagState, Id, RepoName, Timestamp } from '@caloron/types';
+import { apiUrl, Cursors, DagState, Id, RepoName, Timestamp, TokenEnv } from '@caloron/types';
 import { z } from 'zod';
 
 import { Target } from '../github/target.ts';
@@ -17,6 +17,8 @@ export const loadSprint = defineStage({
     repo: RepoName.nullish(),
     host: z.string().nullish(),
     stall_threshold_m: z.number().positive().nullish(),
+    /** Accepted and not used: the sprint's own variable is. */
+    token_env: TokenEnv.nullish(),
   }),
   output: z.strictObject({
     state: DagState,

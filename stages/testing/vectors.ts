@@ -1,0 +1,92 @@
+import { readFileSync } from 'node:fs';
+
+import { Status, Task, toTimestamp } from '@caloron/types';
+import { z } from 'zod';
+
+import { exampleState, exampleTask } from '../dag/example.ts';
+
+const folder = new URL('../../test/conformance/stages/', import.meta.url);
+
+/** One golden row: what the original's stage made of an input. */
+export const Row = z.object({
+  name: z.string(),
+  input: z.record(z.string(), z.unknown()),
+  output: z.unknown().optional(),
+  error: z.unknown().optional(),
+  now: z.string().optional(),
+  reference_bug: z.string().optional(),
+  js_unsafe_int: z.boolean().optional(),
+});
+export type Row = z.infer<typeof Row>;
+
+/** The golden rows of a stage. Rows with integers beyond 2^53 are left out: JSON.parse cannot read them. */
+export function rowsOf(stage: string): readonly Row[] {
+  const lines = readFileSync(new URL(`${stage}.jsonl`, folder), 'utf8').split('\n');
+  return lines
+    .filter((line) => line !== '')
+    .map((line) => Row.parse(JSON.parse(line)))
+    .filter((row) => row.js_unsafe_int !== true);
+}
+
+/** Rows whose answer we do not give, with the sentence of the design we follow instead. */
+export function differences(stage: string): Readonly<Record<string, string>> {
+  const Differs = z.record(z.string(), z.record(z.string(), z.string()));
+  return Differs.parse(JSON.parse(readFileSync(new URL('differs.json', folder), 'utf8')))[stage] ?? {};
+}
+
+const Loose = z.object({ state: z.object({ tasks: z.record(z.string(), z.record(z.string(), z.unknown())) }) });
+const Events = z.array(z.looseObject({ type: z.string().optional() })).optional();
+
+/** The head that a pull request of the original's shape is taken to have. */
+const HEAD = 'a'.repeat(40);
+
+function timestamp(value: unknown): unknown {
+  return typeof value === 'string' ? (toTimestamp(value) ?? value) : value;
+}
+
+/** What the original leaves out and our shape asks for: a running process in progress, a head without checks in review. */
+function defaultsOf(id: string, status: unknown): Partial<Task> {
+  const shared = { title: id, agent_id: id, reviewer_id: null };
+  if (status === 'InProgress') return { ...shared, process_id: 'p-1', attempt: 1 };
+  if (status === 'InReview') return { ...shared, attempt: 1, head_sha: HEAD, checks: 'none' };
+  return shared;
+}
+
+function taskOf(id: string, loose: Readonly<Record<string, unknown>>): unknown {
+  const known = Object.fromEntries(Object.entries(loose).filter(([key]) => key in Task.shape));
+  const status = loose['status'];
+  const times = { started_at: timestamp(loose['started_at'] ?? null), completed_at: timestamp(loose['completed_at'] ?? null) };
+  return { ...exampleTask(id, defaultsOf(id, status)), ...known, ...times, id, status };
+}
+
+/** Facts of an event the original does not have. */
+const extras: Readonly<Record<string, object>> = {
+  issue_opened: { labels: [], marker: null },
+  pr_opened: { head_sha: HEAD, head_ref: 'feature', base_ref: 'main', draft: false, fork: false, linked_issue: null, marker: null },
+  pr_closed: { head_sha: HEAD, head_ref: 'feature', base_ref: 'main', draft: false, fork: false, linked_issue: null, marker: null },
+  pr_merged: { merge_sha: HEAD },
+  pr_review_submitted: { review_id: 'r-1', head_sha: HEAD, body: '' },
+  label_added: {},
+  issue_comment: { comment_id: 1 },
+};
+
+/** An input of the original's dag_evaluate in our shape: our defaults filled in, unknown fields and events of no known type left out. */
+export function evaluateInput(row: Row): unknown {
+  const { state } = Loose.parse(row.input);
+  const now = toTimestamp(row.now ?? '') ?? row.now;
+  const events = Events.parse(row.input['events']) ?? [];
+  const tasks = Object.entries(state.tasks).map(([id, loose]) => [id, taskOf(id, loose)]);
+  return {
+    ...row.input,
+    state: { ...exampleState([]), order: Object.keys(state.tasks), tasks: Object.fromEntries(tasks) },
+    now,
+    events: events
+      .filter(({ type }) => type !== undefined && Object.hasOwn(extras, type))
+      .map((event, at) => ({ event_id: `e-${at}`, created_at: now, trusted: true, actor: 'maria', ...extras[event.type ?? ''], ...event })),
+  };
+}
+
+/** Whether a status is one of ours. */
+export function isStatus(value: unknown): boolean {
+  return Status.safeParse(value).success;
+}
