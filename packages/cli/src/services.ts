@@ -1,7 +1,7 @@
+import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { execa } from 'execa';
 import { z } from 'zod';
 
 import { CliError } from './errors.ts';
@@ -52,22 +52,15 @@ export async function startService({ name, args, env, cwd, log_dir }: ServiceOrd
   writeFileSync(ready_file, '');
   const out = openSync(ready_file, 'w');
   const err = openSync(log, 'a');
-  const child = execa(process.execPath, [binPath(name), ...args], {
-    cwd,
-    env,
-    extendEnv: false,
-    detached: true,
-    cleanup: false,
-    stdin: 'ignore',
-    stdout: out,
-    stderr: err,
-    reject: false,
-  });
+  const child = spawn(process.execPath, [binPath(name), ...args], { cwd, env: { ...env }, detached: true, stdio: ['ignore', out, err] });
   closeSync(out);
   closeSync(err);
   child.unref();
   let ended = false;
-  void child.then(() => {
+  child.once('exit', () => {
+    ended = true;
+  });
+  child.once('error', () => {
     ended = true;
   });
 

@@ -39,7 +39,7 @@ async function serve(positional: string | undefined, options: Options): Promise<
   for (const warning of config.warnings) logger.warn({ warning }, 'config');
 
   const runtime = createRuntime({ home, environment, clock: systemClock, random: systemRandom });
-  verifyStageStore(config.store_path, runtime.catalog);
+  await verifyStageStore(config.store_path, runtime.catalog);
   const scheduler = startScheduler({ config, runtime, logger, clock: systemClock, random: systemRandom });
   const server = await startServer(scheduler, { db_id: runtime.store.db_id, port: options.port });
   process.stdout.write(`${JSON.stringify({ ready: true, url: server.url, pid: process.pid })}\n`);

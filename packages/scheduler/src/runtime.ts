@@ -87,10 +87,10 @@ export function check(graph: Graph, catalog: Catalog, input?: Json): CheckReport
 }
 
 /** Refuses a stage store that lacks this program's stages: SCHEDULER_STORE_MISSING, SCHEDULER_STORE_STALE. Writes nothing. */
-export function verifyStageStore(path: string, catalog: Catalog): void {
+export async function verifyStageStore(path: string, catalog: Catalog): Promise<void> {
   const hint = 'write it: node register-stages.ts';
   if (!existsSync(path)) throw new SchedulerError('SCHEDULER_STORE_MISSING', { path }, { hint });
-  const known = new Set(readStageStore(path).map(({ id }) => id));
+  const known = new Set((await readStageStore(path)).map(({ id }) => id));
   const stale = catalog.entries
     .filter(({ record }) => !known.has(record.id))
     .map(({ record }) => record.name);

@@ -39,9 +39,9 @@ function checks(context: Context): readonly Promise<Check>[] {
       if (missing.length > 0) throw new Error(`the variable ${missing.join(', ')} is not set`);
       return home.project_file;
     }),
-    checked('stage store', () => {
+    checked('stage store', async () => {
       const path = join(home.dir, '.noether', 'store.json');
-      verifyStageStore(path, runtime().catalog);
+      await verifyStageStore(path, runtime().catalog);
       return path;
     }),
     checked('scheduler.json', () => {
