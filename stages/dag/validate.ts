@@ -15,8 +15,14 @@ const Dag = z.object({ order: z.array(z.string()).nullish(), tasks: z.record(z.s
 
 type Tasks = ReadonlyMap<string, Node>;
 
+/** The tasks a node names; what is no text names none. */
 function dependencies(node: Node): readonly string[] {
-  return (node.depends_on ?? []).map(String);
+  return (node.depends_on ?? []).filter((on) => typeof on === 'string');
+}
+
+/** What a node waits for that is no task. */
+function unknownDependencies(node: Node, tasks: Tasks): readonly unknown[] {
+  return (node.depends_on ?? []).filter((on) => typeof on !== 'string' || !tasks.has(on));
 }
 
 /** Ids that no order of work can ever reach: those on a cycle and those behind one. */
@@ -39,7 +45,7 @@ function taskProblems(id: string, node: Node, tasks: Tasks): readonly string[] {
   const { agent_id, reviewer_id } = node;
   return [
     ...idProblem('Task', id),
-    ...on.filter((other) => !tasks.has(other)).map((other) => `Task '${id}' depends on unknown task '${other}'`),
+    ...unknownDependencies(node, tasks).map((other) => `Task '${id}' depends on unknown task '${String(other)}'`),
     ...on.filter((other, at) => on.indexOf(other) !== at).map((other) => `Task '${id}' names dependency '${other}' twice`),
     ...(agent_id === undefined || agent_id === null || agent_id === ''
       ? [`Task '${id}' has no agent_id`]

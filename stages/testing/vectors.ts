@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-import { Status, Task, toTimestamp } from '@caloron/types';
+import { Event, Task, toTimestamp } from '@caloron/types';
 import { z } from 'zod';
 
 import { exampleState, exampleTask } from '../dag/example.ts';
@@ -35,7 +35,7 @@ export function differences(stage: string): Readonly<Record<string, string>> {
 }
 
 const Loose = z.object({ state: z.object({ tasks: z.record(z.string(), z.record(z.string(), z.unknown())) }) });
-const Events = z.array(z.looseObject({ type: z.string().optional() })).optional();
+const Typed = z.looseObject({ type: z.string() });
 
 /** The head that a pull request of the original's shape is taken to have. */
 const HEAD = 'a'.repeat(40);
@@ -70,23 +70,25 @@ const extras: Readonly<Record<string, object>> = {
   issue_comment: { comment_id: 1 },
 };
 
-/** An input of the original's dag_evaluate in our shape: our defaults filled in, unknown fields and events of no known type left out. */
+/** An event in our shape; one that is none is left out where events enter. */
+function eventOf(loose: unknown, at: number, now: string | undefined): readonly Event[] {
+  const typed = Typed.safeParse(loose);
+  if (!typed.success) return [];
+  const told = { event_id: `e-${at}`, created_at: now, trusted: true, actor: 'maria' };
+  const known = Object.hasOwn(extras, typed.data.type) ? extras[typed.data.type] : {};
+  const event = Event.safeParse({ ...told, ...known, ...typed.data });
+  return event.success ? [event.data] : [];
+}
+
+/** An input of the original's dag_evaluate in our shape: our defaults filled in, unknown fields left out. */
 export function evaluateInput(row: Row): unknown {
   const { state } = Loose.parse(row.input);
   const now = toTimestamp(row.now ?? '') ?? row.now;
-  const events = Events.parse(row.input['events']) ?? [];
   const tasks = Object.entries(state.tasks).map(([id, loose]) => [id, taskOf(id, loose)]);
   return {
     ...row.input,
     state: { ...exampleState([]), order: Object.keys(state.tasks), tasks: Object.fromEntries(tasks) },
     now,
-    events: events
-      .filter(({ type }) => type !== undefined && Object.hasOwn(extras, type))
-      .map((event, at) => ({ event_id: `e-${at}`, created_at: now, trusted: true, actor: 'maria', ...extras[event.type ?? ''], ...event })),
+    events: z.array(z.unknown()).parse(row.input['events'] ?? []).flatMap((event, at) => eventOf(event, at, now)),
   };
-}
-
-/** Whether a status is one of ours. */
-export function isStatus(value: unknown): boolean {
-  return Status.safeParse(value).success;
 }
