@@ -1,7 +1,9 @@
 export { canonicalJson, contentId, sha256Hex } from './canonical.ts';
 export { checkGraph } from './check/check.ts';
 export type { CheckOptions } from './check/check.ts';
-export type { CheckEdge, CheckProblem, CheckReport, CheckStep, ProblemCode } from './check/problem.ts';
+export { PROBLEM_MEANINGS } from './check/errors.ts';
+export type { ProblemCode } from './check/errors.ts';
+export type { CheckEdge, CheckProblem, CheckReport, CheckStep } from './check/problem.ts';
 export { CodedError, codeOf, isRetryable, messageOf } from './errors.ts';
 export type { CodedErrorOptions, Messages } from './errors.ts';
 export type * from './graph/ast.ts';

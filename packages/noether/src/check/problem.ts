@@ -1,29 +1,4 @@
-/** Why the checker refuses a graph. */
-export type ProblemCode =
-  /** What flows into a node does not fit what it takes. */
-  | 'GRAPH_TYPE_MISMATCH'
-  /** A Branch's predicate gives something else than Bool. */
-  | 'GRAPH_PREDICATE_NOT_BOOL'
-  /** An operator without children. */
-  | 'GRAPH_EMPTY_NODE'
-  /** A path of Project or Map names a field the input cannot have. */
-  | 'GRAPH_FIELD_MISSING'
-  /** Map's path does not lead to a list. */
-  | 'GRAPH_NOT_A_LIST'
-  /** A literal of a stage's config does not fit its field. */
-  | 'GRAPH_CONFIG_INVALID'
-  /** A Parallel branch has the name of an input field, but needs the whole input. */
-  | 'GRAPH_BRANCH_AMBIGUOUS'
-  /** The value given to the graph does not fit its input. */
-  | 'GRAPH_INPUT_INVALID'
-  | 'GRAPH_STAGE_UNKNOWN'
-  | 'GRAPH_STAGE_AMBIGUOUS'
-  /** A word of a policy is not known: it would allow or forbid nothing. */
-  | 'GRAPH_POLICY_INVALID'
-  /** A node does what a policy does not allow. */
-  | 'GRAPH_POLICY_REFUSED'
-  /** The lease's name needs a text the input does not have. */
-  | 'GRAPH_LEASE_INVALID';
+import type { ProblemCode } from './errors.ts';
 
 /** One thing the checker found wrong. */
 export interface CheckProblem {

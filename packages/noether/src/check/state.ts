@@ -4,7 +4,8 @@ import type { Catalog, CatalogStage } from '../stage/catalog.ts';
 import { type NType, fieldType, isNullable } from '../types/ntype.ts';
 import { fieldsOf, isRecord } from '../types/subtype.ts';
 import { display } from '../types/value.ts';
-import type { CheckEdge, CheckProblem, ProblemCode } from './problem.ts';
+import type { ProblemCode } from './errors.ts';
+import type { CheckEdge, CheckProblem } from './problem.ts';
 import { Solver } from './solver.ts';
 
 /** Where a node's input comes from, for the words of an error. */
