@@ -113,7 +113,8 @@ const DOORS: Readonly<Record<string, RegExp>> = {
 
 const LINES = 300;
 const rooms = Object.keys(ALLOWED);
-const isTest = (path: string): boolean => /\.test(-d)?\.ts$/.test(path) || path.includes('/testing/');
+const isTest = (path: string): boolean =>
+  /\.test(-d)?\.ts$/.test(path) || path.includes('/testing/') || path.endsWith('/test-kit.ts');
 const sources = rooms.flatMap((room) =>
   filesBelow(room, '.ts').map((path) => ({
     room,

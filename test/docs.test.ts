@@ -29,7 +29,7 @@ const read = ['packages'].flatMap((folder) =>
 describe('the documents', () => {
   it('list every stage of the catalogue with its file and effects, in its order', () => {
     const section = textOf('README.md').split('<!-- stages -->')[1]?.split('<!-- /stages -->')[0] ?? '';
-    const rows = [...section.matchAll(/^\| `([a-z_]+)` \| `([^`]+)` \| ([^|]+) \|/gm)].map(
+    const rows = [...section.matchAll(/^\| `([a-z_]+)`\s*\| `([^`]+)`\s*\| ([^|]+?)\s*\|/gm)].map(
       ([, name, file, effects]) => `${name} ${file} ${effects?.trim()}`,
     );
     const words = (effects: readonly unknown[]): string =>
@@ -43,7 +43,7 @@ describe('the documents', () => {
   });
 
   it('explain every error code, and no code that does not exist', () => {
-    const explained = [...textOf('docs/errors.md').matchAll(/^\| `([A-Z0-9_]+)` \|/gm)].map(
+    const explained = [...textOf('docs/errors.md').matchAll(/^\| `([A-Z0-9_]+)`\s*\|/gm)].map(
       ([, code = '']) => code,
     );
 

@@ -12,8 +12,9 @@ import { linkHeader, Page, type PageRequest } from './pagination.ts';
 const RepoParams = z.object({ owner: z.string(), repo: z.string() });
 const NumberParams = z.object({ number: z.string().regex(/^\d{1,10}$/) });
 
-/** Longest title and body. Source: GitHub's limits. */
+/** A title: 1 to 256 characters. Source: GitHub's limit. */
 export const Title = z.string().trim().min(1).max(256);
+/** A body: at most 65,536 characters. Source: GitHub's limit. */
 export const Body = z.string().max(65_536);
 
 /** The body of a request in the shape a route takes. Throws LOCAL_FORGE_REFUSED with every problem. */
