@@ -110,8 +110,9 @@ export function feedbackComment(order: Order, feedback: Feedback): string {
       doubleQuotedMinMultiLineLength: Number.MAX_SAFE_INTEGER,
     },
   );
-  // A line of three dashes inside a text would end the block for readers that look for it; JSON escapes keep it on one line.
-  return `---\n${block}---\n\n${markerOf(order.sprint_id, order.task.id)}\n${feedbackMarker(order)}\n`;
+  // JSON escapes keep every text on one line, so that no `---` in it ends the block; and no hidden marker in it counts as ours.
+  const safe = block.replaceAll('<!--', '\\u003c!--');
+  return `---\n${safe}---\n\n${markerOf(order.sprint_id, order.task.id)}\n${feedbackMarker(order)}\n`;
 }
 
 /** Posts the feedback once per process: a comment with its marker is left as it is. */

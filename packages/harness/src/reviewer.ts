@@ -137,12 +137,11 @@ async function post(
   if (there.some((review) => review.body.includes(marker))) return;
   const word = outcome === 'approved' ? 'Approved' : 'Changes requested';
   const text = [
+    markerOf(order.sprint_id, order.task.id),
+    marker,
     `**${word}** by \`caloron-agent-${order.agent_id}\``,
     '',
     body,
-    '',
-    markerOf(order.sprint_id, order.task.id),
-    marker,
   ].join('\n');
   const event = outcome === 'approved' ? 'APPROVE' : 'REQUEST_CHANGES';
   try {

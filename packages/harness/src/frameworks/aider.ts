@@ -31,7 +31,7 @@ export const aider = cliFramework({
 
 /** `Tokens: 2.1k sent, 102 received.` among plain text. */
 function hearAider(line: string): Heard {
-  const found = /^Tokens: ([\d.,]+)(k?) sent, (?:[^.]*?, )?([\d.,]+)(k?) received/.exec(line);
+  const found = /^Tokens: ([\d.,]+)(k?) sent, (?:.*?, )?([\d.,]+)(k?) received/.exec(line);
   const [, sent = '0', sent_k, received = '0', received_k] = found ?? [];
   const tokens = count(sent, sent_k) + count(received, received_k);
   return found === null ? plainText(line) : { ...plainText(line), tokens };

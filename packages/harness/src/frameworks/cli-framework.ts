@@ -22,11 +22,16 @@ export interface CliSpec {
   readonly hear: (line: string) => Heard;
 }
 
+/** A command-line agent that can be run. */
+export interface CliFramework extends Framework, CliSpec {
+  readonly name: string;
+  readonly model: boolean;
+}
+
 /** A framework that is a command in the worktree. Throws HARNESS_COMMAND_MISSING when it is not installed. */
-export function cliFramework(spec: CliSpec): Framework {
+export function cliFramework(spec: CliSpec): CliFramework {
   return {
-    name: spec.name,
-    model: spec.model,
+    ...spec,
     scripted: false,
     async run(call) {
       const said = listener(spec.hear);

@@ -1,0 +1,186 @@
+import { describe, expect, it } from 'vitest';
+
+import type { FrameworkCall } from './framework.ts';
+import { aider } from './aider.ts';
+import { claudeCode } from './claude-code.ts';
+import { codexCli } from './codex-cli.ts';
+import { argvOf } from './command.ts';
+import { cursorCli } from './cursor-cli.ts';
+import { geminiCli } from './gemini-cli.ts';
+import { openCode } from './open-code.ts';
+import { frameworkNamed, frameworks } from './table.ts';
+
+const PROMPT = '## Your task\n\nDo it.\n';
+
+function call(options: Record<string, string> = {}, dangerous = false): FrameworkCall {
+  return {
+    order: { framework: { name: 'x', options } },
+    prompt: PROMPT,
+    prompt_file: '/p/prompt.md',
+    directory: '/p',
+    dangerous,
+  } as unknown as FrameworkCall;
+}
+
+describe('the frameworks', () => {
+  it('are eight, each found by its name', () => {
+    const names = [
+      'claude-code',
+      'codex-cli',
+      'gemini-cli',
+      'cursor-cli',
+      'open-code',
+      'aider',
+      'command',
+      'stub',
+    ];
+
+    expect(frameworks.map(({ name }) => name)).toEqual(names);
+    expect(frameworkNamed('aider').model).toBe(true);
+    expect(() => frameworkNamed('emacs')).toThrow(
+      expect.objectContaining({ code: 'HARNESS_FRAMEWORK_UNKNOWN' }),
+    );
+  });
+
+  it.each([
+    [
+      claudeCode,
+      ['claude', '-p', '--output-format', 'stream-json', '--verbose', '--permission-mode', 'acceptEdits'],
+    ],
+    [codexCli, ['codex', 'exec', '--json', '--skip-git-repo-check', '--sandbox', 'workspace-write', '-']],
+    [
+      geminiCli,
+      [
+        'gemini',
+        '-p',
+        'Do the task described above.',
+        '--approval-mode',
+        'auto_edit',
+        '--output-format',
+        'stream-json',
+      ],
+    ],
+    [cursorCli, ['cursor-agent', '-p', '--output-format', 'stream-json', PROMPT]],
+    [openCode, ['opencode', 'run', '--format', 'json', PROMPT]],
+    [
+      aider,
+      [
+        'aider',
+        '--yes-always',
+        '--no-auto-commits',
+        '--no-dirty-commits',
+        '--no-gitignore',
+        '--no-check-update',
+        '--no-pretty',
+        '--analytics-disable',
+        '--chat-history-file',
+        '/p/aider.chat.md',
+        '--input-history-file',
+        '/p/aider.input',
+        '--message-file',
+        '/p/prompt.md',
+      ],
+    ],
+  ])('$name has no dangerous flag by default', (framework, argv) => {
+    expect(framework.argv(call())).toEqual(argv);
+  });
+
+  it.each([
+    [claudeCode, '--dangerously-skip-permissions'],
+    [codexCli, '--dangerously-bypass-approvals-and-sandbox'],
+    [geminiCli, 'yolo'],
+    [cursorCli, '--force'],
+    [openCode, '--auto'],
+  ])('$name has $1 when it is allowed', (framework, flag) => {
+    expect(framework.argv(call({}, true))).toContain(flag);
+    expect(framework.argv(call({}, false))).not.toContain(flag);
+  });
+
+  it.each([claudeCode, codexCli, geminiCli, cursorCli, openCode, aider])(
+    '$name takes the model of its options',
+    (framework) => {
+      const argv = framework.argv(call({ model: 'large-1' }));
+
+      expect(argv[argv.indexOf('large-1') - 1]).toMatch(/^(--model|-m)$/);
+    },
+  );
+
+  it('refuses a prompt too long for an argument', () => {
+    const long = { ...call(), prompt: 'x'.repeat(130_000) };
+
+    expect(() => cursorCli.argv(long)).toThrow(expect.objectContaining({ code: 'HARNESS_FRAMEWORK_OPTION' }));
+    expect(claudeCode.argv(long)).not.toContain(long.prompt);
+  });
+});
+
+describe('what a framework says', () => {
+  it.each([
+    [
+      claudeCode,
+      { type: 'assistant', message: { content: [{ type: 'text', text: 'hi' }, { type: 'tool_use' }] } },
+      { text: 'hi\n' },
+    ],
+    [
+      claudeCode,
+      { type: 'result', result: 'done', usage: { input_tokens: 3, output_tokens: 4, service_tier: 'x' } },
+      { final: 'done', tokens: 7 },
+    ],
+    [claudeCode, { type: 'system', subtype: 'init' }, {}],
+    [codexCli, { type: 'item.completed', item: { type: 'agent_message', text: 'hi' } }, { text: 'hi\n' }],
+    [codexCli, { type: 'item.completed', item: { type: 'command_execution', text: 'ls' } }, {}],
+    [
+      codexCli,
+      { type: 'turn.completed', usage: { input_tokens: 30, cached_input_tokens: 20, output_tokens: 4 } },
+      { tokens: 34 },
+    ],
+    [geminiCli, { type: 'message', role: 'assistant', content: 'hi', delta: true }, { text: 'hi' }],
+    [geminiCli, { type: 'message', role: 'user', content: 'hi' }, {}],
+    [
+      geminiCli,
+      { type: 'result', stats: { total_tokens: 9, input_tokens: 5, output_tokens: 4 } },
+      { tokens: 9 },
+    ],
+    [cursorCli, { type: 'result', result: 'done' }, { final: 'done', tokens: 0 }],
+    [openCode, { type: 'text', part: { text: 'hi' } }, { text: 'hi\n' }],
+    [
+      openCode,
+      { type: 'step_finish', part: { tokens: { input: 1, output: 2, reasoning: 3, cache: { read: 9 } } } },
+      { tokens: 6 },
+    ],
+  ])('$name: %j', (framework, event, heard) => {
+    expect(framework.hear(JSON.stringify(event))).toEqual(heard);
+  });
+
+  it.each([claudeCode, codexCli, geminiCli, cursorCli, openCode])(
+    '$name: ignores a line that is no event',
+    (framework) => {
+      for (const line of ['', 'warning: x', '{broken', '[]', '{"type":5}'])
+        expect(framework.hear(line)).toEqual({});
+    },
+  );
+
+  it.each([
+    ['Tokens: 2.1k sent, 102 received. Cost: $0.01 message.', 2202],
+    ['Tokens: 1,204 sent, 1.5k cache hit, 10 received.', 1214],
+  ])('aider: %s', (line, tokens) => {
+    expect(aider.hear(line)).toEqual({ text: `${line}\n`, tokens });
+  });
+});
+
+describe('the option command', () => {
+  it.each([
+    ['["a", "b c", ""]', ['a', 'b c', '']],
+    ['agent --task x', ['agent', '--task', 'x']],
+    [`a 'b "c' "d 'e" f\\ g`, ['a', 'b "c', "d 'e", 'f g']],
+    [`a"b"'c'`, ['abc']],
+    [`a '' "" b`, ['a', '', '', 'b']],
+    ['"say \\"hi\\" $HOME"', ['say "hi" $HOME']],
+    ['  a  ', ['a']],
+  ])('%s', (text, argv) => {
+    expect(argvOf(text)).toEqual(argv);
+  });
+
+  it.each(['', '  ', `a 'open`, 'a "open', '[]', '[1]', '["a"', '[""]'])('refuses %j', (text) => {
+    expect(() => argvOf(text)).toThrow(expect.objectContaining({ code: 'HARNESS_FRAMEWORK_OPTION' }));
+  });
+});
