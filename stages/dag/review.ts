@@ -53,7 +53,8 @@ export function onReview(draft: Draft, event: Extract<Event, { type: 'pr_review_
 function requestChanges(draft: Draft, task: Task): void {
   const review_cycles = task.review_cycles + 1;
   const next = update(draft, task, { ...releaseReviewer(draft, task), review_cycles });
-  if (review_cycles >= draft.sprint.max_review_cycles) {
+  // Each answer of a person gives the author as many cycles again.
+  if (review_cycles >= draft.sprint.max_review_cycles * ((task.episode ?? 0) + 1)) {
     const reason = `Pull request #${next.pr_number ?? '?'} was sent back ${review_cycles} times and is still not approved.`;
     return blockAndEscalate(draft, next, { code: 'review_cycles_exhausted', reason });
   }

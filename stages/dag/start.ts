@@ -77,7 +77,10 @@ export function startAuthors(draft: Draft, taken: Set<Id>): void {
     const free = !taken.has(task.agent_id);
     // Also when it has to wait: the agent's next process is for this task, not for a new one.
     taken.add(task.agent_id);
-    if (free) intendAuthor(draft, task, task.issue_number);
+    // A reason says what the author is to do next: it stays.
+    const status_reason = task.status_reason === 'agent_busy' ? null : task.status_reason;
+    const next = update(draft, task, { status_reason: free ? status_reason : (status_reason ?? 'agent_busy') });
+    if (free) intendAuthor(draft, next, task.issue_number);
   }
   for (const task of tasksInOrder(draft)) {
     if (task.status !== 'Ready') continue;
