@@ -11,7 +11,10 @@ describe('closing keywords', () => {
     ['Fixes: #1', [1]],
     ['Closes\n#1', [1]],
     ['(resolves #1)', [1]],
-    ['close #1, closed #2, fix #3, fixes #4, fixed #5, resolve #6, resolves #7, resolved #8', [1, 2, 3, 4, 5, 6, 7, 8]],
+    [
+      'close #1, closed #2, fix #3, fixes #4, fixed #5, resolve #6, resolves #7, resolved #8',
+      [1, 2, 3, 4, 5, 6, 7, 8],
+    ],
     ['See #7 for context. Closes #1', [1]],
     ['Fixes #3, #4', [3]],
     ['CLOSES #12', [12]],
@@ -49,7 +52,9 @@ describe('closing keywords', () => {
   });
 
   it('knows the pages of the host the repository is on', () => {
-    expect(closedIssues('Closes https://git.example.org/owner/repo/issues/4', 'owner/repo', gitea)).toEqual([4]);
+    expect(closedIssues('Closes https://git.example.org/owner/repo/issues/4', 'owner/repo', gitea)).toEqual([
+      4,
+    ]);
     expect(closedIssues('Closes https://github.com/owner/repo/issues/4', 'owner/repo', gitea)).toEqual([]);
   });
 

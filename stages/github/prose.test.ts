@@ -17,11 +17,14 @@ describe('prose', () => {
     expect(prose(text)).toBe(expected);
   });
 
-  it.each(['`', '``a', '<!--', '```\n', '~~~ ', 'x`'])('of two hundred thousand times %j comes at once', (part) => {
-    const before = performance.now();
+  it.each(['`', '``a', '<!--', '```\n', '~~~ ', 'x`'])(
+    'of two hundred thousand times %j comes at once',
+    (part) => {
+      const before = performance.now();
 
-    prose(part.repeat(200_000));
+      prose(part.repeat(200_000));
 
-    expect(performance.now() - before).toBeLessThan(2_000);
-  });
+      expect(performance.now() - before).toBeLessThan(2_000);
+    },
+  );
 });

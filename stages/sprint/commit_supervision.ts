@@ -4,9 +4,9 @@ import { z } from 'zod';
 import { closeDraft, intend, isTerminal, openDraft, tasksInOrder, update, type Draft } from '../dag/draft.ts';
 import { block } from '../dag/escalation.ts';
 import { defineStage } from '../kit.ts';
+import { Decision } from '../supervisor/decide_intervention.ts';
 import { action } from './action-id.ts';
 import { EXAMPLE_NOW } from './example.ts';
-import { Decision } from './intervention_subjects.ts';
 import { interventionRows } from './interventions.ts';
 
 /** The code of an escalation after the ladder's last rung. */
@@ -64,18 +64,26 @@ export const commitSupervision = defineStage({
 });
 
 /** Where a task's ladder stands after each action. */
-const RUNG_AFTER: Readonly<Record<Decision['action'], number>> = { probe: 1, restart: 2, reassign: 2, escalate_human: 3 };
+const RUNG_AFTER: Readonly<Record<Decision['action'], number>> = {
+  probe: 1,
+  restart: 2,
+  reassign: 2,
+  escalate_human: 3,
+};
 
 function intervene(draft: Draft, task: Task, decision: Decision, message: string): void {
   const { sprint_id } = draft.sprint;
   const { agent_id, reason } = decision;
-  const rung = task.intervention_count;
-  const counted = update(draft, task, { intervention_count: rung + 1, last_intervention_at: draft.now, rung: RUNG_AFTER[decision.action] });
+  const { intervention_count, episode = 0 } = task;
+  const counted = update(draft, task, {
+    intervention_count: intervention_count + 1,
+    rung: RUNG_AFTER[decision.action],
+    last_intervention_at: draft.now,
+  });
   const about = { sprint_id, task_id: task.id, agent_id };
   if (decision.action === 'escalate_human') {
-    const blocked = block(draft, counted, REASON_CODE);
-    const cause = `${REASON_CODE}:${String(task.episode ?? 0)}`;
-    const { pr_number } = blocked;
+    const { pr_number } = block(draft, counted, REASON_CODE);
+    const cause = `${REASON_CODE}:${String(episode)}`;
     intend(
       draft,
       action('escalate', { ...about, cause, reason_code: REASON_CODE, reason, message, pr_number }),
@@ -84,22 +92,10 @@ function intervene(draft: Draft, task: Task, decision: Decision, message: string
   }
   const other = decision.action === 'reassign' ? otherAgent(draft, task) : null;
   if (other !== null) update(draft, counted, { agent_id: other });
-  const rungAction = decision.action === 'reassign' && other === null ? 'restart' : decision.action;
-  intend(
-    draft,
-    action('supervisor', {
-      ...about,
-      cause: `${episodeOf(task)}:${String(rung)}`,
-      action: rungAction,
-      reason,
-      message,
-    }),
-  );
-}
-
-/** One ladder: what a person's answer or the agent's own progress begins anew. */
-function episodeOf(task: Task): string {
-  return `${String(task.episode ?? 0)}:${task.last_progress_at ?? task.status_at}`;
+  const taken = decision.action === 'reassign' && other === null ? 'restart' : decision.action;
+  // The count only grows, so each intervention is an action of its own, and the same one when a run is repeated.
+  const cause = `${String(episode)}:${String(intervention_count)}`;
+  intend(draft, action('supervisor', { ...about, cause, action: taken, reason, message }));
 }
 
 /** The author of the sprint with the fewest open tasks beside this task's own; null when there is no other. */

@@ -1,17 +1,9 @@
-import { DagState, Health, Id } from '@caloron/types';
+import { DagState, Health } from '@caloron/types';
 import { z } from 'zod';
 
 import { defineStage } from '../kit.ts';
+import { Decision } from '../supervisor/decide_intervention.ts';
 import { exampleState } from './example.ts';
-
-/** What is to be done about one agent, as `decide_intervention` gives it. */
-export const Decision = z.strictObject({
-  agent_id: Id,
-  task_id: Id,
-  action: z.enum(['probe', 'restart', 'reassign', 'escalate_human']),
-  reason: z.string(),
-});
-export type Decision = z.infer<typeof Decision>;
 
 /** Joins each decision with what its message needs to say. */
 export const interventionSubjects = defineStage({

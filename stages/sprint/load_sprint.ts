@@ -14,7 +14,7 @@ export const loadSprint = defineStage({
   capabilities: ['state.commit'],
   input: z.object({
     sprint_id: Id,
-    repo: RepoName.nullish(),
+    repo: RepoName,
     host: z.string().nullish(),
     stall_threshold_m: z.number().positive().nullish(),
     /** Accepted and not used: the sprint's own variable is. */
@@ -48,7 +48,7 @@ export const loadSprint = defineStage({
   run: async ({ sprint_id, repo, host, stall_threshold_m }, { state: store }) => {
     const { state, rev, cursors, last_poll } = await store.load(sprint_id);
     const { sprint } = state;
-    if (repo && repo !== sprint.repo) {
+    if (repo !== sprint.repo) {
       throw new SprintError('SPRINT_REPO_MISMATCH', { sprint_id, expected: sprint.repo, given: repo });
     }
     if (host && apiUrl(host) !== apiUrl(sprint.host)) {

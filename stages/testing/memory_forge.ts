@@ -88,16 +88,31 @@ export function issueOf(number: number, change: Partial<ForgeIssue> = {}): Forge
 }
 
 /** A comment as a forge gives it. */
-export function commentOf(id: number, issue_number: number, change: Partial<ForgeComment> = {}): ForgeComment {
+export function commentOf(
+  id: number,
+  issue_number: number,
+  change: Partial<ForgeComment> = {},
+): ForgeComment {
   return { id, issue_number, body: '', author: 'ada', created_at: START, updated_at: START, ...change };
 }
 
 /** A review as a forge gives it. */
 export function reviewOf(id: string, change: Partial<ForgeReview> = {}): ForgeReview {
-  return { id, author: 'rita', state: 'approved', body: '', commit_id: sha('a'), submitted_at: START, ...change };
+  return {
+    id,
+    author: 'rita',
+    state: 'approved',
+    body: '',
+    commit_id: sha('a'),
+    submitted_at: START,
+    ...change,
+  };
 }
 
-function changes<T extends { readonly updated_at: Timestamp }>(all: readonly T[], cursor: Timestamp | null): ForgeChanges<T> {
+function changes<T extends { readonly updated_at: Timestamp }>(
+  all: readonly T[],
+  cursor: Timestamp | null,
+): ForgeChanges<T> {
   const items = all
     .filter(({ updated_at }) => cursor === null || updated_at >= cursor)
     .toSorted((a, b) => (a.updated_at < b.updated_at ? 1 : -1));
@@ -155,7 +170,13 @@ function repoOf(forge: Omit<MemoryForge, 'repo'>): ForgeRepo {
   return {
     whoami: () => Promise.resolve('caloron-bot'),
     info: () =>
-      Promise.resolve({ full_name: 'owner/repo', description: null, default_branch: 'main', open_issues: issues.length, private: false }),
+      Promise.resolve({
+        full_name: 'owner/repo',
+        description: null,
+        default_branch: 'main',
+        open_issues: issues.length,
+        private: false,
+      }),
     commits: () => Promise.resolve([]),
     languages: () => Promise.resolve({}),
     changedIssues: (cursor) => Promise.resolve(changes(issues, cursor)),
@@ -177,7 +198,12 @@ function repoOf(forge: Omit<MemoryForge, 'repo'>): ForgeRepo {
     },
     comment: (n, body) => {
       const at = tick();
-      const comment = commentOf(100 + comments.length, n, { body, author: 'caloron-bot', created_at: at, updated_at: at });
+      const comment = commentOf(100 + comments.length, n, {
+        body,
+        author: 'caloron-bot',
+        created_at: at,
+        updated_at: at,
+      });
       comments.push(comment);
       return Promise.resolve(comment);
     },
@@ -207,7 +233,9 @@ function repoOf(forge: Omit<MemoryForge, 'repo'>): ForgeRepo {
       return Promise.resolve();
     },
     review: (n, { event, body, commit_id }) => {
-      const state = ({ APPROVE: 'approved', REQUEST_CHANGES: 'changes_requested', COMMENT: 'commented' } as const)[event];
+      const state = (
+        { APPROVE: 'approved', REQUEST_CHANGES: 'changes_requested', COMMENT: 'commented' } as const
+      )[event];
       const review = reviewOf(`r${String(n)}`, { state, body, commit_id, submitted_at: tick() });
       forge.reviews.set(n, [...(forge.reviews.get(n) ?? []), review]);
       return Promise.resolve(review);

@@ -60,7 +60,9 @@ export function memoryShell(): MemoryShell {
   const shell: Shell = {
     spawn: async (request) => {
       fault('spawn');
-      const before = memory.spawned.findIndex(({ action_id }) => action_id !== undefined && action_id === request.action_id);
+      const before = memory.spawned.findIndex(
+        ({ action_id }) => action_id !== undefined && action_id === request.action_id,
+      );
       const at = before === -1 ? memory.spawned.push(request) : before + 1;
       return {
         ok: true,

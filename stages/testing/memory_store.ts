@@ -41,9 +41,20 @@ function unknown(sprint_id: string): CodedError<Record<string, object>> {
 const START: Timestamp = '2026-04-14T08:00:00.000Z';
 
 /** An intended action as the outbox keeps it. */
-export function rowOf(action: Action, change: Partial<OutboxRow & { interrupted: boolean }> = {}): OutboxRow & { interrupted: boolean } {
+export function rowOf(
+  action: Action,
+  change: Partial<OutboxRow & { interrupted: boolean }> = {},
+): OutboxRow & { interrupted: boolean } {
   const { action_id, sprint_id } = action;
-  const fresh = { fence: 1, attempts: 0, status: 'pending', next_at: START, result: null, error: null, interrupted: false } as const;
+  const fresh = {
+    fence: 1,
+    attempts: 0,
+    status: 'pending',
+    next_at: START,
+    result: null,
+    error: null,
+    interrupted: false,
+  } as const;
   return { action_id, sprint_id, action, ...fresh, ...change };
 }
 
@@ -62,7 +73,12 @@ export function memoryStore(states: readonly DagState[] = []): MemoryStore {
     seen: new Set(),
     commits: [],
   };
-  return Object.assign(store, { kv: kvOf(store), state: stateOf(store), log: logOf(store), outbox: outboxOf(store) });
+  return Object.assign(store, {
+    kv: kvOf(store),
+    state: stateOf(store),
+    log: logOf(store),
+    outbox: outboxOf(store),
+  });
 }
 
 type Inner = Omit<MemoryStore, 'kv' | 'state' | 'log' | 'outbox'>;
@@ -97,13 +113,16 @@ function stateOf(store: Inner): StateCommit {
       const actions = change.actions.filter(({ action_id }) => !store.actions.has(action_id));
       const events = change.events.filter(({ event_id }) => !store.seen.has(event_id));
       const same = JSON.stringify({ state, cursors, last_poll });
-      const old = before && JSON.stringify({ state: before.state, cursors: before.cursors, last_poll: before.last_poll });
+      const old =
+        before &&
+        JSON.stringify({ state: before.state, cursors: before.cursors, last_poll: before.last_poll });
       const extra = actions.length + events.length + change.announce.length + Object.keys(change.puts).length;
       if (same === old && extra === 0) return { changed: false, rev };
       store.sprints.set(change.sprint_id, { state, cursors, last_poll, rev: rev + 1 });
       for (const action of actions) store.actions.set(action.action_id, rowOf(action));
       for (const { event_id } of events) store.seen.add(event_id);
-      for (const [key, value] of Object.entries(change.puts)) store.rows.set(key, { value, rev: (store.rows.get(key)?.rev ?? 0) + 1 });
+      for (const [key, value] of Object.entries(change.puts))
+        store.rows.set(key, { value, rev: (store.rows.get(key)?.rev ?? 0) + 1 });
       store.commits.push(change);
       return { changed: true, rev: rev + 1 };
     },
@@ -127,7 +146,10 @@ function outboxOf({ actions, events }: Inner): Outbox {
   const say = (event: Event): void => {
     events.push({ seq: (events.at(-1)?.seq ?? 0) + 1, event });
   };
-  const base = (action: Action, attempts: number): Pick<Event, 'event_id' | 'created_at' | 'actor' | 'trusted'> => ({
+  const base = (
+    action: Action,
+    attempts: number,
+  ): Pick<Event, 'event_id' | 'created_at' | 'actor' | 'trusted'> => ({
     event_id: `${action.action_id}:${String(attempts)}`,
     created_at: START,
     actor: null,
@@ -138,15 +160,27 @@ function outboxOf({ actions, events }: Inner): Outbox {
       Promise.resolve(
         [...actions.values()]
           .filter((one) => one.sprint_id === sprint_id && one.next_at <= now)
-          .filter(({ status, interrupted }) => status === 'pending' || status === 'failed' || (status === 'running' && interrupted))
+          .filter(
+            ({ status, interrupted }) =>
+              status === 'pending' || status === 'failed' || (status === 'running' && interrupted),
+          )
           .slice(0, limit),
       ),
     start: (action_id) => {
       const found = row(action_id);
-      if (found.status === 'done' || found.status === 'dead' || (found.status === 'running' && !found.interrupted)) {
+      if (
+        found.status === 'done' ||
+        found.status === 'dead' ||
+        (found.status === 'running' && !found.interrupted)
+      ) {
         return Promise.resolve(false);
       }
-      actions.set(action_id, { ...found, status: 'running', attempts: found.attempts + 1, interrupted: false });
+      actions.set(action_id, {
+        ...found,
+        status: 'running',
+        attempts: found.attempts + 1,
+        interrupted: false,
+      });
       return Promise.resolve(true);
     },
     succeed: (action_id, result: ActionResult) => {
@@ -157,8 +191,19 @@ function outboxOf({ actions, events }: Inner): Outbox {
     },
     fail: (action_id, error, next_at) => {
       const found = row(action_id);
-      actions.set(action_id, { ...found, status: next_at === null ? 'dead' : 'failed', error, next_at: next_at ?? found.next_at });
-      say({ ...base(found.action, found.attempts), type: 'action_failed', action: found.action, error, final: next_at === null });
+      actions.set(action_id, {
+        ...found,
+        status: next_at === null ? 'dead' : 'failed',
+        error,
+        next_at: next_at ?? found.next_at,
+      });
+      say({
+        ...base(found.action, found.attempts),
+        type: 'action_failed',
+        action: found.action,
+        error,
+        final: next_at === null,
+      });
       return Promise.resolve();
     },
     nextDue: () => Promise.resolve(null),
