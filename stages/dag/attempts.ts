@@ -10,7 +10,7 @@ const REASON_CHARS = 300;
 /** One line of free text, cut to what a status_reason holds. */
 export function oneLine(text: string): string {
   const line = text.replaceAll(/\s+/g, ' ').trim();
-  return [...line].slice(0, REASON_CHARS).join('');
+  return Array.from(line).slice(0, REASON_CHARS).join('');
 }
 
 /** How a process ended, in words. */
@@ -27,7 +27,9 @@ export function isRebase(task: Task): boolean {
 /** Whether `head_sha` is the very commit the author was asked to change, so that nothing new is there to review. */
 export function isAskedHead(task: Task, head_sha: Sha): boolean {
   if (isRebase(task) && task.head_sha === head_sha) return true;
-  return Object.values(task.reviews).some((review) => review.state === 'changes_requested' && review.head_sha === head_sha);
+  return Object.values(task.reviews).some(
+    (review) => review.state === 'changes_requested' && review.head_sha === head_sha,
+  );
 }
 
 /** Counts an author attempt that ended without work to review: tried again, or blocked at the sprint's max_attempts. */
@@ -57,5 +59,11 @@ export function failReview(draft: Draft, task: Task, why: string): void {
 /** What a new head changes: checks and verdicts of the old one no longer count, and its reviewer stops. */
 export function withHead(draft: Draft, task: Task, head_sha: Sha, at: Timestamp): Task {
   if (task.head_sha === head_sha) return task;
-  return update(draft, task, { ...releaseReviewer(draft, task), head_sha, checks: 'unknown', review_attempts: 0, last_progress_at: at });
+  return update(draft, task, {
+    ...releaseReviewer(draft, task),
+    head_sha,
+    checks: 'unknown',
+    review_attempts: 0,
+    last_progress_at: at,
+  });
 }

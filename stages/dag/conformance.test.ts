@@ -10,7 +10,14 @@ import { dagIsComplete } from './is_complete.ts';
 import { dagValidate } from './validate.ts';
 
 /** Action types the original knows; a reviewer's start is none of them. */
-const KNOWN: readonly string[] = ['spawn_agent', 'submit_pr_for_review', 'merge_pr', 'mark_done', 'notify_agent', 'escalate'];
+const KNOWN: readonly string[] = [
+  'spawn_agent',
+  'submit_pr_for_review',
+  'merge_pr',
+  'mark_done',
+  'notify_agent',
+  'escalate',
+];
 
 const Expected = z.object({
   state: z.object({ tasks: z.record(z.string(), z.record(z.string(), z.unknown())) }),
@@ -25,17 +32,30 @@ function isKnown(action: Action): boolean {
 function fieldsOf(shape: Readonly<Record<string, unknown>>, given: unknown): Record<string, unknown> {
   const from = z.record(z.string(), z.unknown()).parse(given ?? {});
   const fields = Object.entries(from).filter(([key]) => key in shape && key !== 'id');
-  return Object.fromEntries(fields.map(([key, value]) => [key, key.endsWith('_at') && typeof value === 'string' ? toTimestamp(value) : value]));
+  return Object.fromEntries(
+    fields.map(([key, value]) => [
+      key,
+      key.endsWith('_at') && typeof value === 'string' ? toTimestamp(value) : value,
+    ]),
+  );
 }
 
 function evaluated(row: Row): { readonly actual: unknown; readonly expected: unknown } {
   const expected = Expected.parse(row.output);
   const out = dagEvaluate.call(dagEvaluate.input.parse(evaluateInput(row)), {});
-  const tasks = Object.entries(expected.state.tasks).map(([id, task]) => [id, task, out.state.tasks[id]] as const);
+  const tasks = Object.entries(expected.state.tasks).map(
+    ([id, task]) => [id, task, out.state.tasks[id]] as const,
+  );
   const actions = out.actions.filter(isKnown);
   return {
-    expected: { tasks: tasks.map(([, task, ours]) => fieldsOf(ours ?? {}, task)), actions: expected.actions.map((action, at) => fieldsOf(actions[at] ?? action, action)) },
-    actual: { tasks: tasks.map(([, task, ours]) => fieldsOf(task, ours)), actions: actions.map((action, at) => fieldsOf(expected.actions[at] ?? action, action)) },
+    expected: {
+      tasks: tasks.map(([, task, ours]) => fieldsOf(ours ?? {}, task)),
+      actions: expected.actions.map((action, at) => fieldsOf(actions[at] ?? action, action)),
+    },
+    actual: {
+      tasks: tasks.map(([, task, ours]) => fieldsOf(task, ours)),
+      actions: actions.map((action, at) => fieldsOf(expected.actions[at] ?? action, action)),
+    },
   };
 }
 
@@ -78,11 +98,14 @@ describe('dag_evaluate beside the original', () => {
     } else expect(() => dagEvaluate.input.parse(evaluateInput(row))).toThrow();
   });
 
-  it.each(rowsOf('dag_evaluate').filter((row) => differs[row.name] !== undefined))('differs: $name', (row) => {
-    const rejects = () => !dagEvaluate.input.safeParse(evaluateInput(row)).success;
-    if (row.error !== undefined) return expect(rejects()).toBe(false);
-    if (rejects()) return;
-    const { actual, expected } = evaluated(row);
-    expect(actual).not.toEqual(expected);
-  });
+  it.each(rowsOf('dag_evaluate').filter((row) => differs[row.name] !== undefined))(
+    'differs: $name',
+    (row) => {
+      const rejects = () => !dagEvaluate.input.safeParse(evaluateInput(row)).success;
+      if (row.error !== undefined) return expect(rejects()).toBe(false);
+      if (rejects()) return;
+      const { actual, expected } = evaluated(row);
+      expect(actual).not.toEqual(expected);
+    },
+  );
 });

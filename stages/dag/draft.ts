@@ -27,7 +27,16 @@ export function openDraft(state: DagState, now: Timestamp, busy: readonly Id[]):
   const tasks = new Map(entriesOf(state.tasks).map(([id, task]) => [id, { ...task, id }]));
   const known = state.order.filter((id, at) => tasks.has(id) && state.order.indexOf(id) === at);
   const order = [...known, ...[...tasks.keys()].filter((id) => !known.includes(id))];
-  return { sprint: state.sprint, order, tasks, now, busy: new Set(busy), status: state.status, actions: new Map(), announce: [] };
+  return {
+    sprint: state.sprint,
+    order,
+    tasks,
+    now,
+    busy: new Set(busy),
+    status: state.status,
+    actions: new Map(),
+    announce: [],
+  };
 }
 
 /** The state a draft has come to. */

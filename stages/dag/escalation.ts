@@ -9,7 +9,17 @@ const STOP_GRACE_MS = 10_000;
 
 function stop(draft: Draft, task: Task, agent_id: string | null, process_id: string): void {
   const { sprint_id } = draft.sprint;
-  intend(draft, action('stop_agent', { cause: process_id, sprint_id, task_id: task.id, agent_id, process_id, grace_ms: STOP_GRACE_MS }));
+  intend(
+    draft,
+    action('stop_agent', {
+      cause: process_id,
+      sprint_id,
+      task_id: task.id,
+      agent_id,
+      process_id,
+      grace_ms: STOP_GRACE_MS,
+    }),
+  );
 }
 
 /** Stops a process that was started for a task and is not wanted any more. */
@@ -65,7 +75,15 @@ export function block(draft: Draft, task: Task, status_reason: string): Task {
 }
 
 /** Blocks a task and asks a person. `status_reason` is the code, with `detail` behind it when there is one. */
-export function blockAndEscalate(draft: Draft, task: Task, blocked: { readonly code: string; readonly detail?: string; readonly reason: string }): void {
-  const next = block(draft, task, blocked.detail === undefined ? blocked.code : `${blocked.code}: ${blocked.detail}`);
+export function blockAndEscalate(
+  draft: Draft,
+  task: Task,
+  blocked: { readonly code: string; readonly detail?: string; readonly reason: string },
+): void {
+  const next = block(
+    draft,
+    task,
+    blocked.detail === undefined ? blocked.code : `${blocked.code}: ${blocked.detail}`,
+  );
   escalate(draft, next, blocked.code, blocked.reason);
 }

@@ -5,7 +5,14 @@ import { exampleState, exampleTask } from './example.ts';
 
 /** Task `a` in progress: its agent runs as p1. */
 function running(more: Parameters<typeof exampleTask>[1] = {}) {
-  return exampleTask('a', { status: 'InProgress', issue_number: 1, attempt: 1, process_id: 'p1', base_sha: sha('0'), ...more });
+  return exampleTask('a', {
+    status: 'InProgress',
+    issue_number: 1,
+    attempt: 1,
+    process_id: 'p1',
+    base_sha: sha('0'),
+    ...more,
+  });
 }
 
 describe('dag_evaluate: the way of a task', () => {
@@ -16,11 +23,29 @@ describe('dag_evaluate: the way of a task', () => {
     expect(drive.intended()).toEqual(['create_issue issue']);
     drive.succeed('create_issue', { issue_number: 1 });
     drive.succeed('spawn_agent', { process_id: 'p1', base_sha: sha('0') });
-    expect(drive.task('a')).toMatchObject({ status: 'InProgress', attempt: 1, process_id: 'p1', base_sha: sha('0') });
+    expect(drive.task('a')).toMatchObject({
+      status: 'InProgress',
+      attempt: 1,
+      process_id: 'p1',
+      base_sha: sha('0'),
+    });
     drive.log(report({ process_id: 'p1', head_sha: sha('a'), pr_number: 7 }));
-    expect(drive.task('a')).toMatchObject({ status: 'InReview', pr_number: 7, head_sha: sha('a'), process_id: null });
+    expect(drive.task('a')).toMatchObject({
+      status: 'InReview',
+      pr_number: 7,
+      head_sha: sha('a'),
+      process_id: null,
+    });
     drive.succeed('spawn_agent', { process_id: 'r1' });
-    drive.log(report({ role: 'reviewer', agent_id: 'reviewer-1', process_id: 'r1', outcome: 'approved', head_sha: sha('a') }));
+    drive.log(
+      report({
+        role: 'reviewer',
+        agent_id: 'reviewer-1',
+        process_id: 'r1',
+        outcome: 'approved',
+        head_sha: sha('a'),
+      }),
+    );
     expect(drive.task('a')).toMatchObject({ status: 'InReview', status_reason: 'checks_unknown' });
     drive.forge(event({ type: 'checks_changed', pr_number: 7, head_sha: sha('a'), checks: 'none' }));
     drive.succeed('merge_pr', { merge_sha: sha('e') });
@@ -45,11 +70,20 @@ describe('dag_evaluate: the way of a task', () => {
 
     const fresh = drive.forge(event({ type: 'pr_merged', pr_number: 7, merge_sha: sha('e') }));
 
-    expect(fresh.map(({ type, task_id }) => `${type} ${task_id}`)).toEqual(['mark_done a', 'cleanup a', 'spawn_agent b']);
+    expect(fresh.map(({ type, task_id }) => `${type} ${task_id}`)).toEqual([
+      'mark_done a',
+      'cleanup a',
+      'spawn_agent b',
+    ]);
   });
 
   it('blocks a task whose dependency was cancelled, and goes on without it when a person says so', () => {
-    const drive = new Drive(exampleState([exampleTask('a', { status: 'Cancelled' }), exampleTask('b', { issue_number: 2, depends_on: ['a'] })]));
+    const drive = new Drive(
+      exampleState([
+        exampleTask('a', { status: 'Cancelled' }),
+        exampleTask('b', { issue_number: 2, depends_on: ['a'] }),
+      ]),
+    );
 
     drive.tick();
     expect(drive.task('b')).toMatchObject({ status: 'Blocked', status_reason: 'dependency_cancelled:a' });
@@ -63,7 +97,11 @@ describe('dag_evaluate: the way of a task', () => {
     const marker = { sprint_id: 'login-20260414', task_id: 'a' };
     const opened = { type: 'issue_opened' as const, issue_number: 4, labels: ['caloron:task'] };
 
-    drive.forge(event({ ...opened, marker: null }), event({ ...opened, marker, trusted: false }), event({ ...opened, marker: { ...marker, sprint_id: 'other' } }));
+    drive.forge(
+      event({ ...opened, marker: null }),
+      event({ ...opened, marker, trusted: false }),
+      event({ ...opened, marker: { ...marker, sprint_id: 'other' } }),
+    );
     expect(drive.task().issue_number).toBeNull();
     drive.forge(event({ ...opened, marker }));
 
@@ -73,7 +111,9 @@ describe('dag_evaluate: the way of a task', () => {
 
 describe('dag_evaluate: one live process per agent', () => {
   it('starts the first of two Ready tasks of one agent; the other says why it waits', () => {
-    const drive = new Drive(exampleState([exampleTask('a', { issue_number: 1 }), exampleTask('b', { issue_number: 2 })]));
+    const drive = new Drive(
+      exampleState([exampleTask('a', { issue_number: 1 }), exampleTask('b', { issue_number: 2 })]),
+    );
 
     drive.tick();
     drive.tick();
@@ -97,9 +137,25 @@ describe('dag_evaluate: one live process per agent', () => {
   });
 
   it('gives a free agent to the task it left unfinished before a new one', () => {
-    const unfinished = running({ process_id: null, status_reason: 'changes_requested', pr_number: 7, head_sha: sha('a') });
-    const reviews = { maria: { login: 'maria', state: 'changes_requested' as const, review_id: '1', head_sha: sha('a'), at: '2026-04-14T08:00:00.000Z', body: '' } };
-    const drive = new Drive(exampleState([exampleTask('b', { issue_number: 2 }), { ...unfinished, reviews }]));
+    const unfinished = running({
+      process_id: null,
+      status_reason: 'changes_requested',
+      pr_number: 7,
+      head_sha: sha('a'),
+    });
+    const reviews = {
+      maria: {
+        login: 'maria',
+        state: 'changes_requested' as const,
+        review_id: '1',
+        head_sha: sha('a'),
+        at: '2026-04-14T08:00:00.000Z',
+        body: '',
+      },
+    };
+    const drive = new Drive(
+      exampleState([exampleTask('b', { issue_number: 2 }), { ...unfinished, reviews }]),
+    );
 
     drive.tick();
 
@@ -115,9 +171,16 @@ describe('dag_evaluate: author attempts', () => {
     const start = drive.latest('spawn_agent');
 
     drive.log(report({ process_id: 'p1', head_sha: sha('a'), pr_number: 7 }));
-    drive.log(event({ type: 'action_succeeded', action: start, result: { process_id: 'p1', base_sha: sha('0') } }));
+    drive.log(
+      event({ type: 'action_succeeded', action: start, result: { process_id: 'p1', base_sha: sha('0') } }),
+    );
 
-    expect(drive.task()).toMatchObject({ status: 'InReview', attempt: 1, process_id: null, base_sha: sha('0') });
+    expect(drive.task()).toMatchObject({
+      status: 'InReview',
+      attempt: 1,
+      process_id: null,
+      base_sha: sha('0'),
+    });
     expect(drive.causes('stop_agent')).toEqual([]);
   });
 
@@ -168,7 +231,11 @@ describe('dag_evaluate: author attempts', () => {
 
     drive.log(report({ attempt: 3, outcome: 'timeout' }));
 
-    expect(drive.task()).toMatchObject({ status: 'Blocked', status_reason: 'attempts_exhausted', failed_attempts: 3 });
+    expect(drive.task()).toMatchObject({
+      status: 'Blocked',
+      status_reason: 'attempts_exhausted',
+      failed_attempts: 3,
+    });
     expect(drive.causes('escalate')).toEqual(['attempts_exhausted:0']);
     expect(drive.latest('escalate').message).toContain('`resolved`');
     expect(drive.state.status).toBe('waiting_for_human');
@@ -189,7 +256,11 @@ describe('dag_evaluate: author attempts', () => {
 
     expect(drive.task().status).toBe('Blocked');
     expect(drive.causes('escalate')).toEqual(['attempts_exhausted:0', 'attempts_exhausted:1']);
-    expect(drive.causes('spawn_agent')).toEqual(['author:resume:2:-', 'author:resume:3:-', 'author:resume:4:-']);
+    expect(drive.causes('spawn_agent')).toEqual([
+      'author:resume:2:-',
+      'author:resume:3:-',
+      'author:resume:4:-',
+    ]);
   });
 
   it('asks a person at once when the agent says it is blocked', () => {
@@ -227,8 +298,20 @@ describe('dag_evaluate: author attempts', () => {
 
   it('starts the task again after supervision stopped its process', () => {
     const drive = new Drive(exampleState([running()]));
-    const facts = { sprint_id: 'login-20260414', task_id: 'a', agent_id: 'agent-1', cause: '0:1', action_id: '0'.repeat(32) };
-    const restart = { ...facts, type: 'supervisor', action: 'restart', reason: 'no progress', message: '' } as const;
+    const facts = {
+      sprint_id: 'login-20260414',
+      task_id: 'a',
+      agent_id: 'agent-1',
+      cause: '0:1',
+      action_id: '0'.repeat(32),
+    };
+    const restart = {
+      ...facts,
+      type: 'supervisor',
+      action: 'restart',
+      reason: 'no progress',
+      message: '',
+    } as const;
 
     drive.log(event({ type: 'action_succeeded', action: restart, result: { process_id: 'p1' } }));
 
@@ -263,7 +346,8 @@ describe('dag_evaluate: pull requests', () => {
     byMarker.forge(pull('pr_opened', { linked_issue: null }));
     byIssue.forge(pull('pr_opened', { marker: null, head_ref: 'mine' }));
 
-    for (const drive of [byMarker, byIssue]) expect(drive.task()).toMatchObject({ status: 'InReview', pr_number: 7, head_sha: sha('a') });
+    for (const drive of [byMarker, byIssue])
+      expect(drive.task()).toMatchObject({ status: 'InReview', pr_number: 7, head_sha: sha('a') });
   });
 
   it('does not take a second pull request for a task that has one', () => {
@@ -278,7 +362,10 @@ describe('dag_evaluate: pull requests', () => {
     const drive = new Drive(exampleState([running()]));
     const early = '2026-04-14T08:00:00.000Z';
 
-    drive.forge(event({ type: 'pr_merged', pr_number: 7, merge_sha: sha('e'), created_at: early }), pull('pr_opened'));
+    drive.forge(
+      event({ type: 'pr_merged', pr_number: 7, merge_sha: sha('e'), created_at: early }),
+      pull('pr_opened'),
+    );
 
     expect(drive.task()).toMatchObject({ status: 'Done', completed_at: early });
     expect(drive.causes('stop_agent')).toEqual(['p1']);
@@ -289,7 +376,11 @@ describe('dag_evaluate: pull requests', () => {
     drive.log(report({ head_sha: sha('a'), pr_number: 7 }));
 
     drive.forge(pull('pr_closed'));
-    expect(drive.task()).toMatchObject({ status: 'InProgress', pr_number: null, status_reason: 'pr_closed: #7' });
+    expect(drive.task()).toMatchObject({
+      status: 'InProgress',
+      pr_number: null,
+      status_reason: 'pr_closed: #7',
+    });
     expect(drive.causes('spawn_agent').at(-1)).toBe(`author:resume:2:${sha('a')}`);
     drive.succeed('spawn_agent', { process_id: 'p2' });
     drive.log(report({ process_id: 'p2', attempt: 2, head_sha: sha('b'), pr_number: 8 }));
@@ -312,7 +403,9 @@ describe('dag_evaluate: pull requests', () => {
 
 describe('dag_evaluate: people', () => {
   it.each(['resolved', 'resolved\nthe key was missing', '  resolved  '])('hears the word in %j', (body) => {
-    const drive = new Drive(exampleState([running({ status: 'Blocked', status_reason: 'agent_blocked', process_id: null })]));
+    const drive = new Drive(
+      exampleState([running({ status: 'Blocked', status_reason: 'agent_blocked', process_id: null })]),
+    );
 
     drive.forge(event({ type: 'issue_comment', issue_number: 1, comment_id: 1, body }));
 
@@ -321,7 +414,14 @@ describe('dag_evaluate: people', () => {
 
   it('hears it on the escalation issue and on the pull request too', () => {
     for (const issue_number of [9, 7]) {
-      const blocked = running({ status: 'Blocked', status_reason: 'merge_conflict', process_id: null, escalation_issue: 9, pr_number: 7, head_sha: sha('a') });
+      const blocked = running({
+        status: 'Blocked',
+        status_reason: 'merge_conflict',
+        process_id: null,
+        escalation_issue: 9,
+        pr_number: 7,
+        head_sha: sha('a'),
+      });
       const drive = new Drive(exampleState([blocked]));
 
       drive.forge(event({ type: 'issue_comment', issue_number, comment_id: 1, body: 'resolved' }));
@@ -335,28 +435,38 @@ describe('dag_evaluate: people', () => {
     ['an agent: its comment carries our marker', { body: 'resolved\n<!-- caloron:login-20260414:a -->' }],
     ['somebody who only mentions it', { body: 'is this resolved?' }],
   ])('does not hear %s', (_, change) => {
-    const drive = new Drive(exampleState([running({ status: 'Blocked', status_reason: 'agent_blocked', process_id: null })]));
+    const drive = new Drive(
+      exampleState([running({ status: 'Blocked', status_reason: 'agent_blocked', process_id: null })]),
+    );
 
     drive.forge(event({ type: 'issue_comment', issue_number: 1, comment_id: 1, ...change }));
 
     expect(drive.task().status).toBe('Blocked');
   });
 
-  it.each(['assign-human', 'caloron:take-over'] as const)('%s takes the task from its agent until it is merged', (word) => {
-    const drive = new Drive(exampleState([running()]));
+  it.each(['assign-human', 'caloron:take-over'] as const)(
+    '%s takes the task from its agent until it is merged',
+    (word) => {
+      const drive = new Drive(exampleState([running()]));
 
-    drive.log(event({ type: 'human_command', task_id: 'a', word }));
-    expect(drive.task()).toMatchObject({ status: 'HumanAssigned', process_id: null });
-    expect(drive.causes('stop_agent')).toEqual(['p1']);
-    expect(drive.stuck).toEqual({ a: 'human_assigned' });
-    drive.forge(pull('pr_opened', { marker: null, head_ref: 'by-hand', trusted: false }));
-    drive.forge(event({ type: 'pr_merged', pr_number: 7, merge_sha: sha('e') }));
+      drive.log(event({ type: 'human_command', task_id: 'a', word }));
+      expect(drive.task()).toMatchObject({ status: 'HumanAssigned', process_id: null });
+      expect(drive.causes('stop_agent')).toEqual(['p1']);
+      expect(drive.stuck).toEqual({ a: 'human_assigned' });
+      drive.forge(pull('pr_opened', { marker: null, head_ref: 'by-hand', trusted: false }));
+      drive.forge(event({ type: 'pr_merged', pr_number: 7, merge_sha: sha('e') }));
 
-    expect(drive.task().status).toBe('Done');
-  });
+      expect(drive.task().status).toBe('Done');
+    },
+  );
 
   it('takes the word of a person that a task of theirs is done', () => {
-    const drive = new Drive(exampleState([running({ status: 'HumanAssigned', process_id: null }), exampleTask('b', { issue_number: 2, depends_on: ['a'] })]));
+    const drive = new Drive(
+      exampleState([
+        running({ status: 'HumanAssigned', process_id: null }),
+        exampleTask('b', { issue_number: 2, depends_on: ['a'] }),
+      ]),
+    );
 
     drive.log(event({ type: 'human_command', task_id: 'a', word: 'resolved' }));
 
@@ -410,7 +520,9 @@ describe('dag_evaluate: people', () => {
 
 describe('dag_evaluate: the sprint', () => {
   it('closes once every task is Done or Cancelled, and is completed when that has succeeded', () => {
-    const drive = new Drive(exampleState([exampleTask('a', { status: 'Done' }), exampleTask('b', { status: 'Cancelled' })]));
+    const drive = new Drive(
+      exampleState([exampleTask('a', { status: 'Done' }), exampleTask('b', { status: 'Cancelled' })]),
+    );
 
     drive.tick();
     expect(drive.state.status).toBe('active');
@@ -433,12 +545,24 @@ describe('dag_evaluate: the sprint', () => {
   });
 
   it('announces that it is stuck once, and again only after it moved', () => {
-    const drive = new Drive(exampleState([running({ status: 'Blocked', status_reason: 'agent_blocked', process_id: null }), exampleTask('b', { depends_on: ['a'] })]));
+    const drive = new Drive(
+      exampleState([
+        running({ status: 'Blocked', status_reason: 'agent_blocked', process_id: null }),
+        exampleTask('b', { depends_on: ['a'] }),
+      ]),
+    );
 
     drive.tick();
     drive.tick();
     expect(drive.announced).toEqual([
-      { kind: 'sprint.stuck', payload: { sprint_id: 'login-20260414', repo: 'acme/shop', stuck: { a: 'agent_blocked', b: 'waits_for: a' } } },
+      {
+        kind: 'sprint.stuck',
+        payload: {
+          sprint_id: 'login-20260414',
+          repo: 'acme/shop',
+          stuck: { a: 'agent_blocked', b: 'waits_for: a' },
+        },
+      },
     ]);
     drive.log(event({ type: 'human_command', task_id: 'a', word: 'resolved' }));
     expect(drive.state.status).toBe('active');
@@ -448,7 +572,9 @@ describe('dag_evaluate: the sprint', () => {
   });
 
   it('is not stuck while any task moves by itself', () => {
-    const drive = new Drive(exampleState([running(), exampleTask('b', { status: 'Blocked', status_reason: 'agent_blocked' })]));
+    const drive = new Drive(
+      exampleState([running(), exampleTask('b', { status: 'Blocked', status_reason: 'agent_blocked' })]),
+    );
 
     drive.tick();
 
@@ -460,14 +586,26 @@ describe('dag_evaluate: the sprint', () => {
     const drive = new Drive(exampleState([running()]));
     const before = drive.state;
 
-    drive.log(report({ sprint_id: 'other', outcome: 'failed' }), report({ task_id: 'constructor' }), exited('p1', 'author', 'valueof'));
-    drive.forge(pull('pr_opened', { marker: { sprint_id: 'login-20260414', task_id: 'constructor' }, linked_issue: null }));
+    drive.log(
+      report({ sprint_id: 'other', outcome: 'failed' }),
+      report({ task_id: 'constructor' }),
+      exited('p1', 'author', 'valueof'),
+    );
+    drive.forge(
+      pull('pr_opened', {
+        marker: { sprint_id: 'login-20260414', task_id: 'constructor' },
+        linked_issue: null,
+      }),
+    );
 
     expect(drive.state).toEqual(before);
   });
 
   it('does nothing in a cancelled sprint', () => {
-    const drive = new Drive({ ...exampleState([exampleTask('a', { issue_number: 1 })]), status: 'cancelled' });
+    const drive = new Drive({
+      ...exampleState([exampleTask('a', { issue_number: 1 })]),
+      status: 'cancelled',
+    });
 
     expect(drive.tick()).toEqual([]);
   });

@@ -14,7 +14,8 @@ const Announced = z.strictObject({ kind: z.string().regex(/^sprint\./), payload:
 
 /** The log's events in their order, then the forge's by time; events of one instant keep their order. */
 function inOrder(log_events: readonly Event[], events: readonly Event[]): readonly Event[] {
-  const byTime = (a: Event, b: Event) => (a.created_at < b.created_at ? -1 : a.created_at > b.created_at ? 1 : 0);
+  const byTime = (a: Event, b: Event) =>
+    a.created_at < b.created_at ? -1 : a.created_at > b.created_at ? 1 : 0;
   return [...log_events, ...events.toSorted(byTime)];
 }
 
@@ -55,11 +56,17 @@ export const dagEvaluate = defineStage({
   }),
   examples: [{ input: exampleInput, output: exampleOutput }],
   run: ({ state, events, log_events, now, busy }) => {
-    if (state.status === 'completed' || state.status === 'cancelled') return { state, actions: [], stuck: {}, announce: [] };
+    if (state.status === 'completed' || state.status === 'cancelled')
+      return { state, actions: [], stuck: {}, announce: [] };
     const draft = openDraft(state, now, busy ?? []);
     advance(draft, inOrder(log_events ?? [], events ?? []));
     const stuck = stuckTasks(draft);
     moveSprint(draft, stuck);
-    return { state: closeDraft(state, draft), actions: [...draft.actions.values()], stuck, announce: draft.announce };
+    return {
+      state: closeDraft(state, draft),
+      actions: [...draft.actions.values()],
+      stuck,
+      announce: draft.announce,
+    };
   },
 });

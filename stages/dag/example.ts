@@ -79,7 +79,11 @@ export function exampleState(tasks: readonly Task[], sprint: Partial<Sprint> = {
 }
 
 /** The example of dag_evaluate: a pending task with an issue and no dependency. */
-export const exampleInput = { state: exampleState([exampleTask('form', { issue_number: 1 })]), events: [], now };
+export const exampleInput = {
+  state: exampleState([exampleTask('form', { issue_number: 1 })]),
+  events: [],
+  now,
+};
 
 /** What dag_evaluate makes of it: the task is Ready and its author is started. */
 export const exampleOutput = {

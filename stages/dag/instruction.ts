@@ -14,7 +14,10 @@ function reviewText(task: Task): readonly string[] {
   return countingReviews(task)
     .filter((review) => review.state === 'changes_requested')
     .map((review) => {
-      const said = review.body.trim() === '' ? 'The review gives no text: look for its comments on the pull request.' : quoted(review.body.trim());
+      const said =
+        review.body.trim() === ''
+          ? 'The review gives no text: look for its comments on the pull request.'
+          : quoted(review.body.trim());
       return `${review.login} asks for changes on commit ${review.head_sha}:\n\n${said}\n\nFix what is asked for and commit on the same branch.`;
     });
 }
@@ -42,7 +45,11 @@ function attemptText(task: Task): string | null {
 
 /** What an author that is started again has to know; null for a first start. */
 export function instructionFor(task: Task, base_branch: string): string | null {
-  const parts = [reasonText(task, base_branch), ...reviewText(task), attemptText(task)].filter((part) => part !== null);
+  const parts = [reasonText(task, base_branch), ...reviewText(task), attemptText(task)].filter(
+    (part) => part !== null,
+  );
   if (parts.length > 0) return parts.join('\n\n');
-  return task.base_sha === null ? null : 'Work on this task was begun before. Look at what is in the worktree, then finish the task.';
+  return task.base_sha === null
+    ? null
+    : 'Work on this task was begun before. Look at what is in the worktree, then finish the task.';
 }

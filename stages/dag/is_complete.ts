@@ -32,6 +32,12 @@ export const dagIsComplete = defineStage({
     const statuses = Object.values(state.tasks).map((task) => task.status);
     const count = (status: string) => statuses.filter((one) => one === status).length;
     const [total, done, cancelled] = [statuses.length, count('Done'), count('Cancelled')];
-    return { complete: total > 0 && done + cancelled === total, total, done, blocked: count('Blocked'), cancelled };
+    return {
+      complete: total > 0 && done + cancelled === total,
+      total,
+      done,
+      blocked: count('Blocked'),
+      cancelled,
+    };
   },
 });

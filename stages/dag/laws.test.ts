@@ -9,7 +9,16 @@ import { exampleState, exampleTask } from './example.ts';
 const NOW = '2026-04-14T08:30:00.000Z';
 const IDS = ['a', 'b', 'c'];
 
-const status = fc.constantFrom<Task['status']>('Pending', 'Ready', 'InProgress', 'InReview', 'Done', 'Blocked', 'Cancelled', 'HumanAssigned');
+const status = fc.constantFrom<Task['status']>(
+  'Pending',
+  'Ready',
+  'InProgress',
+  'InReview',
+  'Done',
+  'Blocked',
+  'Cancelled',
+  'HumanAssigned',
+);
 const head = fc.constantFrom(sha('a'), sha('b'));
 const process_id = fc.constantFrom('p1', 'p2');
 
@@ -43,18 +52,42 @@ const where = fc.record({ pr_number: fc.constantFrom(11, 12, 13), head_sha: head
 const task_id = fc.constantFrom(...IDS, 'ghost');
 
 const happened: fc.Arbitrary<Event> = fc.oneof(
-  where.chain((facts) => fc.constantFrom('pr_opened' as const, 'pr_updated' as const, 'pr_closed' as const, 'pr_reopened' as const).map((type) => pull(type, facts))),
+  where.chain((facts) =>
+    fc
+      .constantFrom('pr_opened' as const, 'pr_updated' as const, 'pr_closed' as const, 'pr_reopened' as const)
+      .map((type) => pull(type, facts)),
+  ),
   where.map(({ pr_number }) => event({ type: 'pr_merged', pr_number, merge_sha: sha('e') })),
   fc
     .tuple(where, fc.constantFrom('approved' as const, 'changes_requested' as const, 'dismissed' as const))
-    .map(([facts, review_state]) => event({ ...facts, type: 'pr_review_submitted', review_id: '1', body: '', review_state })),
+    .map(([facts, review_state]) =>
+      event({ ...facts, type: 'pr_review_submitted', review_id: '1', body: '', review_state }),
+    ),
   where.map((facts) => event({ ...facts, type: 'checks_changed', checks: 'green' })),
   fc
-    .tuple(task_id, fc.constantFrom('completed' as const, 'failed' as const, 'blocked' as const), where, process_id, fc.integer({ min: 1, max: 4 }))
-    .map(([id, outcome, facts, process, attempt]) => report({ ...facts, task_id: id, outcome, process_id: process, attempt })),
-  fc.tuple(process_id, fc.constantFrom('author' as const, 'reviewer' as const), task_id).map(([process, role, id]) => exited(process, role, id)),
+    .tuple(
+      task_id,
+      fc.constantFrom('completed' as const, 'failed' as const, 'blocked' as const),
+      where,
+      process_id,
+      fc.integer({ min: 1, max: 4 }),
+    )
+    .map(([id, outcome, facts, process, attempt]) =>
+      report({ ...facts, task_id: id, outcome, process_id: process, attempt }),
+    ),
   fc
-    .tuple(task_id, fc.constantFrom('resolved' as const, 'assign-human' as const, 'break-down' as const, 'caloron:take-over' as const))
+    .tuple(process_id, fc.constantFrom('author' as const, 'reviewer' as const), task_id)
+    .map(([process, role, id]) => exited(process, role, id)),
+  fc
+    .tuple(
+      task_id,
+      fc.constantFrom(
+        'resolved' as const,
+        'assign-human' as const,
+        'break-down' as const,
+        'caloron:take-over' as const,
+      ),
+    )
     .map(([id, word]) => event({ type: 'human_command', task_id: id, word })),
   fc.integer({ min: 1, max: 3 }).map((issue_number) => event({ type: 'issue_closed', issue_number })),
   fc.integer({ min: 1, max: 3 }).map((issue_number) => event({ type: 'issue_reopened', issue_number })),
@@ -95,7 +128,8 @@ describe('dag_evaluate: laws', () => {
       const after = evaluate(given, list).state.tasks;
 
       for (const [id, before] of Object.entries(given.tasks)) {
-        if (before.status === 'Done' || before.status === 'Cancelled') expect(after[id]?.status).toBe(before.status);
+        if (before.status === 'Done' || before.status === 'Cancelled')
+          expect(after[id]?.status).toBe(before.status);
       }
     });
     fc.assert(law, { numRuns: 500 });
@@ -121,9 +155,17 @@ describe('dag_evaluate: laws', () => {
       for (const action of out.actions) {
         if (action.type !== 'merge_pr') continue;
         const merged = out.state.tasks[action.task_id ?? ''];
-        const counting = Object.values(merged?.reviews ?? {}).filter(({ head_sha }) => head_sha === action.head_sha);
-        expect(merged).toMatchObject({ status: 'InReview', head_sha: action.head_sha, pr_number: action.pr_number });
-        expect(counting.filter((one) => one.state === 'approved').length).toBeGreaterThanOrEqual(given.sprint.required_approvals);
+        const counting = Object.values(merged?.reviews ?? {}).filter(
+          ({ head_sha }) => head_sha === action.head_sha,
+        );
+        expect(merged).toMatchObject({
+          status: 'InReview',
+          head_sha: action.head_sha,
+          pr_number: action.pr_number,
+        });
+        expect(counting.filter((one) => one.state === 'approved').length).toBeGreaterThanOrEqual(
+          given.sprint.required_approvals,
+        );
         expect(counting.some((one) => one.state === 'changes_requested')).toBe(false);
         expect(['green', 'none']).toContain(merged?.checks);
       }
@@ -156,7 +198,10 @@ describe('dag_evaluate: laws', () => {
           one.status_reason !== null ||
           Object.hasOwn(drive.stuck, one.id) ||
           drive.outbox.some(({ task_id: id }) => id === one.id);
-        expect([one.status, moves || one.status === 'Done' || one.status === 'Cancelled']).toEqual([one.status, true]);
+        expect([one.status, moves || one.status === 'Done' || one.status === 'Cancelled']).toEqual([
+          one.status,
+          true,
+        ]);
       }
     });
     fc.assert(law, { numRuns: 1000 });

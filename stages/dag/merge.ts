@@ -9,7 +9,10 @@ import { release } from './escalation.ts';
 export function intendMerge(draft: Draft, task: Task, pr_number: number, head_sha: Sha): void {
   const { sprint_id } = draft.sprint;
   const cause = causeOf(task, `${pr_number}:${head_sha}`);
-  intend(draft, action('merge_pr', { cause, sprint_id, task_id: task.id, agent_id: null, pr_number, head_sha }));
+  intend(
+    draft,
+    action('merge_pr', { cause, sprint_id, task_id: task.id, agent_id: null, pr_number, head_sha }),
+  );
 }
 
 /** Completes a task: its issue is marked and closed, its agent stopped, its worktree cleaned up. A terminal task stays as it is. */
@@ -19,9 +22,29 @@ export function complete(draft: Draft, task: Task, at: Timestamp, merge_sha: Sha
   const { id: task_id, issue_number, pr_number, head_sha, branch } = task;
   update(draft, task, { ...release(draft, task), status: 'Done', status_reason: null, completed_at: at });
   if (issue_number !== null && pr_number !== null) {
-    intend(draft, action('mark_done', { cause: `${pr_number}`, sprint_id, task_id, agent_id: null, issue_number, pr_number }));
+    intend(
+      draft,
+      action('mark_done', {
+        cause: `${pr_number}`,
+        sprint_id,
+        task_id,
+        agent_id: null,
+        issue_number,
+        pr_number,
+      }),
+    );
   }
   if (merge_sha !== null) {
-    intend(draft, action('cleanup', { cause: `${branch}:${head_sha ?? merge_sha}`, sprint_id, task_id, agent_id: null, branch, merge_sha }));
+    intend(
+      draft,
+      action('cleanup', {
+        cause: `${branch}:${head_sha ?? merge_sha}`,
+        sprint_id,
+        task_id,
+        agent_id: null,
+        branch,
+        merge_sha,
+      }),
+    );
   }
 }

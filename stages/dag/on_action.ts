@@ -26,7 +26,8 @@ export function onSucceeded(draft: Draft, event: Succeeded): void {
   if (action.type === 'create_issue') return onIssueCreated(draft, task, result);
   if (action.type === 'spawn_agent') return onSpawned(draft, task, action, event);
   if (action.type === 'merge_pr') {
-    if (task.pr_number === action.pr_number) complete(draft, task, event.created_at, result.merge_sha ?? null);
+    if (task.pr_number === action.pr_number)
+      complete(draft, task, event.created_at, result.merge_sha ?? null);
     return;
   }
   if (action.type === 'escalate' && result.issue_number !== undefined) {
@@ -44,7 +45,10 @@ function onSprintClosed(draft: Draft, action: Action): void {
 export function onIssueCreated(draft: Draft, task: Task, result: Pick<ActionResult, 'issue_number'>): void {
   if (task.issue_number !== null || result.issue_number === undefined) return;
   const waited = task.status === 'Blocked' && task.status_reason?.startsWith('issue_failed') === true;
-  update(draft, task, { issue_number: result.issue_number, ...(waited ? { status: 'Pending', status_reason: null } : {}) });
+  update(draft, task, {
+    issue_number: result.issue_number,
+    ...(waited ? { status: 'Pending', status_reason: null } : {}),
+  });
 }
 
 function onSpawned(draft: Draft, task: Task, action: Spawn, { result, created_at }: Succeeded): void {
@@ -53,7 +57,8 @@ function onSpawned(draft: Draft, task: Task, action: Spawn, { result, created_at
   if (action.role === 'reviewer') return onReviewerSpawned(draft, task, action, process_id);
   if (action.attempt <= task.attempt) {
     // A start that was overtaken by its own report still tells where the work began.
-    if (task.base_sha === null && result.base_sha !== undefined) update(draft, task, { base_sha: result.base_sha });
+    if (task.base_sha === null && result.base_sha !== undefined)
+      update(draft, task, { base_sha: result.base_sha });
     return;
   }
   const base_sha = task.base_sha ?? result.base_sha ?? null;
@@ -76,7 +81,10 @@ function onSpawned(draft: Draft, task: Task, action: Spawn, { result, created_at
 function onReviewerSpawned(draft: Draft, task: Task, action: Spawn, process_id: string): void {
   const run = task.reviewer_run ?? null;
   if (run?.process_id === process_id) return;
-  const wanted = task.status === 'InReview' && task.head_sha === action.head_sha && action.attempt === task.review_attempts + 1;
+  const wanted =
+    task.status === 'InReview' &&
+    task.head_sha === action.head_sha &&
+    action.attempt === task.review_attempts + 1;
   if (!wanted) return stopProcess(draft, task, 'reviewer', process_id);
   update(draft, task, { reviewer_run: { process_id, over: false } });
 }
@@ -85,7 +93,10 @@ function onReviewerSpawned(draft: Draft, task: Task, action: Spawn, process_id: 
 function onRestarted(draft: Draft, task: Task, action: ActionOf<'supervisor'>, { result }: Succeeded): void {
   if (task.status !== 'InProgress' || task.process_id === null) return;
   if (result.process_id !== undefined && result.process_id !== task.process_id) return;
-  update(draft, task, { process_id: null, status_reason: task.status_reason ?? `${action.action}: ${action.reason}` });
+  update(draft, task, {
+    process_id: null,
+    status_reason: task.status_reason ?? `${action.action}: ${action.reason}`,
+  });
 }
 
 /** What an intended effect failed of. Failures that will be tried again change nothing. */
@@ -108,14 +119,16 @@ export function onFailed(draft: Draft, event: Failed): void {
     const reason = `Its issue could not be created: ${error.message}`;
     return blockAndEscalate(draft, task, { code: 'issue_failed', detail: error.code, reason });
   }
-  if (task.status_reason === null) update(draft, task, { status_reason: `${action.type}_failed: ${error.code}` });
+  if (task.status_reason === null)
+    update(draft, task, { status_reason: `${action.type}_failed: ${error.code}` });
 }
 
 function onSpawnFailed(draft: Draft, task: Task, action: Spawn, { error }: Failed): void {
   const reason = `Its ${action.role} ${action.agent_id ?? ''} could not be started: ${error.message}`;
   const blocked = { code: 'spawn_failed', detail: error.code, reason };
   if (action.role === 'reviewer') {
-    if (task.status === 'InReview' && task.head_sha === action.head_sha) blockAndEscalate(draft, task, blocked);
+    if (task.status === 'InReview' && task.head_sha === action.head_sha)
+      blockAndEscalate(draft, task, blocked);
     return;
   }
   if (action.attempt <= task.attempt) return;
@@ -125,7 +138,8 @@ function onSpawnFailed(draft: Draft, task: Task, action: Spawn, { error }: Faile
 }
 
 function onMergeFailed(draft: Draft, task: Task, action: ActionOf<'merge_pr'>, { error }: Failed): void {
-  if (task.status !== 'InReview' || task.pr_number !== action.pr_number || task.head_sha !== action.head_sha) return;
+  if (task.status !== 'InReview' || task.pr_number !== action.pr_number || task.head_sha !== action.head_sha)
+    return;
   // The poll brings the head it moved to.
   if (error.code === 'FORGE_HEAD_MOVED') return;
   if (error.code !== 'FORGE_NOT_MERGEABLE') {

@@ -42,8 +42,10 @@ function onOutcome(draft: Draft, task: Task, { report, created_at }: Reported): 
     const said = oneLine(report.body);
     return failAttempt(draft, task, `${outcome}, ${exitText(report.exit)}${said === '' ? '' : `: ${said}`}`);
   }
-  if (pr_number === null || head_sha === null) return failAttempt(draft, task, 'completed, but without a pull request');
-  if (isAskedHead(task, head_sha)) return failAttempt(draft, task, 'no_changes: the head is still the one to change');
+  if (pr_number === null || head_sha === null)
+    return failAttempt(draft, task, 'completed, but without a pull request');
+  if (isAskedHead(task, head_sha))
+    return failAttempt(draft, task, 'no_changes: the head is still the one to change');
   const bound = update(draft, withHead(draft, task, head_sha, created_at), {
     pr_number,
     checks: 'unknown',
@@ -55,7 +57,11 @@ function onOutcome(draft: Draft, task: Task, { report, created_at }: Reported): 
 
 function onReviewerReported(draft: Draft, task: Task, { report, created_at }: Reported): void {
   const run = task.reviewer_run ?? null;
-  if (report.agent_id !== task.reviewer_id || (run !== null && run.process_id === report.process_id && run.over)) return;
+  if (
+    report.agent_id !== task.reviewer_id ||
+    (run !== null && run.process_id === report.process_id && run.over)
+  )
+    return;
   const heard = update(draft, task, { reviewer_run: { process_id: report.process_id, over: true } });
   if (report.outcome === 'approved' || report.outcome === 'changes_requested') {
     if (report.head_sha === null) return;
@@ -80,7 +86,8 @@ export function onExited(draft: Draft, event: Exited): void {
   if (event.role === 'reviewer') return onReviewerExited(draft, task, event);
   if (task.process_id !== event.process_id) return;
   const gone = update(draft, task, { process_id: null });
-  if (gone.status === 'InProgress') failAttempt(draft, gone, `ended without a report, ${exitText(event.exit)}`);
+  if (gone.status === 'InProgress')
+    failAttempt(draft, gone, `ended without a report, ${exitText(event.exit)}`);
 }
 
 function onReviewerExited(draft: Draft, task: Task, event: Exited): void {

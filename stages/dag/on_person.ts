@@ -21,7 +21,8 @@ export function onIssueOpened(draft: Draft, event: Extract<Event, { type: 'issue
 /** Closed by a person: the task waits until the issue is open again. */
 export function onIssueClosed(draft: Draft, event: Extract<Event, { type: 'issue_closed' }>): void {
   const task = taskOfIssue(draft, event.issue_number);
-  if (task === undefined || isTerminal(task) || task.status === 'HumanAssigned' || task.status === 'Blocked') return;
+  if (task === undefined || isTerminal(task) || task.status === 'HumanAssigned' || task.status === 'Blocked')
+    return;
   block(draft, task, 'issue_closed');
 }
 
@@ -45,7 +46,15 @@ function resolve(draft: Draft, task: Task, event: Event): void {
   if (task.status !== 'Blocked') return;
   // Going on without a cancelled dependency is what the person decided.
   const depends_on = task.depends_on.filter((id) => draft.tasks.get(id)?.status !== 'Cancelled');
-  const answered = { depends_on, failed_attempts: 0, review_attempts: 0, reworks: 0, reviewer_run: null, rung: 0, episode: (task.episode ?? 0) + 1 };
+  const answered = {
+    depends_on,
+    failed_attempts: 0,
+    review_attempts: 0,
+    reworks: 0,
+    reviewer_run: null,
+    rung: 0,
+    episode: (task.episode ?? 0) + 1,
+  };
   goOn(draft, update(draft, task, answered));
 }
 
@@ -69,6 +78,8 @@ export function onComment(draft: Draft, event: Comment): void {
   const { issue_number } = event;
   const task =
     taskOfIssue(draft, issue_number) ??
-    [...draft.tasks.values()].find((one) => one.escalation_issue === issue_number || one.pr_number === issue_number);
+    [...draft.tasks.values()].find(
+      (one) => one.escalation_issue === issue_number || one.pr_number === issue_number,
+    );
   onWord(draft, task, word.data, event);
 }

@@ -16,7 +16,9 @@ export function taskOfPull(draft: Draft, pr_number: number): Task | undefined {
 
 /** The task an issue belongs to; a task without one matches nothing. */
 export function taskOfIssue(draft: Draft, issue_number: number | null): Task | undefined {
-  return issue_number === null ? undefined : [...draft.tasks.values()].find((task) => task.issue_number === issue_number);
+  return issue_number === null
+    ? undefined
+    : [...draft.tasks.values()].find((task) => task.issue_number === issue_number);
 }
 
 /** The task a new pull request is for: by our marker on our branch, else by the issue it closes. A person who took a task over may bring any branch. */
@@ -38,7 +40,18 @@ export function enterReview(draft: Draft, task: Task): Task {
   if (pr_number !== null && head_sha !== null && reviewer_id !== null) {
     const { sprint_id } = draft.sprint;
     const cause = `${pr_number}:${head_sha}`;
-    intend(draft, action('submit_pr_for_review', { cause, sprint_id, task_id: task.id, agent_id: reviewer_id, pr_number, reviewer_id, head_sha }));
+    intend(
+      draft,
+      action('submit_pr_for_review', {
+        cause,
+        sprint_id,
+        task_id: task.id,
+        agent_id: reviewer_id,
+        pr_number,
+        reviewer_id,
+        head_sha,
+      }),
+    );
   }
   return next;
 }
@@ -47,15 +60,22 @@ export function enterReview(draft: Draft, task: Task): Task {
 export function onPull(draft: Draft, event: PullEvent): void {
   const found = taskOfPull(draft, event.pr_number) ?? taskForNewPull(draft, event);
   if (found === undefined || isTerminal(found)) return;
-  if (found.pr_number === event.pr_number && event.base_ref !== draft.sprint.base_branch) return onBaseChanged(draft, found, event);
+  if (found.pr_number === event.pr_number && event.base_ref !== draft.sprint.base_branch)
+    return onBaseChanged(draft, found, event);
   const before = found.head_sha;
-  const bound = update(draft, withHead(draft, found, event.head_sha, event.created_at), { pr_number: event.pr_number });
+  const bound = update(draft, withHead(draft, found, event.head_sha, event.created_at), {
+    pr_number: event.pr_number,
+  });
   if (bound.status === 'InReview') {
     if (before !== event.head_sha) enterReview(draft, bound);
     return;
   }
-  const reopened = bound.status === 'Blocked' && event.type === 'pr_reopened' && bound.status_reason?.startsWith('pr_closed') === true;
-  const delivered = bound.status === 'Ready' || (bound.status === 'InProgress' && !isAskedHead(found, event.head_sha));
+  const reopened =
+    bound.status === 'Blocked' &&
+    event.type === 'pr_reopened' &&
+    bound.status_reason?.startsWith('pr_closed') === true;
+  const delivered =
+    bound.status === 'Ready' || (bound.status === 'InProgress' && !isAskedHead(found, event.head_sha));
   if (reopened || delivered) enterReview(draft, update(draft, bound, { failed_attempts: 0 }));
 }
 
@@ -78,7 +98,11 @@ export function onPullClosed(draft: Draft, event: PullEvent): void {
     return blockAndEscalate(draft, unbound, { code: 'pr_closed', reason });
   }
   const process_id = task.status === 'InProgress' ? task.process_id : null;
-  update(draft, unbound, { status: 'InProgress', status_reason: `pr_closed: #${event.pr_number}`, process_id });
+  update(draft, unbound, {
+    status: 'InProgress',
+    status_reason: `pr_closed: #${event.pr_number}`,
+    process_id,
+  });
 }
 
 /** Merged, by us or by a person. False when no task has this pull request. */

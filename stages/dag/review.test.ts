@@ -8,18 +8,45 @@ const MARKER = '<!-- caloron:login-20260414:a -->';
 
 /** A sprint whose task `a` is in review with head aaaa… and no checks. */
 function inReview(task: Partial<Task> = {}, sprint: Partial<Sprint> = {}): Drive {
-  const base = { status: 'InReview', issue_number: 1, attempt: 1, pr_number: 7, head_sha: sha('a'), base_sha: sha('0'), checks: 'none' } as const;
+  const base = {
+    status: 'InReview',
+    issue_number: 1,
+    attempt: 1,
+    pr_number: 7,
+    head_sha: sha('a'),
+    base_sha: sha('0'),
+    checks: 'none',
+  } as const;
   const drive = new Drive(exampleState([exampleTask('a', { ...base, ...task })], sprint));
   drive.tick();
   return drive;
 }
 
-function verdict(outcome: 'approved' | 'changes_requested' | 'failed', more: Parameters<typeof report>[0] = {}) {
-  return report({ role: 'reviewer', agent_id: 'reviewer-1', process_id: 'r1', outcome, head_sha: sha('a'), ...more });
+function verdict(
+  outcome: 'approved' | 'changes_requested' | 'failed',
+  more: Parameters<typeof report>[0] = {},
+) {
+  return report({
+    role: 'reviewer',
+    agent_id: 'reviewer-1',
+    process_id: 'r1',
+    outcome,
+    head_sha: sha('a'),
+    ...more,
+  });
 }
 
 function review(state: 'approved' | 'changes_requested' | 'commented' | 'dismissed', more: object = {}) {
-  return event({ type: 'pr_review_submitted', pr_number: 7, review_id: '1', head_sha: sha('a'), body: '', review_state: state, actor: 'maria', ...more });
+  return event({
+    type: 'pr_review_submitted',
+    pr_number: 7,
+    review_id: '1',
+    head_sha: sha('a'),
+    body: '',
+    review_state: state,
+    actor: 'maria',
+    ...more,
+  });
 }
 
 describe('dag_evaluate: review', () => {
@@ -28,9 +55,19 @@ describe('dag_evaluate: review', () => {
     drive.succeed('spawn_agent', { process_id: 'r1' });
 
     drive.log(verdict('changes_requested', { body: 'handle the empty password' }), exited('r1', 'reviewer'));
-    expect(drive.task()).toMatchObject({ status: 'InProgress', status_reason: 'changes_requested', review_cycles: 1, review_attempts: 0 });
+    expect(drive.task()).toMatchObject({
+      status: 'InProgress',
+      status_reason: 'changes_requested',
+      review_cycles: 1,
+      review_attempts: 0,
+    });
     const resume = drive.latest('spawn_agent');
-    expect(resume).toMatchObject({ cause: `author:resume:2:${sha('a')}`, mode: 'resume', pr_number: 7, head_sha: sha('a') });
+    expect(resume).toMatchObject({
+      cause: `author:resume:2:${sha('a')}`,
+      mode: 'resume',
+      pr_number: 7,
+      head_sha: sha('a'),
+    });
     expect(resume.instruction).toContain('> handle the empty password');
 
     drive.succeed('spawn_agent', { process_id: 'p2' });
@@ -64,7 +101,11 @@ describe('dag_evaluate: review', () => {
 
     drive.log(verdict('changes_requested'));
 
-    expect(drive.task()).toMatchObject({ status: 'Blocked', status_reason: 'review_cycles_exhausted', review_cycles: 3 });
+    expect(drive.task()).toMatchObject({
+      status: 'Blocked',
+      status_reason: 'review_cycles_exhausted',
+      review_cycles: 3,
+    });
     expect(drive.causes('escalate')).toEqual(['review_cycles_exhausted:0']);
     expect(drive.latest('escalate').pr_number).toBe(7);
     expect(drive.causes('merge_pr')).toEqual([]);
@@ -94,7 +135,10 @@ describe('dag_evaluate: review', () => {
     const drive = inReview({ checks: 'unknown' });
     drive.log(verdict('approved'));
 
-    drive.forge(pull('pr_updated', { head_sha: sha('b') }), event({ type: 'checks_changed', pr_number: 7, head_sha: sha('b'), checks: 'green' }));
+    drive.forge(
+      pull('pr_updated', { head_sha: sha('b') }),
+      event({ type: 'checks_changed', pr_number: 7, head_sha: sha('b'), checks: 'green' }),
+    );
 
     expect(drive.causes('merge_pr')).toEqual([]);
     expect(drive.latest('spawn_agent').cause).toBe(`reviewer:review:1:${sha('b')}`);
@@ -134,7 +178,7 @@ describe('dag_evaluate: review', () => {
     expect(drive.causes('merge_pr')).toEqual([]);
   });
 
-  it("takes a dismissed request for changes of an agent back: the author is not started for it", () => {
+  it('takes a dismissed request for changes of an agent back: the author is not started for it', () => {
     const drive = inReview();
     drive.busy = ['agent-1'];
     drive.log(verdict('changes_requested'));
@@ -156,7 +200,12 @@ describe('dag_evaluate: review', () => {
 
   it('starts one reviewer for one task at a time', () => {
     const base = { status: 'InReview', issue_number: 1, checks: 'none', head_sha: sha('a') } as const;
-    const drive = new Drive(exampleState([exampleTask('a', { ...base, pr_number: 7 }), exampleTask('b', { ...base, pr_number: 8, head_sha: sha('b') })]));
+    const drive = new Drive(
+      exampleState([
+        exampleTask('a', { ...base, pr_number: 7 }),
+        exampleTask('b', { ...base, pr_number: 8, head_sha: sha('b') }),
+      ]),
+    );
 
     drive.tick();
     drive.succeed('spawn_agent', { process_id: 'r1' });
@@ -235,12 +284,17 @@ describe('dag_evaluate: merge', () => {
 
     drive.succeed('merge_pr', { merge_sha: sha('e') });
     const completed_at = drive.task().completed_at;
-    drive.forge(event({ type: 'pr_merged', pr_number: 7, merge_sha: sha('e'), created_at: '2026-04-15T00:00:00.000Z' }));
+    drive.forge(
+      event({ type: 'pr_merged', pr_number: 7, merge_sha: sha('e'), created_at: '2026-04-15T00:00:00.000Z' }),
+    );
     drive.succeed('merge_pr', { merge_sha: sha('e'), already: true });
 
     expect(drive.task()).toMatchObject({ status: 'Done', completed_at });
     expect(drive.causes('mark_done')).toEqual(['7']);
-    expect(drive.latest('cleanup')).toMatchObject({ cause: `caloron/login-20260414/a:${sha('a')}`, merge_sha: sha('e') });
+    expect(drive.latest('cleanup')).toMatchObject({
+      cause: `caloron/login-20260414/a:${sha('a')}`,
+      merge_sha: sha('e'),
+    });
   });
 
   it('does not revive a cancelled task', () => {
@@ -253,7 +307,10 @@ describe('dag_evaluate: merge', () => {
 
   it('lets the author rebase twice over a conflict, then asks a person', () => {
     const drive = approved();
-    for (const [head, n] of [['b', 1], ['c', 2]] as const) {
+    for (const [head, n] of [
+      ['b', 1],
+      ['c', 2],
+    ] as const) {
       drive.fail('merge_pr', 'FORGE_NOT_MERGEABLE');
       expect(drive.task()).toMatchObject({ status: 'InProgress', status_reason: 'rebase', rebases: n });
       expect(drive.latest('spawn_agent')).toMatchObject({ mode: 'rebase', attempt: n + 1 });

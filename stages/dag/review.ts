@@ -44,9 +44,18 @@ export function onReview(draft: Draft, event: Extract<Event, { type: 'pr_review_
   if (of_agent ? state !== 'dismissed' || task.reviewer_id === null : !event.trusted) return;
   const key = of_agent && task.reviewer_id !== null ? agentKey(task.reviewer_id) : event.actor;
   const known = verdictOn(task, key);
-  if (state === 'dismissed' && (known === undefined || (!of_agent && known.review_id !== event.review_id))) return;
-  const at = state === 'dismissed' && known !== undefined && known.at > event.created_at ? known.at : event.created_at;
-  recordVerdict(draft, task, key, { login: event.actor, state, review_id: event.review_id, head_sha: event.head_sha, at, body: event.body });
+  if (state === 'dismissed' && (known === undefined || (!of_agent && known.review_id !== event.review_id)))
+    return;
+  const at =
+    state === 'dismissed' && known !== undefined && known.at > event.created_at ? known.at : event.created_at;
+  recordVerdict(draft, task, key, {
+    login: event.actor,
+    state,
+    review_id: event.review_id,
+    head_sha: event.head_sha,
+    at,
+    body: event.body,
+  });
 }
 
 /** Sends the task back to its author, or to a person when the sprint's max_review_cycles are used up; it is never merged by force. */
@@ -92,7 +101,8 @@ function checksReason(task: Task): string | null {
 /** Sends a task in review back to its author when a counting review asks for changes. */
 export function judge(draft: Draft, task: Task): void {
   if (task.status !== 'InReview') return;
-  if (countingReviews(task).some((review) => review.state === 'changes_requested')) requestChanges(draft, task);
+  if (countingReviews(task).some((review) => review.state === 'changes_requested'))
+    requestChanges(draft, task);
 }
 
 /** Moves a task in review on: to the merge when it is approved, else to its reviewer. `taken` are agents spoken for in this evaluation. */

@@ -16,7 +16,8 @@ export function unblockPending(draft: Draft): void {
     if (task.status !== 'Pending') continue;
     const cancelled = task.depends_on.find((id) => draft.tasks.get(id)?.status === 'Cancelled');
     if (cancelled !== undefined) block(draft, task, `dependency_cancelled:${cancelled}`);
-    else if (task.depends_on.every((id) => draft.tasks.get(id)?.status === 'Done')) update(draft, task, { status: 'Ready', status_reason: null });
+    else if (task.depends_on.every((id) => draft.tasks.get(id)?.status === 'Done'))
+      update(draft, task, { status: 'Ready', status_reason: null });
   }
 }
 
@@ -38,7 +39,8 @@ export function takenAgents(draft: Draft): Set<Id> {
   const taken = new Set(draft.busy);
   for (const task of draft.tasks.values()) {
     if (task.status === 'InProgress' && task.process_id !== null) taken.add(task.agent_id);
-    if (task.status === 'InReview' && task.reviewer_id !== null && task.reviewer_run?.over === false) taken.add(task.reviewer_id);
+    if (task.status === 'InReview' && task.reviewer_id !== null && task.reviewer_run?.over === false)
+      taken.add(task.reviewer_id);
   }
   return taken;
 }
@@ -79,14 +81,18 @@ export function startAuthors(draft: Draft, taken: Set<Id>): void {
     taken.add(task.agent_id);
     // A reason says what the author is to do next: it stays.
     const status_reason = task.status_reason === 'agent_busy' ? null : task.status_reason;
-    const next = update(draft, task, { status_reason: free ? status_reason : (status_reason ?? 'agent_busy') });
+    const next = update(draft, task, {
+      status_reason: free ? status_reason : (status_reason ?? 'agent_busy'),
+    });
     if (free) intendAuthor(draft, next, task.issue_number);
   }
   for (const task of tasksInOrder(draft)) {
     if (task.status !== 'Ready') continue;
     const { issue_number } = task;
     const free = !taken.has(task.agent_id);
-    update(draft, task, { status_reason: issue_number === null ? 'waits_issue' : free ? null : 'agent_busy' });
+    update(draft, task, {
+      status_reason: issue_number === null ? 'waits_issue' : free ? null : 'agent_busy',
+    });
     if (issue_number === null) intend(draft, createIssue(draft.sprint, task));
     if (issue_number === null || !free) continue;
     taken.add(task.agent_id);

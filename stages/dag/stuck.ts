@@ -53,6 +53,7 @@ export function moveSprint(draft: Draft, stuck: Readonly<Record<Id, string>>): v
   }
   const open = tasks.filter((task) => !isTerminal(task));
   const waits = open.length > 0 && open.every((task) => Object.hasOwn(stuck, task.id));
-  if (waits && draft.status === 'active') draft.announce.push({ kind: 'sprint.stuck', payload: { sprint_id, repo, stuck } });
+  if (waits && draft.status === 'active')
+    draft.announce.push({ kind: 'sprint.stuck', payload: { sprint_id, repo, stuck } });
   draft.status = waits ? 'waiting_for_human' : 'active';
 }

@@ -27,7 +27,9 @@ function unknownDependencies(node: Node, tasks: Tasks): readonly unknown[] {
 
 /** Ids that no order of work can ever reach: those on a cycle and those behind one. */
 function unreachable(tasks: Tasks): readonly string[] {
-  const left = new Map([...tasks].map(([id, node]) => [id, new Set(dependencies(node).filter((on) => tasks.has(on)))]));
+  const left = new Map(
+    [...tasks].map(([id, node]) => [id, new Set(dependencies(node).filter((on) => tasks.has(on)))]),
+  );
   for (;;) {
     const free = [...left].filter(([, on]) => on.size === 0).map(([id]) => id);
     if (free.length === 0) return [...left.keys()].toSorted();
@@ -45,13 +47,21 @@ function taskProblems(id: string, node: Node, tasks: Tasks): readonly string[] {
   const { agent_id, reviewer_id } = node;
   return [
     ...idProblem('Task', id),
-    ...unknownDependencies(node, tasks).map((other) => `Task '${id}' depends on unknown task '${String(other)}'`),
-    ...on.filter((other, at) => on.indexOf(other) !== at).map((other) => `Task '${id}' names dependency '${other}' twice`),
+    ...unknownDependencies(node, tasks).map(
+      (other) => `Task '${id}' depends on unknown task '${String(other)}'`,
+    ),
+    ...on
+      .filter((other, at) => on.indexOf(other) !== at)
+      .map((other) => `Task '${id}' names dependency '${other}' twice`),
     ...(agent_id === undefined || agent_id === null || agent_id === ''
       ? [`Task '${id}' has no agent_id`]
       : idProblem(`Task '${id}': agent`, agent_id)),
-    ...(reviewer_id === undefined || reviewer_id === null ? [] : idProblem(`Task '${id}': reviewer`, reviewer_id)),
-    ...(reviewer_id !== undefined && reviewer_id !== null && reviewer_id === agent_id ? [`Task '${id}' is reviewed by its own agent '${reviewer_id}'`] : []),
+    ...(reviewer_id === undefined || reviewer_id === null
+      ? []
+      : idProblem(`Task '${id}': reviewer`, reviewer_id)),
+    ...(reviewer_id !== undefined && reviewer_id !== null && reviewer_id === agent_id
+      ? [`Task '${id}' is reviewed by its own agent '${reviewer_id}'`]
+      : []),
   ];
 }
 
@@ -73,12 +83,22 @@ export const dagValidate = defineStage({
   output: z.strictObject({ valid: z.boolean(), errors: z.array(z.string()) }),
   examples: [
     {
-      input: { dag: { tasks: { form: { agent_id: 'agent-1', depends_on: [] }, mail: { agent_id: 'agent-2', depends_on: ['form'] } } } },
+      input: {
+        dag: {
+          tasks: {
+            form: { agent_id: 'agent-1', depends_on: [] },
+            mail: { agent_id: 'agent-2', depends_on: ['form'] },
+          },
+        },
+      },
       output: { valid: true, errors: [] },
     },
     {
       input: { dag: { tasks: { form: { agent_id: 'agent-1', depends_on: ['ghost', 'form'] } } } },
-      output: { valid: false, errors: ["Task 'form' depends on unknown task 'ghost'", 'DAG contains a cycle involving: form'] },
+      output: {
+        valid: false,
+        errors: ["Task 'form' depends on unknown task 'ghost'", 'DAG contains a cycle involving: form'],
+      },
     },
   ],
   run: ({ dag }) => {

@@ -39,11 +39,16 @@ function prompt(brief: string, context: RepoContext, learnings: readonly string[
   const languages = Object.entries(context.languages)
     .toSorted(([, a], [, b]) => b - a)
     .map(([name]) => name);
-  const text = [...brief].slice(0, BRIEF_CHARS).join('').replaceAll(/<\/?brief>/gi, '');
+  const text = Array.from(brief)
+    .slice(0, BRIEF_CHARS)
+    .join('')
+    .replaceAll(/<\/?brief>/gi, '');
   return [
     `Repository: ${context.description ?? 'no description'}; default branch ${context.default_branch}; languages: ${languages.join(', ') || 'none yet'}.`,
     `Latest commits: ${context.recent_commits.map((commit) => commit.message).join(' | ') || 'none yet'}.`,
-    ...(learnings.length === 0 ? [] : ['What earlier sprints taught:', ...learnings.slice(-10).map((text) => `- ${text}`)]),
+    ...(learnings.length === 0
+      ? []
+      : ['What earlier sprints taught:', ...learnings.slice(-10).map((text) => `- ${text}`)]),
     `<brief>\n${text}\n</brief>`,
   ].join('\n');
 }
@@ -61,9 +66,18 @@ function jsonIn(text: string): unknown {
 }
 
 /** The plan a model makes of a brief; undefined when it cannot be reached or what it says is no sound DAG. */
-export async function askModel(llm: Llm, brief: string, context: RepoContext, learnings: readonly string[]): Promise<Plan | undefined> {
+export async function askModel(
+  llm: Llm,
+  brief: string,
+  context: RepoContext,
+  learnings: readonly string[],
+): Promise<Plan | undefined> {
   try {
-    const { text } = await llm.complete({ system: SYSTEM, prompt: prompt(brief, context, learnings), max_tokens: MAX_TOKENS });
+    const { text } = await llm.complete({
+      system: SYSTEM,
+      prompt: prompt(brief, context, learnings),
+      max_tokens: MAX_TOKENS,
+    });
     const answer = Answer.safeParse(jsonIn(text));
     if (!answer.success) return undefined;
     const { tasks } = answer.data;

@@ -39,7 +39,11 @@ function least(agents: readonly Id[], load: (agent: Id) => readonly [number, num
  * Assigns `num_agents` agents so that tasks which can run at once get different ones, and the work is spread evenly; half as many reviewers
  * take turns, none when no approval is asked for.
  */
-export function assign(tasks: readonly PlannedTask[], num_agents: number, with_review: boolean): readonly Assignment[] {
+export function assign(
+  tasks: readonly PlannedTask[],
+  num_agents: number,
+  with_review: boolean,
+): readonly Assignment[] {
   const agents = Array.from({ length: num_agents }, (_, n) => `agent-${n + 1}`);
   const reviewers = Math.ceil(num_agents / 2);
   const depthOf = depths(tasks);
@@ -47,7 +51,10 @@ export function assign(tasks: readonly PlannedTask[], num_agents: number, with_r
   return tasks.map((task, at) => {
     const depth = depthOf.get(task.id) ?? 0;
     const of = (agent: Id) => given.filter((one) => one.agent === agent);
-    const agent_id = least(agents, (agent) => [of(agent).filter((one) => one.depth === depth).length, of(agent).length]);
+    const agent_id = least(agents, (agent) => [
+      of(agent).filter((one) => one.depth === depth).length,
+      of(agent).length,
+    ]);
     given.push({ agent: agent_id, depth });
     return { agent_id, reviewer_id: with_review ? `reviewer-${(at % reviewers) + 1}` : null };
   });

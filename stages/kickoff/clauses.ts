@@ -4,7 +4,7 @@ import { freeId, goalOf } from './planned.ts';
 import type { Plan, PlannedTask } from './planned.ts';
 
 /** What ends a clause: a line, or `.`, `,`, `;` before white space, so that 3.11 and an address stay whole. */
-const END = /[.,;!?]+(?=\s|$)|\n+/;
+const END = /[.,;!?]+(?=\s|$)|[。！？；]+|\n+/;
 
 /** A bullet, number, box or heading mark before a clause. */
 const MARK = /^\s*(?:#+|[-*+]|\d+[.)])\s+(?:\[[ xX]?\]\s+)?/;

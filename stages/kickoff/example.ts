@@ -29,6 +29,9 @@ export const exampleDag: DagState = {
   sprint_id: exampleSprint.sprint_id,
   sprint: exampleSprint,
   order: ['form', 'mail'],
-  tasks: { form: exampleTask('form'), mail: exampleTask('mail', { agent_id: 'agent-2', depends_on: ['form'] }) },
+  tasks: {
+    form: exampleTask('form'),
+    mail: exampleTask('mail', { agent_id: 'agent-2', depends_on: ['form'] }),
+  },
   status: 'active',
 };

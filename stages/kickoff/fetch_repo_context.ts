@@ -25,7 +25,8 @@ const COMMITS = 5;
 /** Reads what a kickoff plans with. An empty repository has no commits and no languages. */
 export const fetchRepoContext = defineStage({
   name: 'fetch_repo_context',
-  description: "Reads a repository's description, branch, commits and languages, and the logins of its tokens.",
+  description:
+    "Reads a repository's description, branch, commits and languages, and the logins of its tokens.",
   effects: ['Network', 'Fallible'],
   capabilities: ['forge'],
   input: z.object({
@@ -42,14 +43,20 @@ export const fetchRepoContext = defineStage({
         description: 'A small shop',
         default_branch: 'main',
         open_issues: 2,
-        recent_commits: [{ sha: '0123abcd', message: 'Add a basket', author: 'maria', date: '2026-04-13T16:02:11.000Z' }],
+        recent_commits: [
+          { sha: '0123abcd', message: 'Add a basket', author: 'maria', date: '2026-04-13T16:02:11.000Z' },
+        ],
         languages: { TypeScript: 48211 },
         logins: { author: 'caloron-bot', reviewer: null },
       },
     },
   ],
   run: async ({ repo, host, token_env, reviewer_token_env }, { forge }) => {
-    const target = { repo, host: host === undefined || host === '' ? null : host, token_env: token_env ?? 'GITHUB_TOKEN' };
+    const target = {
+      repo,
+      host: host === undefined || host === '' ? null : host,
+      token_env: token_env ?? 'GITHUB_TOKEN',
+    };
     const one = forge.open(target);
     const second = reviewer_token_env ?? target.token_env;
     const [info, commits, languages, author, reviewer] = await Promise.all([

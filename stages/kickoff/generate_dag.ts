@@ -1,4 +1,14 @@
-import { branchOf, DagState, Generator, Id, ProjectConfig, RepoName, slug, Timestamp, TokenEnv } from '@caloron/types';
+import {
+  branchOf,
+  DagState,
+  Generator,
+  Id,
+  ProjectConfig,
+  RepoName,
+  slug,
+  Timestamp,
+  TokenEnv,
+} from '@caloron/types';
 import type { Llm, Sprint, Task } from '@caloron/types';
 import { z } from 'zod';
 
@@ -41,7 +51,10 @@ function orElse(given: readonly string[], fallback: string): string[] {
 
 function conventionsOf({ config, learnings }: Input): string {
   const taught = [...new Set(learnings ?? [])].slice(-LEARNINGS);
-  const learned = taught.length === 0 ? [] : [['What earlier sprints taught:', ...taught.map((text) => `- ${text}`)].join('\n')];
+  const learned =
+    taught.length === 0
+      ? []
+      : [['What earlier sprints taught:', ...taught.map((text) => `- ${text}`)].join('\n')];
   return [...(config.conventions.trim() === '' ? [] : [config.conventions.trim()]), ...learned].join('\n\n');
 }
 
@@ -128,7 +141,9 @@ function stateOf(input: Input, { goal, tasks }: Plan): DagState {
 async function plan(input: Input, llm: Llm): Promise<{ readonly plan: Plan; readonly generator: Generator }> {
   const listed = parseTaskList(input.brief);
   if (listed !== undefined) return { plan: listed, generator: 'list' };
-  const modelled = llm.available ? await askModel(llm, input.brief, input.repo_context, input.learnings ?? []) : undefined;
+  const modelled = llm.available
+    ? await askModel(llm, input.brief, input.repo_context, input.learnings ?? [])
+    : undefined;
   if (modelled !== undefined) return { plan: modelled, generator: 'llm' };
   return { plan: planOfClauses(input.brief), generator: 'template' };
 }
@@ -141,7 +156,9 @@ export const generateSprintDag = defineStage({
   capabilities: ['llm'],
   input: Input,
   output: z.strictObject({ dag: DagState, generator: Generator, already_exists: z.boolean() }),
-  examples: [{ input: exampleKickoff, output: { dag: exampleDag, generator: 'list', already_exists: false } }],
+  examples: [
+    { input: exampleKickoff, output: { dag: exampleDag, generator: 'list', already_exists: false } },
+  ],
   run: async (input, { llm }): Promise<{ dag: DagState; generator: Generator; already_exists: boolean }> => {
     if (input.existing !== null && input.existing !== undefined) {
       const generator = parseTaskList(input.brief) === undefined ? 'template' : 'list';
@@ -149,11 +166,19 @@ export const generateSprintDag = defineStage({
     }
     const { plan: made, generator } = await plan(input, llm);
     if (made.tasks.length === 0) {
-      throw new BriefError('KICKOFF_BRIEF_EMPTY', {}, { hint: 'say what is to be done, or list it: - [id] title (after: a, b)' });
+      throw new BriefError(
+        'KICKOFF_BRIEF_EMPTY',
+        { characters: input.brief.length },
+        { hint: 'say what is to be done, or list it: - [id] title (after: a, b)' },
+      );
     }
     if (made.tasks.length > MOST_TASKS) {
       const hint = 'split it into several sprints, or list the tasks: - [id] title (after: a, b)';
-      throw new BriefError('KICKOFF_TOO_MANY_TASKS', { tasks: made.tasks.length, most: MOST_TASKS }, { hint });
+      throw new BriefError(
+        'KICKOFF_TOO_MANY_TASKS',
+        { tasks: made.tasks.length, most: MOST_TASKS },
+        { hint },
+      );
     }
     return { dag: stateOf(input, made), generator, already_exists: false };
   },

@@ -21,7 +21,7 @@ const GOAL_CHARS = 200;
 /** One line of text, cut to what a goal holds. */
 export function goalOf(text: string): string {
   const line = text.replaceAll(/\s+/g, ' ').trim();
-  return [...line].slice(0, GOAL_CHARS).join('');
+  return Array.from(line).slice(0, GOAL_CHARS).join('');
 }
 
 /** An id made of a title that none of `taken` is: a second one of the same words gets a number. */

@@ -5,7 +5,8 @@ import { freeId, goalOf } from './planned.ts';
 import type { Plan, PlannedTask } from './planned.ts';
 
 /** `- [id] title (after: a, b)`; also with `*`, `+` or a number. The id is optional, `[ ]` is a box to tick. */
-const ITEM = /^(?:[-*+]|\d+[.)])\s+(?:\[(?<id>[^\]\s]+)\]\s+|\[\s\]\s+)?(?<title>.*?)\s*(?:\((?:after|depends on):\s*(?<after>[^()]*)\))?\s*$/i;
+const ITEM =
+  /^(?:[-*+]|\d+[.)])\s+(?:\[(?<id>[^\]\s]+)\]\s+|\[\s\]\s+)?(?<title>.*?)\s*(?:\((?:after|depends on):\s*(?<after>[^()]*)\))?\s*$/i;
 
 interface Item {
   readonly id: string | undefined;
@@ -28,7 +29,9 @@ function idOf(written: string): Id {
 }
 
 function dedent(lines: readonly string[]): string {
-  const indents = lines.filter((line) => line.trim() !== '').map((line) => line.length - line.trimStart().length);
+  const indents = lines
+    .filter((line) => line.trim() !== '')
+    .map((line) => line.length - line.trimStart().length);
   const indent = Math.min(...indents, Number.MAX_SAFE_INTEGER);
   return lines
     .map((line) => line.slice(indent))
@@ -57,7 +60,12 @@ export function parseTaskList(brief: string): Plan | undefined {
     const id = item.id === undefined ? freeId(item.title, taken) : idOf(item.id);
     taken.add(id);
     const title = item.title === '' ? id : item.title;
-    return { id, title, description: dedent(item.description), depends_on: [...new Set(item.after.map(idOf))] };
+    return {
+      id,
+      title,
+      description: dedent(item.description),
+      depends_on: [...new Set(item.after.map(idOf))],
+    };
   });
   const goal = goalOf(intro.join(' '));
   return { goal: goal === '' ? goalOf(tasks.map((task) => task.title).join(', ')) : goal, tasks };

@@ -1,5 +1,5 @@
-import { FeedbackItem, Kpis, RetroAnalysis } from '@caloron/types';
-import type { Feedback } from '@caloron/types';
+import { FeedbackItem, RetroAnalysis } from '@caloron/types';
+import type { Feedback, Kpis } from '@caloron/types';
 import { z } from 'zod';
 
 import { defineStage } from '../kit.ts';
@@ -50,12 +50,22 @@ function find(items: readonly FeedbackItem[]): Findings {
   };
 }
 
-function themesOf({ all, unclear, blockers, blocked_tasks, failed, costly, mean_tokens }: Findings): string[] {
+function themesOf({
+  all,
+  unclear,
+  blockers,
+  blocked_tasks,
+  failed,
+  costly,
+  mean_tokens,
+}: Findings): string[] {
   const themes = [
     ...(unclear > 0 ? [`${unclear} tasks had low clarity scores (< ${LOW_CLARITY}/10)`] : []),
     ...(blockers.length > 0 ? [`${blockers.length} blockers reported across ${blocked_tasks} tasks`] : []),
     ...(failed > 0 ? [`${failed} tasks failed or crashed out of ${all.length}`] : []),
-    ...(costly > 0 ? [`${costly} tasks used significantly more tokens than average (${fixedHalfEven(mean_tokens, 0)})`] : []),
+    ...(costly > 0
+      ? [`${costly} tasks used significantly more tokens than average (${fixedHalfEven(mean_tokens, 0)})`]
+      : []),
   ];
   return themes.length > 0 ? themes : ['Sprint completed without notable issues'];
 }
@@ -64,7 +74,9 @@ function improvementsOf({ unclear, blockers, failed }: Findings): string[] {
   const dependencies = blockers.filter((text) => DEPENDENCY.test(text)).length;
   const tools = blockers.filter(isToolGap).length;
   const improvements = [
-    ...(unclear > 0 ? ['Add more detail to task specifications — include expected inputs/outputs and acceptance criteria'] : []),
+    ...(unclear > 0
+      ? ['Add more detail to task specifications — include expected inputs/outputs and acceptance criteria']
+      : []),
     ...(dependencies > 0 ? [`Add missing DAG dependencies — ${dependencies} runtime deps discovered`] : []),
     ...(tools > 0 ? [`Add missing tools to agent definitions — ${tools} tool gaps found`] : []),
     ...(failed > 0 ? ['Investigate failed tasks — consider stronger models or clearer specifications'] : []),
@@ -74,9 +86,15 @@ function improvementsOf({ unclear, blockers, failed }: Findings): string[] {
 
 function learningsOf({ all }: Findings, kpis: Partial<Kpis>): string[] {
   const learnings = [
-    ...((kpis.completion_rate ?? 0) >= HEALTHY_RATE ? ['Sprint had a healthy completion rate — task scoping was appropriate'] : []),
-    ...((kpis.avg_interventions ?? 0) > 1 ? ['High intervention rate — agents may need better prompts or more context'] : []),
-    ...(all.every((one) => one.self_assessment === 'completed') ? ['All tasks completed successfully — ready to increase sprint scope'] : []),
+    ...((kpis.completion_rate ?? 0) >= HEALTHY_RATE
+      ? ['Sprint had a healthy completion rate — task scoping was appropriate']
+      : []),
+    ...((kpis.avg_interventions ?? 0) > 1
+      ? ['High intervention rate — agents may need better prompts or more context']
+      : []),
+    ...(all.every((one) => one.self_assessment === 'completed')
+      ? ['All tasks completed successfully — ready to increase sprint scope']
+      : []),
   ];
   return learnings.length > 0 ? learnings : ['Continue with current approach'];
 }
@@ -93,7 +111,9 @@ export const analyzeSprintFeedback = defineStage({
   effects: ['Pure'],
   input: z.object({
     feedback_items: z.array(FeedbackItem).nullish(),
-    kpis: z.object({ completion_rate: z.number().optional(), avg_interventions: z.number().optional() }).nullish(),
+    kpis: z
+      .object({ completion_rate: z.number().optional(), avg_interventions: z.number().optional() })
+      .nullish(),
   }),
   output: RetroAnalysis,
   examples: [

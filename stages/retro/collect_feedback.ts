@@ -11,21 +11,51 @@ import { feedbackIn } from './feedback_block.ts';
 /** Issues that are read at once. */
 const AT_ONCE = 4;
 
+type Asked = { readonly id: Id; readonly issue_number: number };
 type Read = { readonly item: FeedbackItem | undefined; readonly problem: string | undefined };
 
 /** The newest feedback on a task's issue by one of our agents; strangers' comments do not count. */
-async function readIssue(repo: ForgeRepo, task_id: Id, issue_number: number, logins: readonly string[]): Promise<Read> {
+async function readIssue(
+  repo: ForgeRepo,
+  task_id: Id,
+  issue_number: number,
+  logins: readonly string[],
+): Promise<Read> {
   try {
     const comments = await repo.comments(issue_number);
     const items = comments
       .filter(({ author }) => author !== null && logins.includes(author.toLowerCase()))
       .flatMap(({ author, created_at, body }) =>
-        feedbackIn(body, task_id).map((feedback): FeedbackItem => ({ issue_number, author, created_at, feedback })),
+        feedbackIn(body, task_id).map((feedback): FeedbackItem => ({
+          issue_number,
+          author,
+          created_at,
+          feedback,
+        })),
       );
     return { item: items.at(-1), problem: undefined };
   } catch (error) {
-    return { item: undefined, problem: `issue #${issue_number} of ${task_id}: ${codeOf(error)}: ${messageOf(error)}` };
+    return {
+      item: undefined,
+      problem: `issue #${issue_number} of ${task_id}: ${codeOf(error)}: ${messageOf(error)}`,
+    };
   }
+}
+
+/** Reads the issues of tasks, a few at once. */
+async function readIssues(
+  repo: ForgeRepo,
+  asked: readonly Asked[],
+  logins: readonly string[],
+): Promise<readonly Read[]> {
+  const reads: Read[] = [];
+  for (let at = 0; at < asked.length; at += AT_ONCE) {
+    const some = asked.slice(at, at + AT_ONCE);
+    reads.push(
+      ...(await Promise.all(some.map(({ id, issue_number }) => readIssue(repo, id, issue_number, logins)))),
+    );
+  }
+  return reads;
 }
 
 /** The newest of the items on each task. */
@@ -33,7 +63,8 @@ function latestOf(items: readonly FeedbackItem[]): ReadonlyMap<Id, FeedbackItem>
   const latest = new Map<Id, FeedbackItem>();
   for (const item of items) {
     const known = latest.get(item.feedback.task_id);
-    if (known === undefined || (known.created_at ?? '') <= (item.created_at ?? '')) latest.set(item.feedback.task_id, item);
+    if (known === undefined || (known.created_at ?? '') <= (item.created_at ?? ''))
+      latest.set(item.feedback.task_id, item);
   }
   return latest;
 }
@@ -53,24 +84,24 @@ export const collectSprintFeedback = defineStage({
   }),
   examples: [
     {
-      input: { target: { repo: 'acme/shop', host: null, token_env: 'GITHUB_TOKEN' }, state: exampleState([exampleTask('form')]) },
+      input: {
+        target: { repo: 'acme/shop', host: null, token_env: 'GITHUB_TOKEN' },
+        state: exampleState([exampleTask('form')]),
+      },
       output: { feedback_items: [], problems: [] },
     },
   ],
   run: async ({ target, state, reported }, { forge }) => {
     const logins = state.sprint.agent_logins.map((login) => login.toLowerCase());
-    const tasks = state.order.flatMap((id) => (Object.hasOwn(state.tasks, id) ? (state.tasks[id] ?? []) : []));
-    const asked = tasks.flatMap(({ id, issue_number }) => (issue_number === null ? [] : [{ id, issue_number }]));
-    const commented = new Map<Id, FeedbackItem>();
-    const problems: string[] = [];
-    const repo = asked.length === 0 ? undefined : forge.open(target);
-    for (let at = 0; repo !== undefined && at < asked.length; at += AT_ONCE) {
-      const reads = asked.slice(at, at + AT_ONCE).map(({ id, issue_number }) => readIssue(repo, id, issue_number, logins));
-      for (const { item, problem } of await Promise.all(reads)) {
-        if (item !== undefined) commented.set(item.feedback.task_id, item);
-        if (problem !== undefined) problems.push(problem);
-      }
-    }
+    const tasks = state.order.flatMap((id) =>
+      Object.hasOwn(state.tasks, id) ? (state.tasks[id] ?? []) : [],
+    );
+    const asked = tasks.flatMap(({ id, issue_number }) =>
+      issue_number === null ? [] : [{ id, issue_number }],
+    );
+    const reads = asked.length === 0 ? [] : await readIssues(forge.open(target), asked, logins);
+    const commented = latestOf(reads.flatMap(({ item }) => item ?? []));
+    const problems = reads.flatMap(({ problem }) => problem ?? []);
     const said = latestOf(reported ?? []);
     return { feedback_items: tasks.flatMap(({ id }) => commented.get(id) ?? said.get(id) ?? []), problems };
   },

@@ -39,7 +39,8 @@ function isEscalated(task: Counted): boolean {
 /** Computes the figures of a sprint from its state and its dates. */
 export const computeSprintKpis = defineStage({
   name: 'compute_sprint_kpis',
-  description: 'Computes the figures of a sprint: completion, duration, velocity, escalations, interventions.',
+  description:
+    'Computes the figures of a sprint: completion, duration, velocity, escalations, interventions.',
   effects: ['Pure'],
   input: z.object({
     state: z.object({ tasks: z.record(z.string(), Counted) }),
@@ -50,7 +51,13 @@ export const computeSprintKpis = defineStage({
   examples: [
     {
       input: {
-        state: { tasks: { form: { status: 'Done', intervention_count: 1 }, mail: { status: 'Done' }, docs: { status: 'Cancelled' } } },
+        state: {
+          tasks: {
+            form: { status: 'Done', intervention_count: 1 },
+            mail: { status: 'Done' },
+            docs: { status: 'Cancelled' },
+          },
+        },
         started_at: '2026-04-14T08:00:00.000Z',
         ended_at: '2026-04-16T08:00:00.000Z',
       },

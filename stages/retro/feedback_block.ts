@@ -11,7 +11,9 @@ const ENDS = /^\S/;
 
 const text = z.union([z.string(), z.number(), z.boolean()]).transform(String);
 const amount = z.union([z.number(), z.string().transform(Number)]).pipe(z.number().min(0));
-const list = z.union([z.array(text.nullable().catch(null)), text.transform((one) => [one])]).transform((all) => all.flatMap((one) => (one === null || one.trim() === '' ? [] : [one])));
+const list = z
+  .union([z.array(text.nullable().catch(null)), text.transform((one) => [one])])
+  .transform((all) => all.flatMap((one) => (one === null || one.trim() === '' ? [] : [one])));
 
 /** An agent's feedback as it may come: every field by itself, so that one slip does not lose the others. */
 const Lenient = z.object({

@@ -52,7 +52,8 @@ function summary({ kpis, state, started_at, ended_at, analysis }: Input): readon
 }
 
 function taskRow(task: Task): readonly string[] {
-  const reason = task.status === 'Done' || task.status_reason === null ? '' : ` (${inline(task.status_reason)})`;
+  const reason =
+    task.status === 'Done' || task.status_reason === null ? '' : ` (${inline(task.status_reason)})`;
   return [
     inline(task.id),
     inline(task.title),
@@ -67,7 +68,14 @@ function taskRow(task: Task): readonly string[] {
 
 function tasks({ state }: Input): readonly string[] {
   const all = state.order.flatMap((id) => (Object.hasOwn(state.tasks, id) ? (state.tasks[id] ?? []) : []));
-  return ['## Tasks', '', ...table(['Task', 'Title', 'Agent', 'Status', 'PR', 'Attempts', 'Review cycles', 'Interventions'], all.map(taskRow))];
+  return [
+    '## Tasks',
+    '',
+    ...table(
+      ['Task', 'Title', 'Agent', 'Status', 'PR', 'Attempts', 'Review cycles', 'Interventions'],
+      all.map(taskRow),
+    ),
+  ];
 }
 
 function feedback({ feedback_items }: Input): readonly string[] {
@@ -114,7 +122,12 @@ export const writeRetroReport = defineStage({
           avg_interventions: 0,
         },
         feedback_items: [],
-        analysis: { themes: ['Sprint completed without notable issues'], improvements: [], learnings: [], sentiment: 'positive' },
+        analysis: {
+          themes: ['Sprint completed without notable issues'],
+          improvements: [],
+          learnings: [],
+          sentiment: 'positive',
+        },
         state: exampleState([exampleTask('form', { status: 'Done', pr_number: 7, attempt: 1 })]),
         started_at: '2026-04-14T08:00:00.000Z',
         ended_at: '2026-04-14T20:00:00.000Z',
@@ -170,7 +183,10 @@ export const writeRetroReport = defineStage({
   ],
   run: (input) => {
     const { sprint_id, analysis, interim, kpis } = input;
-    const dashboard = DASHBOARD.map(([key, label, digits]) => [label, digits === 0 ? String(kpis[key]) : fixedHalfEven(kpis[key], digits)]);
+    const dashboard = DASHBOARD.map(([key, label, digits]) => [
+      label,
+      digits === 0 ? String(kpis[key]) : fixedHalfEven(kpis[key], digits),
+    ]);
     const sections = [
       [`# Sprint Retro — ${inline(sprint_id)}`],
       interim === true ? ['*Interim: the sprint is still open.*'] : [],

@@ -12,18 +12,32 @@ const STALL_THRESHOLD_M = 20;
 
 /** The newest of the given instants. */
 function latest(...instants: readonly (Timestamp | null)[]): Timestamp | null {
-  return instants.reduce<Timestamp | null>((newest, at) => (at !== null && (newest === null || at > newest) ? at : newest), null);
+  return instants.reduce<Timestamp | null>(
+    (newest, at) => (at !== null && (newest === null || at > newest) ? at : newest),
+    null,
+  );
 }
 
 /**
  * A beating heart is no progress: the harness beats by itself. Only progress resets the stall clock, and an agent that said when it will
  * show some is not stalled before.
  */
-function statusOf(info: AgentInfo, now: Timestamp, threshold_m: number): Pick<Health, 'status' | 'minutes_since'> {
-  if (!info.alive) return { status: 'dead', minutes_since: whole(info.exit?.at ?? info.last_heartbeat_at ?? info.task_started_at, now) };
+function statusOf(
+  info: AgentInfo,
+  now: Timestamp,
+  threshold_m: number,
+): Pick<Health, 'status' | 'minutes_since'> {
+  if (!info.alive)
+    return {
+      status: 'dead',
+      minutes_since: whole(info.exit?.at ?? info.last_heartbeat_at ?? info.task_started_at, now),
+    };
   if (info.last_heartbeat_at === null) {
     const waited = minutesBetween(info.task_started_at, now);
-    return { status: waited > FIRST_HEARTBEAT_M ? 'missing' : 'healthy', minutes_since: whole(info.task_started_at, now) };
+    return {
+      status: waited > FIRST_HEARTBEAT_M ? 'missing' : 'healthy',
+      minutes_since: whole(info.task_started_at, now),
+    };
   }
   const since = latest(info.last_progress_at, info.task_started_at) ?? info.task_started_at;
   const idle = minutesBetween(since, now) > threshold_m;
@@ -41,7 +55,11 @@ export const checkAgentHealth = defineStage({
   name: 'check_agent_health',
   description: 'Tells which agents are healthy, missing, stalled or dead.',
   effects: ['Pure'],
-  input: z.object({ agents: AgentsMap.nullish(), now: Timestamp, stall_threshold_m: z.number().positive().nullish() }),
+  input: z.object({
+    agents: AgentsMap.nullish(),
+    now: Timestamp,
+    stall_threshold_m: z.number().positive().nullish(),
+  }),
   output: z.strictObject({ results: z.array(Health) }),
   examples: [
     {
@@ -66,13 +84,28 @@ export const checkAgentHealth = defineStage({
         now: '2026-04-14T08:30:00.000Z',
         stall_threshold_m: 20,
       },
-      output: { results: [{ agent_id: 'agent-1', task_id: 'form', status: 'stalled', minutes_since: 25, last_progress_at: '2026-04-14T08:05:00.000Z' }] },
+      output: {
+        results: [
+          {
+            agent_id: 'agent-1',
+            task_id: 'form',
+            status: 'stalled',
+            minutes_since: 25,
+            last_progress_at: '2026-04-14T08:05:00.000Z',
+          },
+        ],
+      },
     },
   ],
   run: ({ agents, now, stall_threshold_m }) => ({
     results: entriesOf(agents ?? {})
       .filter(([, info]) => info.status !== 'finished')
-      .map(([agent_id, info]) => ({ agent_id, task_id: info.task_id, ...statusOf(info, now, stall_threshold_m ?? STALL_THRESHOLD_M), last_progress_at: info.last_progress_at }))
+      .map(([agent_id, info]) => ({
+        agent_id,
+        task_id: info.task_id,
+        ...statusOf(info, now, stall_threshold_m ?? STALL_THRESHOLD_M),
+        last_progress_at: info.last_progress_at,
+      }))
       .toSorted((a, b) => (a.agent_id < b.agent_id ? -1 : 1)),
   }),
 });

@@ -17,7 +17,8 @@ const messages: Readonly<Record<z.infer<typeof Action>, (facts: Facts) => string
     `@caloron-agent-${agent_id} there is no sign of progress on "${task_title}"${because}. What is the state of it? If you are blocked, say what you need.`,
   restart: ({ agent_id, task_title, because }) =>
     `Agent \`${agent_id}\` is restarted on "${task_title}"${because}, with the same context. Its worktree is preserved.`,
-  reassign: ({ agent_id, task_title, because }) => `"${task_title}" is taken from agent \`${agent_id}\` and given to another${because}. The worktree is preserved.`,
+  reassign: ({ agent_id, task_title, because }) =>
+    `"${task_title}" is taken from agent \`${agent_id}\` and given to another${because}. The worktree is preserved.`,
   escalate_human: ({ agent_id, task_title, health_status, because }) =>
     [
       '## Human intervention required',
@@ -47,7 +48,13 @@ export const composeInterventionMessage = defineStage({
   output: z.strictObject({ message: z.string() }),
   examples: [
     {
-      input: { agent_id: 'agent-1', task_title: 'Login form', health_status: 'stalled', action: 'restart', reason: 'still no progress after a probe' },
+      input: {
+        agent_id: 'agent-1',
+        task_title: 'Login form',
+        health_status: 'stalled',
+        action: 'restart',
+        reason: 'still no progress after a probe',
+      },
       output: {
         message:
           'Agent `agent-1` is restarted on "Login form" (still no progress after a probe), with the same context. Its worktree is preserved.',
@@ -56,6 +63,13 @@ export const composeInterventionMessage = defineStage({
   ],
   run: ({ agent_id, task_title, health_status, action, reason }) => {
     const because = reason === null || reason === undefined || reason === '' ? '' : ` (${reason})`;
-    return { message: messages[action]({ agent_id, task_title: task_title ?? 'unknown task', health_status, because }) };
+    return {
+      message: messages[action]({
+        agent_id,
+        task_title: task_title ?? 'unknown task',
+        health_status,
+        because,
+      }),
+    };
   },
 });

@@ -20,9 +20,14 @@ const RUNGS = 2;
 /** Probe, then restart, then a person. A dead or silent process answers no probe: it is restarted first. */
 function rung({ status, minutes_since }: Health, taken: number): Pick<Decision, 'action' | 'reason'> | null {
   if (status === 'healthy' || status === 'unknown') return null;
-  if (taken >= RUNGS) return { action: 'escalate_human', reason: `${status} after probe and restart, ${minutes_since} minutes` };
+  if (taken >= RUNGS)
+    return {
+      action: 'escalate_human',
+      reason: `${status} after probe and restart, ${minutes_since} minutes`,
+    };
   if (status === 'dead') return { action: 'restart', reason: 'its process is gone and left no report' };
-  if (status === 'missing') return { action: 'restart', reason: `no heartbeat in the ${minutes_since} minutes since its start` };
+  if (status === 'missing')
+    return { action: 'restart', reason: `no heartbeat in the ${minutes_since} minutes since its start` };
   if (taken === 0) return { action: 'probe', reason: `no progress for ${minutes_since} minutes` };
   return { action: 'restart', reason: `still no progress after a probe, ${minutes_since} minutes` };
 }
@@ -30,7 +35,8 @@ function rung({ status, minutes_since }: Health, taken: number): Pick<Decision, 
 /** Rungs taken since the agent last got on: progress after an intervention begins the ladder anew. */
 function rungsTaken(task: Task, { last_progress_at }: Health): number {
   const at = task.last_intervention_at;
-  if (at !== null && last_progress_at !== null && last_progress_at !== undefined && last_progress_at > at) return 0;
+  if (at !== null && last_progress_at !== null && last_progress_at !== undefined && last_progress_at > at)
+    return 0;
   return task.rung ?? task.intervention_count;
 }
 
@@ -50,17 +56,31 @@ export const decideIntervention = defineStage({
     {
       input: {
         results: [{ agent_id: 'agent-1', task_id: 'form', status: 'stalled', minutes_since: 25 }],
-        state: exampleState([exampleTask('form', { status: 'InProgress', issue_number: 1, attempt: 1, process_id: 'p-1' })]),
+        state: exampleState([
+          exampleTask('form', { status: 'InProgress', issue_number: 1, attempt: 1, process_id: 'p-1' }),
+        ]),
         now: '2026-04-14T08:30:00.000Z',
       },
-      output: { decisions: [{ agent_id: 'agent-1', task_id: 'form', action: 'probe', reason: 'no progress for 25 minutes' }] },
+      output: {
+        decisions: [
+          { agent_id: 'agent-1', task_id: 'form', action: 'probe', reason: 'no progress for 25 minutes' },
+        ],
+      },
     },
   ],
   run: ({ results, state, now }) => ({
     decisions: results.flatMap((health) => {
       const task = Object.hasOwn(state.tasks, health.task_id) ? state.tasks[health.task_id] : undefined;
-      if (task === undefined || task.status !== 'InProgress' || task.process_id === null || task.agent_id !== health.agent_id) return [];
-      const decided = cooledDown(task, state.sprint.cooldown_m, now) ? rung(health, rungsTaken(task, health)) : null;
+      if (
+        task === undefined ||
+        task.status !== 'InProgress' ||
+        task.process_id === null ||
+        task.agent_id !== health.agent_id
+      )
+        return [];
+      const decided = cooledDown(task, state.sprint.cooldown_m, now)
+        ? rung(health, rungsTaken(task, health))
+        : null;
       return decided === null ? [] : [{ agent_id: health.agent_id, task_id: health.task_id, ...decided }];
     }),
   }),

@@ -1,5 +1,15 @@
 import { addMs } from '@caloron/types';
-import type { Action, ActionError, ActionOf, ActionResult, ActionType, DagState, Event, Report, Task } from '@caloron/types';
+import type {
+  Action,
+  ActionError,
+  ActionOf,
+  ActionResult,
+  ActionType,
+  DagState,
+  Event,
+  Report,
+  Task,
+} from '@caloron/types';
 
 import { dagEvaluate } from '../dag/evaluate.ts';
 import { exampleSprint } from '../dag/example.ts';
@@ -14,7 +24,10 @@ const AT = '2026-04-14T08:30:00.000Z';
 /** What an event needs beside its facts. */
 export const told = { event_id: 'e', created_at: AT, actor: 'caloron-bot', trusted: true };
 
-type Facts<E extends Event['type']> = Omit<Extract<Event, { type: E }>, 'event_id' | 'created_at' | 'actor' | 'trusted'>;
+type Facts<E extends Event['type']> = Omit<
+  Extract<Event, { type: E }>,
+  'event_id' | 'created_at' | 'actor' | 'trusted'
+>;
 type AnyFacts = { [E in Event['type']]: Facts<E> }[Event['type']] & Partial<typeof told>;
 
 /** An event with defaults for what a test does not look at. */
@@ -48,7 +61,13 @@ export function report(change: Partial<Report>): Event {
 
 /** The end of a process. */
 export function exited(process_id: string, role: 'author' | 'reviewer' = 'author', task_id = 'a'): Event {
-  return event({ type: 'agent_exited', process_id, task_id, role, exit: { code: 1, signal: null, at: AT, known: true } });
+  return event({
+    type: 'agent_exited',
+    process_id,
+    task_id,
+    role,
+    exit: { code: 1, signal: null, at: AT, known: true },
+  });
 }
 
 /** A pull request of task `a` by our agent. */
@@ -84,15 +103,25 @@ export class Drive {
   }
 
   /** One evaluation; gives the actions that are new. */
-  tick(happened: { readonly log?: readonly Event[]; readonly forge?: readonly Event[] } = {}): readonly Action[] {
+  tick(
+    happened: { readonly log?: readonly Event[]; readonly forge?: readonly Event[] } = {},
+  ): readonly Action[] {
     this.now = addMs(this.now, 1000);
     const { state, busy, now } = this;
-    const given = { state, busy, now, log_events: [...(happened.log ?? [])], events: [...(happened.forge ?? [])] };
+    const given = {
+      state,
+      busy,
+      now,
+      log_events: [...(happened.log ?? [])],
+      events: [...(happened.forge ?? [])],
+    };
     const out = dagEvaluate.output.parse(dagEvaluate.call(dagEvaluate.input.parse(given), {}));
     this.state = out.state;
     this.stuck = out.stuck;
     this.announced.push(...out.announce);
-    const fresh = out.actions.filter(({ action_id }) => !this.outbox.some((known) => known.action_id === action_id));
+    const fresh = out.actions.filter(
+      ({ action_id }) => !this.outbox.some((known) => known.action_id === action_id),
+    );
     this.outbox.push(...fresh);
     return fresh;
   }
@@ -118,9 +147,20 @@ export class Drive {
   }
 
   /** Lets the newest action of a type fail for good. */
-  fail(type: ActionType, code: string, more: Partial<ActionError & { final: boolean }> = {}): readonly Action[] {
+  fail(
+    type: ActionType,
+    code: string,
+    more: Partial<ActionError & { final: boolean }> = {},
+  ): readonly Action[] {
     const { final = true, ...rest } = more;
-    return this.log(event({ type: 'action_failed', action: this.latest(type), error: { code, message: `it said ${code}`, retryable: false, ...rest }, final }));
+    return this.log(
+      event({
+        type: 'action_failed',
+        action: this.latest(type),
+        error: { code, message: `it said ${code}`, retryable: false, ...rest },
+        final,
+      }),
+    );
   }
 
   task(id = 'a'): Task {

@@ -34,7 +34,9 @@ export function differences(stage: string): Readonly<Record<string, string>> {
   return Differs.parse(JSON.parse(readFileSync(new URL('differs.json', folder), 'utf8')))[stage] ?? {};
 }
 
-const Loose = z.object({ state: z.object({ tasks: z.record(z.string(), z.record(z.string(), z.unknown())) }) });
+const Loose = z.object({
+  state: z.object({ tasks: z.record(z.string(), z.record(z.string(), z.unknown())) }),
+});
 const Typed = z.looseObject({ type: z.string() });
 
 /** The head that a pull request of the original's shape is taken to have. */
@@ -55,15 +57,34 @@ function defaultsOf(id: string, status: unknown): Partial<Task> {
 function taskOf(id: string, loose: Readonly<Record<string, unknown>>): unknown {
   const known = Object.fromEntries(Object.entries(loose).filter(([key]) => key in Task.shape));
   const status = loose['status'];
-  const times = { started_at: timestamp(loose['started_at'] ?? null), completed_at: timestamp(loose['completed_at'] ?? null) };
+  const times = {
+    started_at: timestamp(loose['started_at'] ?? null),
+    completed_at: timestamp(loose['completed_at'] ?? null),
+  };
   return { ...exampleTask(id, defaultsOf(id, status)), ...known, ...times, id, status };
 }
 
 /** Facts of an event the original does not have. */
 const extras: Readonly<Record<string, object>> = {
   issue_opened: { labels: [], marker: null },
-  pr_opened: { head_sha: HEAD, head_ref: 'feature', base_ref: 'main', draft: false, fork: false, linked_issue: null, marker: null },
-  pr_closed: { head_sha: HEAD, head_ref: 'feature', base_ref: 'main', draft: false, fork: false, linked_issue: null, marker: null },
+  pr_opened: {
+    head_sha: HEAD,
+    head_ref: 'feature',
+    base_ref: 'main',
+    draft: false,
+    fork: false,
+    linked_issue: null,
+    marker: null,
+  },
+  pr_closed: {
+    head_sha: HEAD,
+    head_ref: 'feature',
+    base_ref: 'main',
+    draft: false,
+    fork: false,
+    linked_issue: null,
+    marker: null,
+  },
   pr_merged: { merge_sha: HEAD },
   pr_review_submitted: { review_id: 'r-1', head_sha: HEAD, body: '' },
   label_added: {},
@@ -89,6 +110,9 @@ export function evaluateInput(row: Row): unknown {
     ...row.input,
     state: { ...exampleState([]), order: Object.keys(state.tasks), tasks: Object.fromEntries(tasks) },
     now,
-    events: z.array(z.unknown()).parse(row.input['events'] ?? []).flatMap((event, at) => eventOf(event, at, now)),
+    events: z
+      .array(z.unknown())
+      .parse(row.input['events'] ?? [])
+      .flatMap((event, at) => eventOf(event, at, now)),
   };
 }

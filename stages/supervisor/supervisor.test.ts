@@ -1,0 +1,166 @@
+import type { AgentInfo, Health, Task } from '@caloron/types';
+import { describe, expect, it } from 'vitest';
+
+import { exampleState, exampleTask } from '../dag/example.ts';
+import { checkAgentHealth } from './check_health.ts';
+import { composeInterventionMessage } from './compose_message.ts';
+import { decideIntervention } from './decide_intervention.ts';
+
+const NOW = '2026-04-14T09:00:00.000Z';
+
+/** An instant some minutes before NOW. */
+function ago(minutes: number): string {
+  return new Date(Date.parse(NOW) - minutes * 60_000).toISOString();
+}
+
+function agent(change: Partial<AgentInfo> = {}): AgentInfo {
+  return {
+    sprint_id: 'login-20260414',
+    task_id: 'a',
+    role: 'author',
+    process_id: 'p1',
+    pid: 1,
+    alive: true,
+    status: 'working',
+    task_started_at: ago(60),
+    last_heartbeat_at: ago(0.5),
+    last_progress_at: ago(1),
+    next_by: null,
+    tokens_used: 0,
+    exit: null,
+    ...change,
+  };
+}
+
+function health(change: Partial<AgentInfo>): Health | undefined {
+  const input = { agents: { 'agent-1': agent(change) }, now: NOW, stall_threshold_m: 20 };
+  return checkAgentHealth.output.parse(checkAgentHealth.call(input, {})).results[0];
+}
+
+describe('check_agent_health', () => {
+  const cases: readonly (readonly [string, Partial<AgentInfo>, Health['status']])[] = [
+    ['one that shows progress', {}, 'healthy'],
+    [
+      'one that beats but shows no progress for longer than the threshold',
+      { last_progress_at: ago(21) },
+      'stalled',
+    ],
+    ['one at the threshold', { last_progress_at: ago(20) }, 'healthy'],
+    ['one that said when it will show some', { last_progress_at: ago(30), next_by: ago(-5) }, 'healthy'],
+    ['one whose promise has passed', { last_progress_at: ago(30), next_by: ago(1) }, 'stalled'],
+    ['one that never showed any, by its start', { last_progress_at: null }, 'stalled'],
+    ['one that was started lately', { last_progress_at: null, task_started_at: ago(5) }, 'healthy'],
+    [
+      'one without a first heartbeat after two minutes',
+      { last_heartbeat_at: null, task_started_at: ago(2.1) },
+      'missing',
+    ],
+    ['one without a first heartbeat before', { last_heartbeat_at: null, task_started_at: ago(2) }, 'healthy'],
+    ['one whose process is gone', { alive: false }, 'dead'],
+  ];
+
+  it.each(cases)('judges %s', (_, change, status) => {
+    expect(health(change)?.status).toBe(status);
+  });
+
+  it('counts whole minutes since progress', () => {
+    expect(health({ last_progress_at: ago(25.9) })?.minutes_since).toBe(25);
+  });
+
+  it('leaves out agents that are finished', () => {
+    expect(health({ alive: false, status: 'finished' })).toBeUndefined();
+  });
+
+  it('has nothing to say of no agents', () => {
+    expect(checkAgentHealth.call({ now: NOW }, {})).toEqual({ results: [] });
+  });
+});
+
+function decide(task: Partial<Task>, found: Partial<Health> = {}) {
+  const state = exampleState([
+    exampleTask('a', { status: 'InProgress', process_id: 'p1', issue_number: 1, ...task }),
+  ]);
+  const result: Health = {
+    agent_id: 'agent-1',
+    task_id: 'a',
+    minutes_since: 25,
+    status: 'stalled',
+    last_progress_at: null,
+    ...found,
+  };
+  const { decisions } = decideIntervention.output.parse(
+    decideIntervention.call({ results: [result], state, now: NOW }, {}),
+  );
+  return decisions[0]?.action;
+}
+
+describe('decide_intervention', () => {
+  it.each([
+    [0, 'probe'],
+    [1, 'restart'],
+    [2, 'escalate_human'],
+    [5, 'escalate_human'],
+  ])('takes the rung after %i interventions: %s', (intervention_count, action) => {
+    expect(decide({ intervention_count })).toBe(action);
+  });
+
+  it('begins the ladder anew after progress, and goes on from there', () => {
+    const after = { intervention_count: 2, rung: 2, last_intervention_at: ago(40) };
+
+    expect(decide(after, { last_progress_at: ago(30) })).toBe('probe');
+    expect(
+      decide(
+        { ...after, intervention_count: 3, rung: 1, last_intervention_at: ago(20) },
+        { last_progress_at: ago(30) },
+      ),
+    ).toBe('restart');
+  });
+
+  it('waits until the last intervention has cooled down', () => {
+    expect(decide({ intervention_count: 1, last_intervention_at: ago(9) })).toBeUndefined();
+    expect(decide({ intervention_count: 1, last_intervention_at: ago(10) })).toBe('restart');
+  });
+
+  it.each(['dead', 'missing'] as const)('restarts a %s agent at once: it answers no probe', (status) => {
+    expect(decide({}, { status })).toBe('restart');
+  });
+
+  it.each(['healthy', 'unknown'] as const)('leaves a %s agent alone', (status) => {
+    expect(decide({ intervention_count: 2 }, { status })).toBeUndefined();
+  });
+
+  it.each([
+    ['a task in review', { status: 'InReview' }],
+    ['a task whose process is known to be over', { process_id: null }],
+    ['a task of another agent', { agent_id: 'agent-2' }],
+  ] as const)('leaves %s alone', (_, task) => {
+    expect(decide(task)).toBeUndefined();
+  });
+
+  it('ignores tasks it does not know, by whatever name', () => {
+    expect(decide({}, { task_id: 'constructor' })).toBeUndefined();
+  });
+});
+
+describe('compose_intervention_message', () => {
+  const say = (action: 'probe' | 'restart' | 'reassign' | 'escalate_human', reason?: string) =>
+    composeInterventionMessage.call(
+      { agent_id: 'agent-1', task_title: 'Login form', health_status: 'stalled', action, reason },
+      {},
+    ).message;
+
+  it('mentions the agent in a probe', () => {
+    expect(say('probe', 'no progress for 25 minutes')).toMatch(
+      /^@caloron-agent-agent-1 .*"Login form" \(no progress for 25 minutes\)/,
+    );
+  });
+
+  it('says that the worktree is preserved on a restart', () => {
+    expect(say('restart')).toContain('worktree is preserved');
+  });
+
+  it('names the words a person can answer with', () => {
+    for (const word of ['resolved', 'assign-human', 'caloron:take-over', 'break-down'])
+      expect(say('escalate_human')).toContain(`\`${word}\``);
+  });
+});
