@@ -4,10 +4,10 @@ import { systemClock } from '@caloron/capabilities/clock';
 import { systemRandom } from '@caloron/capabilities/random';
 import { openStore } from '@caloron/store';
 import autocannon from 'autocannon';
-import { execa } from 'execa';
 
 import { temporaryHome } from '../support/home.ts';
 import { ROOT } from '../support/tree.ts';
+import { start } from './process.ts';
 import type { Row } from './table.ts';
 
 const CONNECTIONS = 64;
@@ -15,26 +15,6 @@ const SECONDS = 3;
 const RUNS = 5;
 const AT = '2026-01-01T00:00:00.000Z';
 const TOKEN = 'bench-token-of-the-shell';
-
-async function start(
-  file: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>>,
-): Promise<{ readonly url: string; readonly stop: () => Promise<void> }> {
-  const child = execa(process.execPath, [file, ...args], { env, stderr: 'ignore', reject: false });
-  const line = await new Promise<string>((resolve, reject) => {
-    child.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString()));
-    void child.then(() => reject(new Error(`${file} ended before it was ready`)));
-  });
-  const { url } = JSON.parse(line.split('\n')[0] ?? '') as { url: string };
-  return {
-    url,
-    stop: async () => {
-      child.kill('SIGTERM');
-      await child;
-    },
-  };
-}
 
 async function load(url: string, headers: Readonly<Record<string, string>>, body: unknown): Promise<number> {
   const result = await autocannon({

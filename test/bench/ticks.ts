@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 
-import { branchOf, type DagState, type Event, Sprint, type Task } from '@caloron/types';
+import { branchOf, markerOf, type DagState, type Event, Sprint, type Task } from '@caloron/types';
 import { createRuntime, findHome, loadGraph, readEnvironment, type Runtime } from '@caloron/scheduler';
 import { systemClock } from '@caloron/capabilities/clock';
 import { systemRandom } from '@caloron/capabilities/random';
-import { addUser, startForge } from '@caloron/forge';
-import { startShell } from '@caloron/shell';
+import { addUser } from '@caloron/forge';
 
 import { temporaryHome } from '../support/home.ts';
 import { ROOT } from '../support/tree.ts';
+import { start } from './process.ts';
 import type { Row } from './table.ts';
 
 const TASKS = 200;
@@ -40,18 +40,15 @@ function task(index: number): Task {
     failed_attempts: 0,
     review_attempts: 0,
     process_id: index < 60 ? `process-${index}` : null,
-    reviewer_process_id: null,
     review_cycles: 0,
-    reworks: 0,
     rebases: 0,
-    episode: 0,
     intervention_count: 0,
     last_progress_at: AT,
     last_intervention_at: null,
     escalation_issue: null,
     reviews: {},
     checks: 'unknown',
-  } as unknown as Task;
+  };
 }
 
 function state(repo: string, host: string): DagState {
@@ -125,21 +122,36 @@ async function measure(
 export async function benchTicks(): Promise<readonly Row[]> {
   const home = temporaryHome();
   const data = join(home.dir, 'forge');
-  const forge = await startForge({ data, port: 0 });
+  const path = { PATH: process.env['PATH'] ?? '', CALORON_LOG_LEVEL: 'error' };
+  const forge = await start(
+    join(ROOT, 'packages/forge/bin/caloron-forge.mjs'),
+    ['--port', '0', '--data', data],
+    path,
+  );
   const { token } = await addUser(data, 'bench');
-  await fetch(`${forge.url}/user/repos`, {
-    method: 'POST',
-    headers: { authorization: `token ${token}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ name: 'bench', auto_init: true }),
-  });
-  const repo = 'bench/bench';
-  const variables = {
-    CALORON_FORGE_TOKEN: token,
-    CALORON_SHELL_TOKEN: 'bench-token',
-    PATH: process.env['PATH'] ?? '',
-    CALORON_LOG_LEVEL: 'silent',
+  const post = async (path: string, body: unknown): Promise<void> => {
+    const headers = { authorization: `token ${token}`, 'content-type': 'application/json' };
+    const answer = await fetch(`${forge.url}${path}`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(body),
+    });
+    if (!answer.ok) throw new Error(`POST ${path}: HTTP ${answer.status}`);
   };
-  const shell = await startShell({ home: home.dir, port: 0, env: variables });
+  const repo = 'bench/bench';
+  await post('/user/repos', { name: 'bench', auto_init: true });
+  for (let index = 0; index < TASKS; index += 1)
+    await post(`/repos/${repo}/issues`, {
+      title: `Task ${index}`,
+      body: markerOf(SPRINT, `task-${index}`),
+      labels: ['caloron:task'],
+    });
+  const variables = { ...path, CALORON_FORGE_TOKEN: token, CALORON_SHELL_TOKEN: 'bench-token-of-the-shell' };
+  const shell = await start(
+    join(ROOT, 'packages/shell/bin/caloron-shell.mjs'),
+    ['--port', '0', '--home', home.dir],
+    variables,
+  );
   const found = findHome({ flag: home.dir, cwd: home.dir });
   const runtime = createRuntime({
     home: found,
@@ -171,8 +183,8 @@ export async function benchTicks(): Promise<readonly Row[]> {
     ];
   } finally {
     runtime.close();
-    await shell.close();
-    await forge.close();
+    await shell.stop();
+    await forge.stop();
     home.remove();
   }
 }
