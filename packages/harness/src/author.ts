@@ -10,6 +10,7 @@ import {
   note,
   persist,
 } from './context.ts';
+import { openClean } from './clean-repository.ts';
 import { agentAuthor } from './environment.ts';
 import { completeFeedback, parseFeedback, postFeedback, syntheticFeedback } from './feedback.ts';
 import type { Framework, FrameworkResult } from './frameworks/framework.ts';
@@ -38,28 +39,45 @@ export async function author(context: HarnessContext, framework: Framework): Pro
   const ended = endedHow(framework, result);
   if (result.timed_out || result.code !== 0) {
     const body = [`${ended}.`, tailOf(result.text).trim()].join('\n\n').trim();
-    return withFeedback(context, ending(result.timed_out ? 'timeout' : 'failed', body), said, ended);
+    return withFeedback(
+      context,
+      framework,
+      ending(result.timed_out ? 'timeout' : 'failed', body),
+      said,
+      ended,
+    );
   }
   if (said?.self_assessment === 'blocked' || said?.self_assessment === 'failed') {
     const body = [`The agent says ${said.self_assessment}.`, ...(said.blockers ?? []), said.notes ?? ''];
-    return withFeedback(context, ending(said.self_assessment, body.join('\n').trim()), said, ended);
+    return withFeedback(
+      context,
+      framework,
+      ending(said.self_assessment, body.join('\n').trim()),
+      said,
+      ended,
+    );
   }
 
   activity.at('delivering');
   await assertRepository(order.worktree, repository);
   const delivered = await deliver(context, began_at);
   const asked = said ?? (await askForFeedback(context, framework, delivered.body));
-  return withFeedback(context, delivered, asked, ended);
+  return withFeedback(context, framework, delivered, asked, ended);
 }
 
 async function work(context: HarnessContext, framework: Framework): Promise<FrameworkResult> {
   const { order } = context;
-  if (order.mode === 'rebase' && framework.scripted) {
+  if (isOwnRebase(context, framework)) {
     await rebaseOnto(context, await newestBase(context));
     const text = 'rebased by the harness';
     return { code: 0, signal: null, timed_out: false, stopped: false, text, tokens_used: 0, feedback: null };
   }
   return runFramework(context, framework, authorPrompt(order), order.timeout_ms);
+}
+
+/** A scripted agent's rebase is the harness's own work: no agent ran that could speak of it. */
+function isOwnRebase({ order }: HarnessContext, framework: Framework): boolean {
+  return order.mode === 'rebase' && framework.scripted;
 }
 
 async function deliver(context: HarnessContext, began_at: string): Promise<Ending> {
@@ -75,9 +93,10 @@ async function deliver(context: HarnessContext, began_at: string): Promise<Endin
 
   const bases = order.mode === 'rebase' ? [order.base_sha, await newestBase(context)] : [order.base_sha];
   const replaceable = [began_at, ...(order.head_sha === null ? [] : [order.head_sha])];
-  const { already } = await push(context, { head, bases, replaceable });
+  const clean = await openClean(context.directory, order.worktree, context.signal);
+  const { already } = await push(context, clean, { head, bases, replaceable });
   note(context, already ? `${order.branch} was at ${head} already` : `pushed ${head} to ${order.branch}`);
-  const pull = await ensurePull(context, head);
+  const pull = await ensurePull(context, clean, head);
   note(context, `pull request #${pull.number}`);
 
   const facts = { head_sha: head, pr_number: pull.number };
@@ -106,14 +125,16 @@ async function askForFeedback(
 /** Adds the feedback and posts it. What cannot be posted is still in the report; the outcome stays what it is. */
 export async function withFeedback(
   context: HarnessContext,
+  framework: Framework,
   end: Ending,
   said: Partial<Feedback> | null,
   ended: string,
 ): Promise<Ending> {
   const { order, activity } = context;
+  if (isOwnRebase(context, framework)) return end;
   const facts = {
     tokens_used: activity.tokens_used,
-    minutes: Math.round(context.elapsedMs() / 6000) / 10,
+    minutes: Math.round(context.elapsedMs() / 600) / 100,
   };
   const clean = end.outcome === 'completed' || end.outcome === 'no_changes';
   const synthetic = said === null;

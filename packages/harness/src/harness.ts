@@ -11,6 +11,7 @@ import type { HarnessConfig } from './config.ts';
 import { type Ending, ending, type HarnessContext, note, stopReason } from './context.ts';
 import { HarnessError } from './errors.ts';
 import { writeExit, writeReport } from './exit-file.ts';
+import type { Framework } from './frameworks/framework.ts';
 import { frameworkNamed } from './frameworks/table.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { openLog } from './log-file.ts';
@@ -93,21 +94,25 @@ export async function runHarness(order: Order, deps: HarnessDeps): Promise<numbe
 /** The role's work; whatever goes wrong becomes its ending. */
 async function perform(context: HarnessContext): Promise<Ending> {
   const { order } = context;
+  let framework: Framework | undefined;
   try {
-    const framework = frameworkNamed(order.framework.name);
+    framework = frameworkNamed(order.framework.name);
     return order.role === 'reviewer' ? await reviewer(context, framework) : await author(context, framework);
   } catch (error) {
-    const cause = context.signal.aborted ? stopReason(context.signal) : error;
-    const hint = cause instanceof CodedError && cause.hint !== undefined ? ` (${cause.hint})` : '';
-    const body = `${codeOf(cause)}: ${messageOf(cause)}${hint}`;
-    note(context, body);
-    const end = ending('failed', body, {
-      head_sha: order.role === 'reviewer' ? order.head_sha : null,
-      pr_number: order.task.pr_number,
-    });
-    if (order.role === 'reviewer' || context.signal.aborted) return end;
-    return withFeedback(context, end, null, body);
+    const end = failure(context, error);
+    note(context, end.body);
+    if (order.role === 'reviewer' || framework === undefined || context.signal.aborted) return end;
+    return withFeedback(context, framework, end, null, end.body);
   }
+}
+
+function failure({ order, signal }: HarnessContext, error: unknown): Ending {
+  const cause = signal.aborted ? stopReason(signal) : error;
+  const hint = cause instanceof CodedError && cause.hint !== undefined ? ` (${cause.hint})` : '';
+  return ending('failed', `${codeOf(cause)}: ${messageOf(cause)}${hint}`, {
+    head_sha: order.role === 'reviewer' ? order.head_sha : null,
+    pr_number: order.task.pr_number,
+  });
 }
 
 function reportOf(context: HarnessContext, end: Ending): Report {

@@ -1,15 +1,15 @@
-import { git } from '@caloron/capabilities/git';
 import { codeOf } from '@caloron/noether/errors';
 import { type ForgePull, type ForgeRepo, markerOf, type Order } from '@caloron/types';
 
+import type { CleanGit } from './clean-repository.ts';
 import { forgeOf, type HarnessContext, note, persist } from './context.ts';
 
 /** Commit subjects a pull request's body lists. */
 const SUBJECTS_SHOWN = 20;
 
 /** The branch's pull request: the open one is used again, one that was merged at this very head counts, else one is opened. */
-export async function ensurePull(context: HarnessContext, head: string): Promise<ForgePull> {
-  const body = await bodyOf(context.order, head);
+export async function ensurePull(context: HarnessContext, clean: CleanGit, head: string): Promise<ForgePull> {
+  const body = await bodyOf(context.order, clean, head);
   return persist(context, 'open the pull request', async () => {
     const forge = await forgeOf(context);
     return (await present(forge, context.order, head)) ?? (await open(context, forge, body, head));
@@ -45,11 +45,9 @@ async function open(
 }
 
 /** What closes the issue, the marker, and what was done. The agent's words stand in code, where the forge reads neither mentions nor closing keywords. */
-async function bodyOf(order: Order, head: string): Promise<string> {
+async function bodyOf(order: Order, clean: CleanGit, head: string): Promise<string> {
   const range = `${order.base_sha}..${head}`;
-  const log = await git(['log', '--format=%s', `--max-count=${SUBJECTS_SHOWN}`, '--no-merges', range], {
-    cwd: order.worktree,
-  });
+  const log = await clean(['log', '--format=%s', `--max-count=${SUBJECTS_SHOWN}`, '--no-merges', range]);
   const subjects = log.stdout.split('\n').filter((subject) => subject.trim() !== '');
   const done = subjects.reverse().map((subject) => `- \`${subject.replaceAll('`', "'").slice(0, 200)}\``);
   return [

@@ -12,9 +12,9 @@ export interface Author {
   readonly email: string;
 }
 
-/** The commit a worktree is at. */
+/** The commit a worktree is at. Reads refs, no objects: a missing object would be fetched as the agent's config says. */
 export async function headOf(worktree: string): Promise<string> {
-  return (await git(['rev-parse', '--verify', 'HEAD^{commit}'], { cwd: worktree })).stdout.trim();
+  return (await git(['rev-parse', '--verify', 'HEAD'], { cwd: worktree })).stdout.trim();
 }
 
 /** The branch a worktree is on; null when it is on none. */
@@ -25,7 +25,7 @@ export async function currentBranch(worktree: string): Promise<string | null> {
 
 /** The commit a ref names; null without it. */
 export async function commitOf(worktree: string, ref: string): Promise<string | null> {
-  const found = await git(['rev-parse', '-q', '--verify', `${ref}^{commit}`], {
+  const found = await git(['rev-parse', '-q', '--verify', ref], {
     cwd: worktree,
     ok_codes: [0, 1, 128],
   });
@@ -42,6 +42,11 @@ export async function repositoryOf(worktree: string): Promise<string> {
 export async function assertRepository(worktree: string, repository: string): Promise<void> {
   if ((await repositoryOf(worktree)) === repository) return;
   throw new HarnessError('HARNESS_REPOSITORY_CHANGED', { worktree });
+}
+
+/** Where a worktree's objects are. */
+export async function objectsOf(worktree: string): Promise<string> {
+  return (await placesOf(worktree)).objects;
 }
 
 /** Refuses a worktree that is on another branch (HARNESS_BRANCH_UNEXPECTED) or has unresolved conflicts (HARNESS_CONFLICTS). */
