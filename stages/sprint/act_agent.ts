@@ -1,4 +1,4 @@
-import { codeOf, messageOf } from '@caloron/noether/stage';
+import { CodedError, codeOf, messageOf } from '@caloron/noether/stage';
 import type { ActionOf, Shell, SpawnReply, SpawnRequest } from '@caloron/types';
 
 import { commentOnce, taskOf, type ActContext, type Acted } from './act_context.ts';
@@ -87,7 +87,7 @@ async function stopTask(
   return one.process_id;
 }
 
-/** Stops one process; one that is gone is stopped. */
+/** Stops one process; one that is gone, or that the shell does not know, is stopped. */
 export async function stop(action: ActionOf<'stop_agent'>, context: ActContext): Promise<Acted> {
   const { process_id, grace_ms } = action;
   const line = `stop:${action.agent_id ?? process_id}`;
@@ -95,8 +95,21 @@ export async function stop(action: ActionOf<'stop_agent'>, context: ActContext):
   const { agents } = await shell.status();
   const known = agents.find((agent) => agent.process_id === process_id);
   if (known !== undefined && !known.alive) return { result: { process_id, already: true }, line };
-  await shell.stop({ process_id, grace_ms });
-  return { result: { process_id }, line };
+  try {
+    await shell.stop({ process_id, grace_ms });
+    return { result: { process_id }, line };
+  } catch (error) {
+    if (shellCode(error) !== 'PROCESS_UNKNOWN') throw error;
+    return { result: { process_id, already: true }, line };
+  }
+}
+
+/** The shell's own code of a refusal; undefined for any other error. */
+function shellCode(error: unknown): string | undefined {
+  if (!(error instanceof CodedError) || error.code !== 'SHELL_REFUSED') return undefined;
+  const details: unknown = error.details;
+  if (typeof details !== 'object' || details === null || !('code' in details)) return undefined;
+  return String(details.code);
 }
 
 /** Removes a task's worktree if it is clean and merged, then its branch. What is kept is no failure: it is kept for a person. */

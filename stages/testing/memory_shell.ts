@@ -16,9 +16,10 @@ export interface MemoryShell {
 
 const AT = '2026-04-14T08:00:00.000Z';
 
-/** A shell's refusal. */
+/** A shell that refuses, with its own code in the details, or that cannot be reached. */
 export function shellError(code: string, retryable = true): CodedError<Record<string, object>> {
-  return new CodedError(code, {}, `the shell says ${code}`, { retryable });
+  const own = code === 'SHELL_UNREACHABLE' || code === 'SHELL_OTHER_DATABASE';
+  return new CodedError(own ? code : 'SHELL_REFUSED', { code }, `the shell says ${code}`, { retryable });
 }
 
 /** One live agent. */

@@ -28,6 +28,8 @@ export interface MemoryStore {
   readonly seen: Set<string>;
   /** Every commit that changed something. */
   readonly commits: SprintCommit[];
+  /** Lays an action into the outbox. */
+  readonly intend: (action: Action) => void;
 }
 
 function conflict(key: string): CodedError<Record<string, object>> {
@@ -72,6 +74,9 @@ export function memoryStore(states: readonly DagState[] = []): MemoryStore {
     events: [],
     seen: new Set(),
     commits: [],
+    intend: (action) => {
+      store.actions.set(action.action_id, rowOf(action));
+    },
   };
   return Object.assign(store, {
     kv: kvOf(store),

@@ -1,0 +1,626 @@
+import { keys, type Action, type DagState, type Task, type Timestamp } from '@caloron/types';
+import { addMs, markerOf } from '@caloron/types';
+import { describe, expect, it } from 'vitest';
+
+import { forgeError, issueOf, memoryForge, pullOf, sha } from '../testing/memory_forge.ts';
+import { agentOf, memoryShell, shellError } from '../testing/memory_shell.ts';
+import { memoryStore } from '../testing/memory_store.ts';
+import { action } from './action-id.ts';
+import { EXAMPLE_NOW, exampleState, exampleTask } from './example.ts';
+import { executeActions } from './execute_actions.ts';
+
+const about = { sprint_id: 'sprint-1', task_id: 'login-form', agent_id: 'agent-1' } as const;
+const marker = markerOf('sprint-1', 'login-form');
+const hidden = (of: Action): string => `<!-- caloron-action:${of.action_id} -->`;
+
+/** A sprint with one task, a forge with its issue and pull request, a shell, and what the sprint intends. */
+function world(
+  actions: readonly Action[],
+  task: Partial<Task> = {},
+  sprint: Partial<DagState['sprint']> = {},
+) {
+  const state: DagState = {
+    ...exampleState,
+    sprint: { ...exampleState.sprint, ...sprint },
+    tasks: { 'login-form': { ...exampleTask, issue_number: 1, ...task } },
+  };
+  const store = memoryStore([state]);
+  for (const one of actions) store.intend(one);
+  const [forge, shell] = [memoryForge(), memoryShell()];
+  forge.issues.push(issueOf(1, { body: marker, labels: ['caloron:task'] }));
+  forge.pulls.push(pullOf(4, { body: marker }));
+  let now: Timestamp = EXAMPLE_NOW;
+  const run = () =>
+    Promise.resolve(
+      executeActions.call(
+        { sprint_id: 'sprint-1' },
+        {
+          outbox: store.outbox,
+          state: store.state,
+          kv: store.kv,
+          forge: { open: () => forge.repo },
+          shell: { open: () => shell.shell },
+          clock: { now: () => now },
+        },
+      ),
+    );
+  const later = (ms: number): void => void (now = addMs(now, ms));
+  /** As after a crash between the effect and its record. */
+  const forget = (of: Action): void => {
+    const row = store.actions.get(of.action_id);
+    if (row !== undefined) store.actions.set(of.action_id, { ...row, status: 'running', interrupted: true });
+  };
+  const row = (of: Action) => store.actions.get(of.action_id);
+  return { store, forge, shell, run, later, forget, row };
+}
+
+const createIssue = action('create_issue', {
+  ...about,
+  cause: 'issue',
+  title: 'Add a login form',
+  body: `Do it.\n${marker}`,
+  labels: ['caloron:task'],
+});
+const spawn = action('spawn_agent', {
+  ...about,
+  cause: 'author:start:1:-',
+  issue_number: 1,
+  role: 'author',
+  mode: 'start',
+  attempt: 1,
+  instruction: null,
+  pr_number: null,
+  head_sha: null,
+});
+const submit = action('submit_pr_for_review', {
+  ...about,
+  cause: '4:a',
+  pr_number: 4,
+  reviewer_id: 'reviewer-1',
+  head_sha: sha('a'),
+});
+const merge = action('merge_pr', { ...about, cause: '4:a', pr_number: 4, head_sha: sha('a') });
+const done = action('mark_done', { ...about, cause: '4', issue_number: 1, pr_number: 4 });
+const notify = action('notify_agent', {
+  ...about,
+  cause: 'e1',
+  issue_number: 1,
+  message: 'Changes requested.',
+});
+const probe = action('supervisor', {
+  ...about,
+  cause: '0:0',
+  action: 'probe',
+  reason: 'no progress for 25 minutes',
+  message: 'How is it going?',
+});
+const restart = action('supervisor', {
+  ...about,
+  cause: '0:1',
+  action: 'restart',
+  reason: 'still none',
+  message: 'Restarted.',
+});
+const escalate = action('escalate', {
+  ...about,
+  cause: 'agent_stalled:0',
+  reason_code: 'agent_stalled',
+  reason: 'stalled',
+  message: 'Please look.',
+  pr_number: 4,
+});
+const stop = action('stop_agent', { ...about, cause: 'process-1', process_id: 'process-1', grace_ms: 10 });
+const cleanup = action('cleanup', {
+  ...about,
+  cause: 'b:a',
+  branch: 'caloron/sprint-1/login-form',
+  merge_sha: sha('c'),
+});
+const close = action('close_sprint', {
+  sprint_id: 'sprint-1',
+  task_id: null,
+  agent_id: null,
+  cause: 'close',
+});
+
+describe('an action that was interrupted after its effect', () => {
+  it.each<[string, Action, (w: ReturnType<typeof world>) => unknown]>([
+    [
+      'create_issue',
+      { ...createIssue, body: 'x' + markerOf('sprint-1', 'other'), task_id: 'other' },
+      ({ forge }) => forge.issues.length,
+    ],
+    ['spawn_agent', spawn, ({ shell, forge }) => [shell.spawned.length, forge.comments.length]],
+    ['submit_pr_for_review', submit, ({ forge }) => forge.pulls[0]?.labels],
+    ['merge_pr', merge, ({ forge }) => forge.calls.filter((call) => call === 'merge').length],
+    ['mark_done', done, ({ forge }) => [forge.comments.length, forge.issues[0]?.state]],
+    ['notify_agent', notify, ({ forge }) => forge.comments.length],
+    ['supervisor probe', probe, ({ forge }) => forge.comments.length],
+    ['supervisor restart', restart, ({ forge }) => forge.comments.length],
+    ['escalate', escalate, ({ forge }) => [forge.issues.length, forge.comments.length]],
+    ['close_sprint', close, ({ store }) => store.commits.length],
+  ])('%s has it once', async (_, intended, effect) => {
+    const w = world([intended]);
+    expect((await w.run()).errors).toEqual([]);
+    const once = effect(w);
+
+    w.forget(intended);
+    const again = await w.run();
+
+    expect(again.errors).toEqual([]);
+    expect(again.actions_taken).toHaveLength(1);
+    expect(effect(w)).toEqual(once);
+    expect(w.row(intended)?.status).toBe('done');
+  });
+
+  it.each<[string, Action, 'createIssue' | 'comment' | 'merge' | 'closeIssue']>([
+    [
+      'create_issue',
+      { ...createIssue, body: 'x' + markerOf('sprint-1', 'other'), task_id: 'other' },
+      'createIssue',
+    ],
+    ['merge_pr', merge, 'merge'],
+    ['mark_done', done, 'comment'],
+    ['mark_done', done, 'closeIssue'],
+    ['notify_agent', notify, 'comment'],
+    ['escalate', escalate, 'createIssue'],
+  ])('%s finds it when the answer to %s was lost', async (_, intended, method) => {
+    const w = world([intended]);
+    w.forge.faults.set(method, [{ error: forgeError('FORGE_UNAVAILABLE', true), after: true }]);
+
+    expect((await w.run()).actions_taken).toEqual([]);
+    w.later(10_000);
+    expect((await w.run()).actions_taken).toHaveLength(1);
+
+    expect(w.forge.calls.filter((call) => call === method).length).toBeLessThanOrEqual(
+      method === 'closeIssue' ? 2 : 1,
+    );
+    expect(w.row(intended)).toMatchObject({ status: 'done', attempts: 2 });
+  });
+});
+
+describe('create_issue', () => {
+  it('opens the issue with its label and tells its number', async () => {
+    const w = world([{ ...createIssue, task_id: 'other', body: markerOf('sprint-1', 'other') }]);
+
+    expect(await w.run()).toEqual({ actions_taken: ['issue:#5'], errors: [], issues_created: [5] });
+    expect(w.forge.issues[1]).toMatchObject({ number: 5, labels: ['caloron:task'] });
+  });
+
+  it('takes the issue that carries its line', async () => {
+    const w = world([createIssue]);
+
+    expect((await w.run()).issues_created).toEqual([1]);
+    expect(w.row(createIssue)?.result).toEqual({ issue_number: 1, already: true });
+    expect(w.forge.issues).toHaveLength(1);
+  });
+
+  it('does not take an escalation of the task for its issue', async () => {
+    const w = world([createIssue]);
+    w.forge.issues[0] = issueOf(1, {
+      body: `${marker}<!-- caloron-escalation:x -->`,
+      labels: ['caloron:task'],
+    });
+
+    await w.run();
+
+    expect(w.row(createIssue)?.result).toEqual({ issue_number: 5 });
+  });
+});
+
+describe('spawn_agent', () => {
+  it('starts the agent, labels the issue and says so', async () => {
+    const w = world([spawn]);
+
+    expect((await w.run()).actions_taken).toEqual(['spawn:agent-1 (pid=4711)']);
+    expect(w.shell.spawned).toMatchObject([
+      {
+        action_id: spawn.action_id,
+        role: 'author',
+        mode: 'start',
+        attempt: 1,
+        issue_number: 1,
+        repo: 'owner/repo',
+      },
+    ]);
+    expect(w.forge.issues[0]?.labels).toContain('caloron:assigned');
+    expect(w.forge.comments[0]?.body).toMatch(/^@caloron-agent-agent-1 has been assigned this task\./);
+    expect(w.forge.comments[0]?.body).toContain(marker);
+    expect(w.row(spawn)?.result).toMatchObject({
+      pid: 4711,
+      process_id: 'process-1',
+      base_sha: sha('b'),
+      already: false,
+    });
+  });
+
+  it('says nothing when an agent resumes or reviews', async () => {
+    const w = world([{ ...spawn, mode: 'resume' }]);
+
+    await w.run();
+
+    expect(w.forge.calls).toEqual([]);
+  });
+
+  it('is done although its comment could not be written', async () => {
+    const w = world([spawn]);
+    w.forge.faults.set('comment', [{ error: forgeError('FORGE_FORBIDDEN') }]);
+
+    const { actions_taken, errors } = await w.run();
+
+    expect(actions_taken).toEqual(['spawn:agent-1 (pid=4711)']);
+    expect(errors).toEqual([expect.stringContaining('FORGE_FORBIDDEN')]);
+    expect(w.row(spawn)?.status).toBe('done');
+  });
+
+  it('is tried again while the shell is away, and dead after five times', async () => {
+    const w = world([spawn]);
+    w.shell.faults.set(
+      'spawn',
+      Array.from({ length: 5 }, () => shellError('SHELL_UNREACHABLE')),
+    );
+
+    const due: unknown[] = [];
+    for (let n = 0; n < 5; n += 1) {
+      await w.run();
+      due.push(w.row(spawn)?.next_at);
+      w.later(300_000);
+    }
+
+    expect(w.row(spawn)).toMatchObject({ status: 'dead', attempts: 5 });
+    expect(due.slice(0, 3)).toEqual([
+      addMs(EXAMPLE_NOW, 10_000),
+      addMs(EXAMPLE_NOW, 320_000),
+      addMs(EXAMPLE_NOW, 640_000),
+    ]);
+    expect(w.store.events.at(-1)?.event).toMatchObject({ type: 'action_failed', final: true });
+  });
+
+  it('runs four at a time beside the rest', async () => {
+    const tasks = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const w = world(tasks.map((id) => action('spawn_agent', { ...spawn, task_id: id, mode: 'resume' })));
+    const state = w.store.sprints.get('sprint-1');
+    if (state !== undefined) {
+      const all = Object.fromEntries(tasks.map((id) => [id, { ...exampleTask, id }]));
+      w.store.sprints.set('sprint-1', { ...state, state: { ...state.state, tasks: all } });
+    }
+    let [now, most] = [0, 0];
+    const { spawn: original } = w.shell.shell;
+    Object.assign(w.shell.shell, {
+      spawn: async (request: Parameters<typeof original>[0]) => {
+        now += 1;
+        most = Math.max(most, now);
+        for (let n = 0; n < 10; n += 1) await Promise.resolve();
+        now -= 1;
+        return original(request);
+      },
+    });
+
+    expect((await w.run()).actions_taken).toHaveLength(6);
+    expect(most).toBe(4);
+  });
+});
+
+describe('submit_pr_for_review', () => {
+  it('labels the pull request and asks reviewers who are not the agents', async () => {
+    const w = world([submit], {}, { reviewer_logins: ['rita', 'caloron-bot'] });
+
+    expect((await w.run()).actions_taken).toEqual(['review:PR#4']);
+    expect(w.forge.pulls[0]?.labels).toEqual(['caloron:review-pending']);
+    expect(w.forge.requested.get(4)).toEqual(['rita']);
+  });
+
+  it('is done although the request was refused', async () => {
+    const w = world([submit], {}, { reviewer_logins: ['rita'] });
+    w.forge.faults.set('requestReview', [{ error: forgeError('FORGE_INVALID') }]);
+
+    expect(await w.run()).toMatchObject({
+      actions_taken: ['review:PR#4'],
+      errors: [expect.stringContaining('FORGE_INVALID')],
+    });
+  });
+});
+
+describe('merge_pr', () => {
+  it('merges the approved head', async () => {
+    const w = world([merge]);
+
+    expect((await w.run()).actions_taken).toEqual(['merge:PR#4']);
+    expect(w.row(merge)?.result).toEqual({ merge_sha: sha('c') });
+  });
+
+  it('finds a pull request merged by another hand', async () => {
+    const w = world([merge]);
+    w.forge.pulls[0] = pullOf(4, {
+      state: 'closed',
+      merged_at: EXAMPLE_NOW,
+      merge_sha: sha('f'),
+      head_sha: sha('d'),
+    });
+
+    await w.run();
+
+    expect(w.row(merge)?.result).toEqual({ already: true, merge_sha: sha('f') });
+  });
+
+  it.each<[string, Parameters<typeof pullOf>[1], string]>([
+    ['a head after the approved one', { head_sha: sha('d') }, 'FORGE_HEAD_MOVED'],
+    ['a closed pull request', { state: 'closed' }, 'FORGE_NOT_MERGEABLE'],
+    ['a draft', { draft: true }, 'FORGE_NOT_MERGEABLE'],
+    ['a fork', { fork: true }, 'FORGE_NOT_MERGEABLE'],
+    ['another base', { base_ref: 'release' }, 'FORGE_NOT_MERGEABLE'],
+    ['a conflict', { mergeable: false }, 'FORGE_NOT_MERGEABLE'],
+  ])('never merges %s', async (_, change, code) => {
+    const w = world([merge]);
+    w.forge.pulls[0] = pullOf(4, change);
+
+    await w.run();
+
+    expect(w.forge.calls).not.toContain('merge');
+    expect(w.row(merge)).toMatchObject({ status: 'dead', error: { code, retryable: false } });
+  });
+
+  it('waits a moment for a forge that does not know yet, longer than for any other failure', async () => {
+    const w = world([merge]);
+    w.forge.pulls[0] = pullOf(4, { mergeable: null });
+
+    for (let n = 0; n < 6; n += 1) {
+      await w.run();
+      expect(w.row(merge)).toMatchObject({
+        status: 'failed',
+        error: { code: 'MERGE_NOT_KNOWN_YET', retryable: true },
+      });
+      w.later(2_000);
+    }
+    w.forge.pulls[0] = pullOf(4);
+
+    expect((await w.run()).actions_taken).toEqual(['merge:PR#4']);
+  });
+});
+
+describe('mark_done', () => {
+  it('labels, says by which pull request, and closes', async () => {
+    const w = world([done]);
+
+    expect((await w.run()).actions_taken).toEqual(['done:#1']);
+    expect(w.forge.issues[0]).toMatchObject({ state: 'closed', labels: ['caloron:task', 'caloron:done'] });
+    expect(w.forge.comments.map(({ body }) => body.split('\n')[0])).toEqual(['Completed via PR #4']);
+  });
+});
+
+describe('supervisor', () => {
+  it('probes by a comment on the issue', async () => {
+    const w = world([probe]);
+
+    expect((await w.run()).actions_taken).toEqual(['probe:agent-1 (no progress for 25 minutes)']);
+    expect(w.forge.comments[0]?.body).toBe(`How is it going?\n\n${marker}${hidden(probe)}`);
+    expect(w.shell.stopped).toEqual([]);
+  });
+
+  it('restarts by stopping the process: its end starts the next', async () => {
+    const w = world([restart]);
+    w.shell.agents.push(
+      agentOf('agent-1'),
+      agentOf('agent-2', { task_id: 'other', process_id: 'process-2' }),
+    );
+
+    expect((await w.run()).actions_taken).toEqual(['restart:agent-1']);
+    expect(w.shell.stopped.map(({ process_id }) => process_id)).toEqual(['process-1']);
+    expect(w.row(restart)?.result).toMatchObject({ process_id: 'process-1' });
+  });
+
+  it('has nothing to stop when the process is gone', async () => {
+    const w = world([restart]);
+    w.shell.agents.push(agentOf('agent-1', { alive: false }));
+
+    await w.run();
+
+    expect(w.shell.stopped).toEqual([]);
+    expect(w.row(restart)).toMatchObject({ status: 'done', result: { already: true } });
+  });
+});
+
+describe('escalate', () => {
+  it('opens an issue that names task, cause and pull request', async () => {
+    const w = world([escalate]);
+
+    expect((await w.run()).actions_taken).toEqual(['escalate:agent-1']);
+    const issue = w.forge.issues[1];
+    expect(issue).toMatchObject({
+      title: 'Escalation: login-form — agent_stalled',
+      labels: ['caloron:escalated'],
+    });
+    expect(issue?.body).toContain('Please look.');
+    expect(issue?.body).toContain('#4');
+    expect(w.row(escalate)?.result).toEqual({ issue_number: 5 });
+  });
+
+  it('uses the open one of the same cause again', async () => {
+    const second = action('escalate', { ...escalate, cause: 'agent_stalled:1' });
+    const w = world([escalate]);
+    await w.run();
+    w.store.intend(second);
+
+    await w.run();
+
+    expect(w.forge.issues).toHaveLength(2);
+    expect(w.forge.comments).toMatchObject([{ issue_number: 5 }]);
+    expect(w.row(second)?.result).toMatchObject({ issue_number: 5 });
+  });
+
+  it.each<[string, (w: ReturnType<typeof world>) => Action]>([
+    ['another cause', () => action('escalate', { ...escalate, cause: 'x:0', reason_code: 'merge_conflict' })],
+    [
+      'one that was closed',
+      ({ forge }) => {
+        const last = forge.issues.pop();
+        if (last !== undefined) forge.issues.push({ ...last, state: 'closed' });
+        return action('escalate', { ...escalate, cause: 'agent_stalled:1' });
+      },
+    ],
+  ])('opens a new one for %s', async (_, next) => {
+    const w = world([escalate]);
+    await w.run();
+    w.store.intend(next(w));
+
+    await w.run();
+
+    expect(w.forge.issues).toHaveLength(3);
+  });
+
+  it('speaks for the whole sprint when it is about no task', async () => {
+    const w = world([action('escalate', { ...escalate, task_id: null, agent_id: null })]);
+
+    expect((await w.run()).errors).toEqual([]);
+    expect(w.forge.issues[1]?.title).toBe('Escalation: sprint-1 — agent_stalled');
+  });
+});
+
+describe('stop_agent', () => {
+  it('stops the process', async () => {
+    const w = world([stop]);
+    w.shell.agents.push(agentOf('agent-1'));
+
+    expect((await w.run()).actions_taken).toEqual(['stop:agent-1']);
+    expect(w.shell.stopped).toEqual([{ process_id: 'process-1', grace_ms: 10 }]);
+  });
+
+  it('is done for a process that has ended or that nobody knows', async () => {
+    const ended = world([stop]);
+    ended.shell.agents.push(agentOf('agent-1', { alive: false }));
+    await ended.run();
+    expect(ended.row(stop)).toMatchObject({ status: 'done', result: { already: true } });
+
+    const unknown = world([stop]);
+    unknown.shell.faults.set('stop', [shellError('PROCESS_UNKNOWN', false)]);
+    await unknown.run();
+    expect(unknown.row(stop)).toMatchObject({ status: 'done', result: { already: true } });
+  });
+});
+
+describe('cleanup', () => {
+  it('removes worktree and branch', async () => {
+    const w = world([cleanup]);
+
+    expect((await w.run()).actions_taken).toEqual(['cleanup:login-form']);
+    expect(w.shell.cleaned).toEqual([{ sprint_id: 'sprint-1', task_id: 'login-form', merge_sha: sha('c') }]);
+    expect(w.forge.deleted).toEqual(['caloron/sprint-1/login-form']);
+  });
+
+  it('keeps what the shell keeps', async () => {
+    const w = world([cleanup]);
+    w.shell.kept = 'uncommitted work';
+
+    expect((await w.run()).actions_taken).toEqual(['cleanup:login-form (kept: uncommitted work)']);
+    expect(w.forge.deleted).toEqual([]);
+  });
+});
+
+describe('close_sprint', () => {
+  it('stops the agents of this sprint, then says when it ended', async () => {
+    const w = world([close]);
+    w.shell.agents.push(
+      agentOf('agent-1'),
+      agentOf('agent-2', { sprint_id: 'sprint-2', process_id: 'process-2' }),
+    );
+
+    expect((await w.run()).actions_taken).toEqual(['close:sprint-1']);
+    expect(w.shell.stopped.map(({ process_id }) => process_id)).toEqual(['process-1']);
+    expect(w.store.rows.get(keys.endedAt('sprint-1'))?.value).toBe(EXAMPLE_NOW);
+    expect(w.store.commits[0]?.announce).toMatchObject([
+      { kind: 'sprint.completed', payload: { sprint_id: 'sprint-1' } },
+    ]);
+  });
+});
+
+describe('a drain', () => {
+  it('asks nothing while nothing is due', async () => {
+    const w = world([]);
+
+    expect(await w.run()).toEqual({ actions_taken: [], errors: [], issues_created: [] });
+    expect(w.forge.calls).toEqual([]);
+  });
+
+  it('lets one poisoned action stop no other', async () => {
+    const poisoned = action('notify_agent', {
+      ...notify,
+      task_id: 'login-form',
+      cause: 'bad',
+      issue_number: 99,
+    });
+    const lost = action('cleanup', { ...cleanup, task_id: 'ghost' });
+    const webhook = action('deliver_webhook', {
+      ...about,
+      cause: 'x',
+      url: 'https://example.org',
+      body: {},
+      secret_env: null,
+    });
+    const w = world([poisoned, lost, webhook, done]);
+    w.forge.faults.set('comments', [{ error: new TypeError('undefined is not a function') }]);
+
+    const { actions_taken, errors } = await w.run();
+
+    expect(actions_taken).toEqual(['done:#1']);
+    expect(errors).toEqual([
+      expect.stringContaining('UNEXPECTED'),
+      expect.stringContaining('ACTION_TASK_UNKNOWN'),
+      expect.stringContaining('ACTION_NOT_SUPPORTED'),
+    ]);
+    expect([poisoned, lost, webhook].map((one) => w.row(one)?.status)).toEqual(['dead', 'dead', 'dead']);
+  });
+
+  it('leaves alone what another run has claimed', async () => {
+    const w = world([done]);
+    w.store.outbox.due = ((due) => async (query: Parameters<typeof due>[0]) => {
+      const rows = await due(query);
+      for (const { action_id } of rows) await w.store.outbox.start(action_id);
+      return rows;
+    })(w.store.outbox.due);
+
+    expect((await w.run()).actions_taken).toEqual([]);
+    expect(w.forge.calls).toEqual([]);
+  });
+
+  it('begins nothing more once it has lost its lease', async () => {
+    const w = world([done, notify]);
+    w.store.outbox.succeed = () => Promise.reject(forgeError('STORE_FENCED'));
+
+    await expect(w.run()).rejects.toMatchObject({ code: 'STORE_FENCED' });
+
+    expect(w.row(notify)?.status).toBe('pending');
+  });
+
+  it('waits for the end of a rate limit when that is later', async () => {
+    const w = world([done]);
+    const reset_at = addMs(EXAMPLE_NOW, 1_800_000);
+    const limited = Object.assign(forgeError('FORGE_RATE_LIMITED', true), { details: { reset_at } });
+    w.forge.faults.set('addLabels', [{ error: limited }]);
+
+    await w.run();
+
+    expect(w.row(done)).toMatchObject({ status: 'failed', next_at: reset_at });
+  });
+
+  it('fails the actions of a forge it may not open, and no others', async () => {
+    const w = world([notify, { ...spawn, mode: 'resume' }]);
+    const { store, shell } = w;
+    const open = (): never => {
+      throw forgeError('FORGE_TOKEN_MISSING');
+    };
+    const ran = await executeActions.call(
+      { sprint_id: 'sprint-1' },
+      {
+        outbox: store.outbox,
+        state: store.state,
+        kv: store.kv,
+        forge: { open },
+        shell: { open: () => shell.shell },
+        clock: { now: () => EXAMPLE_NOW },
+      },
+    );
+
+    expect(ran.actions_taken).toEqual(['spawn:agent-1 (pid=4711)']);
+    expect(ran.errors).toEqual([expect.stringContaining('FORGE_TOKEN_MISSING')]);
+  });
+});
