@@ -8,6 +8,9 @@ import { writeStageStore } from '@caloron/store';
 const { values } = parseArgs({ options: { store: { type: 'string', default: '.noether/store.json' } } });
 const { entries } = loadCatalog();
 const path = resolve(values.store);
-await writeStageStore(path, entries.map(({ record }) => record));
+await writeStageStore(
+  path,
+  entries.map(({ record }) => record),
+);
 for (const { record } of entries) process.stdout.write(`${record.name} → ${record.id}\n`);
 process.stdout.write(`wrote ${path}\n`);

@@ -97,9 +97,7 @@ export interface ForgeRepo {
   whoami(): Promise<string>;
   info(): Promise<ForgeRepoInfo>;
   /** Newest first. `[]` for an empty repository. */
-  commits(
-    limit: number,
-  ): Promise<
+  commits(limit: number): Promise<
     readonly {
       readonly sha: Sha;
       readonly message: string;
