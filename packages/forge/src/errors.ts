@@ -13,9 +13,9 @@ export interface LocalForgeErrorDetails {
   /** 400: the body is no JSON, or not the JSON the route takes. */
   LOCAL_FORGE_BODY_UNREADABLE: { readonly reason: string };
   /** 401: the token is unknown. */
-  LOCAL_FORGE_BAD_CREDENTIALS: Readonly<Record<never, never>>;
+  LOCAL_FORGE_BAD_CREDENTIALS: Readonly<Record<string, never>>;
   /** 401: the request needs a token and carries none. */
-  LOCAL_FORGE_AUTH_REQUIRED: Readonly<Record<never, never>>;
+  LOCAL_FORGE_AUTH_REQUIRED: Readonly<Record<string, never>>;
   /** 403: the token's user may not do this. */
   LOCAL_FORGE_FORBIDDEN: { readonly reason: string };
   /** 403: no request is left in this hour. `reset_at` is in seconds since 1970. */

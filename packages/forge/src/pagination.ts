@@ -5,11 +5,13 @@ const DEFAULT_SIZE = 30;
 const MAX_SIZE = 100;
 
 /** Which page of a list; what is no number is the default, as on GitHub. */
-export const Page = z.object({ per_page: z.unknown().optional(), page: z.unknown().optional() }).transform(({ per_page, page }) => {
-  const size = Math.min(MAX_SIZE, whole(per_page, DEFAULT_SIZE));
-  const number = whole(page, 1);
-  return { number, limit: size, offset: (number - 1) * size };
-});
+export const Page = z
+  .object({ per_page: z.unknown().optional(), page: z.unknown().optional() })
+  .transform(({ per_page, page }) => {
+    const size = Math.min(MAX_SIZE, whole(per_page, DEFAULT_SIZE));
+    const number = whole(page, 1);
+    return { number, limit: size, offset: (number - 1) * size };
+  });
 
 /** A page: its number from 1, how many entries it holds at most, and how many come before it. */
 export type PageRequest = z.infer<typeof Page>;

@@ -13,7 +13,13 @@ export interface TestForge {
   readonly url: string;
   readonly tokens: Readonly<Record<'alice' | 'bob' | 'carol', string>>;
   as(login: 'alice' | 'bob' | 'carol'): Octokit;
-  fetch(address: string, init?: RequestInit & { readonly as?: 'alice' | 'bob' | 'carol' }): Promise<Response>;
+  fetch(
+    address: string,
+    init?: Omit<RequestInit, 'headers'> & {
+      readonly as?: 'alice' | 'bob' | 'carol';
+      readonly headers?: Record<string, string>;
+    },
+  ): Promise<Response>;
   stop(): Promise<void>;
 }
 

@@ -1,11 +1,11 @@
 import { git } from '@caloron/capabilities/git';
-import type { Timestamp } from '@caloron/types';
 
 /** Who a commit is by, and when. */
 export interface Signature {
   readonly name: string;
   readonly email: string;
-  readonly at: Timestamp | string;
+  /** ISO 8601 with a zone. */
+  readonly at: string;
 }
 
 /** Writes a commit object; gives its id. No ref moves. */

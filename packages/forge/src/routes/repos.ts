@@ -9,7 +9,7 @@ import { signatureOf } from '../merging.ts';
 import {
   allRepos,
   insertRepo,
-  Permission,
+  type Permission,
   permissionOf,
   removeCollaborator,
   repoByName,
