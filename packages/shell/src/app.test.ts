@@ -254,7 +254,7 @@ describe('POST /spawn', () => {
       post('/spawn', spawnOf({ task_id: 't2', instruction: waiting })),
     ]);
 
-    expect(responses.map(({ statusCode }) => statusCode).sort()).toEqual([200, 409]);
+    expect(responses.map(({ statusCode }) => statusCode).toSorted((a, b) => a - b)).toEqual([200, 409]);
   });
 
   it('refuses a second agent for a task whose first lives with 409', async () => {

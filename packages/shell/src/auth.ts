@@ -11,15 +11,15 @@ export type Caller = { readonly kind: 'shell' } | { readonly kind: 'agent'; read
 /** Checks the header x-caloron-token. Each is an `onRequest` hook: a stranger's body is never read. */
 export interface Auth {
   /** The shell token only. */
-  shell(request: FastifyRequest): Promise<void>;
+  readonly shell: (request: FastifyRequest) => Promise<void>;
   /** An agent's own token only. */
-  agent(request: FastifyRequest): Promise<void>;
+  readonly agent: (request: FastifyRequest) => Promise<void>;
   /** Either. */
-  either(request: FastifyRequest): Promise<void>;
+  readonly either: (request: FastifyRequest) => Promise<void>;
   /** Who passed the hook. */
-  callerOf(request: FastifyRequest): Caller;
+  readonly callerOf: (request: FastifyRequest) => Caller;
   /** The process whose agent passed the hook. */
-  agentOf(request: FastifyRequest): ProcessRow;
+  readonly agentOf: (request: FastifyRequest) => ProcessRow;
 }
 
 /** Checks tokens against the shell's own and against the agents' hashes. */

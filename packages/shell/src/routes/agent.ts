@@ -6,7 +6,7 @@ import {
   type HeartbeatReply,
   Report,
 } from '@caloron/types';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 import type { AppDeps } from '../app.ts';
 import { assertOwn } from '../auth.ts';
@@ -19,56 +19,60 @@ const CREDENTIAL_MS = 10 * 60_000;
 
 /** `POST /heartbeat`, `/report`, `/credential`: with the agent's own token. */
 export function agentRoutes(app: FastifyInstance, deps: AppDeps): void {
+  const { either, agent } = deps.auth;
+  app.post('/heartbeat', { onRequest: either }, (request) => heartbeat(deps, request));
+  app.post('/report', { onRequest: agent }, (request) => report(deps, request));
+  app.post('/credential', { onRequest: agent }, (request) => credential(deps, request));
+}
+
+async function heartbeat(deps: AppDeps, request: FastifyRequest): Promise<HeartbeatReply> {
   const { auth, clock, store } = deps;
-
-  app.post('/heartbeat', { onRequest: auth.either }, async (request): Promise<HeartbeatReply> => {
-    const { sprint_id, agent_id, ...said } = parse(Heartbeat, request.body);
-    const caller = auth.callerOf(request);
-    const row = caller.kind === 'agent' ? caller.row : undefined;
-    if (row !== undefined) assertOwn(row, { sprint_id, agent_id });
-    const beat = {
-      status: said.status ?? null,
-      tokens_used: said.tokens_used ?? null,
-      progress_at: said.progress_at ?? null,
-      next_by: said.next_by ?? null,
-    };
-    const process_id = row?.process_id ?? null;
-    const known = await store.processes.beat({ sprint_id, agent_id, process_id }, beat, clock.now());
-    if (!known) throw new ShellError('AGENT_UNKNOWN', { sprint_id, agent_id });
-    if (row !== undefined && mustStop(deps, row.process_id))
-      return { ok: true, command: 'stop', message: null };
-    const message = deps.nudges.take(sprint_id, agent_id);
-    return { ok: true, command: message === null ? null : 'nudge', message };
-  });
-
-  app.post('/report', { onRequest: auth.agent }, async (request): Promise<{ ok: true }> => {
-    const report = parse(Report, request.body);
-    assertOwn(auth.agentOf(request), report);
-    const { sprint_id, agent_id, process_id } = report;
-    // One per process: a repeat appends nothing and is no refusal.
-    await store.events.appendEvent(sprint_id, {
-      type: 'agent_reported',
-      event_id: `agent_reported:${process_id}`,
-      created_at: clock.now(),
-      actor: agent_id,
-      trusted: true,
-      report,
-    });
-    return { ok: true };
-  });
-
-  app.post('/credential', { onRequest: auth.agent }, async (request): Promise<CredentialReply> => {
-    const { purpose } = parse(CredentialRequest, request.body);
-    const { sprint_id, role, process_id } = auth.agentOf(request);
-    const { sprint } = await loadState(store, sprint_id);
-    const { username, token } = deps.credentials.forRole(sprint, role);
-    deps.log.info({ process_id, purpose }, 'credential given');
-    return { ok: true, username, token, expires_at: addMs(clock.now(), CREDENTIAL_MS) };
-  });
+  const { sprint_id, agent_id, ...said } = parse(Heartbeat, request.body);
+  const caller = auth.callerOf(request);
+  const row = caller.kind === 'agent' ? caller.row : undefined;
+  if (row !== undefined) assertOwn(row, { sprint_id, agent_id });
+  const beat = {
+    status: said.status ?? null,
+    tokens_used: said.tokens_used ?? null,
+    progress_at: said.progress_at ?? null,
+    next_by: said.next_by ?? null,
+  };
+  const process_id = row?.process_id ?? null;
+  const known = await store.processes.beat({ sprint_id, agent_id, process_id }, beat, clock.now());
+  if (!known) throw new ShellError('AGENT_UNKNOWN', { sprint_id, agent_id });
+  if (row !== undefined && mustStop(deps, row.process_id))
+    return { ok: true, command: 'stop', message: null };
+  // A message waits for the agent itself, not for who beats in its name.
+  const message = row === undefined ? null : deps.nudges.take(sprint_id, agent_id);
+  return { ok: true, command: message === null ? null : 'nudge', message };
 }
 
 /** A stop was asked for, or the process counts as ended and nobody waits for it. */
 function mustStop({ table, store }: AppDeps, process_id: string): boolean {
   const state = store.processes.get(process_id)?.state;
   return table.stopping(process_id) || state === 'exited' || state === 'lost';
+}
+
+async function report({ auth, clock, store }: AppDeps, request: FastifyRequest): Promise<{ ok: true }> {
+  const said = parse(Report, request.body);
+  assertOwn(auth.agentOf(request), said);
+  // One per process: a repeat appends nothing and is no refusal.
+  await store.events.appendEvent(said.sprint_id, {
+    type: 'agent_reported',
+    event_id: `agent_reported:${said.process_id}`,
+    created_at: clock.now(),
+    actor: said.agent_id,
+    trusted: true,
+    report: said,
+  });
+  return { ok: true };
+}
+
+async function credential(deps: AppDeps, request: FastifyRequest): Promise<CredentialReply> {
+  const { purpose } = parse(CredentialRequest, request.body);
+  const { sprint_id, role, process_id } = deps.auth.agentOf(request);
+  const { sprint } = await loadState(deps.store, sprint_id);
+  const { username, token } = deps.credentials.forRole(sprint, role);
+  deps.log.info({ process_id, purpose }, 'forge token given to an agent');
+  return { ok: true, username, token, expires_at: addMs(deps.clock.now(), CREDENTIAL_MS) };
 }
