@@ -78,6 +78,9 @@ export function memoryShell(): MemoryShell {
     stop: async (request) => {
       fault('stop');
       memory.stopped.push(request);
+      const at = memory.agents.findIndex(({ process_id }) => process_id === request.process_id);
+      const agent = memory.agents[at];
+      if (agent !== undefined) memory.agents[at] = { ...agent, alive: false, status: 'finished' };
       return { ok: true, exit: null, wip_ref: null };
     },
     status: async () => {
