@@ -69,7 +69,7 @@ export function startScheduler({ config, runtime, logger, clock, random }: Sched
     const outcome = await runJob(runtime, job, { run_id, slot, cause, signal: stopping.signal });
     state.last = outcome;
     state.consumed = Math.max(state.consumed, outcome.consumed_seq ?? before);
-    await store.slots.note(at, outcome.status, outcome.error?.message ?? outcome.reason);
+    await store.slots.note({ ...at, run_id }, outcome.status, outcome.error?.message ?? outcome.reason);
     report(outcome, slot, cause);
     if (job.webhook !== null && outcome.status !== 'skipped') void deliver(job.webhook, outcome, slot);
   };

@@ -132,9 +132,14 @@ export interface JobSlots {
     readonly slot: string;
     readonly run_id: string;
   }): Promise<boolean>;
-  /** Records why a slot did not fire, or how the fired one ended. */
+  /** Records why a slot did not fire, or how the fired one ended. A fired slot is noted as skipped only by the run that claimed it. */
   note(
-    slot: { readonly scheduler_id: string; readonly job: string; readonly slot: string },
+    slot: {
+      readonly scheduler_id: string;
+      readonly job: string;
+      readonly slot: string;
+      readonly run_id?: string;
+    },
     status: 'fired' | 'skipped' | 'ok' | 'failed',
     reason: string | null,
   ): Promise<void>;

@@ -25,6 +25,9 @@ export function createSlots(database: Database, clock: Clock): JobSlots {
   const skip = db.prepare(
     "INSERT INTO job_slots (scheduler_id, job, slot, status, reason, at) VALUES (?, ?, ?, 'skipped', ?, ?) ON CONFLICT DO NOTHING",
   );
+  const skipOwn = db.prepare(
+    "UPDATE job_slots SET status = 'skipped', reason = ?, at = ? WHERE scheduler_id = ? AND job = ? AND slot = ? AND run_id = ?",
+  );
   const note = db.prepare(
     `INSERT INTO job_slots (scheduler_id, job, slot, status, reason, at) VALUES (?, ?, ?, ?, ?, ?)
      ON CONFLICT DO UPDATE SET status = excluded.status, reason = excluded.reason, at = excluded.at`,
@@ -35,10 +38,12 @@ export function createSlots(database: Database, clock: Clock): JobSlots {
   return {
     claim: ({ scheduler_id, job, slot, run_id }) =>
       database.write(() => claim.run(scheduler_id, job, slot, run_id, clock.now()).changes === 1),
-    note: ({ scheduler_id, job, slot }, status, reason) =>
+    note: ({ scheduler_id, job, slot, run_id }, status, reason) =>
       database.write(() => {
         // A slot another scheduler fired stays fired.
-        if (status === 'skipped') skip.run(scheduler_id, job, slot, reason, clock.now());
+        if (status === 'skipped' && run_id !== undefined) {
+          skipOwn.run(reason, clock.now(), scheduler_id, job, slot, run_id);
+        } else if (status === 'skipped') skip.run(scheduler_id, job, slot, reason, clock.now());
         else note.run(scheduler_id, job, slot, status, reason, clock.now());
       }),
     list: ({ job, limit }) =>

@@ -39,6 +39,7 @@ export type TokenEnv = z.infer<typeof TokenEnv>;
 export function slug(text: string, fallback = 'task'): Id {
   const made = text
     .normalize('NFKD')
+    .replaceAll(/\p{M}/gu, '')
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
     .slice(0, 40)

@@ -1,0 +1,209 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { systemClock } from '@caloron/capabilities/clock';
+import { createLogger } from '@caloron/capabilities/logger';
+import { systemRandom } from '@caloron/capabilities/random';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { readConfig } from './config.ts';
+import { readEnvironment } from './environment.ts';
+import { findHome } from './home.ts';
+import { createRuntime, type Runtime } from './runtime.ts';
+import { type Scheduler, startScheduler } from './scheduler.ts';
+
+/** Fires in the first minute of a year: never during a test. */
+const NEVER = '0 0 1 1 *';
+
+interface Endpoint {
+  readonly url: string;
+  readonly bodies: unknown[];
+  /** Answers are held back while true. */
+  hold: boolean;
+  readonly server: Server;
+}
+
+async function endpoint(answer: unknown): Promise<Endpoint> {
+  const made: { hold: boolean; bodies: unknown[] } = { hold: false, bodies: [] };
+  const server = createServer((request, response) => {
+    let text = '';
+    request.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    request.on('end', () => {
+      made.bodies.push(JSON.parse(text));
+      const send = (): void => {
+        if (made.hold) setTimeout(send, 10);
+        else response.setHeader('content-type', 'application/json').end(JSON.stringify(answer));
+      };
+      send();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return Object.assign(made, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, server });
+}
+
+describe('the scheduler', () => {
+  let dir: string;
+  let undo: (() => unknown)[];
+
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'caloron-scheduler-'));
+    undo = [];
+  });
+
+  afterEach(async () => {
+    for (const step of undo.reverse()) await step();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  const graph = (name: string, root: unknown): string => {
+    writeFileSync(join(dir, name), JSON.stringify({ description: 'test', version: '0.1.0', root }));
+    return name;
+  };
+  const runtime = (): Runtime => {
+    const home = findHome({ flag: dir, cwd: dir });
+    const made = createRuntime({
+      home,
+      environment: readEnvironment({}, home),
+      clock: systemClock,
+      random: systemRandom,
+    });
+    undo.push(() => made.close());
+    return made;
+  };
+  const start = (on: Runtime, jobs: readonly unknown[]): Scheduler => {
+    writeFileSync(join(dir, 'scheduler.json'), JSON.stringify({ jobs }));
+    const config = readConfig('scheduler.json', dir);
+    const logger = createLogger({ name: 'test', level: 'silent' });
+    const made = startScheduler({ config, runtime: on, logger, clock: systemClock, random: systemRandom });
+    undo.push(() => made.stop(0));
+    return made;
+  };
+  const announce = (on: Runtime, kind: string, id: string): Promise<unknown> =>
+    on.store.events.append([{ event_id: id, kind, sprint_id: null, payload: {} }]);
+  const ended = (on: Runtime): number =>
+    on.store.runs.list().filter(({ status }) => status !== 'running').length;
+
+  it('fires a job at once when an event of its kinds arrives, and for no other event', async () => {
+    const on = runtime();
+    start(on, [
+      { name: 'j', cron: NEVER, graph: graph('g.json', { op: 'Const', value: 1 }), on: ['sprint.completed'] },
+    ]);
+
+    await announce(on, 'config.changed', 'a');
+    await announce(on, 'sprint.completed', 'b');
+    await vi.waitFor(() => expect(ended(on)).toBe(1), { timeout: 5_000 });
+    await announce(on, 'config.changed', 'c');
+    await announce(on, 'sprint.completed', 'd');
+    await vi.waitFor(() => expect(ended(on)).toBe(2), { timeout: 5_000 });
+
+    expect(on.store.slots.list({ job: 'j', limit: 10 }).map(({ status }) => status)).toEqual(['ok', 'ok']);
+  });
+
+  it('makes one more run of all events that arrive during a run', async () => {
+    const on = runtime();
+    const remote = await endpoint({ ok: true, data: { output: 'done' } });
+    undo.push(() => remote.server.close());
+    remote.hold = true;
+    const root = { op: 'RemoteStage', url: remote.url, input: { kind: 'Any' }, output: { kind: 'Text' } };
+    start(on, [{ name: 'j', cron: NEVER, graph: graph('g.json', root), on: ['sprint.started'] }]);
+
+    await announce(on, 'sprint.started', 'first');
+    await vi.waitFor(() => expect(remote.bodies).toHaveLength(1), { timeout: 5_000 });
+    for (const id of ['x', 'y', 'z']) await announce(on, 'sprint.started', id);
+    remote.hold = false;
+
+    await vi.waitFor(() => expect(ended(on)).toBe(2), { timeout: 5_000 });
+    expect(remote.bodies).toHaveLength(2);
+  });
+
+  it('fires an event once across two schedulers on one database', async () => {
+    const one = runtime();
+    const two = runtime();
+    const jobs = [
+      { name: 'j', cron: NEVER, graph: graph('g.json', { op: 'Const', value: 1 }), on: ['sprint.started'] },
+    ];
+    const schedulers = [start(one, jobs), start(two, jobs)];
+
+    await announce(one, 'sprint.started', 'once');
+    await vi.waitFor(() => expect(ended(one)).toBe(1), { timeout: 5_000 });
+    // A later event is handled too: until it is, the other scheduler has had every chance to repeat the first.
+    await announce(one, 'sprint.started', 'later');
+    await vi.waitFor(() => expect(ended(one)).toBe(2), { timeout: 5_000 });
+    await Promise.all(schedulers.map((scheduler) => scheduler.stop(0)));
+
+    expect(one.store.slots.list({ job: 'j', limit: 10 })).toHaveLength(2);
+    expect(ended(one)).toBe(2);
+  });
+
+  it('makes a fire again that was cut off by the death of its process', async () => {
+    const on = runtime();
+    await on.store.slots.claim({ scheduler_id: 'default', job: 'j', slot: 'event:1', run_id: 'dead' });
+    start(on, [
+      { name: 'j', cron: NEVER, graph: graph('g.json', { op: 'Const', value: 1 }), on: ['sprint.started'] },
+    ]);
+
+    await vi.waitFor(() => expect(ended(on)).toBe(1), { timeout: 5_000 });
+    expect(on.store.runs.list()[0]?.labels).toMatchObject({ cause: 'resume' });
+  });
+
+  it('posts the documented payload after a run that went well and after one that failed', async () => {
+    const on = runtime();
+    const hook = await endpoint({});
+    undo.push(() => hook.server.close());
+    const job = { cron: NEVER, on: ['sprint.completed'], webhook: hook.url };
+    start(on, [
+      { ...job, name: 'good', graph: graph('good.json', { op: 'Const', value: { a: 1 } }) },
+      { ...job, name: 'bad', graph: 'missing.json' },
+    ]);
+
+    await announce(on, 'sprint.completed', 'now');
+    await vi.waitFor(() => expect(hook.bodies).toHaveLength(2), { timeout: 5_000 });
+
+    const fired_at = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/) as string;
+    const duration_ms = expect.any(Number) as number;
+    expect(hook.bodies).toContainEqual({
+      job: 'good',
+      composition_id: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+      ok: true,
+      output: { a: 1 },
+      duration_ms,
+      fired_at,
+    });
+    expect(hook.bodies).toContainEqual({
+      job: 'bad',
+      composition_id: null,
+      ok: false,
+      error: { code: 'SCHEDULER_GRAPH_MISSING', message: expect.stringContaining('missing.json') as string },
+      duration_ms,
+      fired_at,
+    });
+  });
+
+  it('skips a job whose input key holds nothing, and says why', async () => {
+    const on = runtime();
+    start(on, [
+      {
+        name: 'j',
+        cron: NEVER,
+        graph: graph('g.json', { op: 'Const', value: 1 }),
+        input_from: 'kv:caloron:active_sprint',
+        on: ['sprint.started'],
+      },
+    ]);
+
+    await announce(on, 'sprint.started', 'a');
+
+    await vi.waitFor(
+      () =>
+        expect(on.store.slots.list({ job: 'j', limit: 1 })[0]).toMatchObject({
+          status: 'skipped',
+          reason: 'caloron:active_sprint holds nothing',
+        }),
+      { timeout: 5_000 },
+    );
+    expect(ended(on)).toBe(0);
+  });
+});
