@@ -149,6 +149,31 @@ describe('the scheduler', () => {
     expect(on.store.runs.list()[0]?.labels).toMatchObject({ cause: 'resume' });
   });
 
+  it('makes a run again that found the lease of its graph taken', async () => {
+    const on = runtime();
+    const held = await on.store.leases.acquire('busy', 'another run', 60_000);
+    if (held === null) throw new Error('the lease is free');
+    writeFileSync(
+      join(dir, 'leased.json'),
+      JSON.stringify({
+        description: 'test',
+        version: '0.1.0',
+        lease: { name: 'busy' },
+        root: { op: 'Const', value: 1 },
+      }),
+    );
+    start(on, [{ name: 'j', cron: NEVER, graph: 'leased.json', on: ['sprint.started'] }]);
+
+    await announce(on, 'sprint.started', 'a');
+    await vi.waitFor(() => expect(on.store.runs.list()[0]?.status).toBe('skipped'), { timeout: 5_000 });
+    await on.store.leases.release(held);
+
+    await vi.waitFor(
+      () => expect(on.store.runs.list()[0]).toMatchObject({ status: 'ok', labels: { cause: 'again' } }),
+      { timeout: 10_000 },
+    );
+  });
+
   it('posts the documented payload after a run that went well and after one that failed', async () => {
     const on = runtime();
     const hook = await endpoint({});

@@ -8,6 +8,9 @@ import type { Runtime } from './runtime.ts';
 import { consumedSeq, WAKE_INTERVAL_MS, wakingEvent } from './wakeup.ts';
 import { postWebhook } from './webhook.ts';
 
+/** How soon a run that found its lease taken is made again: a dead holder's lease runs out after 30 s. */
+const LEASE_RETRY_MS = 2_000;
+
 /** What a scheduler needs. */
 export interface SchedulerDeps {
   readonly config: SchedulerConfig;
@@ -39,6 +42,8 @@ interface JobState {
   running: Promise<void> | null;
   /** Events up to this seq need no fire. */
   consumed: number;
+  /** A run that found its graph's lease taken is made again under this slot at this time (performance.now()). */
+  again: { readonly slot: string; readonly at_ms: number } | null;
   last: JobOutcome | null;
 }
 
@@ -56,6 +61,7 @@ export function startScheduler({ config, runtime, logger, clock, random }: Sched
       cron: null,
       running: null,
       consumed: consumedSeq(store, job, scheduler_id),
+      again: null,
       last: null,
     }));
 
@@ -69,6 +75,8 @@ export function startScheduler({ config, runtime, logger, clock, random }: Sched
     const outcome = await runJob(runtime, job, { run_id, slot, cause, signal: stopping.signal });
     state.last = outcome;
     state.consumed = Math.max(state.consumed, outcome.consumed_seq ?? before);
+    const taken = outcome.status === 'skipped' && outcome.composition_id !== null;
+    state.again = taken ? { slot: `again:${run_id}`, at_ms: performance.now() + LEASE_RETRY_MS } : null;
     await store.slots.note({ ...at, run_id }, outcome.status, outcome.error?.message ?? outcome.reason);
     report(outcome, slot, cause);
     if (job.webhook !== null && outcome.status !== 'skipped') void deliver(job.webhook, outcome, slot);
@@ -125,6 +133,10 @@ export function startScheduler({ config, runtime, logger, clock, random }: Sched
     looked = last;
     for (const state of states) {
       if (state.running !== null || state.job.on.length === 0) continue;
+      if (state.again !== null && performance.now() >= state.again.at_ms) {
+        begin(state, state.again.slot, 'again');
+        continue;
+      }
       if (quiet && state.consumed >= last) continue;
       const found = wakingEvent(store, state.job, state.consumed);
       // A claimed slot never fires again, so what was found is consumed even when another scheduler has it.
