@@ -1,4 +1,4 @@
-import { Cursors, type DagState, type Task } from '@caloron/types';
+import { type Cursors, type DagState, type Task } from '@caloron/types';
 import { markerOf } from '@caloron/types';
 import { describe, expect, it } from 'vitest';
 

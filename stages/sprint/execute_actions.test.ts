@@ -285,7 +285,7 @@ describe('spawn_agent', () => {
       w.store.sprints.set('sprint-1', { ...state, state: { ...state.state, tasks: all } });
     }
     let [now, most] = [0, 0];
-    const { spawn: original } = w.shell.shell;
+    const original = w.shell.shell.spawn.bind(w.shell.shell);
     Object.assign(w.shell.shell, {
       spawn: async (request: Parameters<typeof original>[0]) => {
         now += 1;
@@ -572,11 +572,12 @@ describe('a drain', () => {
 
   it('leaves alone what another run has claimed', async () => {
     const w = world([done]);
-    w.store.outbox.due = ((due) => async (query: Parameters<typeof due>[0]) => {
+    const due = w.store.outbox.due.bind(w.store.outbox);
+    w.store.outbox.due = async (query) => {
       const rows = await due(query);
       for (const { action_id } of rows) await w.store.outbox.start(action_id);
       return rows;
-    })(w.store.outbox.due);
+    };
 
     expect((await w.run()).actions_taken).toEqual([]);
     expect(w.forge.calls).toEqual([]);
