@@ -11,7 +11,7 @@ import {
 
 import type { Credentials } from './credentials.ts';
 import { git } from '@caloron/capabilities/git';
-import type { CleanGit } from './git/clean-repository.ts';
+import { type CleanGit, contains } from './git/clean-repository.ts';
 import type { Mirror } from './git/mirror.ts';
 import { type OwnWorktree, ownWorktree } from './git/own-worktree.ts';
 import { hasUncommitted } from './git/wip.ts';
@@ -97,16 +97,8 @@ async function whyKept(clean: CleanGit, { place, own }: Found, where: MergedWher
 
 async function isMerged(clean: CleanGit, clone: string, head: Sha, where: MergedWhere): Promise<boolean> {
   const { mirror, state, task, merge_sha } = where;
-  const within = async (older: Sha, newer: Sha | null | undefined): Promise<boolean> => {
-    if (newer === null || newer === undefined) return false;
-    // 1: no; 128: the commit is not known here, so nothing is known of it.
-    const { exit_code } = await clean(
-      ['merge-base', '--is-ancestor', older, newer],
-      { clone },
-      { ok_codes: [0, 1, 128] },
-    );
-    return exit_code === 0;
-  };
+  const within = async (older: Sha, newer: Sha | null | undefined): Promise<boolean> =>
+    newer !== null && newer !== undefined && contains(clean, clone, newer, older);
   const base = mirror.heads.get(state.sprint.base_branch);
   if ((await within(head, base)) || (await within(head, merge_sha))) return true;
   // A squash or rebase merge leaves no line from base to head: then the pull request's head must contain it, and be merged.

@@ -21,7 +21,7 @@ import { orderOf, writeOrder } from './order.ts';
 import { agentFiles, logFile, type ShellPaths } from './paths.ts';
 import { bootId, pidNamespace, taggedProcesses } from './process-identity.ts';
 import type { ProcessTable } from './process-table.ts';
-import { loadState, taskOf } from './sprint.ts';
+import { deliveredHeads, loadState, taskOf } from './sprint.ts';
 import { tokenHash } from './token.ts';
 import type { PreparedWorktree, Worktrees } from './worktrees.ts';
 
@@ -102,6 +102,7 @@ async function spawnOnce(deps: SpawnerDeps, request: SpawnRequest, action_id: st
     request: { ...request, mode: resolved.mode },
     credential: deps.credentials.forRole(state.sprint, 'author'),
     previous: processes.latest(state.sprint_id, task.id, role),
+    delivered: (sha) => deliveredHeads(deps.store, state.sprint_id, task.id).has(sha),
   });
   return fork(deps, resolved, worktree, issue_number);
 }
@@ -192,7 +193,7 @@ async function fork(
     task: resolved.task,
     request,
     issue_number,
-    head_sha: worktree.head_sha,
+    head_sha: worktree.order_head,
     clone_url: worktree.clone_url,
     heartbeat_ms: config.heartbeat_ms,
     shell_url: deps.url(),

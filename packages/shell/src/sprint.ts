@@ -1,5 +1,6 @@
 import type { Store } from '@caloron/store';
-import type { DagState, Id, Task } from '@caloron/types';
+import { type DagState, type Id, Report, type Sha, type Task } from '@caloron/types';
+import { z } from 'zod';
 
 import { ShellError } from './errors.ts';
 
@@ -15,4 +16,22 @@ export function taskOf(state: DagState, task_id: Id): Task {
   const task = Object.hasOwn(state.tasks, task_id) ? state.tasks[task_id] : undefined;
   if (task === undefined) throw new ShellError('TASK_UNKNOWN', { sprint_id: state.sprint_id, task_id });
   return task;
+}
+
+const Reported = z.object({ report: Report });
+
+/** Heads that authors of a task reported as theirs. */
+export function deliveredHeads(store: Store, sprint_id: Id, task_id: Id): ReadonlySet<Sha> {
+  const heads = new Set<Sha>();
+  for (let after = 0; ;) {
+    const rows = store.events.read({ after, sprint_id, kinds: ['agent_reported'] });
+    for (const { payload } of rows) {
+      const { report } = Reported.parse(payload);
+      if (report.task_id === task_id && report.role === 'author' && report.head_sha !== null)
+        heads.add(report.head_sha);
+    }
+    const last = rows.at(-1);
+    if (last === undefined) return heads;
+    after = last.seq;
+  }
 }

@@ -162,6 +162,96 @@ describe('an author worktree', () => {
     expect(await gitIn(worktree, 'status', '--porcelain', '--branch')).toBe('## caloron/s1/t1');
   });
 
+  describe('whose branch was pushed to by others', () => {
+    /** An author that delivered `mine.txt` and left `loose.txt` uncommitted. */
+    async function delivered(): Promise<SpawnReply & { head: string }> {
+      await kickoff();
+      const agent = await worked({}, { 'mine.txt': 'mine\n' });
+      await stopped(agent);
+      const head = await commitIn(agent.worktree);
+      await git(['fetch', '--quiet', agent.worktree, `${head}:refs/heads/caloron/s1/t1`], {
+        git_dir: fixture.remote,
+      });
+      writeFileSync(join(agent.worktree, 'loose.txt'), 'loose\n');
+      return { ...agent, head };
+    }
+
+    it('takes their commits over and keeps what is uncommitted', async () => {
+      const { worktree, head } = await delivered();
+      const theirs = await fixture.commit('caloron/s1/t1', { 'theirs.txt': 'theirs\n' });
+
+      const next = await worked({ mode: 'resume', head_sha: theirs });
+
+      expect(await gitIn(worktree, 'rev-parse', 'HEAD', 'HEAD^')).toBe(`${theirs}\n${head}`);
+      expect(await gitIn(worktree, 'status', '--porcelain', '--branch')).toBe(
+        '## caloron/s1/t1\n?? loose.txt',
+      );
+      expect((await fixture.seen(next.process_id)).order.head_sha).toBe(theirs);
+    });
+
+    it('stays as it is where work of both would have to be merged, and their head is not given to be replaced', async () => {
+      const { worktree } = await delivered();
+      const mine = await commitIn(worktree);
+      const theirs = await fixture.commit('caloron/s1/t1', { 'theirs.txt': 'theirs\n' });
+
+      const next = await worked({ mode: 'resume', head_sha: theirs });
+
+      expect(await gitIn(worktree, 'rev-parse', 'HEAD')).toBe(mine);
+      expect(await gitIn(worktree, 'rev-parse', 'origin/caloron/s1/t1')).toBe(theirs);
+      expect((await fixture.seen(next.process_id)).order.head_sha).toBeNull();
+    });
+
+    it('stays as it is where uncommitted work stands in the way', async () => {
+      const { worktree, head } = await delivered();
+      await fixture.commit('caloron/s1/t1', { 'loose.txt': 'theirs\n' });
+
+      await worked({ mode: 'resume' });
+
+      expect(await gitIn(worktree, 'rev-parse', 'HEAD')).toBe(head);
+      expect(readFileSync(join(worktree, 'loose.txt'), 'utf8')).toBe('loose\n');
+    });
+
+    it('gives a reported head to be replaced after a rebase that was never delivered', async () => {
+      const { worktree, head, process_id } = await delivered();
+      rmSync(join(worktree, 'loose.txt'));
+      const exit = { code: 0, signal: null, at: '2026-04-14T08:31:00.000Z', known: true };
+      const ids = {
+        sprint_id: 's1',
+        task_id: 't1',
+        agent_id: 'agent-1',
+        process_id,
+        role: 'author',
+        attempt: 1,
+      } as const;
+      const rest = {
+        outcome: 'completed',
+        pr_number: 3,
+        exit,
+        tokens_used: 0,
+        duration_ms: 1,
+        body: '',
+      } as const;
+      const report = { ...ids, ...rest, head_sha: head, receipt: null, feedback: null, synthetic: false };
+      const event = {
+        type: 'agent_reported',
+        event_id: 'r',
+        created_at: exit.at,
+        actor: 'agent-1',
+        trusted: true,
+      } as const;
+      await fixture.store.events.appendEvent('s1', { ...event, report });
+      await fixture.commit('main', { 'later.txt': 'later\n' });
+      const second = await worked({ mode: 'rebase' });
+      await git(['rebase', 'origin/main'], { cwd: worktree, author: AUTHOR });
+      await stopped(second);
+
+      const third = await worked({ mode: 'resume' });
+
+      expect((await fixture.seen(third.process_id)).order.head_sha).toBe(head);
+      expect(await gitIn(worktree, 'rev-parse', 'HEAD')).not.toBe(head);
+    });
+  });
+
   it('comes back on its branch with its commits when a person deleted the directory', async () => {
     await kickoff();
     const first = await worked({}, { 'a.txt': 'a\n' });

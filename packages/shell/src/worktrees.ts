@@ -13,7 +13,7 @@ import {
 } from '@caloron/types';
 
 import { ShellError } from './errors.ts';
-import { type CleanGit, createCleanGit } from './git/clean-repository.ts';
+import { type CleanGit, contains, createCleanGit } from './git/clean-repository.ts';
 import { isBelow } from './git/confined.ts';
 import { createMirrors, type Mirror, type Mirrors, type MirrorSource } from './git/mirror.ts';
 import { ownWorktree } from './git/own-worktree.ts';
@@ -32,13 +32,15 @@ export interface WorktreeWish {
   readonly credential: GitCredential;
   /** The newest earlier process of this task and role. */
   readonly previous: ProcessRow | undefined;
+  /** Whether an author of this task reported the commit as its delivery. */
+  readonly delivered: (sha: Sha) => boolean;
 }
 
 /** A worktree and where its work starts. */
 export interface PreparedWorktree extends ReadyWorktree {
   readonly branch: string;
-  /** The commit under review, or where the author's branch is on the forge; null for a first start. */
-  readonly head_sha: Sha | null;
+  /** The commit under review, or the agents' own work as the forge has it; null without any, or when it is another's. */
+  readonly order_head: Sha | null;
   readonly clone_url: string;
 }
 
@@ -94,25 +96,27 @@ export function createWorktrees({ paths, mutex, remoteUrl }: WorktreesDeps): Wor
       const branch = branchOf(sprint_id, task.id);
       const common = { branch, clone_url: source.url };
       const remote_head = mirror.heads.get(branch);
-      const recorded = previous?.base_sha ?? task.base_sha ?? base;
       if (role === 'reviewer') {
-        const head_sha = await reviewHead(
-          mirrors,
-          mirror,
-          source,
-          request.head_sha ?? task.head_sha ?? remote_head,
-          branch,
-        );
+        const wanted = request.head_sha ?? task.head_sha ?? remote_head;
+        const head_sha = await reviewHead(mirrors, mirror, source, wanted, branch);
         const ready = await reviewWorktree(clean, place, { head_sha, base_sha: task.base_sha ?? base });
-        return { ...common, ...ready, head_sha };
+        return { ...common, ...ready, order_head: head_sha };
       }
       // A branch of that name on the forge is this task's only if this task had an author before.
       const begun = previous !== undefined || request.mode === 'resume' || request.mode === 'rebase';
-      const base_sha = request.mode === 'rebase' ? base : recorded;
-      const start_sha = begun ? (remote_head ?? recorded) : base;
-      const ready = await authorWorktree(clean, place, { branch, start_sha, base_sha });
-      const head_sha = request.head_sha ?? (begun ? (remote_head ?? task.head_sha) : null);
-      return { ...common, ...ready, base_sha: request.mode === 'rebase' ? base : ready.base_sha, head_sha };
+      const forge_head = begun ? (remote_head ?? null) : null;
+      const ready = await authorWorktree(clean, place, {
+        branch,
+        start_sha: forge_head ?? (begun ? (previous?.base_sha ?? task.base_sha ?? base) : base),
+        forge_base: base,
+        forge_head,
+      });
+      // The harness may replace this head on the forge: so it must be the agents' own work, or be part of what is checked out.
+      const ours =
+        forge_head !== null &&
+        (wish.delivered(forge_head) || (await contains(clean, place.clone, ready.head_sha, forge_head)));
+      const base_sha = request.mode === 'rebase' ? base : ready.base_sha;
+      return { ...common, ...ready, base_sha, order_head: ours ? forge_head : null };
     },
 
     async save(row, reason) {

@@ -50,3 +50,18 @@ export function createCleanGit(dir: string): CleanGit {
     });
   };
 }
+
+/** Whether `newer` contains `older`; false when one of them is not known in the clone. */
+export async function contains(
+  clean: CleanGit,
+  clone: string,
+  newer: string,
+  older: string,
+): Promise<boolean> {
+  const asked = await clean(
+    ['merge-base', '--is-ancestor', older, newer],
+    { clone },
+    { ok_codes: [0, 1, 128] },
+  );
+  return asked.exit_code === 0;
+}

@@ -6,7 +6,7 @@ import { type Id, Sha } from '@caloron/types';
 import { z } from 'zod';
 
 import { ShellError } from '../errors.ts';
-import { type CleanGit, WORKTREE_TIMEOUT_MS } from './clean-repository.ts';
+import { type CleanGit, contains, WORKTREE_TIMEOUT_MS } from './clean-repository.ts';
 import { headState, type OwnWorktree, ownWorktree } from './own-worktree.ts';
 import { saveWip } from './wip.ts';
 
@@ -23,6 +23,8 @@ export interface WorktreePlace {
 /** A worktree an agent can be started in. */
 export interface ReadyWorktree {
   readonly path: string;
+  /** What is checked out. */
+  readonly head_sha: Sha;
   readonly base_sha: Sha;
   /** True when an earlier agent's work was found in it. */
   readonly reused: boolean;
@@ -44,30 +46,77 @@ const REBASE_STATE = [
   'AUTO_MERGE',
 ];
 
+/** What an author's worktree should be. */
+export interface AuthorWish {
+  readonly branch: string;
+  /** Where the branch starts unless the task's clone has it already. */
+  readonly start_sha: Sha;
+  /** The base branch as the forge has it. */
+  readonly forge_base: Sha;
+  /** The task's branch as the forge has it; null before the first delivery. */
+  readonly forge_head: Sha | null;
+}
+
 /**
- * The author's worktree: the existing one if it is ours and on the branch, its uncommitted work saved first; else a new one on
- * the branch, which starts at `start_sha` unless the task's clone has it already. Throws WORKTREE_FOREIGN.
+ * The author's worktree: the existing one if it is ours and on the branch, its uncommitted work saved first; else a new one.
+ * What others pushed onto the branch since is taken over where nothing of the agent's stands against it.
+ * Throws WORKTREE_FOREIGN.
  */
 export async function authorWorktree(
   clean: CleanGit,
   place: WorktreePlace,
-  wanted: { readonly branch: string; readonly start_sha: Sha; readonly base_sha: Sha },
+  wish: AuthorWish,
 ): Promise<ReadyWorktree> {
   const own = ownWorktree(place.root, place.clone, place.path);
   const complete = readComplete(place);
   if (own !== undefined && complete !== undefined) {
-    await makeReusable(clean, place, own, wanted.branch);
-    return { path: place.path, base_sha: complete.base_sha, reused: true };
+    await makeReusable(clean, place, own, wish.branch);
+    const head = await fastForward(clean, place, own, wish);
+    const base_sha = await baseOf(clean, place, head, complete.base_sha, wish.forge_base);
+    return { path: place.path, head_sha: head, base_sha, reused: true };
   }
   if (own !== undefined) await discard(clean, place, own, 'incomplete worktree');
-  const known = await git(['rev-parse', '--verify', '--quiet', `refs/heads/${wanted.branch}^{commit}`], {
+  const known = await git(['rev-parse', '--verify', '--quiet', `refs/heads/${wish.branch}^{commit}`], {
     git_dir: place.clone,
     ok_codes: [0, 1],
   });
-  const from = known.exit_code === 0 ? [wanted.branch] : ['-b', wanted.branch, wanted.start_sha];
-  const sha = known.exit_code === 0 ? known.stdout : wanted.start_sha;
-  await addWorktree(clean, place, from, sha, wanted.base_sha);
-  return { path: place.path, base_sha: wanted.base_sha, reused: false };
+  const from = known.exit_code === 0 ? [wish.branch] : ['-b', wish.branch, wish.start_sha];
+  const head_sha = known.exit_code === 0 ? known.stdout : wish.start_sha;
+  const base_sha = await baseOf(clean, place, head_sha, complete?.base_sha, wish.forge_base);
+  const made = await addWorktree(clean, place, from, head_sha, base_sha);
+  return { path: place.path, head_sha: await fastForward(clean, place, made, wish), base_sha, reused: false };
+}
+
+/** The commit work began from: the recorded one if the head still contains it, else where head and base branch part. */
+async function baseOf(
+  clean: CleanGit,
+  { clone }: WorktreePlace,
+  head: Sha,
+  recorded: Sha | undefined,
+  forge_base: Sha,
+): Promise<Sha> {
+  if (recorded !== undefined && (await contains(clean, clone, head, recorded))) return recorded;
+  const found = await clean(['merge-base', head, forge_base], { clone }, { ok_codes: [0, 1] });
+  return found.exit_code === 0 ? found.stdout : forge_base;
+}
+
+/** Moves branch, index and files to the forge's head when that only adds commits; uncommitted work stays. Gives the head. */
+async function fastForward(
+  clean: CleanGit,
+  place: WorktreePlace,
+  own: OwnWorktree,
+  { branch, forge_head }: AuthorWish,
+): Promise<Sha> {
+  const { stdout: head } = await git(['rev-parse', '--verify', 'HEAD^{commit}'], { git_dir: own.git_dir });
+  if (forge_head === null || forge_head === head) return head;
+  if (!(await contains(clean, place.clone, forge_head, head))) return head;
+  const target = { clone: place.clone, worktree: own.path, index_file: join(own.git_dir, 'index') };
+  await clean(['update-index', '-q', '--refresh'], target, { ok_codes: [0, 1] });
+  // 128: uncommitted work stands in the way; the agent sees origin/{branch} and decides.
+  const moved = await clean(['read-tree', '-m', '-u', head, forge_head], target, { ok_codes: [0, 128] });
+  if (moved.exit_code !== 0) return head;
+  await git(['update-ref', `refs/heads/${branch}`, forge_head, head], { git_dir: place.clone });
+  return forge_head;
 }
 
 /** The reviewer's worktree, made anew and detached at `head_sha`; uncommitted work of an earlier review is saved first. */
@@ -79,7 +128,7 @@ export async function reviewWorktree(
   const own = ownWorktree(place.root, place.clone, place.path);
   if (own !== undefined) await discard(clean, place, own, 'before the next review');
   await addWorktree(clean, place, ['--detach', wanted.head_sha], wanted.head_sha, wanted.base_sha);
-  return { path: place.path, base_sha: wanted.base_sha, reused: false };
+  return { path: place.path, ...wanted, reused: false };
 }
 
 /** Deletes a worktree of ours; its branch, its commits and what was saved of it stay in the task's clone. */
@@ -125,7 +174,7 @@ async function addWorktree(
   from: readonly string[],
   sha: Sha,
   base_sha: Sha,
-): Promise<void> {
+): Promise<OwnWorktree> {
   const { clone, path } = place;
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   await git(['worktree', 'prune', '--expire=now'], { git_dir: clone });
@@ -146,6 +195,7 @@ async function addWorktree(
     index_file: join(own.git_dir, 'index'),
   });
   writeFileSync(completeFile(place), JSON.stringify({ base_sha }));
+  return own;
 }
 
 function addFlags(from: readonly string[]): readonly string[] {

@@ -8,7 +8,7 @@ import { git } from '@caloron/capabilities/git';
 import { createLogger } from '@caloron/capabilities/logger';
 import { systemRandom } from '@caloron/capabilities/random';
 import { openStore, type Store } from '@caloron/store';
-import { branchOf, type DagState, Order, type SpawnRequest, type Task } from '@caloron/types';
+import { newTask, type DagState, Order, type SpawnRequest, type Task } from '@caloron/types';
 import { z } from 'zod';
 
 import { readConfig, type ShellConfig } from '../config.ts';
@@ -211,35 +211,21 @@ async function commitTo(
 
 function taskOf(id: string, changes: Partial<Task>): Task {
   return {
-    id,
-    title: `Task ${id}`,
-    description: 'Do it.',
-    depends_on: [],
-    agent_id: 'agent-1',
-    reviewer_id: 'agent-9',
+    ...newTask(
+      's1',
+      {
+        id,
+        title: `Task ${id}`,
+        description: 'Do it.',
+        depends_on: [],
+        agent_id: 'agent-1',
+        reviewer_id: 'agent-9',
+      },
+      AT,
+    ),
     status: 'Ready',
-    status_reason: null,
-    status_at: AT,
     issue_number: 7,
-    pr_number: null,
-    branch: branchOf('s1', id),
-    base_sha: null,
-    head_sha: null,
-    started_at: null,
-    completed_at: null,
-    attempt: 0,
-    failed_attempts: 0,
-    review_attempts: 0,
-    process_id: null,
     reviewer_run: null,
-    review_cycles: 0,
-    rebases: 0,
-    intervention_count: 0,
-    last_progress_at: null,
-    last_intervention_at: null,
-    escalation_issue: null,
-    reviews: {},
-    checks: 'unknown',
     ...changes,
   };
 }
