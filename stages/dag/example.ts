@@ -1,4 +1,4 @@
-import { branchOf } from '@caloron/types';
+import { newTask } from '@caloron/types';
 import type { DagState, Sprint, Task } from '@caloron/types';
 
 import { action } from '../sprint/action-id.ts';
@@ -32,35 +32,16 @@ export const exampleSprint: Sprint = {
 
 /** A task as examples and tests begin with it: Pending, nobody has touched it. */
 export function exampleTask(id: string, change: Partial<Task> = {}): Task {
-  return {
+  const start = {
     id,
     title: `Write ${id}`,
     description: '',
     depends_on: [],
     agent_id: 'agent-1',
     reviewer_id: 'reviewer-1',
-    status: 'Pending',
-    status_reason: null,
-    status_at: now,
-    issue_number: null,
-    pr_number: null,
-    branch: branchOf(exampleSprint.sprint_id, id),
-    base_sha: null,
-    head_sha: null,
-    started_at: null,
-    completed_at: null,
-    attempt: 0,
-    failed_attempts: 0,
-    review_attempts: 0,
-    process_id: null,
-    review_cycles: 0,
-    rebases: 0,
-    intervention_count: 0,
-    last_progress_at: null,
-    last_intervention_at: null,
-    escalation_issue: null,
-    reviews: {},
-    checks: 'unknown',
+  };
+  return {
+    ...newTask(exampleSprint.sprint_id, start, now),
     ...change,
   };
 }

@@ -1,5 +1,5 @@
 import {
-  branchOf,
+  newTask,
   DagState,
   Generator,
   Id,
@@ -19,7 +19,7 @@ import { planOfClauses } from './clauses.ts';
 import { BriefError } from './errors.ts';
 import { exampleDag, exampleKickoff } from './example.ts';
 import { RepoContext } from './fetch_repo_context.ts';
-import type { Plan, PlannedTask } from './planned.ts';
+import type { Plan } from './planned.ts';
 import { parseTaskList } from './task_list.ts';
 
 /** Tasks of one sprint: more is a sign that the brief was not meant to be split like this. */
@@ -88,44 +88,13 @@ function sprintOf(input: Input, goal: string): Sprint {
   };
 }
 
-function taskOf(planned: PlannedTask, sprint_id: Id, now: Timestamp): Omit<Task, 'agent_id' | 'reviewer_id'> {
-  return {
-    id: planned.id,
-    title: planned.title,
-    description: planned.description,
-    depends_on: [...planned.depends_on],
-    status: 'Pending',
-    status_reason: null,
-    status_at: now,
-    issue_number: null,
-    pr_number: null,
-    branch: branchOf(sprint_id, planned.id),
-    base_sha: null,
-    head_sha: null,
-    started_at: null,
-    completed_at: null,
-    attempt: 0,
-    failed_attempts: 0,
-    review_attempts: 0,
-    process_id: null,
-    review_cycles: 0,
-    rebases: 0,
-    intervention_count: 0,
-    last_progress_at: null,
-    last_intervention_at: null,
-    escalation_issue: null,
-    reviews: {},
-    checks: 'unknown',
-  };
-}
-
 function stateOf(input: Input, { goal, tasks }: Plan): DagState {
   const sprint = sprintOf(input, goal);
   const { sprint_id } = sprint;
   const people = assign(tasks, input.num_agents ?? input.config.num_agents, sprint.required_approvals > 0);
   const made = tasks.map((planned, at): Task => {
     const { agent_id = 'agent-1', reviewer_id = null } = people[at] ?? {};
-    return { ...taskOf(planned, sprint_id, input.now), agent_id, reviewer_id };
+    return newTask(sprint_id, { ...planned, agent_id, reviewer_id }, input.now);
   });
   return {
     v: 1,

@@ -1,4 +1,4 @@
-import type { Cursors, DagState, Task } from '@caloron/types';
+import { newTask, type Cursors, type DagState, type Task } from '@caloron/types';
 
 /** The instant of the examples. */
 export const EXAMPLE_NOW = '2026-04-14T08:30:00.000Z';
@@ -7,34 +7,19 @@ const STARTED = '2026-04-14T08:00:00.000Z';
 
 /** One task as a kickoff makes it. */
 export const exampleTask: Task = {
-  id: 'login-form',
-  title: 'Add a login form',
-  description: 'A form with name and password.',
-  depends_on: [],
-  agent_id: 'agent-1',
-  reviewer_id: 'reviewer-1',
+  ...newTask(
+    'sprint-1',
+    {
+      id: 'login-form',
+      title: 'Add a login form',
+      description: 'A form with name and password.',
+      depends_on: [],
+      agent_id: 'agent-1',
+      reviewer_id: 'reviewer-1',
+    },
+    STARTED,
+  ),
   status: 'Ready',
-  status_reason: null,
-  status_at: STARTED,
-  issue_number: null,
-  pr_number: null,
-  branch: 'caloron/sprint-1/login-form',
-  base_sha: null,
-  head_sha: null,
-  started_at: null,
-  completed_at: null,
-  attempt: 0,
-  failed_attempts: 0,
-  review_attempts: 0,
-  process_id: null,
-  review_cycles: 0,
-  rebases: 0,
-  intervention_count: 0,
-  last_progress_at: null,
-  last_intervention_at: null,
-  escalation_issue: null,
-  reviews: {},
-  checks: 'unknown',
 };
 
 /** A sprint of one task as a kickoff leaves it. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-import { branchOf, markerOf, type DagState, type Event, Sprint, type Task } from '@caloron/types';
+import { markerOf, newTask, type DagState, type Event, Sprint, type Task } from '@caloron/types';
 import { createRuntime, findHome, loadGraph, readEnvironment, type Runtime } from '@caloron/scheduler';
 import { systemClock } from '@caloron/capabilities/clock';
 import { systemRandom } from '@caloron/capabilities/random';
@@ -19,36 +19,18 @@ const SPRINT = 'bench';
 
 function task(index: number): Task {
   const id = `task-${index}`;
-  return {
+  const start = {
     id,
     title: `Task ${index}`,
     description: 'A task of the benchmark.',
     depends_on: index < 20 ? [] : [`task-${index - 20}`],
     agent_id: `agent-${index}`,
     reviewer_id: 'reviewer-1',
-    status: index < 60 ? 'InProgress' : 'Pending',
-    status_reason: null,
-    status_at: AT,
-    issue_number: index + 1,
-    pr_number: null,
-    branch: branchOf(SPRINT, id),
-    base_sha: null,
-    head_sha: null,
-    started_at: index < 60 ? AT : null,
-    completed_at: null,
-    attempt: index < 60 ? 1 : 0,
-    failed_attempts: 0,
-    review_attempts: 0,
-    process_id: index < 60 ? `process-${index}` : null,
-    review_cycles: 0,
-    rebases: 0,
-    intervention_count: 0,
-    last_progress_at: AT,
-    last_intervention_at: null,
-    escalation_issue: null,
-    reviews: {},
-    checks: 'unknown',
   };
+  const fresh = { ...newTask(SPRINT, start, AT), issue_number: index + 1 };
+  return index < 60
+    ? { ...fresh, status: 'InProgress', started_at: AT, attempt: 1, process_id: `process-${index}` }
+    : fresh;
 }
 
 function state(repo: string, host: string): DagState {

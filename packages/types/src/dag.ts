@@ -158,3 +158,46 @@ export function parseMarker(body: string): { sprint_id: Id; task_id: Id } | unde
   const [, sprint_id, task_id] = found ?? [];
   return sprint_id === undefined || task_id === undefined ? undefined : { sprint_id, task_id };
 }
+
+/** What a task begins with. */
+export type TaskStart = Pick<Task, 'id' | 'title' | 'description' | 'agent_id' | 'reviewer_id'> & {
+  readonly depends_on: readonly Id[];
+};
+
+/** A task nobody has touched: Pending since `now`, on the branch of its sprint. */
+export function newTask(
+  sprint_id: Id,
+  { id, title, description, depends_on, agent_id, reviewer_id }: TaskStart,
+  now: Timestamp,
+): Task {
+  return {
+    id,
+    title,
+    description,
+    depends_on: [...depends_on],
+    agent_id,
+    reviewer_id,
+    status: 'Pending',
+    status_reason: null,
+    status_at: now,
+    issue_number: null,
+    pr_number: null,
+    branch: branchOf(sprint_id, id),
+    base_sha: null,
+    head_sha: null,
+    started_at: null,
+    completed_at: null,
+    attempt: 0,
+    failed_attempts: 0,
+    review_attempts: 0,
+    process_id: null,
+    review_cycles: 0,
+    rebases: 0,
+    intervention_count: 0,
+    last_progress_at: null,
+    last_intervention_at: null,
+    escalation_issue: null,
+    reviews: {},
+    checks: 'unknown',
+  };
+}

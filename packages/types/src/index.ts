@@ -9,6 +9,7 @@ export {
   markerOf,
   MergeMethod,
   Mode,
+  newTask,
   parseMarker,
   Review,
   Role,
@@ -16,6 +17,7 @@ export {
   Status,
   Task,
 } from './dag.ts';
+export type { TaskStart } from './dag.ts';
 export { Event, HumanWord, LOG_EVENT_TYPES, Marker } from './event.ts';
 export type { EventType } from './event.ts';
 export { Action, ActionError, ActionResult, OutboxRow } from './action.ts';
