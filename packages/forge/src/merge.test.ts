@@ -114,6 +114,11 @@ describe('merging', () => {
     const closed = await openPull(forge, clone, { branch: 'shut', files: { 'shut.txt': '1' } });
     await forge.as('alice').pulls.update({ ...at, pull_number: closed.number, state: 'closed' });
     await expect(merge(closed.number)).rejects.toMatchObject({ status: 405 });
+    await clone.push('shut:refs/heads/draft');
+    const draft = await forge
+      .as('alice')
+      .pulls.create({ ...at, title: 'd', head: 'draft', base: 'main', draft: true });
+    await expect(merge(draft.data.number)).rejects.toMatchObject({ status: 405 });
   });
 
   it('needs push permission', async () => {

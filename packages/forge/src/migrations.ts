@@ -174,4 +174,9 @@ CREATE TABLE check_runs (
 CREATE INDEX check_runs_by_sha ON check_runs (repo_id, sha);
 `,
   },
+  {
+    name: 'repository-made',
+    // 0 while the bare repository of a new row is being made: a server that starts then makes it instead of missing it.
+    sql: 'ALTER TABLE repos ADD COLUMN made INTEGER NOT NULL DEFAULT 1;',
+  },
 ];

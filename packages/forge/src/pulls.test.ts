@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { appRepo, openPull, testForge, type Clone, type TestForge } from './test-kit.ts';
 
 const at = { owner: 'alice', repo: 'app' } as const;
@@ -148,7 +149,7 @@ describe('pull requests', () => {
       const { data } = await forge
         .as('bob')
         .pulls.get({ ...at, pull_number: pull.number, mediaType: { format } });
-      return String(data);
+      return z.string().parse(data);
     };
 
     expect(await text('diff')).toContain('+hello\n');

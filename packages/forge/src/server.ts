@@ -11,7 +11,7 @@ import { holdData, openSql, type Sql } from './database.ts';
 import { LocalForgeError } from './errors.ts';
 import { initRepository } from './git/init.ts';
 import { reconcile } from './merging.ts';
-import { allRepos } from './model/repos.ts';
+import { allRepos, markMade } from './model/repos.ts';
 import { grantToken, Login } from './model/users.ts';
 import { createRateLimits, DEFAULT_RATE_LIMIT } from './rate-limit.ts';
 
@@ -137,10 +137,12 @@ async function checkRepositories(ctx: ForgeContext, data: string): Promise<void>
   const repos = allRepos(ctx.sql);
   try {
     for (const repo of repos) {
-      if (existsSync(path.join(ctx.gitDir(repo), 'HEAD'))) continue;
-      if (repo.pushed_ms !== repo.created_ms)
-        throw new Error(`the repository ${ctx.gitDir(repo)} is missing`);
-      await initRepository(ctx.gitDir(repo), repo.default_branch);
+      const git_dir = ctx.gitDir(repo);
+      if (repo.made === 1 && !existsSync(path.join(git_dir, 'HEAD')))
+        throw new Error(`${git_dir} is missing`);
+      if (repo.made === 1) continue;
+      await initRepository(git_dir, repo.default_branch);
+      await ctx.sql.write(() => markMade(ctx.sql, repo.id));
     }
     await reconcile(ctx, repos);
   } catch (error) {

@@ -14,6 +14,8 @@ export const Repo = z.strictObject({
   created_ms: z.number(),
   updated_ms: z.number(),
   pushed_ms: z.number(),
+  /** 1 once its bare repository is there. */
+  made: z.number(),
 });
 export type Repo = z.infer<typeof Repo>;
 
@@ -31,7 +33,7 @@ export const RepoName = z
   );
 
 const SELECT = `SELECT r.id, r.owner_id, u.login AS owner, r.name, r.private, r.description, r.default_branch,
-  r.created_ms, r.updated_ms, r.pushed_ms FROM repos r JOIN users u ON u.id = r.owner_id`;
+  r.created_ms, r.updated_ms, r.pushed_ms, r.made FROM repos r JOIN users u ON u.id = r.owner_id`;
 
 /** The repository `owner/name`, in any case. */
 export function repoByName(sql: Sql, owner: string, name: string): Repo | undefined {
@@ -61,8 +63,8 @@ export function insertRepo(
   },
 ): Repo {
   const { id } = sql.run(
-    `INSERT INTO repos (owner_id, name, private, description, default_branch, created_ms, updated_ms, pushed_ms)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO repos (owner_id, name, private, description, default_branch, created_ms, updated_ms, pushed_ms, made)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)`,
     repo.owner_id,
     repo.name,
     repo.private ? 1 : 0,
@@ -73,6 +75,11 @@ export function insertRepo(
     repo.at_ms,
   );
   return repoById(sql, id);
+}
+
+/** Records that a repository's bare repository is there. Runs inside a transaction. */
+export function markMade(sql: Sql, id: number): void {
+  sql.run('UPDATE repos SET made = 1 WHERE id = ?', id);
 }
 
 /** What a user may do in a repository; null is nothing, a null user is an anonymous one. */

@@ -7,7 +7,7 @@ import { gitStream, type GitStream } from '@caloron/capabilities/git';
 import { z } from 'zod';
 import { need, requireViewer, seeRepo, type Access } from '../auth.ts';
 import type { ForgeContext } from '../context.ts';
-import { LocalForgeError, notFound } from '../errors.ts';
+import { LocalForgeError } from '../errors.ts';
 import { readPushCommands } from '../git/push-commands.ts';
 import { branchSha } from '../git/refs.ts';
 import { allows } from '../model/repos.ts';
@@ -24,7 +24,9 @@ const Params = z.object({ owner: z.string(), repo: z.string() });
 /** Git over HTTP (the smart protocol): `/:owner/:repo.git/info/refs`, `git-upload-pack`, `git-receive-pack`. */
 export function gitHttpRoutes(app: FastifyInstance, ctx: ForgeContext): void {
   app.get('/:owner/:repo/info/refs', async (request, reply) => {
-    const service = Service.safeParse(z.object({ service: z.unknown() }).parse(request.query).service);
+    const service = Service.safeParse(
+      z.object({ service: z.unknown().optional() }).parse(request.query).service,
+    );
     if (!service.success) {
       throw new LocalForgeError('LOCAL_FORGE_FORBIDDEN', { reason: 'Please upgrade your git client.' });
     }
@@ -166,7 +168,7 @@ async function receive(
   const { repo } = access;
   const body = bodyOf(request);
   const push = await readPushCommands(body);
-  if (push === undefined) throw notFound('not a push');
+  if (push === undefined) throw new LocalForgeError('LOCAL_FORGE_BODY_UNREADABLE', { reason: 'not a push' });
   const before = await branchSha(ctx.gitDir(repo), repo.default_branch);
   const rewrites = push.commands.some(({ ref }) => ref === `refs/heads/${repo.default_branch}`);
   const guarded =

@@ -74,9 +74,12 @@ export function refRoutes(app: FastifyInstance, ctx: ForgeContext): void {
     return reply.code(201).send(refJson(ctx, repo, { ref: wanted.ref, sha, type: 'commit' }));
   });
 
-  app.delete('/repos/:owner/:repo/git/refs/heads/*', async (request, reply) => {
+  // Clients write the slash after "heads" as %2F, so it is no part of the route.
+  app.delete('/repos/:owner/:repo/git/refs/*', async (request, reply) => {
     const access = writeAccess(ctx, request, 'push');
-    const branch = restOf(request);
+    const ref = restOf(request);
+    if (!ref.startsWith('heads/')) throw refusal('Only branches can be deleted');
+    const branch = ref.slice('heads/'.length);
     const { repo, viewer } = access;
     if (branch === repo.default_branch) {
       need(access, 'admin');

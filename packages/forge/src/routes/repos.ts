@@ -9,6 +9,7 @@ import { signatureOf } from '../merging.ts';
 import {
   allRepos,
   insertRepo,
+  markMade,
   type Permission,
   permissionOf,
   removeCollaborator,
@@ -101,9 +102,15 @@ async function createRepo(ctx: ForgeContext, owner: User, wanted: z.infer<typeof
   });
   await ctx.alone(repo, async () => {
     await initRepository(ctx.gitDir(repo), repo.default_branch);
-    if (!wanted.auto_init) return;
-    const text = `# ${repo.name}\n${repo.description === null ? '' : `${repo.description}\n`}`;
-    await commitReadme(ctx.gitDir(repo), { branch: repo.default_branch, text, by: signatureOf(ctx, owner) });
+    if (wanted.auto_init) {
+      const text = `# ${repo.name}\n${repo.description === null ? '' : `${repo.description}\n`}`;
+      await commitReadme(ctx.gitDir(repo), {
+        branch: repo.default_branch,
+        text,
+        by: signatureOf(ctx, owner),
+      });
+    }
+    await ctx.sql.write(() => markMade(ctx.sql, repo.id));
   });
   return repo;
 }
