@@ -48,11 +48,7 @@ export async function runCommand(
   const format = options.output ?? 'text';
   const name = fullName(command);
   const cwd = process.cwd();
-  const home = findHome({
-    flag: options.home,
-    db: process.env['CALORON_DB'] ?? process.env['NOETHER_KV_PATH'],
-    cwd,
-  });
+  const home = findHome({ flag: options.home, variables: process.env, cwd });
   const environment = readEnvironment(withShell(process.env, home.dir), home);
   let opened: Runtime | undefined;
   const runtime = (): Runtime =>

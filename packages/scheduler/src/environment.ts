@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-import type { Home } from './home.ts';
+import type { Home } from '@caloron/store';
 
 /** Token variables a forge may be given unless CALORON_TOKEN_ENVS names others. */
 const DEFAULT_TOKEN_ENVS = ['GITHUB_TOKEN', 'GITEA_TOKEN', 'CALORON_REVIEWER_TOKEN', 'CALORON_FORGE_TOKEN'];

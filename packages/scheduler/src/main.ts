@@ -2,11 +2,11 @@ import { systemClock } from '@caloron/capabilities/clock';
 import { createLogger } from '@caloron/capabilities/logger';
 import { systemRandom } from '@caloron/capabilities/random';
 import { CodedError, messageOf } from '@caloron/noether/errors';
+import { findHome } from '@caloron/store';
 import { Command, InvalidArgumentError } from 'commander';
 
 import { readConfig } from './config.ts';
 import { readEnvironment } from './environment.ts';
-import { findHome } from './home.ts';
 import { createRuntime, verifyStageStore } from './runtime.ts';
 import { startScheduler } from './scheduler.ts';
 import { startServer } from './server.ts';
@@ -28,11 +28,7 @@ function port(text: string): number {
 }
 
 async function serve(positional: string | undefined, options: Options): Promise<void> {
-  const home = findHome({
-    flag: options.home,
-    db: process.env['CALORON_DB'] ?? process.env['NOETHER_KV_PATH'],
-    cwd: process.cwd(),
-  });
+  const home = findHome({ flag: options.home, variables: process.env, cwd: process.cwd() });
   const environment = readEnvironment(process.env, home);
   const config = readConfig(options.config ?? positional ?? 'scheduler.json', process.cwd());
   const logger = createLogger({ name: 'noether-scheduler', level: environment.log_level });

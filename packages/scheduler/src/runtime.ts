@@ -11,12 +11,11 @@ import { buildCatalog, checkGraph, parseGraph, runGraph } from '@caloron/noether
 import type { Catalog, CheckReport, Graph, Json, RunInfo, RunResult } from '@caloron/noether';
 import { messageOf } from '@caloron/noether/errors';
 import { catalog as stages } from '@caloron/stages';
-import { openStore, readStageStore, type Store } from '@caloron/store';
+import { type Home, openStore, readStageStore, type Store } from '@caloron/store';
 import type { CaloronCapabilities, Clock, Random } from '@caloron/types';
 
 import type { Environment } from './environment.ts';
 import { SchedulerError } from './errors.ts';
-import type { Home } from './home.ts';
 import { syncProjectConfig } from './project-config.ts';
 
 /** What one run's stages may use: capability name → the clients it brings. */

@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { systemClock } from '@caloron/capabilities/clock';
 import { createLogger } from '@caloron/capabilities/logger';
 import { systemRandom } from '@caloron/capabilities/random';
+import { findHome } from '@caloron/store';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { readConfig } from './config.ts';
 import { readEnvironment } from './environment.ts';
-import { findHome } from './home.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
 import { type Scheduler, startScheduler } from './scheduler.ts';
 

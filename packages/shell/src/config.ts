@@ -1,8 +1,9 @@
-import { isAbsolute, join, resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
+
+import { findHome } from '@caloron/store';
 
 import { type LogLevel, LOG_LEVELS } from './log-level.ts';
 import { ShellError } from './errors.ts';
-import { findHome } from './paths.ts';
 
 /** What a shell is started with, fully resolved. */
 export interface ShellConfig {
@@ -88,14 +89,12 @@ export function readConfig(
   env: Readonly<Record<string, string | undefined>> = process.env,
   cwd: string = process.cwd(),
 ): ShellConfig {
-  const home = findHome(flags.home, cwd);
-  const db =
-    flags.home === undefined ? (present(env['CALORON_DB']) ?? present(env['NOETHER_KV_PATH'])) : undefined;
+  const home = findHome({ flag: flags.home, variables: env, cwd });
   const port = present(flags.port) ?? present(env['CALORON_SHELL_PORT']) ?? String(DEFAULT_PORT);
   const portName = present(flags.port) === undefined ? 'CALORON_SHELL_PORT' : '--port';
   return Object.freeze({
-    home,
-    db: db === undefined ? join(home, '.caloron', 'caloron.db') : resolve(cwd, db),
+    home: home.dir,
+    db: home.db,
     host: present(flags.host) ?? '127.0.0.1',
     port: wholeNumber(portName, port, 0, 65_535),
     token: present(env['CALORON_SHELL_TOKEN']) ?? null,

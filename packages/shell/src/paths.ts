@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 
 import { hostDir, type Id, type RepoName } from '@caloron/types';
 
@@ -18,15 +17,6 @@ export interface ShellPaths {
   readonly tasks: string;
   readonly agents: string;
   readonly logs: string;
-}
-
-/** The home a process works in: the given one, else the nearest ancestor of `cwd` with `.caloron/`, else `cwd`. */
-export function findHome(given: string | undefined, cwd: string): string {
-  if (given !== undefined) return resolve(cwd, given);
-  for (let folder = resolve(cwd); ; folder = dirname(folder)) {
-    if (existsSync(join(folder, '.caloron'))) return folder;
-    if (dirname(folder) === folder) return resolve(cwd);
-  }
 }
 
 /** The places below one home. */

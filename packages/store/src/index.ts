@@ -17,6 +17,8 @@ export type {
 } from './api.ts';
 export { openDatabase } from './database.ts';
 export { StoreError } from './errors.ts';
+export { findHome } from './home.ts';
+export type { Home, HomeChoice } from './home.ts';
 export type { StoreErrorDetails } from './errors.ts';
 export type { Database, DatabaseOptions, Migration, Sql, SqlValue, Statement } from './sql.ts';
 export { openStore } from './store.ts';
