@@ -20,6 +20,8 @@ export interface ShellsDeps {
   readonly token: () => string;
   /** The database every shell must work on; null asks for none. */
   readonly db_id: string | null;
+  /** A call that takes longer is given up; 10 000 ms when absent, 120 000 ms for spawn, stop and cleanup. */
+  readonly timeout_ms?: number | undefined;
 }
 
 /** Status and small changes answer at once. */
@@ -71,7 +73,7 @@ interface Call<T extends z.ZodType> {
   readonly reply: T;
   readonly body?: unknown;
   readonly token?: string;
-  readonly timeout_ms?: number;
+  readonly timeout_ms?: number | undefined;
 }
 
 async function send(url: string, call: Call<z.ZodType>): Promise<{ status: number; text: string }> {
@@ -129,7 +131,8 @@ async function request<T extends z.ZodType>(url: string, call: Call<T>): Promise
 function openShell(url: string, deps: ShellsDeps): Shell {
   let checked: Promise<void> | undefined;
 
-  const health = () => request(url, { method: 'GET', path: '/health', reply: HealthReply });
+  const health = () =>
+    request(url, { method: 'GET', path: '/health', reply: HealthReply, timeout_ms: deps.timeout_ms });
 
   async function checkDatabase(expected: string): Promise<void> {
     const { db_id } = await health();
@@ -148,7 +151,7 @@ function openShell(url: string, deps: ShellsDeps): Shell {
         throw error;
       }
     }
-    return request(url, { ...what, token: deps.token() });
+    return request(url, { ...what, token: deps.token(), timeout_ms: deps.timeout_ms ?? what.timeout_ms });
   }
 
   return {
