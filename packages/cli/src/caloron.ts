@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 
 import { agentsCommand } from './commands/agents.ts';
 import { demoCommand } from './commands/demo.ts';
@@ -13,22 +13,14 @@ import { statusCommand } from './commands/status.ts';
 import { tickCommand } from './commands/tick.ts';
 import { downCommand, upCommand } from './commands/up.ts';
 import { wordCommands } from './commands/words.ts';
-import { type Io, VERSION } from './output.ts';
-
-function outputOption(): Option {
-  return new Option('--output <format>', 'how to answer (default: text)').choices(['text', 'json', 'table']);
-}
+import { runGraphCommand } from './noether/run.ts';
+import type { Io } from './output.ts';
+import { assemble, processIo, runProgram } from './program.ts';
 
 /** The `caloron` command with every subcommand. */
 export function caloronProgram(io: Io): Command {
-  const program = new Command('caloron')
-    .description('Runs sprints of coding agents.')
-    .version(VERSION)
-    .option('--home <dir>', 'directory that holds .caloron/ (default: the nearest one above)')
-    .addOption(outputOption())
-    .showHelpAfterError('run caloron --help for the commands')
-    .configureOutput({ writeOut: io.out, writeErr: io.err });
-  const commands = [
+  const program = new Command('caloron').description('Runs sprints of coding agents.');
+  return assemble(program, io, [
     demoCommand(io),
     initCommand(io),
     upCommand(io),
@@ -45,23 +37,13 @@ export function caloronProgram(io: Io): Command {
     showCommand(io),
     stateCommand(io),
     kvCommand(io),
+    runGraphCommand(io),
     doctorCommand(io),
-  ];
-  for (const command of commands) {
-    command
-      .copyInheritedSettings(program)
-      .option('--home <dir>', 'directory that holds .caloron/')
-      .addOption(outputOption());
-    program.addCommand(command);
-  }
-  return program;
+  ]);
 }
 
 /** The `caloron` bin. */
 export async function main(argv: readonly string[]): Promise<void> {
-  const io: Io = {
-    out: (text) => void process.stdout.write(text),
-    err: (text) => void process.stderr.write(text),
-  };
-  await caloronProgram(io).parseAsync(argv, { from: 'user' });
+  const io = processIo();
+  await runProgram(caloronProgram(io), argv, io);
 }

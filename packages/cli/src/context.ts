@@ -1,36 +1,48 @@
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { join, relative } from 'node:path';
 
 import { systemClock } from '@caloron/capabilities/clock';
 import { systemRandom } from '@caloron/capabilities/random';
-import type { Json, RunResult } from '@caloron/noether';
-import { messageOf } from '@caloron/noether/errors';
-import {
-  createRuntime,
-  type Environment,
-  findHome,
-  type Home,
-  loadGraph,
-  readEnvironment,
-  type Runtime,
-} from '@caloron/scheduler';
-import { ActiveSprint, type DagState, keys } from '@caloron/types';
+import { createRuntime, type Environment, readEnvironment, type Runtime } from '@caloron/scheduler';
+import { findHome, type Home, StoreError } from '@caloron/store';
+import { ActiveSprint, type DagState, Id, keys } from '@caloron/types';
 import type { Command } from 'commander';
 
 import { CliError } from './errors.ts';
-import { PRODUCT_ROOT } from './product.ts';
+import {
+  type Answer,
+  exitCodeOf,
+  INTERRUPTED,
+  type Io,
+  type OutputFormat,
+  writeAnswer,
+  writeFailure,
+} from './output.ts';
+import { fullName } from './program.ts';
 import { knownServices } from './services.ts';
-import { type Answer, exitCodeOf, type Io, type OutputFormat, writeAnswer, writeFailure } from './output.ts';
 
 /** What every command is given. */
 export interface Context {
   readonly io: Io;
+  /** Its full name, e.g. `caloron kv get`. */
+  readonly command: string;
   readonly home: Home;
+  /** What a command in a hint needs to find the same home: ` --home DIR`, or nothing. */
+  readonly home_flag: string;
   readonly environment: Environment;
-  readonly format: OutputFormat;
   readonly cwd: string;
-  /** Opens the database on first use; closed when the command ends. */
+  /** Aborted by Ctrl-C where the command asked for it. */
+  readonly signal: AbortSignal;
+  /** Opens the database on first use; closed when the command ends. Throws CLI_NO_HOME for a command that only looks. */
   readonly runtime: () => Runtime;
+}
+
+/** How a command is run. */
+export interface CommandRules {
+  /** The command makes `.caloron/` where there is none; others say that there is nothing to look at. */
+  readonly creates?: boolean;
+  /** What is said on Ctrl-C while the command's own signal ends its work; without it Ctrl-C ends the process at once. */
+  readonly on_interrupt?: string;
 }
 
 interface GlobalOptions {
@@ -43,6 +55,7 @@ export async function runCommand(
   command: Command,
   io: Io,
   work: (context: Context) => Promise<Answer>,
+  { creates = false, on_interrupt }: CommandRules = {},
 ): Promise<void> {
   const options: GlobalOptions = command.optsWithGlobals();
   const format = options.output ?? 'text';
@@ -50,11 +63,16 @@ export async function runCommand(
   const cwd = process.cwd();
   const home = findHome({ flag: options.home, variables: process.env, cwd });
   const environment = readEnvironment(withShell(process.env, home.dir), home);
+  const interrupt = interruption(io, on_interrupt);
   let opened: Runtime | undefined;
-  const runtime = (): Runtime =>
-    (opened ??= createRuntime({ home, environment, clock: systemClock, random: systemRandom }));
+  const runtime = (): Runtime => {
+    if (!creates && opened === undefined) requireHome(home, options.home !== undefined);
+    return (opened ??= createRuntime({ home, environment, clock: systemClock, random: systemRandom }));
+  };
+  const home_flag = options.home === undefined ? '' : ` --home ${options.home}`;
+  const context = { io, command: name, home, home_flag, environment, cwd, signal: interrupt.signal, runtime };
   try {
-    const answer = await work({ io, home, environment, format, cwd, runtime });
+    const answer = await work(context);
     writeAnswer(io, name, format, answer);
     process.exitCode = answer.exit_code ?? 0;
   } catch (error) {
@@ -62,7 +80,41 @@ export async function runCommand(
     process.exitCode = exitCodeOf(error);
   } finally {
     opened?.close();
+    interrupt.end();
   }
+  if (interrupt.signal.aborted) process.exitCode = INTERRUPTED;
+}
+
+function requireHome({ dir, db }: Home, named: boolean): void {
+  if (existsSync(join(dir, '.caloron')) || existsSync(db)) return;
+  throw new CliError(
+    'CLI_NO_HOME',
+    { dir, named },
+    { hint: './caloron init --repo owner/name makes one here; --home DIR names another directory' },
+  );
+}
+
+/** A signal that Ctrl-C aborts, where something is said then. */
+function interruption(
+  io: Io,
+  said: string | undefined,
+): { readonly signal: AbortSignal; readonly end: () => void } {
+  const control = new AbortController();
+  if (said === undefined) return { signal: control.signal, end: () => undefined };
+  const stop = (): void => {
+    if (control.signal.aborted) return;
+    io.err(`\ninterrupted: ${said}\n`);
+    control.abort(new Error('interrupted'));
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  return {
+    signal: control.signal,
+    end: () => {
+      process.removeListener('SIGINT', stop);
+      process.removeListener('SIGTERM', stop);
+    },
+  };
 }
 
 /** The variables with the address of the shell that `up` started for this home, unless one is named. */
@@ -76,58 +128,39 @@ function withShell(
   return shell === undefined ? variables : { ...variables, CALORON_SHELL_URL: shell.url };
 }
 
-function fullName(command: Command): string {
-  const names: string[] = [];
-  for (let at: Command | null = command; at !== null; at = at.parent) names.unshift(at.name());
-  return names.join(' ');
-}
-
-/** The path of one of the product's compositions. */
-export function compositionPath(name: string): string {
-  return resolve(PRODUCT_ROOT, 'compositions', `${name}.json`);
-}
-
-/** Runs a composition of the product; a refusal or failure is thrown as CLI_RUN_REFUSED or CLI_RUN_FAILED. */
-export async function runComposition(
-  context: Context,
-  name: string,
-  input: Json,
-): Promise<Extract<RunResult, { ok: true }>> {
-  const path = compositionPath(name);
-  return mustRun(
-    await context
-      .runtime()
-      .run({ graph: loadGraph(path), graph_name: path, input, labels: { command: name } }),
-  );
-}
-
-/** Gives a run that went well; throws one that did not, with every problem and its place. */
-export function mustRun(result: RunResult): Extract<RunResult, { ok: true }> {
-  if (result.ok) return result;
-  const { code, message, path, hint, problems } = result.error;
-  const place = path === null ? '' : `${path}: `;
-  const details =
-    problems === undefined || problems.length === 0
-      ? `${place}${message}`
-      : problems.map((p) => `${p.path}: ${p.message}`).join('\n  ');
-  const next =
-    hint ?? (result.status === 'failed' ? `./noether trace ${result.run_id.slice(0, 8)}` : undefined);
-  throw new CliError(
-    result.status === 'refused' ? 'CLI_RUN_REFUSED' : 'CLI_RUN_FAILED',
-    { code, message: `${details} [${code}]` },
-    next === undefined ? {} : { hint: next },
-  );
-}
-
-/** The sprint a command speaks of: the named one, else the active one. Throws CLI_NO_SPRINT. */
+/** The sprint a command speaks of: the named one, else the active one. Throws CLI_USAGE, CLI_NO_SPRINT, STORE_VALUE_INVALID. */
 export async function sprintId(context: Context, named: string | undefined): Promise<string> {
-  if (named !== undefined) return named;
-  const found = await context.runtime().store.kv.get(keys.activeSprint);
-  if (found !== undefined) return ActiveSprint.parse(found.value).sprint_id;
+  if (named !== undefined) return idOf('--sprint', named);
+  const key = keys.activeSprint;
+  const found = await context.runtime().store.kv.get(key);
+  if (found === undefined) {
+    const { dir } = context.home;
+    throw new CliError('CLI_NO_SPRINT', { home: dir }, { hint: demoHint(context) ?? START_ONE });
+  }
+  const parsed = ActiveSprint.safeParse(found.value);
+  if (parsed.success) return parsed.data.sprint_id;
+  const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`.trim());
+  throw new StoreError('STORE_VALUE_INVALID', { key, issues });
+}
+
+const START_ONE = './caloron kickoff "…" --repo owner/name, or ./caloron demo';
+
+/** Where the newest demo below a directory that has no sprint of its own can be looked at. */
+function demoHint({ home, cwd, command }: Context): string | undefined {
+  const dir = join(home.dir, '.caloron', 'demo');
+  const newest = existsSync(dir) ? readdirSync(dir).toSorted().at(-1) : undefined;
+  if (newest === undefined) return undefined;
+  return `${START_ONE}; the last demo: ./${command} --home ${relative(cwd, join(dir, newest))}`;
+}
+
+/** An id as a person typed it; throws CLI_USAGE for what can be none, as `../x`. */
+export function idOf(option: string, text: string): string {
+  const parsed = Id.safeParse(text);
+  if (parsed.success) return parsed.data;
   throw new CliError(
-    'CLI_NO_SPRINT',
-    { home: context.home.dir },
-    { hint: 'start one: ./caloron kickoff "…" --repo owner/name, or see ./caloron demo' },
+    'CLI_USAGE',
+    { problem: `${option} ${JSON.stringify(text)}: ${parsed.error.issues[0]?.message ?? 'not an id'}` },
+    { hint: './caloron history lists the sprints, ./caloron status the tasks' },
   );
 }
 
@@ -135,24 +168,4 @@ export async function sprintId(context: Context, named: string | undefined): Pro
 export async function loadState(context: Context, sprint_id: string): Promise<DagState> {
   const { state } = context.runtime().store.forRun({ run_id: 'cli', lease: null });
   return (await state.load(sprint_id)).state;
-}
-
-/** Reads `--input`: JSON text, or `@FILE`, or `-` for standard input. */
-export function readInput(text: string | undefined): Json {
-  if (text === undefined) return {};
-  const source =
-    text === '-'
-      ? readFileSync(0, 'utf8')
-      : text.startsWith('@')
-        ? readFileSync(text.slice(1), 'utf8')
-        : text;
-  try {
-    return JSON.parse(source) as Json;
-  } catch (error) {
-    throw new CliError(
-      'CLI_INPUT_INVALID',
-      { reason: messageOf(error) },
-      { hint: `quote it for the shell: --input '{"sprint_id":"my-sprint","repo":"owner/name"}'` },
-    );
-  }
 }

@@ -1,15 +1,28 @@
 import { CodedError, type CodedErrorOptions, type Messages } from '@caloron/noether/errors';
 
+/** Why a run gave no output. */
+export interface RunProblem {
+  /** The engine's, a stage's or a client's own code. */
+  readonly code: string;
+  readonly message: string;
+  /** Null when nothing was run: a graph was only checked. */
+  readonly run_id: string | null;
+  /** Node it happened at; null when it concerns the run as a whole. */
+  readonly path: string | null;
+}
+
 /** Why a command could not do what was asked. */
 export interface CliErrorDetails {
   /** An argument or option is not of its form. */
-  CLI_USAGE: { readonly problem: string };
+  CLI_USAGE: { readonly problem: string; readonly command?: string };
   /** `--input` is not JSON. */
   CLI_INPUT_INVALID: { readonly reason: string };
-  /** A composition was refused before anything ran. */
-  CLI_RUN_REFUSED: { readonly code: string; readonly message: string };
-  /** A composition failed while running. */
-  CLI_RUN_FAILED: { readonly code: string; readonly message: string };
+  /** A composition was refused before anything ran; `code` is the reason's own. */
+  CLI_RUN_REFUSED: RunProblem;
+  /** A composition failed while running; `code` is the reason's own. */
+  CLI_RUN_FAILED: RunProblem;
+  /** Nothing was ever kept in the directory, and the command only looks. */
+  CLI_NO_HOME: { readonly dir: string; readonly named: boolean };
   /** There is no sprint to speak of. */
   CLI_NO_SPRINT: { readonly home: string };
   /** The sprint has no such task. */
@@ -31,6 +44,7 @@ const messages: Messages<CliErrorDetails> = {
   CLI_INPUT_INVALID: ({ reason }) => `--input is not JSON: ${reason}`,
   CLI_RUN_REFUSED: ({ message }) => message,
   CLI_RUN_FAILED: ({ message }) => message,
+  CLI_NO_HOME: ({ dir, named }) => `there is no .caloron/ in ${dir}${named ? '' : ' or above it'}`,
   CLI_NO_SPRINT: ({ home }) => `no sprint was started in ${home}`,
   CLI_TASK_UNKNOWN: ({ task, sprint, known }) =>
     `sprint ${sprint} has no task ${task}; its tasks: ${known.join(', ')}`,

@@ -1,6 +1,8 @@
 import { CodedError, codeOf, messageOf } from '@caloron/noether/errors';
 import Table from 'cli-table3';
 
+import { CliError, type RunProblem } from './errors.ts';
+
 /** How a command answers. */
 export type OutputFormat = 'text' | 'json' | 'table';
 
@@ -29,7 +31,7 @@ export const VERSION = '0.1.0';
 export function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const table = new Table({
     head: [...head],
-    style: { head: [], border: [], compact: true },
+    style: { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': 0 },
     chars: {
       mid: '',
       'left-mid': '',
@@ -69,26 +71,62 @@ export function writeAnswer(io: Io, command: string, format: OutputFormat, answe
   }
 }
 
-/** Writes a failure: the envelope on stdout for JSON, a sentence and the next step on stderr else. */
+/** The code a failure is known by: a run's own reason rather than that a run failed. */
+function publicCode(error: unknown): string {
+  if (!(error instanceof CliError)) return codeOf(error);
+  return runProblem(error)?.code ?? error.code;
+}
+
+function runProblem(error: unknown): RunProblem | undefined {
+  if (!(error instanceof CliError)) return undefined;
+  const failed = error.code === 'CLI_RUN_REFUSED' || error.code === 'CLI_RUN_FAILED';
+  return failed ? (error as CliError<'CLI_RUN_REFUSED' | 'CLI_RUN_FAILED'>).details : undefined;
+}
+
+/** Writes a failure: the envelope on stdout for JSON, a sentence with its code and the next step on stderr else. */
 export function writeFailure(io: Io, command: string, format: OutputFormat, error: unknown): void {
-  const code = codeOf(error);
+  const code = publicCode(error);
   const message = messageOf(error);
   const hint = error instanceof CodedError ? error.hint : undefined;
   if (format === 'json') {
-    const body = { code, message, ...(hint === undefined ? {} : { hint }) };
+    const { run_id, path } = runProblem(error) ?? {};
+    const body = { code, message, hint, path, run_id };
     io.out(`${JSON.stringify({ ok: false, command, error: body, meta: { version: VERSION } }, null, 2)}\n`);
     return;
   }
-  io.err(`${command}: ${message}\n`);
+  io.err(`${command}: ${message} [${code}]\n`);
   if (hint !== undefined) io.err(`  next: ${hint}\n`);
 }
 
-/** 2: refused before running; 3: failed while running; 130: interrupted; 1: everything else. */
+/** Exit code of a command a person interrupted. */
+export const INTERRUPTED = 130;
+
+/** Reasons of a failed run that lie in what it was given: another input, name or variable helps, and nothing was done yet. */
+const INPUT_CODES: ReadonlySet<string> = new Set([
+  'SPRINT_UNKNOWN',
+  'SPRINT_REPO_MISMATCH',
+  'SPRINT_HOST_MISMATCH',
+  'STAGE_INPUT_INVALID',
+  'KICKOFF_BRIEF_EMPTY',
+  'KICKOFF_DAG_INVALID',
+  'KICKOFF_SPRINT_ACTIVE',
+  'KICKOFF_SPRINT_EXISTS',
+  'KICKOFF_TOO_MANY_TASKS',
+  'FORGE_HOST_INVALID',
+  'FORGE_NOT_FOUND',
+  'FORGE_REPO_INVALID',
+  'FORGE_TOKEN_MISSING',
+  'FORGE_TOKEN_NOT_ALLOWED',
+  'FORGE_TOKEN_OTHER_HOST',
+]);
+
+/** 1: bad input or not found; 2: refused before running; 3: failed while running. */
 export function exitCodeOf(error: unknown): number {
   switch (codeOf(error)) {
     case 'CLI_RUN_REFUSED':
       return 2;
     case 'CLI_RUN_FAILED':
+      return INPUT_CODES.has(publicCode(error)) ? 1 : 3;
     case 'CLI_SERVICE_FAILED':
     case 'CLI_DEMO_UNFINISHED':
       return 3;

@@ -1,5 +1,14 @@
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 import { z } from 'zod';
@@ -31,6 +40,8 @@ export interface ServiceOrder {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
   readonly log_dir: string;
+  /** Ends the waiting, and the process with it. */
+  readonly signal?: AbortSignal;
 }
 
 const PACKAGES = {
@@ -45,14 +56,27 @@ export function binPath(name: ServiceOrder['name']): string {
 }
 
 /** Starts a process in a group of its own and waits for its ready line; its log goes to a file. Throws CLI_SERVICE_FAILED. */
-export async function startService({ name, args, env, cwd, log_dir }: ServiceOrder): Promise<Service> {
+export async function startService({
+  name,
+  args,
+  env,
+  cwd,
+  log_dir,
+  signal,
+}: ServiceOrder): Promise<Service> {
   mkdirSync(log_dir, { recursive: true });
   const log = join(log_dir, `${name}.log`);
   const ready_file = join(log_dir, `${name}.ready`);
   writeFileSync(ready_file, '');
+  const begun = existsSync(log) ? statSync(log).size : 0;
   const out = openSync(ready_file, 'w');
   const err = openSync(log, 'a');
-  const child = spawn(process.execPath, [binPath(name), ...args], { cwd, env: { ...env }, detached: true, stdio: ['ignore', out, err] });
+  const child = spawn(process.execPath, [binPath(name), ...args], {
+    cwd,
+    env: { ...env },
+    detached: true,
+    stdio: ['ignore', out, err],
+  });
   closeSync(out);
   closeSync(err);
   child.unref();
@@ -65,7 +89,11 @@ export async function startService({ name, args, env, cwd, log_dir }: ServiceOrd
   });
 
   const failed = (reason: string): CliError =>
-    new CliError('CLI_SERVICE_FAILED', { service: name, reason: `${reason}${lastLine(log)}`, log });
+    new CliError(
+      'CLI_SERVICE_FAILED',
+      { service: name, reason: saidSince(log, begun) ?? reason, log },
+      { hint: `tail ${log}` },
+    );
   const deadline = performance.now() + READY_TIMEOUT_MS;
   while (performance.now() < deadline) {
     const line = readFileSync(ready_file, 'utf8')
@@ -74,15 +102,19 @@ export async function startService({ name, args, env, cwd, log_dir }: ServiceOrd
     const ready = line === undefined ? undefined : Ready.safeParse(JSON.parse(line));
     if (ready?.success === true) return { name, pid: ready.data.pid, url: ready.data.url, log };
     if (ended) throw failed('it ended at once');
+    if (signal?.aborted === true) break;
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
   if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
+  signal?.throwIfAborted();
   throw failed(`no ready line within ${READY_TIMEOUT_MS / 1000} s`);
 }
 
-function lastLine(log: string): string {
-  const lines = readFileSync(log, 'utf8').trim().split('\n');
-  return lines.at(-1) === '' ? '' : `: ${lines.slice(-2).join(' ')}`;
+/** What a process told people in its log, JSON lines left out: why it did not start. */
+function saidSince(log: string, begun: number): string | undefined {
+  const text = readFileSync(log).subarray(begun).toString();
+  const lines = text.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('{'));
+  return lines.length === 0 ? undefined : lines.slice(0, 3).join('; ').replaceAll(/\s+/g, ' ');
 }
 
 /** True while the process is there and no zombie. */

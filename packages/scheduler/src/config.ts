@@ -5,7 +5,7 @@ import { messageOf } from '@caloron/noether/errors';
 import { z } from 'zod';
 
 import { checkCron } from './cron.ts';
-import { SchedulerError } from './errors.ts';
+import { SchedulerError, unreadable } from './errors.ts';
 
 const url = z.url({ protocol: /^https?$/, error: 'expected an http or https address' });
 
@@ -72,10 +72,10 @@ function parseJson(path: string): unknown {
   } catch (error) {
     throw new SchedulerError(
       'SCHEDULER_CONFIG_MISSING',
-      { path, reason: messageOf(error) },
+      { path, reason: unreadable(error) },
       {
         cause: error,
-        hint: 'the path counts from the working directory; pass an absolute one: noether-scheduler --config /path/scheduler.json',
+        hint: './caloron init --repo owner/name writes one; --config PATH names another, counted from the working directory',
       },
     );
   }

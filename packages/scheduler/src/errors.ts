@@ -1,4 +1,4 @@
-import { CodedError, type CodedErrorOptions, type Messages } from '@caloron/noether/errors';
+import { CodedError, type CodedErrorOptions, messageOf, type Messages } from '@caloron/noether/errors';
 
 /** Why the scheduler or a composition run could not start. */
 export interface SchedulerErrorDetails {
@@ -32,13 +32,34 @@ const messages: Messages<SchedulerErrorDetails> = {
   PROJECT_CONFIG_INVALID: ({ path, problems }) => `${path} is not a valid project config:${list(problems)}`,
 };
 
+const hints: Partial<{ readonly [C in keyof SchedulerErrorDetails]: string }> = {
+  SCHEDULER_CONFIG_INVALID: 'correct these places in the file and start again',
+  PROJECT_CONFIG_INVALID: 'correct these places in the file; ./caloron doctor checks it',
+};
+
 /** The scheduler refused its input or could not start. */
 export class SchedulerError<
   C extends keyof SchedulerErrorDetails = keyof SchedulerErrorDetails,
 > extends CodedError<SchedulerErrorDetails, C> {
   override readonly name = 'SchedulerError';
 
-  constructor(code: C, details: SchedulerErrorDetails[C], options?: CodedErrorOptions) {
-    super(code, details, messages[code](details), options);
+  constructor(code: C, details: SchedulerErrorDetails[C], options: CodedErrorOptions = {}) {
+    const hint = options.hint ?? hints[code];
+    super(code, details, messages[code](details), hint === undefined ? options : { ...options, hint });
+  }
+}
+
+/** Why a file cannot be read, without its path. */
+export function unreadable(error: unknown): string {
+  switch (error instanceof Error && 'code' in error ? error.code : undefined) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return 'there is no such file';
+    case 'EISDIR':
+      return 'it is a directory';
+    case 'EACCES':
+      return 'this user may not read it';
+    default:
+      return messageOf(error);
   }
 }

@@ -1,14 +1,14 @@
 import { systemClock } from '@caloron/capabilities/clock';
 import { createLogger } from '@caloron/capabilities/logger';
 import { systemRandom } from '@caloron/capabilities/random';
-import { CodedError, messageOf } from '@caloron/noether/errors';
+import { CodedError, codeOf, messageOf } from '@caloron/noether/errors';
 import { findHome } from '@caloron/store';
 import { Command, InvalidArgumentError } from 'commander';
 
 import { readConfig } from './config.ts';
 import { readEnvironment } from './environment.ts';
 import { createRuntime, verifyStageStore } from './runtime.ts';
-import { startScheduler } from './scheduler.ts';
+import { type JobStatus, type Scheduler, startScheduler } from './scheduler.ts';
 import { startServer } from './server.ts';
 
 /** A run still going this long after SIGTERM is interrupted; its work is taken up by the next tick. */
@@ -36,8 +36,12 @@ async function serve(positional: string | undefined, options: Options): Promise<
 
   const runtime = createRuntime({ home, environment, clock: systemClock, random: systemRandom });
   await verifyStageStore(config.store_path, runtime.catalog);
+  // The port first: a scheduler that cannot have it fires no job.
+  let started: Scheduler | undefined;
+  const jobs = (): readonly JobStatus[] => started?.jobs() ?? [];
+  const server = await startServer({ jobs }, { db_id: runtime.store.db_id, port: options.port });
   const scheduler = startScheduler({ config, runtime, logger, clock: systemClock, random: systemRandom });
-  const server = await startServer(scheduler, { db_id: runtime.store.db_id, port: options.port });
+  started = scheduler;
   process.stdout.write(`${JSON.stringify({ ready: true, url: server.url, pid: process.pid })}\n`);
 
   await new Promise<void>((resolve) => {
@@ -63,7 +67,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {
     const hint = error instanceof CodedError && error.hint !== undefined ? `\n  next: ${error.hint}` : '';
-    process.stderr.write(`noether-scheduler: ${messageOf(error)}${hint}\n`);
+    process.stderr.write(`noether-scheduler: ${messageOf(error)} [${codeOf(error)}]${hint}\n`);
     process.exit(1);
   }
 }

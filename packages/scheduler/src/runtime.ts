@@ -9,13 +9,12 @@ import { createShells } from '@caloron/capabilities/shell';
 import { readStageArchive } from '@caloron/capabilities/source';
 import { buildCatalog, checkGraph, parseGraph, runGraph } from '@caloron/noether';
 import type { Catalog, CheckReport, Graph, Json, RunInfo, RunResult } from '@caloron/noether';
-import { messageOf } from '@caloron/noether/errors';
 import { catalog as stages } from '@caloron/stages';
 import { type Home, openStore, readStageStore, type Store } from '@caloron/store';
 import type { CaloronCapabilities, Clock, Random } from '@caloron/types';
 
 import type { Environment } from './environment.ts';
-import { SchedulerError } from './errors.ts';
+import { SchedulerError, unreadable } from './errors.ts';
 import { syncProjectConfig } from './project-config.ts';
 
 /** What one run's stages may use: capability name → the clients it brings. */
@@ -70,7 +69,7 @@ export function loadGraph(path: string): Graph {
   } catch (error) {
     throw new SchedulerError(
       'SCHEDULER_GRAPH_MISSING',
-      { path, reason: messageOf(error) },
+      { path, reason: unreadable(error) },
       {
         cause: error,
         hint: 'the path counts from the working directory; use an absolute one where that may change',
@@ -87,7 +86,7 @@ export function check(graph: Graph, catalog: Catalog, input?: Json): CheckReport
 
 /** Refuses a stage store that lacks this program's stages: SCHEDULER_STORE_MISSING, SCHEDULER_STORE_STALE. Writes nothing. */
 export async function verifyStageStore(path: string, catalog: Catalog): Promise<void> {
-  const hint = 'write it: node register-stages.ts';
+  const hint = `./noether stage sync --store ${path}`;
   if (!existsSync(path)) throw new SchedulerError('SCHEDULER_STORE_MISSING', { path }, { hint });
   const known = new Set((await readStageStore(path)).map(({ id }) => id));
   const stale = catalog.entries

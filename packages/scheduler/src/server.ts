@@ -11,7 +11,7 @@ export interface SchedulerServer {
 
 /** Listens on 127.0.0.1; port 0 takes a free one. Throws SCHEDULER_PORT_IN_USE. */
 export async function startServer(
-  scheduler: Scheduler,
+  scheduler: Pick<Scheduler, 'jobs'>,
   facts: { readonly db_id: string; readonly port: number },
 ): Promise<SchedulerServer> {
   const app = Fastify();

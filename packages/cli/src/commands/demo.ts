@@ -4,9 +4,6 @@ import { runCommand } from '../context.ts';
 import { runDemo } from '../demo/demo.ts';
 import type { Io } from '../output.ts';
 
-/** Exit code of a command a person interrupted. */
-const INTERRUPTED = 130;
-
 /** `caloron demo`: a whole sprint on a forge of its own, then everything is stopped. */
 export function demoCommand(io: Io): Command {
   const command = new Command('demo').description(
@@ -14,21 +11,14 @@ export function demoCommand(io: Io): Command {
   );
   command
     .option('--keep', 'leave the processes up when the sprint is complete')
-    .action(async (options: { readonly keep?: boolean }) => {
-      const interrupt = new AbortController();
-      const onSignal = (): void => {
-        if (interrupt.signal.aborted) return;
-        io.err('\ninterrupted: stopping agents and processes\n');
-        interrupt.abort(new Error('interrupted'));
-      };
-      process.on('SIGINT', onSignal);
-      process.on('SIGTERM', onSignal);
-      await runCommand(command, io, ({ cwd }) =>
-        runDemo({ cwd, io, keep: options.keep === true, variables: process.env, signal: interrupt.signal }),
-      );
-      if (interrupt.signal.aborted) process.exitCode = INTERRUPTED;
-      process.removeListener('SIGINT', onSignal);
-      process.removeListener('SIGTERM', onSignal);
-    });
+    .action((options: { readonly keep?: boolean }) =>
+      runCommand(
+        command,
+        io,
+        ({ cwd, signal }) =>
+          runDemo({ cwd, io, keep: options.keep === true, variables: process.env, signal }),
+        { creates: true, on_interrupt: 'stopping agents and processes' },
+      ),
+    );
   return command;
 }

@@ -1,78 +1,105 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { git } from '@caloron/capabilities/git';
 import { createShells } from '@caloron/capabilities/shell';
-import { messageOf } from '@caloron/noether/errors';
-import { readProjectConfig, verifyStageStore } from '@caloron/scheduler';
+import { CodedError, messageOf } from '@caloron/noether/errors';
+import { loadCatalog, readConfig, readProjectConfig, verifyStageStore } from '@caloron/scheduler';
 import { Command } from 'commander';
 
 import { type Context, runCommand } from '../context.ts';
+import { CliError } from '../errors.ts';
 import type { Io } from '../output.ts';
 
 interface Check {
   readonly name: string;
   readonly ok: boolean;
   readonly detail: string;
+  /** What to do about it; null when nothing is to do or it is not known. */
+  readonly next: string | null;
 }
 
-async function checked(name: string, work: () => Promise<string> | string): Promise<Check> {
+async function checked(
+  name: string,
+  work: () => Promise<string> | string,
+  next: string | null = null,
+): Promise<Check> {
   try {
-    return { name, ok: true, detail: await work() };
+    return { name, ok: true, detail: await work(), next: null };
   } catch (error) {
-    return { name, ok: false, detail: messageOf(error) };
+    const hint = error instanceof CodedError ? error.hint : undefined;
+    return { name, ok: false, detail: messageOf(error), next: hint ?? next };
   }
 }
 
-function checks(context: Context): readonly Promise<Check>[] {
-  const { home, environment, runtime } = context;
+/** Tokens that are named and not set, in the words of a person. */
+function requireTokens(
+  names: readonly (string | null)[],
+  variables: Context['environment']['variables'],
+): void {
+  const missing = names.filter((name) => name !== null && (variables[name] ?? '') === '');
+  if (missing.length > 0)
+    throw new CliError(
+      'CLI_NOT_FOUND',
+      { what: 'token in the variable', id: missing.join(', ') },
+      { hint: `export ${missing.join('=… ')}=… in the shell that runs ./caloron up` },
+    );
+}
+
+function checks({ home, environment, runtime }: Context): readonly Promise<Check>[] {
+  const { variables } = environment;
+  const config = join(home.dir, 'scheduler.json');
+  const stages = join(home.dir, '.noether', 'store.json');
   return [
     checked('node', () => process.versions.node),
-    checked('git', async () => (await git(['--version'], {})).stdout.trim()),
+    checked('git', async () => (await git(['--version'], {})).stdout.trim(), 'install git 2.39 or newer'),
     checked('database', () => `${runtime().store.path} (${runtime().store.db_id})`),
-    checked('caloron.json', () => {
-      const config = readProjectConfig(home.project_file);
-      if (config === undefined) return `none at ${home.project_file}: defaults are used`;
-      const missing = [config.token_env, config.reviewer_token_env].filter(
-        (name) => name !== null && (environment.variables[name] ?? '') === '',
-      );
-      if (missing.length > 0) throw new Error(`the variable ${missing.join(', ')} is not set`);
-      return home.project_file;
+    checked('caloron.json', () =>
+      readProjectConfig(home.project_file) === undefined
+        ? `none at ${home.project_file}: defaults are used`
+        : home.project_file,
+    ),
+    checked('tokens', () => {
+      const project = readProjectConfig(home.project_file);
+      const names = [project?.token_env ?? 'GITHUB_TOKEN', project?.reviewer_token_env ?? null];
+      requireTokens(names, variables);
+      return names.filter((name) => name !== null).join(', ');
     }),
     checked('stage store', async () => {
-      const path = join(home.dir, '.noether', 'store.json');
-      await verifyStageStore(path, runtime().catalog);
-      return path;
+      await verifyStageStore(stages, loadCatalog());
+      return stages;
     }),
-    checked('scheduler.json', () => {
-      const path = join(home.dir, 'scheduler.json');
-      if (!existsSync(path)) throw new Error(`none at ${path}: caloron init writes one`);
-      return path;
-    }),
-    checked('shell', async () => {
-      const shells = createShells({
-        url: environment.shell_url,
-        token: environment.shell_token,
-        db_id: runtime().store.db_id,
-      });
-      const { version } = await shells.open(null).health();
-      return `${environment.shell_url} (${version})`;
-    }),
+    checked('scheduler.json', () => `${readConfig(config, home.dir).jobs.length} jobs in ${config}`),
+    checked(
+      'shell',
+      async () => {
+        const shells = createShells({
+          url: environment.shell_url,
+          token: environment.shell_token,
+          db_id: runtime().store.db_id,
+        });
+        const { version } = await shells.open(null).health();
+        return `${environment.shell_url} (${version})`;
+      },
+      './caloron up',
+    ),
   ];
 }
 
-/** `caloron doctor`: what is missing before a sprint can run. */
+/** `caloron doctor`: what is missing before a sprint can run, and what to do about it. */
 export function doctorCommand(io: Io): Command {
   const command = new Command('doctor').description('check what a sprint needs').action(() =>
     runCommand(command, io, async (context) => {
       const found = await Promise.all(checks(context));
-      const rows = found.map(({ name, ok, detail }) => [ok ? 'ok' : 'MISSING', name, detail]);
-      const text = rows
-        .map(([state = '', name = '', detail = '']) => `${state.padEnd(8)} ${name.padEnd(15)} ${detail}`)
-        .join('\n');
+      const rows = found.map(({ name, ok, detail, next }) => [
+        ok ? 'ok' : 'MISSING',
+        name,
+        next === null ? detail : `${detail} (next: ${next})`,
+      ]);
       return {
         data: found,
-        text,
+        text: rows
+          .map(([state = '', name = '', detail = '']) => `${state.padEnd(8)} ${name.padEnd(15)} ${detail}`)
+          .join('\n'),
         table: { head: ['', 'what', 'detail'], rows },
         exit_code: found.every(({ ok }) => ok) ? 0 : 1,
       };

@@ -5,7 +5,8 @@ import { loadCatalog } from '@caloron/scheduler';
 import { ProjectConfig, RepoName } from '@caloron/types';
 import { Command } from 'commander';
 
-import { compositionPath, runCommand } from '../context.ts';
+import { compositionPath } from '../composition.ts';
+import { runCommand } from '../context.ts';
 import { CliError } from '../errors.ts';
 import type { Io } from '../output.ts';
 import { writeStages } from '../stages.ts';
@@ -29,12 +30,14 @@ export function initCommand(io: Io): Command {
     .option('--token-env <name>', 'variable that holds the agents’ token')
     .option('--reviewer-token-env <name>', 'variable that holds the reviewers’ token')
     .option('--framework <name>', 'what agents run')
-    .option('--verify <argv...>', 'command that must exit 0 before a change is approved')
+    .option(
+      '--verify <argv...>',
+      'command that must exit 0 before a change is approved; in quotes when it has options',
+    )
     .option('--force', 'replace files that exist')
     .action((options: Options) =>
-      runCommand(command, io, async ({ home }) => {
+      runCommand(command, io, async ({ home, home_flag }) => {
         const config = projectConfig(options);
-        mkdirSync(join(home.dir, '.caloron'), { recursive: true });
         const scheduler_file = join(home.dir, 'scheduler.json');
         const files = [
           [home.project_file, config],
@@ -45,9 +48,10 @@ export function initCommand(io: Io): Command {
             throw new CliError(
               'CLI_FILE_EXISTS',
               { path },
-              { hint: 'edit it, or replace both files: caloron init … --force' },
+              { hint: 'edit it, or replace both files: ./caloron init … --force' },
             );
         }
+        mkdirSync(join(home.dir, '.caloron'), { recursive: true });
         for (const [path, value] of files) writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`);
         const store = join(home.dir, '.noether', 'store.json');
         const stages = await writeStages(store, loadCatalog());
@@ -57,14 +61,21 @@ export function initCommand(io: Io): Command {
           text: [
             ...written.map((path) => `wrote ${relative(process.cwd(), path) || path}`),
             '',
-            `Next: put a token into ${config.token_env}, then`,
-            '  ./caloron up',
-            `  ./caloron kickoff "- [first-task] What to do" --repo ${options.repo}`,
+            'Next:',
+            `  export ${config.token_env}=…`,
+            `  ./caloron up${home_flag}`,
+            `  ./caloron kickoff "- [first-task] What to do" --repo ${options.repo}${home_flag}`,
           ].join('\n'),
         };
       }),
     );
   return command;
+}
+
+/** A command given as one quoted text is split at its spaces. */
+function words(argv: readonly string[]): readonly string[] {
+  const [only = ''] = argv;
+  return argv.length === 1 ? only.trim().split(/\s+/) : argv;
 }
 
 function projectConfig(options: Options): ProjectConfig {
@@ -74,7 +85,7 @@ function projectConfig(options: Options): ProjectConfig {
     ...(options.tokenEnv === undefined ? {} : { token_env: options.tokenEnv }),
     ...(options.reviewerTokenEnv === undefined ? {} : { reviewer_token_env: options.reviewerTokenEnv }),
     ...(options.framework === undefined ? {} : { framework: options.framework }),
-    ...(options.verify === undefined ? {} : { verify: [options.verify] }),
+    ...(options.verify === undefined ? {} : { verify: [words(options.verify)] }),
   });
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);

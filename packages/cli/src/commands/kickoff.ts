@@ -4,7 +4,8 @@ import { messageOf } from '@caloron/noether/errors';
 import { KickoffOutput } from '@caloron/types';
 import { Command } from 'commander';
 
-import { runCommand, runComposition } from '../context.ts';
+import { runComposition } from '../composition.ts';
+import { idOf, runCommand } from '../context.ts';
 import { CliError } from '../errors.ts';
 import type { Io } from '../output.ts';
 
@@ -40,32 +41,42 @@ export function kickoffCommand(io: Io): Command {
     .option('--host <url>', 'API address of the forge')
     .option('--token-env <name>', 'variable that holds the token')
     .action((brief: string, options: Options) =>
-      runCommand(command, io, async (context) => {
-        const num_agents = options.numAgents === undefined ? undefined : Number(options.numAgents);
-        if (num_agents !== undefined && (!Number.isInteger(num_agents) || num_agents < 1)) {
-          throw new CliError('CLI_USAGE', {
-            problem: `--num-agents: expected a whole number from 1, got ${options.numAgents ?? ''}`,
+      runCommand(
+        command,
+        io,
+        async (context) => {
+          const num_agents = options.numAgents === undefined ? undefined : Number(options.numAgents);
+          if (num_agents !== undefined && (!Number.isInteger(num_agents) || num_agents < 1)) {
+            throw new CliError('CLI_USAGE', {
+              problem: `--num-agents: expected a whole number from 1, got ${options.numAgents ?? ''}`,
+            });
+          }
+          const result = await runComposition(context, 'kickoff', {
+            brief: readBrief(brief),
+            repo: options.repo,
+            ...(options.sprintId === undefined ? {} : { sprint_id: idOf('--sprint-id', options.sprintId) }),
+            ...(num_agents === undefined ? {} : { num_agents }),
+            ...(options.host === undefined ? {} : { host: options.host }),
+            ...(options.tokenEnv === undefined ? {} : { token_env: options.tokenEnv }),
           });
-        }
-        const result = await runComposition(context, 'kickoff', {
-          brief: readBrief(brief),
-          repo: options.repo,
-          ...(options.sprintId === undefined ? {} : { sprint_id: options.sprintId }),
-          ...(num_agents === undefined ? {} : { num_agents }),
-          ...(options.host === undefined ? {} : { host: options.host }),
-          ...(options.tokenEnv === undefined ? {} : { token_env: options.tokenEnv }),
-        });
-        const output = KickoffOutput.parse(result.output);
-        const tasks = output.dag.order.map((id) => output.dag.tasks[id]).filter((task) => task !== undefined);
-        const lines = tasks.map(
-          ({ id, agent_id, depends_on, title }) =>
-            `  ${id.padEnd(20)} ${agent_id.padEnd(9)} ${title}${depends_on.length === 0 ? '' : ` (after ${depends_on.join(', ')})`}`,
-        );
-        const head = output.already_exists
-          ? `sprint ${output.sprint_id} exists already: nothing was changed`
-          : `sprint ${output.sprint_id}: ${tasks.length} tasks (${output.generator}), ${output.issues_created.length} issues so far`;
-        return { data: output, text: [head, ...lines, '', 'Watch it: ./caloron status'].join('\n') };
-      }),
+          const output = KickoffOutput.parse(result.output);
+          const tasks = output.dag.order
+            .map((id) => output.dag.tasks[id])
+            .filter((task) => task !== undefined);
+          const lines = tasks.map(
+            ({ id, agent_id, depends_on, title }) =>
+              `  ${id.padEnd(20)} ${agent_id.padEnd(9)} ${title}${depends_on.length === 0 ? '' : ` (after ${depends_on.join(', ')})`}`,
+          );
+          const head = output.already_exists
+            ? `sprint ${output.sprint_id} exists already: nothing was changed`
+            : `sprint ${output.sprint_id}: ${tasks.length} tasks (${output.generator}), ${output.issues_created.length} issues so far`;
+          return {
+            data: output,
+            text: [head, ...lines, '', `Watch it: ./caloron status${context.home_flag}`].join('\n'),
+          };
+        },
+        { creates: true, on_interrupt: 'stopping the kickoff; the same command goes on' },
+      ),
     );
   return command;
 }

@@ -4,7 +4,7 @@ import { runCommand } from '../context.ts';
 import { CliError } from '../errors.ts';
 import type { Io } from '../output.ts';
 
-/** `caloron kv get KEY`, `caloron kv list [PREFIX]`: what is remembered, as it is. */
+/** `caloron kv get KEY`, `kv list [PREFIX]`: what is remembered, as it is; `kv rebuild`: made anew from the log. */
 export function kvCommand(io: Io): Command {
   const command = new Command('kv').description('look at what is remembered');
   const get = new Command('get')
@@ -31,5 +31,25 @@ export function kvCommand(io: Io): Command {
         return { data: found, text: found.join('\n') };
       }),
     );
-  return command.addCommand(get).addCommand(list);
+  const rebuild = new Command('rebuild')
+    .description('make what is remembered out of the log again')
+    .option('--check', 'only tell what differs; write nothing')
+    .action((options: { readonly check?: boolean }) =>
+      runCommand(rebuild, io, async ({ runtime, home_flag }) => {
+        const check_only = options.check === true;
+        const found = await runtime().store.rebuildKv({ check_only });
+        const { rows, differing } = found;
+        const wrong = check_only && differing.length > 0;
+        const done = check_only ? 'differ from the log' : 'were written again';
+        const lines = [
+          differing.length === 0
+            ? `${rows} keys are what the log gives`
+            : `${differing.length} of ${rows} keys ${done}:`,
+          ...differing.map((key) => `  ${key}`),
+          ...(wrong ? [`  next: ./caloron kv rebuild${home_flag}`] : []),
+        ];
+        return { data: found, text: lines.join('\n'), exit_code: wrong ? 1 : 0 };
+      }),
+    );
+  return command.addCommand(get).addCommand(list).addCommand(rebuild);
 }

@@ -1,7 +1,8 @@
 import { TickOutput } from '@caloron/types';
 import { Command } from 'commander';
 
-import { loadState, runCommand, runComposition, sprintId } from '../context.ts';
+import { runComposition } from '../composition.ts';
+import { loadState, runCommand, sprintId } from '../context.ts';
 import type { Io } from '../output.ts';
 
 /** `caloron tick`: one tick now, beside the scheduler's. */
@@ -10,24 +11,30 @@ export function tickCommand(io: Io): Command {
     .description('run one tick of a sprint now')
     .option('--sprint <id>', 'the sprint (default: the active one)')
     .action((options: { readonly sprint?: string }) =>
-      runCommand(command, io, async (context) => {
-        const sprint_id = await sprintId(context, options.sprint);
-        const { sprint } = await loadState(context, sprint_id);
-        const { run_id, status, output } = await runComposition(context, 'sprint_tick', {
-          sprint_id,
-          repo: sprint.repo,
-        });
-        if (status === 'skipped')
-          return { data: output, text: 'skipped: another tick of this sprint is running' };
-        const tick = TickOutput.parse(output);
-        const lines = [
-          ...tick.actions_taken.map((taken) => `  ${taken}`),
-          ...tick.errors.map((error) => `  error: ${error}`),
-          ...Object.entries(tick.stuck).map(([task, reason]) => `  waits: ${task}: ${reason}`),
-        ];
-        const head = `tick ${run_id.slice(0, 8)}: ${tick.complete ? 'the sprint is complete' : `${tick.actions_taken.length} actions taken`}`;
-        return { data: tick, text: [head, ...lines].join('\n') };
-      }),
+      runCommand(
+        command,
+        io,
+        async (context) => {
+          const sprint_id = await sprintId(context, options.sprint);
+          const { sprint } = await loadState(context, sprint_id);
+          const { run_id, status, output } = await runComposition(context, 'sprint_tick', {
+            sprint_id,
+            repo: sprint.repo,
+          });
+          if (status === 'skipped')
+            return { data: output, text: 'skipped: another tick of this sprint is running' };
+          const tick = TickOutput.parse(output);
+          const lines = [
+            ...tick.actions_taken.map((taken) => `  ${taken}`),
+            ...tick.errors.map((error) => `  error: ${error}`),
+            ...Object.entries(tick.stuck).map(([task, reason]) => `  waits: ${task}: ${reason}`),
+          ];
+          const head = `tick ${run_id.slice(0, 8)}: ${tick.complete ? 'the sprint is complete' : `${tick.actions_taken.length} actions taken`}`;
+          const next = tick.errors.length === 0 ? [] : [`  next: ./caloron doctor${context.home_flag}`];
+          return { data: tick, text: [head, ...lines, ...next].join('\n') };
+        },
+        { on_interrupt: 'stopping the tick; the next one goes on with what is left' },
+      ),
     );
   return command;
 }

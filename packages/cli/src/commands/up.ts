@@ -1,7 +1,9 @@
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 
 import { createShells } from '@caloron/capabilities/shell';
-import { loadCatalog } from '@caloron/scheduler';
+import { loadCatalog, readConfig } from '@caloron/scheduler';
+import type { Home } from '@caloron/store';
 import { Command } from 'commander';
 
 import { type Context, runCommand } from '../context.ts';
@@ -26,54 +28,76 @@ function present(variables: Readonly<Record<string, string | undefined>>): Reado
   );
 }
 
+/** How a process finds this home again: by flag, or where CALORON_DB moved the database, by place and variable. */
+function wayHome({ dir, db }: Home): {
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+} {
+  const moved = db !== join(dir, '.caloron', 'caloron.db');
+  return moved ? { args: [], env: { CALORON_DB: db } } : { args: ['--home', dir], env: {} };
+}
+
+function refuseSecond(home: string): void {
+  const services = knownServices(home).map(({ name, pid }) => `${name} (pid ${pid})`);
+  if (services.length > 0)
+    throw new CliError('CLI_ALREADY_UP', { home, services }, { hint: './caloron down stops them' });
+}
+
+async function startAll(
+  { home, environment, signal }: Context,
+  config: string,
+  shell_port: string,
+): Promise<readonly Service[]> {
+  const way = wayHome(home);
+  const log_dir = join(home.dir, '.caloron', 'logs');
+  const common = { cwd: home.dir, log_dir, signal };
+  const env = { ...present(environment.variables), ...way.env };
+  const services: Service[] = [];
+  try {
+    const shell = await startService({
+      name: 'caloron-shell',
+      args: ['--port', shell_port, ...way.args],
+      env,
+      ...common,
+    });
+    services.push(shell);
+    const scheduler = await startService({
+      name: 'noether-scheduler',
+      args: ['--config', config, '--port', '0', ...way.args],
+      env: { ...env, CALORON_SHELL_URL: shell.url },
+      ...common,
+    });
+    return [shell, scheduler];
+  } catch (error) {
+    await Promise.all(services.map(stopService));
+    throw error;
+  }
+}
+
 /** `caloron up`: starts shell and scheduler for this home; they go on when the terminal closes. */
 export function upCommand(io: Io): Command {
   const command = new Command('up')
     .description('start the shell and the scheduler for this home')
-    .option('--config <path>', 'scheduler config', 'scheduler.json')
+    .option('--config <path>', 'scheduler config (default: scheduler.json of the home)')
     .option('--shell-port <n>', 'port of the shell; 0 takes a free one', '0')
-    .action((options: { readonly config: string; readonly shellPort: string }) =>
-      runCommand(command, io, async ({ home, environment, cwd }) => {
-        const running = knownServices(home.dir);
-        if (running.length > 0) {
-          const services = running.map(({ name, pid }) => `${name} (pid ${pid})`);
-          throw new CliError(
-            'CLI_ALREADY_UP',
-            { home: home.dir, services },
-            { hint: './caloron down stops them' },
-          );
-        }
-        await writeStages(join(home.dir, '.noether', 'store.json'), loadCatalog());
-        const log_dir = join(home.dir, '.caloron', 'logs');
-        const env = present(environment.variables);
-        const services: Service[] = [];
-        try {
-          const shell = await startService({
-            name: 'caloron-shell',
-            args: ['--port', options.shellPort, '--home', home.dir],
-            env,
-            cwd,
-            log_dir,
-          });
-          services.push(shell);
-          const args = ['--config', options.config, '--home', home.dir, '--port', '0'];
-          services.push(
-            await startService({
-              name: 'noether-scheduler',
-              args,
-              env: { ...env, CALORON_SHELL_URL: shell.url },
-              cwd: home.dir,
-              log_dir,
-            }),
-          );
-        } catch (error) {
-          await Promise.all(services.map(stopService));
-          throw error;
-        }
-        rememberServices(home.dir, services);
-        const lines = services.map(({ name, url, pid }) => `${name.padEnd(18)} ${url} (pid ${pid})`);
-        return { data: services, text: [...lines, '', 'Stop them: ./caloron down'].join('\n') };
-      }),
+    .action((options: { readonly config?: string; readonly shellPort: string }) =>
+      runCommand(
+        command,
+        io,
+        async (context) => {
+          const { home, cwd, home_flag } = context;
+          refuseSecond(home.dir);
+          const config = resolve(cwd, options.config ?? join(home.dir, 'scheduler.json'));
+          // What is wrong in it is said here and now, before anything is started or written.
+          const { store_path } = readConfig(config, home.dir);
+          await writeStages(store_path, loadCatalog());
+          const services = await startAll(context, config, options.shellPort);
+          rememberServices(home.dir, services);
+          const lines = services.map(({ name, url, pid }) => `${name.padEnd(18)} ${url} (pid ${pid})`);
+          return { data: services, text: [...lines, '', `Stop them: ./caloron down${home_flag}`].join('\n') };
+        },
+        { creates: true, on_interrupt: 'stopping what was started' },
+      ),
     );
   return command;
 }
@@ -103,7 +127,7 @@ export function downCommand(io: Io): Command {
     .option('--agents', 'end the agents too; their uncommitted work is kept')
     .action((options: { readonly agents?: boolean }) =>
       runCommand(command, io, async (context) => {
-        const { home } = context;
+        const { home, home_flag } = context;
         const services = knownServices(home.dir);
         await Promise.all(services.filter(({ name }) => name === 'noether-scheduler').map(stopService));
         const agents =
@@ -115,13 +139,15 @@ export function downCommand(io: Io): Command {
             : 0;
         await Promise.all(services.map(stopService));
         forgetServices(home.dir);
-        const left = context.runtime().store.processes.open().length;
+        const left = existsSync(home.db) ? context.runtime().store.processes.open().length : 0;
         const lines = [
           ...services.map(({ name, pid }) => `${name} (pid ${pid}) stopped`),
           ...(agents === 0 ? [] : [`${agents} agents ended`]),
           ...(left === 0
             ? []
-            : [`${left} agents go on; end them too: ./caloron up && ./caloron down --agents`]),
+            : [
+                `${left} agents go on; end them too: ./caloron up${home_flag} && ./caloron down --agents${home_flag}`,
+              ]),
         ];
         return {
           data: { stopped: services, agents, left },

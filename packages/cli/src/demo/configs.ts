@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { compositionPath } from '../context.ts';
+import { compositionPath } from '../composition.ts';
 import { SCRIPT_DIR, type DemoUsers } from './world.ts';
 
 /** Writes the demo's caloron.json and scheduler.json into its home. */

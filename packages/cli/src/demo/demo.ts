@@ -14,7 +14,7 @@ import {
 } from '@caloron/scheduler';
 import { type DagState, keys, KickoffOutput, type Kpis, RetroOutput } from '@caloron/types';
 
-import { compositionPath, mustRun } from '../context.ts';
+import { compositionPath, mustRun } from '../composition.ts';
 import { CliError } from '../errors.ts';
 import type { Answer, Io } from '../output.ts';
 import { forgetServices, rememberServices, type Service, startService, stopService } from '../services.ts';
@@ -125,6 +125,7 @@ async function start(
       input: { brief: sampleBrief(), repo, sprint_id: id, host: forge.url, token_env: 'CALORON_FORGE_TOKEN' },
       labels: { command: 'demo' },
     }),
+    { graph: path, home_flag: ` --home ${dir}` },
   );
   const { dag, generator } = KickoffOutput.parse(kicked.output);
   io.err(`${showGraph(dag, generator)}\n`);

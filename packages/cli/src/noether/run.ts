@@ -1,29 +1,30 @@
 import { resolve } from 'node:path';
 
+import type { CheckReport } from '@caloron/noether';
 import { check, loadCatalog, loadGraph } from '@caloron/scheduler';
 import { Command } from 'commander';
 
-import { mustRun, readInput, runCommand } from '../context.ts';
+import { listed, readInput, runFile } from '../composition.ts';
+import { runCommand } from '../context.ts';
 import { CliError } from '../errors.ts';
 import type { Io } from '../output.ts';
 
-/** `noether run GRAPH --input JSON`. */
+/** `noether run GRAPH --input JSON`, and the same as `caloron run`. */
 export function runGraphCommand(io: Io): Command {
   const command = new Command('run')
     .description('run a composition graph')
     .argument('<graph>', 'path of the graph')
     .option('--input <json>', 'its input: JSON, @FILE or - for standard input')
     .action((path: string, options: { readonly input?: string }) =>
-      runCommand(command, io, async (context) => {
-        const file = resolve(context.cwd, path);
-        const input = readInput(options.input);
-        const result = mustRun(
-          await context
-            .runtime()
-            .run({ graph: loadGraph(file), graph_name: file, input, labels: { command: 'noether run' } }),
-        );
-        return { data: result, text: JSON.stringify(result.output, null, 2) };
-      }),
+      runCommand(
+        command,
+        io,
+        async (context) => {
+          const result = await runFile(context, resolve(context.cwd, path), readInput(options.input));
+          return { data: result, text: JSON.stringify(result.output, null, 2) };
+        },
+        { creates: true, on_interrupt: 'stopping the run' },
+      ),
     );
   return command;
 }
@@ -33,44 +34,65 @@ export function checkCommand(io: Io): Command {
   const command = new Command('check')
     .description('check a graph: types and effects, nothing is run')
     .argument('<graph>', 'path of the graph')
-    .option('--input <json>', 'check this input too')
-    .action((path: string, options: { readonly input?: string }) =>
+    .option('--input <json>', 'check this input too: JSON, @FILE or - for standard input')
+    .option('--verbose', 'every warning with its place')
+    .action((path: string, options: { readonly input?: string; readonly verbose?: boolean }) =>
       runCommand(command, io, ({ cwd }) => {
-        const file = resolve(cwd, path);
-        const report = check(
-          loadGraph(file),
-          loadCatalog(),
-          options.input === undefined ? undefined : readInput(options.input),
-        );
+        const input = options.input === undefined ? undefined : readInput(options.input);
+        const report = check(loadGraph(resolve(cwd, path)), loadCatalog(), input);
         if (!report.ok) {
-          const problems = report.problems
-            .map((problem) => `\n  ${problem.path}: ${problem.message}`)
-            .join('');
-          throw new CliError('CLI_RUN_REFUSED', {
-            code: 'GRAPH_TYPE',
-            message: `${path} does not type-check:${problems}`,
-          });
+          const code = report.problems.length === 1 ? report.problems[0]?.code : undefined;
+          throw new CliError(
+            'CLI_RUN_REFUSED',
+            {
+              code: code ?? 'GRAPH_REFUSED',
+              message: `${path} does not type-check: ${listed(report.problems)}`,
+              run_id: null,
+              path: report.problems[0]?.path ?? null,
+            },
+            { hint: './noether stage list, ./noether stage get STAGE show what stages take and give' },
+          );
         }
-        const text = [
-          `${path} type-checks`,
-          `  composition  ${report.composition_id}`,
-          `  input        ${report.input}`,
-          `  output       ${report.output}`,
-          `  effects      ${report.effects.join(', ')}`,
-          `  capabilities ${report.capabilities.join(', ') || '-'}`,
-          '',
-          ...report.steps.map(
-            (step) => `  ${step.path.padEnd(52)} ${step.stage.padEnd(26)} ${step.effects.join(', ')}`,
-          ),
-          ...report.warnings.map((warning) => `  warning: ${warning}`),
-        ];
-        return Promise.resolve({ data: report, text: text.join('\n') });
+        return Promise.resolve({ data: report, text: showReport(path, report, options.verbose === true) });
       }),
     );
   return command;
 }
 
-/** `noether graph GRAPH`: the graph's canonical JSON. */
+function showReport(path: string, report: CheckReport, verbose: boolean): string {
+  const { steps, effects, capabilities } = report;
+  return [
+    `${path} type-checks`,
+    `  composition  ${report.composition_id}`,
+    `  input        ${report.input}`,
+    `  output       ${report.output}`,
+    `  effects      ${effects.join(', ')}`,
+    `  capabilities ${capabilities.join(', ') || '-'}`,
+    '',
+    ...steps.map((step) => `  ${step.stage.padEnd(28)} ${step.effects.join(', ').padEnd(44)} ${step.path}`),
+    ...showWarnings(report, verbose),
+  ].join('\n');
+}
+
+const ID = /[0-9a-f]{64}/g;
+
+/** Warnings with stage names for ids; those that say the same of several places are one line unless each is asked for. */
+export function showWarnings({ steps, warnings }: CheckReport, verbose: boolean): readonly string[] {
+  const names = new Map(steps.map(({ stage_id, stage }) => [stage_id, stage]));
+  const name = (id: string): string => names.get(id) ?? id;
+  const groups = new Map<string, string[]>();
+  for (const text of warnings) {
+    const said = text.slice(text.indexOf(': ') + 2).replaceAll(ID, 'STAGE');
+    groups.set(said, [...(groups.get(said) ?? []), text]);
+  }
+  return [...groups].flatMap(([said, group]) => {
+    if (verbose || group.length === 1) return group.map((text) => `  warning: ${text.replaceAll(ID, name)}`);
+    const stages = [...new Set(group.flatMap((text) => text.match(ID) ?? []).map(name))];
+    return `  warning: ${said} (${group.length} places: ${stages.join(', ')}; --verbose lists them)`;
+  });
+}
+
+/** `noether graph GRAPH`: the parsed graph as JSON. */
 export function graphCommand(io: Io): Command {
   const command = new Command('graph')
     .description('the parsed graph as JSON')

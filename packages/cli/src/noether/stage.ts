@@ -7,8 +7,9 @@ import { runCommand } from '../context.ts';
 import type { Io } from '../output.ts';
 import { writeStages } from '../stages.ts';
 
-function effectWords(effects: readonly unknown[]): string {
-  return effects.map((effect) => (effect as { readonly effect: string }).effect).join(', ');
+/** The kinds of a record's effects. */
+export function effectWords(effects: readonly unknown[]): readonly string[] {
+  return effects.map((effect) => (effect as { readonly effect: string }).effect);
 }
 
 /** `noether stage list|get|sync`. */
@@ -21,7 +22,7 @@ export function stageCommand(io: Io): Command {
       const rows = entries.map(({ record }) => [
         record.id.slice(0, 8),
         record.name,
-        effectWords(record.signature.effects.effects),
+        effectWords(record.signature.effects.effects).join(', '),
         record.capabilities.join(', '),
         record.description,
       ]);
@@ -52,7 +53,7 @@ export function stageCommand(io: Io): Command {
     );
   const sync = new Command('sync')
     .description('write the stage store')
-    .option('--store <path>', 'its file (default .noether/store.json of the home)')
+    .option('--store <path>', 'its file (default: .noether/store.json of the home)')
     .action((options: { readonly store?: string }) =>
       runCommand(sync, io, async ({ home }) => {
         const path = options.store ?? join(home.dir, '.noether', 'store.json');

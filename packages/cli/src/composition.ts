@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+
+import type { CheckProblem, Json, RunResult } from '@caloron/noether';
+import { messageOf } from '@caloron/noether/errors';
+import { loadGraph } from '@caloron/scheduler';
+
+import type { Context } from './context.ts';
+import { CliError } from './errors.ts';
+import { PRODUCT_ROOT } from './product.ts';
+
+/** A run that has an output. */
+export type RunOutput = Extract<RunResult, { ok: true }>;
+
+/** The path of one of the product's compositions. */
+export function compositionPath(name: string): string {
+  return resolve(PRODUCT_ROOT, 'compositions', `${name}.json`);
+}
+
+/** Runs a composition of the product; a refusal or failure is thrown as CLI_RUN_REFUSED or CLI_RUN_FAILED. */
+export async function runComposition(context: Context, name: string, input: Json): Promise<RunOutput> {
+  return runFile(context, compositionPath(name), input);
+}
+
+/** Runs a graph file; throws as {@link runComposition} does. */
+export async function runFile(context: Context, path: string, input: Json): Promise<RunOutput> {
+  const { runtime, signal, command, home_flag } = context;
+  const graph = loadGraph(path);
+  const labels = { command };
+  const result = await runtime().run({ graph, graph_name: path, input, labels, signal });
+  return mustRun(result, { graph: path, home_flag });
+}
+
+/** Gives a run that went well; throws one that did not, with every problem, its place and the next command. */
+export function mustRun(
+  result: RunResult,
+  { graph, home_flag }: { readonly graph: string; readonly home_flag: string },
+): RunOutput {
+  if (result.ok) return result;
+  const { run_id, error, status } = result;
+  const { code, message, path, hint, problems } = error;
+  const refused = status === 'refused';
+  const next = refused ? `./noether check ${graph}` : `./noether trace ${run_id.slice(0, 8)}${home_flag}`;
+  const placed = path === null || message.startsWith(path) ? message : `${path}: ${message}`;
+  throw new CliError(
+    refused ? 'CLI_RUN_REFUSED' : 'CLI_RUN_FAILED',
+    { code, run_id, path, message: (problems?.length ?? 0) > 1 ? listed(problems ?? []) : placed },
+    { hint: hint ?? next },
+  );
+}
+
+/** All problems of a graph, one a line. */
+export function listed(problems: readonly CheckProblem[]): string {
+  const lines = problems.map(({ path, code, message }) => `\n  ${path}: ${message} [${code}]`);
+  return `the graph has ${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}:${lines.join('')}`;
+}
+
+/** Reads `--input`: JSON text, or `@FILE`, or `-` for standard input. Throws CLI_INPUT_INVALID. */
+export function readInput(text: string | undefined): Json {
+  if (text === undefined) return {};
+  try {
+    const source = text === '-' ? readFileSync(0) : text.startsWith('@') ? readFileSync(text.slice(1)) : text;
+    return JSON.parse(source.toString()) as Json;
+  } catch (error) {
+    throw new CliError(
+      'CLI_INPUT_INVALID',
+      { reason: messageOf(error) },
+      {
+        cause: error,
+        hint: `quote it for the shell: --input '{"sprint_id":"my-sprint","repo":"owner/name"}'`,
+      },
+    );
+  }
+}

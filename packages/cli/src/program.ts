@@ -1,0 +1,87 @@
+import { type Command, CommanderError, Option } from 'commander';
+
+import { CliError } from './errors.ts';
+import { exitCodeOf, type Io, type OutputFormat, VERSION, writeFailure } from './output.ts';
+
+/** A command's name with those above it: `noether stage list`. */
+export function fullName(command: Command): string {
+  const names: string[] = [];
+  for (let at: Command | null = command; at !== null; at = at.parent) names.unshift(at.name());
+  return names.join(' ');
+}
+
+/** Gives a program its commands; every one of them takes `--home` and `--output` and tells its own mistakes. */
+export function assemble(program: Command, io: Io, commands: readonly Command[]): Command {
+  prepare(program.version(VERSION), io);
+  for (const command of commands) {
+    program.addCommand(command);
+    prepare(command, io);
+  }
+  return program;
+}
+
+function prepare(command: Command, io: Io): void {
+  command
+    .option('--home <dir>', 'directory that holds .caloron/ (default: the nearest one above)')
+    .addOption(
+      new Option('--output <format>', 'how to answer (default: text)').choices(['text', 'json', 'table']),
+    )
+    .configureOutput({ writeOut: io.out, writeErr: io.err, outputError: () => undefined })
+    .exitOverride((error) => {
+      throw usageError(command, error);
+    });
+  for (const child of command.commands) prepare(child, io);
+}
+
+function usageError(command: Command, error: CommanderError): Error {
+  if (error.exitCode === 0) return error;
+  const name = fullName(command);
+  const asked = error.code === 'commander.help';
+  const problem = asked ? 'expected a command' : error.message.replace(/^error: /, '').replaceAll('\n', ' ');
+  return new CliError(
+    'CLI_USAGE',
+    { problem: `${problem} (usage: ${name} ${command.usage()})`, command: name },
+    { cause: error, hint: `./${name} --help` },
+  );
+}
+
+const isHelp = (error: unknown): boolean =>
+  error instanceof CliError && error.cause instanceof CommanderError && error.cause.code === 'commander.help';
+
+/** The format asked for on a command line that could not be parsed. */
+function formatOf(argv: readonly string[]): OutputFormat {
+  const json = argv.some(
+    (word, at) => word === '--output=json' || (word === '--output' && argv[at + 1] === 'json'),
+  );
+  return json ? 'json' : 'text';
+}
+
+/** Runs a command line. What commander refuses is answered like every other failure: exit code 1, and the envelope for `--output json`. */
+export async function runProgram(program: Command, argv: readonly string[], io: Io): Promise<void> {
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return;
+    const named = error instanceof CliError && error.code === 'CLI_USAGE' ? usageCommand(error) : undefined;
+    const format = formatOf(argv);
+    // The help that commander printed says more than a sentence could.
+    if (format === 'json' || !isHelp(error)) writeFailure(io, named ?? program.name(), format, error);
+    process.exitCode = exitCodeOf(error);
+  }
+}
+
+function usageCommand(error: CliError): string | undefined {
+  return (error as CliError<'CLI_USAGE'>).details.command;
+}
+
+/** The streams of this process. A reader that went away, as `| head` does, ends it quietly. */
+export function processIo(): Io {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit();
+  });
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+  };
+}
