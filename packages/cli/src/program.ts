@@ -45,6 +45,11 @@ function usageError(command: Command, error: CommanderError): Error {
   );
 }
 
+/** A list item as `- [task] …` is text, though commander takes what begins with a dash for an option; a line break in front means the same. */
+function asText(word: string): string {
+  return /^-\s/.test(word) ? `\n${word}` : word;
+}
+
 const isHelp = (error: unknown): boolean =>
   error instanceof CliError && error.cause instanceof CommanderError && error.cause.code === 'commander.help';
 
@@ -59,7 +64,7 @@ function formatOf(argv: readonly string[]): OutputFormat {
 /** Runs a command line. What commander refuses is answered like every other failure: exit code 1, and the envelope for `--output json`. */
 export async function runProgram(program: Command, argv: readonly string[], io: Io): Promise<void> {
   try {
-    await program.parseAsync(argv, { from: 'user' });
+    await program.parseAsync(argv.map(asText), { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return;
     const named = error instanceof CliError && error.code === 'CLI_USAGE' ? usageCommand(error) : undefined;
