@@ -105,7 +105,7 @@ const DOORS: Readonly<Record<string, RegExp>> = {
   pino: /^packages\/capabilities\/src\/logger\.ts$/,
   '@anthropic-ai/sdk': /^packages\/capabilities\/src\/llm/,
   openai: /^packages\/capabilities\/src\/llm/,
-  'simple-git': /^packages\/capabilities\/src\/git/,
+
   'node-cron': /^packages\/scheduler\/src\/cron\.ts$/,
   fastify: /^packages\/(shell|forge|scheduler)\//,
   execa: /^packages\/(shell|harness|forge|cli)\/|^packages\/capabilities\/src\/git/,
