@@ -69,12 +69,9 @@ describe('a sprint by hand', () => {
     Status.parse(JSON.parse(await caloron('status', '--sprint', sprint, '--output', 'json'))).data;
 
   async function init(): Promise<void> {
-    const said = await caloron(
-      'init',
-      ...['--repo', world.repo, '--host', world.forge.url, '--framework', 'stub'],
-      ...['--token-env', 'CALORON_FORGE_TOKEN', '--reviewer-token-env', 'CALORON_REVIEWER_TOKEN'],
-      ...['--verify', 'sh check.sh'],
-    );
+    const forge = ['--repo', world.repo, '--host', world.forge.url, '--token-env', 'CALORON_FORGE_TOKEN'];
+    const agents = ['--reviewer-token-env', 'CALORON_REVIEWER_TOKEN', '--framework', 'stub'];
+    const said = await caloron('init', ...forge, ...agents, '--verify', 'sh check.sh');
     expect(said).toMatch(/wrote .*caloron\.json[\s\S]*export CALORON_FORGE_TOKEN=…[\s\S]*caloron up/);
     editJson(join(home, 'caloron.json'), { framework_options: { script_dir: join(dir, 'scripts') } });
   }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
 import { git } from '@caloron/capabilities/git';
-import { execa, type ResultPromise } from 'execa';
+import { execa } from 'execa';
 import { expect } from 'vitest';
 import { z } from 'zod';
 
@@ -64,8 +64,8 @@ export interface Serving {
   readonly pid: number;
   /** What it wrote to stderr so far. */
   readonly log: () => string;
-  /** Ends it as Ctrl-C would; gives its exit code. */
-  stop(): Promise<number | undefined>;
+  /** Ends it by SIGTERM; gives its exit code. */
+  readonly stop: () => Promise<number | undefined>;
 }
 
 /** Starts a process of the product and waits for its ready line. */
@@ -74,18 +74,18 @@ export async function serve(
   args: readonly string[],
   { cwd, env = environment() }: { readonly cwd: string; readonly env?: Readonly<Record<string, string>> },
 ): Promise<Serving> {
-  const child: ResultPromise = execa(process.execPath, [BINS[bin], ...args], {
+  const child = execa(process.execPath, [BINS[bin], ...args], {
     cwd,
     env,
     extendEnv: false,
     reject: false,
   });
   let log = '';
-  child.stderr?.on('data', (chunk: Buffer) => {
+  child.stderr.on('data', (chunk: Buffer) => {
     log += chunk.toString();
   });
   const line = await new Promise<string>((resolve, reject) => {
-    child.stdout?.once('data', (chunk: Buffer) => resolve(chunk.toString()));
+    child.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString()));
     void child.then(() => reject(new Error(`${bin} ended before it was ready: ${log}`)));
   });
   const { url, pid } = Ready.parse(JSON.parse(line));

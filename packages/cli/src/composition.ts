@@ -31,6 +31,12 @@ export async function runFile(context: Context, path: string, input: Json): Prom
   return mustRun(result, { graph: path, home_flag });
 }
 
+/** What to do about a failure that brings no advice of its own. */
+const ADVICE: Readonly<Record<string, string>> = {
+  FORGE_UNAVAILABLE:
+    'see that the forge is up and its address right, then repeat the command: nothing is lost',
+};
+
 /** Gives a run that went well; throws one that did not, with every problem, its place and the next command. */
 export function mustRun(
   result: RunResult,
@@ -38,21 +44,31 @@ export function mustRun(
 ): RunOutput {
   if (result.ok) return result;
   const { run_id, error, status } = result;
-  const { code, message, path, hint, problems } = error;
-  const refused = status === 'refused';
-  const next = refused ? `./noether check ${graph}` : `./noether trace ${run_id.slice(0, 8)}${home_flag}`;
-  const placed = path === null || message.startsWith(path) ? message : `${path}: ${message}`;
+  const { code, message, path, hint, problems = [] } = error;
+  const given = status === 'refused' || code === 'STAGE_INPUT_INVALID';
+  const next = given ? `./noether check ${graph}` : `./noether trace ${run_id.slice(0, 8)}${home_flag}`;
+  const said = problems.length > 0 ? listed(problems) : placed(path, message);
   throw new CliError(
-    refused ? 'CLI_RUN_REFUSED' : 'CLI_RUN_FAILED',
-    { code, run_id, path, message: (problems?.length ?? 0) > 1 ? listed(problems ?? []) : placed },
-    { hint: hint ?? next },
+    status === 'refused' ? 'CLI_RUN_REFUSED' : 'CLI_RUN_FAILED',
+    { code, run_id, path, message: said },
+    { hint: hint ?? ADVICE[code] ?? next },
   );
 }
 
-/** All problems of a graph, one a line. */
+/** A message with its place in front, once. */
+export function placed(path: string | null, message: string): string {
+  if (path === null) return message;
+  let said = message;
+  while (said.startsWith(`${path}: `)) said = said.slice(path.length + 2);
+  return `${path}: ${said}`;
+}
+
+/** One problem of a graph as a sentence; several one a line, each with its code. */
 export function listed(problems: readonly CheckProblem[]): string {
-  const lines = problems.map(({ path, code, message }) => `\n  ${path}: ${message} [${code}]`);
-  return `the graph has ${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}:${lines.join('')}`;
+  const [only] = problems;
+  if (only !== undefined && problems.length === 1) return placed(only.path, only.message);
+  const lines = problems.map(({ path, code, message }) => `\n  ${placed(path, message)} [${code}]`);
+  return `the graph has ${problems.length} problems:${lines.join('')}`;
 }
 
 /** Reads `--input`: JSON text, or `@FILE`, or `-` for standard input. Throws CLI_INPUT_INVALID. */

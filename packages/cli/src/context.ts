@@ -82,7 +82,8 @@ export async function runCommand(
     opened?.close();
     interrupt.end();
   }
-  if (interrupt.signal.aborted) process.exitCode = INTERRUPTED;
+  // A request that was given up on may still be waiting for its answer: the process does not.
+  if (interrupt.signal.aborted) process.exit(INTERRUPTED);
 }
 
 function requireHome({ dir, db }: Home, named: boolean): void {
@@ -168,4 +169,10 @@ export function idOf(option: string, text: string): string {
 export async function loadState(context: Context, sprint_id: string): Promise<DagState> {
   const { state } = context.runtime().store.forRun({ run_id: 'cli', lease: null });
   return (await state.load(sprint_id)).state;
+}
+
+/** CLI_TASK_UNKNOWN with the tasks there are. */
+export function unknownTask(task: string, { sprint_id: sprint, order }: DagState): CliError {
+  const hint = './caloron status shows the tasks; --sprint ID names another sprint';
+  return new CliError('CLI_TASK_UNKNOWN', { task, sprint, known: order }, { hint });
 }

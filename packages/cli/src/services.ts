@@ -114,7 +114,8 @@ export async function startService({
 function saidSince(log: string, begun: number): string | undefined {
   const text = readFileSync(log).subarray(begun).toString();
   const lines = text.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('{'));
-  return lines.length === 0 ? undefined : lines.slice(0, 3).join('; ').replaceAll(/\s+/g, ' ');
+  const said = lines.map((line) => line.trim().replace(/^[a-z-]+: /, ''));
+  return said.length === 0 ? undefined : said.slice(0, 3).join('; ');
 }
 
 /** True while the process is there and no zombie. */

@@ -7,7 +7,7 @@ import { createLlm } from '@caloron/capabilities/llm';
 import { createReports } from '@caloron/capabilities/reports';
 import { createShells } from '@caloron/capabilities/shell';
 import { readStageArchive } from '@caloron/capabilities/source';
-import { buildCatalog, checkGraph, parseGraph, runGraph } from '@caloron/noether';
+import { buildCatalog, checkGraph, GraphError, parseGraph, runGraph } from '@caloron/noether';
 import type { Catalog, CheckReport, Graph, Json, RunInfo, RunResult } from '@caloron/noether';
 import { catalog as stages } from '@caloron/stages';
 import { type Home, openStore, readStageStore, type Store } from '@caloron/store';
@@ -76,7 +76,16 @@ export function loadGraph(path: string): Graph {
       },
     );
   }
-  return parseGraph(text, path);
+  try {
+    return parseGraph(text, path);
+  } catch (error) {
+    if (!(error instanceof GraphError) || error.hint !== undefined) throw error;
+    const { code, details } = error;
+    throw new GraphError(code, details, {
+      cause: error,
+      hint: `correct it; ./noether check ${path} tells when it is right`,
+    });
+  }
 }
 
 /** Checks a graph's types and effects without running anything. */

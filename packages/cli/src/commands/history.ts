@@ -1,8 +1,7 @@
 import { keys, Timestamp } from '@caloron/types';
 import { Command } from 'commander';
 
-import { loadState, runCommand, sprintId } from '../context.ts';
-import { CliError } from '../errors.ts';
+import { loadState, runCommand, sprintId, unknownTask } from '../context.ts';
 import { type Io, renderTable } from '../output.ts';
 import { showLine, tell } from '../story.ts';
 
@@ -59,8 +58,7 @@ export function showCommand(io: Io): Command {
         const sprint_id = await sprintId(context, options.sprint);
         const state = await loadState(context, sprint_id);
         const task = state.tasks[task_id];
-        if (task === undefined)
-          throw new CliError('CLI_TASK_UNKNOWN', { task: task_id, sprint: sprint_id, known: state.order });
+        if (task === undefined) throw unknownTask(task_id, state);
         const story = context
           .runtime()
           .store.events.read({ after: 0, sprint_id })

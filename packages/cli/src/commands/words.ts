@@ -3,8 +3,7 @@ import { systemRandom } from '@caloron/capabilities/random';
 import type { HumanWord } from '@caloron/types';
 import { Command } from 'commander';
 
-import { loadState, runCommand, sprintId } from '../context.ts';
-import { CliError } from '../errors.ts';
+import { loadState, runCommand, sprintId, unknownTask } from '../context.ts';
 import type { Io } from '../output.ts';
 
 const WORDS: readonly (readonly [command: string, word: HumanWord, what: string])[] = [
@@ -25,8 +24,7 @@ export function wordCommands(io: Io): readonly Command[] {
         runCommand(command, io, async (context) => {
           const sprint_id = await sprintId(context, options.sprint);
           const state = await loadState(context, sprint_id);
-          if (state.tasks[task_id] === undefined)
-            throw new CliError('CLI_TASK_UNKNOWN', { task: task_id, sprint: sprint_id, known: state.order });
+          if (state.tasks[task_id] === undefined) throw unknownTask(task_id, state);
           const { seq } = await context.runtime().store.events.appendEvent(sprint_id, {
             type: 'human_command',
             event_id: `human_command:${systemRandom.uuid()}`,
