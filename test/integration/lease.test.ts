@@ -1,51 +1,177 @@
 import { join } from 'node:path';
 
-import { systemClock } from '@caloron/capabilities/clock';
+import { fixedClock, systemClock } from '@caloron/capabilities/clock';
 import { systemRandom } from '@caloron/capabilities/random';
+import type { RunResult } from '@caloron/noether';
 import { createRuntime, findHome, loadGraph, readEnvironment } from '@caloron/scheduler';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openStore } from '@caloron/store';
+import { addMs, type Clock } from '@caloron/types';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import { type CrashWorld, crashWorld, SPRINT } from '../support/crash-world.ts';
-import { ROOT } from '../support/tree.ts';
+import { expectOnce, settled } from '../support/crash-once.ts';
+import { SPRINT } from '../support/crash-sprint.ts';
+import { type Step, withSteps } from '../support/crash-steps.ts';
+import { type CrashTemplate, crashTemplate, type CrashWorld } from '../support/crash-world.ts';
 
-describe('a second tick of a sprint', () => {
-  let world: CrashWorld;
+const LEASE = `tick:${SPRINT}`;
+const TTL_MS = 30_000;
 
-  beforeEach(async () => {
-    world = await crashWorld();
+let template: CrashTemplate;
+let world: CrashWorld;
+let undo: (() => unknown)[];
+
+beforeAll(async () => {
+  template = await crashTemplate();
+});
+afterAll(() => template.remove());
+beforeEach(async () => {
+  undo = [];
+  world = await template.world();
+});
+afterEach(async () => {
+  for (const close of undo.reverse()) await close();
+  await world.close();
+});
+
+/** One run of the tick, as a scheduler of its own makes it. */
+async function tick(options: { readonly clock?: Clock; readonly step?: Step } = {}): Promise<RunResult> {
+  const { dir, graph, input, variables } = world;
+  const { clock = systemClock, step = () => undefined } = options;
+  const home = findHome({ flag: dir, cwd: dir });
+  const runtime = createRuntime({
+    home,
+    environment: readEnvironment(variables, home),
+    clock,
+    random: systemRandom,
+    decorate: (capabilities) => withSteps(capabilities, step),
   });
+  try {
+    return await runtime.run({ graph: loadGraph(graph), graph_name: graph, input });
+  } finally {
+    runtime.close();
+  }
+}
 
-  afterEach(() => world.close());
+/** Does something at the first step of a name; others of that name wait until it is done. */
+function once(name: string, act: () => Promise<void>): Step {
+  let done: Promise<void> | undefined;
+  return (at) => (at === name ? (done ??= act()) : undefined);
+}
 
-  it('ends as skipped with a reason while the first holds the lease, and changes nothing', async () => {
-    const { dir, store } = world;
-    const home = findHome({ flag: dir, cwd: dir });
-    const runtime = createRuntime({
-      home,
-      environment: readEnvironment({}, home),
-      clock: systemClock,
-      random: systemRandom,
+/** Another run takes the lease: by its clock the first one's has run out. */
+async function takeOver(): Promise<void> {
+  const clock: Clock = { now: () => addMs(systemClock.now(), TTL_MS + 1_000) };
+  const store = openStore(join(world.dir, '.caloron', 'caloron.db'), {
+    clock,
+    uuid: () => systemRandom.uuid(),
+  });
+  undo.push(() => store.close());
+  const taken = await store.leases.acquire(LEASE, 'another run', TTL_MS);
+  expect(taken).not.toBeNull();
+}
+
+/** All that a tick changes: state, cursors, log, outbox, the forge, its repository and the processes. */
+async function everything(): Promise<unknown> {
+  const { octokit, repo, store } = world;
+  const { data: issues } = await octokit.issues.listForRepo({ ...repo, state: 'all', per_page: 100 });
+  return {
+    sprint: await store.forRun({ run_id: 'test', lease: null }).state.load(SPRINT),
+    log: store.events.read({ after: 0 }).map(({ kind, event_id }) => [kind, event_id]),
+    outbox: store.outboxRows(SPRINT),
+    issues: issues.map(({ number, updated_at, comments }) => [number, updated_at, comments]),
+    main: await world.main(),
+    branches: await world.branches(),
+    processes: store.processes.list(),
+  };
+}
+
+describe('two ticks of one sprint', () => {
+  it('the second ends as skipped with a reason and changes nothing while the first runs', async () => {
+    const second: unknown[] = [];
+    const first = await tick({
+      step: once('before state.commit', async () => {
+        const before = await everything();
+        second.push(await tick());
+        expect(await everything()).toEqual(before);
+      }),
     });
-    try {
-      const held = await store.leases.acquire(`tick:${SPRINT}`, 'the first tick', 30_000);
-      const before = store.events.lastSeq();
-      const path = join(ROOT, 'compositions/sprint_tick.json');
 
-      const result = await runtime.run({
-        graph: loadGraph(path),
-        graph_name: path,
-        input: { sprint_id: SPRINT, repo: 'agent/work' },
-      });
-
-      expect(held).not.toBeNull();
-      expect(result).toMatchObject({
+    expect(second).toEqual([
+      expect.objectContaining({
         ok: true,
         status: 'skipped',
-        output: { status: 'skipped', reason: expect.stringContaining(`tick:${SPRINT}`) as string },
-      });
-      expect(store.events.lastSeq()).toBe(before);
-    } finally {
-      runtime.close();
-    }
+        output: { status: 'skipped', reason: `another run holds the lease ${LEASE}` },
+      }),
+    ]);
+    expect(first).toMatchObject({ ok: true, status: 'ok' });
+  });
+
+  it('the second runs as soon as the first has ended', async () => {
+    const results = [await tick(), await tick()];
+
+    expect(results).toMatchObject([
+      { ok: true, status: 'ok' },
+      { ok: true, status: 'ok' },
+    ]);
+  });
+
+  it('two schedulers side by side bring about every effect once', async () => {
+    const schedulers = [0, 0].map((ahead_ms) => world.scheduler({ kill: null, ahead_ms }));
+    await settled(world);
+    await Promise.all(schedulers.map((scheduler) => scheduler.stop()));
+
+    await expectOnce(world);
+  });
+});
+
+describe('a tick that has lost its lease', () => {
+  const fenced = { ok: false, status: 'failed', error: { code: 'STORE_FENCED' } };
+
+  it('is refused at its first transaction and writes nothing, when another run has taken the lease', async () => {
+    const before = await everything();
+
+    const result = await tick({ step: once('before state.commit', takeOver) });
+
+    expect(result).toMatchObject(fenced);
+    expect(await everything()).toEqual(before);
+  });
+
+  it('is refused at its first transaction and writes nothing, when the lease has only run out', async () => {
+    const clock = fixedClock(systemClock.now());
+    const before = await everything();
+    const expire = (): Promise<void> => Promise.resolve(clock.advance(TTL_MS + 1));
+
+    const result = await tick({ clock, step: once('before state.commit', expire) });
+
+    expect(result).toMatchObject(fenced);
+    expect(await everything()).toEqual(before);
+  });
+
+  it('acts on nothing that it has intended, when it loses the lease after its first transaction', async () => {
+    const result = await tick({ step: once('before outbox.start', takeOver) });
+
+    expect(result).toMatchObject(fenced);
+    const rows = world.store.outboxRows(SPRINT);
+    expect(rows.length).toBeGreaterThan(0);
+    expect(new Set(rows.map(({ status }) => status))).toEqual(new Set(['pending']));
+    expect(await world.main()).toHaveLength(1);
+    const { data: issues } = await world.octokit.issues.listForRepo({ ...world.repo, state: 'all' });
+    expect(issues.filter(({ pull_request }) => pull_request === undefined)).toHaveLength(5);
+    expect(world.store.processes.list()).toHaveLength(1);
+  });
+
+  it('leaves an effect it cannot record for the next tick to find', async () => {
+    const result = await tick({ step: once('after forge.merge', takeOver) });
+    expect(result).toMatchObject(fenced);
+    const [merge] = world.store.outboxRows(SPRINT).filter(({ action }) => action.type === 'merge_pr');
+    expect(merge?.status).toBe('running');
+
+    const scheduler = world.scheduler({ kill: null, ahead_ms: 3 * TTL_MS });
+    await settled(world);
+    await scheduler.stop();
+
+    await expectOnce(world);
+    const [found] = world.store.outboxRows(SPRINT).filter(({ action }) => action.type === 'merge_pr');
+    expect(found?.result).toMatchObject({ already: true });
   });
 });
