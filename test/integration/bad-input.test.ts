@@ -305,7 +305,7 @@ describe('bad input is one clear error and changes nothing:', () => {
     refusal(await noether(['run', TICK, '--input', '{"sprint_id":']), {
       exit: 1,
       code: 'CLI_INPUT_INVALID',
-      says: /--input is not JSON/,
+      says: /--input cannot be read as JSON/,
       next: /--input '/,
     });
     unchanged();
@@ -496,9 +496,9 @@ describe('a damaged KV value', () => {
       next: /caloron kv rebuild/,
     };
 
-    refusal(await caloron(['status']), { exit: 1, ...expected });
+    refusal(await caloron(['status']), { exit: 3, ...expected });
     const ticked = await caloron(['tick']);
-    refusal(ticked, { exit: 1, ...expected });
+    refusal(ticked, { exit: 3, ...expected });
     if (key.endsWith(':state')) {
       const input = JSON.stringify({ sprint_id: 'open', repo: world.repo });
       const says = new RegExp(`root\\.bindings\\.sprint: stage load_sprint failed: the value at ${key} `);

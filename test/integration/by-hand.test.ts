@@ -188,5 +188,5 @@ describe('a sprint by hand', () => {
     expect(await caloron('down')).toMatch(/noether-scheduler \(pid \d+\) stopped/);
     expect(await caloron('down')).toContain('nothing was running');
     expect(processesOf(home)).toEqual([]);
-  });
+  }, 150_000);
 });

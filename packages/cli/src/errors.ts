@@ -15,7 +15,7 @@ export interface RunProblem {
 export interface CliErrorDetails {
   /** An argument or option is not of its form. */
   CLI_USAGE: { readonly problem: string; readonly command?: string };
-  /** `--input` is not JSON. */
+  /** `--input` is not JSON, or names no file that is. */
   CLI_INPUT_INVALID: { readonly reason: string };
   /** A composition was refused before anything ran; `code` is the reason's own. */
   CLI_RUN_REFUSED: RunProblem;
@@ -41,7 +41,7 @@ export interface CliErrorDetails {
 
 const messages: Messages<CliErrorDetails> = {
   CLI_USAGE: ({ problem }) => problem,
-  CLI_INPUT_INVALID: ({ reason }) => `--input is not JSON: ${reason}`,
+  CLI_INPUT_INVALID: ({ reason }) => `--input cannot be read as JSON: ${reason}`,
   CLI_RUN_REFUSED: ({ message }) => message,
   CLI_RUN_FAILED: ({ message }) => message,
   CLI_NO_HOME: ({ dir, named }) => `there is no .caloron/ in ${dir}${named ? '' : ' or above it'}`,

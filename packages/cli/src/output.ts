@@ -120,17 +120,21 @@ const INPUT_CODES: ReadonlySet<string> = new Set([
   'FORGE_TOKEN_OTHER_HOST',
 ]);
 
+/** Failures that lie neither in what was given nor in what is not there. */
+const FAILURE_CODES: ReadonlySet<string> = new Set([
+  'CLI_SERVICE_FAILED',
+  'CLI_DEMO_UNFINISHED',
+  'STORE_VALUE_INVALID',
+  'STORE_ROW_INVALID',
+  'STORE_FAILED',
+  'STORE_STAGES_FAILED',
+]);
+
 /** 1: bad input or not found; 2: refused before running; 3: failed while running. */
 export function exitCodeOf(error: unknown): number {
-  switch (codeOf(error)) {
-    case 'CLI_RUN_REFUSED':
-      return 2;
-    case 'CLI_RUN_FAILED':
-      return INPUT_CODES.has(publicCode(error)) ? 1 : 3;
-    case 'CLI_SERVICE_FAILED':
-    case 'CLI_DEMO_UNFINISHED':
-      return 3;
-    default:
-      return 1;
-  }
+  const code = codeOf(error);
+  if (code === 'CLI_RUN_REFUSED') return 2;
+  if (code === 'CLI_RUN_FAILED') return INPUT_CODES.has(publicCode(error)) ? 1 : 3;
+  const known = error instanceof CodedError && !error.retryable;
+  return known && !FAILURE_CODES.has(code) ? 1 : 3;
 }

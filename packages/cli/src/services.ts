@@ -56,14 +56,10 @@ export function binPath(name: ServiceOrder['name']): string {
 }
 
 /** Starts a process in a group of its own and waits for its ready line; its log goes to a file. Throws CLI_SERVICE_FAILED. */
-export async function startService({
-  name,
-  args,
-  env,
-  cwd,
-  log_dir,
-  signal,
-}: ServiceOrder): Promise<Service> {
+export async function startService(
+  { name, args, env, cwd, log_dir, signal }: ServiceOrder,
+  script: string = binPath(name),
+): Promise<Service> {
   mkdirSync(log_dir, { recursive: true });
   const log = join(log_dir, `${name}.log`);
   const ready_file = join(log_dir, `${name}.ready`);
@@ -71,7 +67,7 @@ export async function startService({
   const begun = existsSync(log) ? statSync(log).size : 0;
   const out = openSync(ready_file, 'w');
   const err = openSync(log, 'a');
-  const child = spawn(process.execPath, [binPath(name), ...args], {
+  const child = spawn(process.execPath, [script, ...args], {
     cwd,
     env: { ...env },
     detached: true,
@@ -91,7 +87,7 @@ export async function startService({
   const failed = (reason: string): CliError =>
     new CliError(
       'CLI_SERVICE_FAILED',
-      { service: name, reason: saidSince(log, begun) ?? reason, log },
+      { service: name, reason: saidSince(log, begun, name) ?? reason, log },
       { hint: `tail ${log}` },
     );
   const deadline = performance.now() + READY_TIMEOUT_MS;
@@ -111,10 +107,10 @@ export async function startService({
 }
 
 /** What a process told people in its log, JSON lines left out: why it did not start. */
-function saidSince(log: string, begun: number): string | undefined {
+function saidSince(log: string, begun: number, name: string): string | undefined {
   const text = readFileSync(log).subarray(begun).toString();
   const lines = text.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('{'));
-  const said = lines.map((line) => line.trim().replace(/^[a-z-]+: /, ''));
+  const said = lines.map((line) => line.trim().replace(`${name}: `, ''));
   return said.length === 0 ? undefined : said.slice(0, 3).join('; ');
 }
 
