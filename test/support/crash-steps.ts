@@ -3,6 +3,15 @@ import type { RunCapabilities } from '@caloron/scheduler';
 /** Told `before forge.merge` and `after forge.merge`; a promise it gives holds the call back until it resolves. */
 export type Step = (name: string) => Promise<void> | void;
 
+/** The same outcome, after a step. */
+async function thenStep(result: Promise<unknown>, step: () => Promise<void> | void): Promise<unknown> {
+  try {
+    return await result;
+  } finally {
+    await step();
+  }
+}
+
 /** The same client, with a step before and after each call of it and of what its `open` gives. */
 function stepping(client: object, name: string, step: Step): object {
   // The target is empty, as a frozen one would not let its members be replaced.
@@ -19,7 +28,7 @@ function stepping(client: object, name: string, step: Step): object {
         return (...parameters: readonly unknown[]): unknown => {
           const held = step(`before ${called}`);
           const result = held instanceof Promise ? held.then(() => call(parameters)) : call(parameters);
-          return result instanceof Promise ? result.finally(async () => step(`after ${called}`)) : result;
+          return result instanceof Promise ? thenStep(result, () => step(`after ${called}`)) : result;
         };
       },
     },
