@@ -1,9 +1,13 @@
+import { availableParallelism } from 'node:os';
+
 import { defineConfig } from 'vitest/config';
 
 const exclude = ['**/node_modules/**', '**/dist/**', '**/.caloron/**'];
 
 export default defineConfig({
   test: {
+    // Most tests wait for processes and not for a core.
+    maxWorkers: Math.max(4, availableParallelism()),
     reporters: ['default', './test/support/plain-reporter.ts'],
     projects: [
       {
