@@ -13,7 +13,7 @@ import { withSteps } from './crash-steps.ts';
 
 const Order = z.object({
   dir: z.string(),
-  /** The n-th step, or the first of this name; null runs on and counts. */
+  /** The n-th step; or the first of this name, or its n-th as `before forge.comment 2`; null runs on and counts. */
   kill: z.union([z.number().int().positive(), z.string()]).nullable(),
   /** How far this process's clock is ahead: a dead run's lease has run out by then. */
   ahead_ms: z.number().int(),
@@ -27,9 +27,11 @@ function step(run_id: string, name: string): void {
   first_run ??= run_id;
   if (run_id !== first_run) return;
   steps.push(name);
-  if (kill !== steps.length && kill !== name) return;
+  const nth = steps.filter((other) => other === name).length;
+  const called = nth === 1 ? name : `${name} ${nth}`;
+  if (kill !== steps.length && kill !== called) return;
   // Written at once: nothing that is buffered survives the next line.
-  writeSync(1, `${JSON.stringify({ killed_at: name })}\n`);
+  writeSync(1, `${JSON.stringify({ killed_at: called })}\n`);
   process.kill(process.pid, 'SIGKILL');
 }
 

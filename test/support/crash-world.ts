@@ -29,7 +29,7 @@ appendFileSync(join(dirname(process.env.CALORON_ORDER_FILE), 'started'), 'x');
 setInterval(() => undefined, 1000);
 `;
 
-/** Where a scheduler is told to die: at the n-th step, at the first of a name, or nowhere. */
+/** Where a scheduler is told to die: at the n-th step, at the first or n-th of a name, or nowhere. */
 export type Kill = number | string | null;
 
 /** A forge, a shell and a sprint in which one tick has to create, merge, mark, clean up, start, submit, escalate and restart. */
