@@ -16,6 +16,7 @@ export default defineConfig({
           include: ['packages/*/src/**/*.test.ts', 'stages/**/*.test.ts', 'test/*.test.ts'],
           exclude,
           testTimeout: 20_000,
+          expect: { poll: { timeout: 10_000 } },
         },
       },
       {

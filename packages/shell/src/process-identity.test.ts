@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { once } from 'node:events';
+import type { Readable, Writable } from 'node:stream';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -44,18 +45,21 @@ describe('a process', () => {
   });
 
   it('that ended and was not asked for yet is dead', async () => {
-    // The inner process ends at once; its parent, a plain sleep by then, never asks for it.
+    // The inner process ends when it is told to; its parent, a plain sleep by then, never asks for it.
     const parent = spawn(
       'sh',
-      ['-c', 'CALORON_PROCESS_ID=zombie-test sh -c "exit 0" & echo $!; exec sleep 60'],
+      ['-c', 'CALORON_PROCESS_ID=zombie-test sh -c "read line <&3" & echo $!; exec sleep 60'],
       {
-        stdio: ['ignore', 'pipe', 'ignore'],
+        stdio: ['ignore', 'pipe', 'ignore', 'pipe'],
       },
     );
     try {
-      const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+      const [line] = (await once(parent.stdout as Readable, 'data')) as [Buffer];
       const pid = Number(line.toString().trim());
-      await expect.poll(() => statOf(pid)?.state).toBe('Z');
+      const command = (): string => readFileSync(`/proc/${parent.pid}/comm`, 'utf8').trim();
+      await expect.poll(command, { timeout: 10_000 }).toBe('sleep');
+      (parent.stdio[3] as Writable).end('\n');
+      await expect.poll(() => statOf(pid)?.state, { timeout: 10_000 }).toBe('Z');
 
       expect(isAlive({ pid, start_ticks: statOf(pid)?.start_ticks ?? null, ...here })).toBe(false);
       expect(taggedProcesses(new Set(['zombie-test']))).toEqual([]);
