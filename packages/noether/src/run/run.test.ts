@@ -399,7 +399,7 @@ describe('the lease of a graph', () => {
       return turns === 1 ? Promise.reject(new Error('busy')) : Promise.resolve(true);
     };
     const act = async (): Promise<Json> => {
-      await vi.waitFor(() => expect(turns).toBeGreaterThan(2));
+      await vi.waitFor(() => expect(turns).toBeGreaterThan(2), { timeout: 10_000 });
       return 'done';
     };
 
