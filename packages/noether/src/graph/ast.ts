@@ -4,8 +4,14 @@ import type { NType } from '../types/ntype.ts';
 /** Nodes by name, in byte order of the name. */
 export type NodeMap = ReadonlyMap<string, GraphNode>;
 
+/** What any node may carry beside its op. */
+export interface NodeLimits {
+  /** Deadline of one execution of the node, ms; its stages see their signal aborted. Not part of the original. */
+  readonly timeout_ms?: number;
+}
+
 /** Calls a stage; `config` is laid over its input. */
-export interface StageNode {
+export interface StageNode extends NodeLimits {
   readonly op: 'Stage';
   /** Stage id, signature id, hex prefix or name. */
   readonly id: string;
@@ -14,33 +20,35 @@ export interface StageNode {
 }
 
 /** Calls a stage of another process by HTTP. */
-export interface RemoteStageNode {
+export interface RemoteStageNode extends NodeLimits {
   readonly op: 'RemoteStage';
   readonly url: string;
   readonly input: NType;
   readonly output: NType;
+  /** Alias of the credential sent as bearer token; the runner knows what it stands for. Not part of the original. */
+  readonly auth?: string;
 }
 
 /** Gives a value whatever its input. */
-export interface ConstNode {
+export interface ConstNode extends NodeLimits {
   readonly op: 'Const';
   readonly value: Json;
 }
 
 /** Runs stages one after another, each on the output of the one before. */
-export interface SequentialNode {
+export interface SequentialNode extends NodeLimits {
   readonly op: 'Sequential';
   readonly stages: readonly GraphNode[];
 }
 
 /** Runs branches at once; each gets the input's field of its name, or the whole input where there is none. */
-export interface ParallelNode {
+export interface ParallelNode extends NodeLimits {
   readonly op: 'Parallel';
   readonly branches: NodeMap;
 }
 
 /** Runs one of two nodes on the input; only `true` chooses the first. */
-export interface BranchNode {
+export interface BranchNode extends NodeLimits {
   readonly op: 'Branch';
   readonly predicate: GraphNode;
   readonly if_true: GraphNode;
@@ -48,21 +56,21 @@ export interface BranchNode {
 }
 
 /** Hands the source's output to every target. */
-export interface FanoutNode {
+export interface FanoutNode extends NodeLimits {
   readonly op: 'Fanout';
   readonly source: GraphNode;
   readonly targets: readonly GraphNode[];
 }
 
 /** Joins the sources' outputs as `source_0`, `source_1`, … for the target. */
-export interface MergeNode {
+export interface MergeNode extends NodeLimits {
   readonly op: 'Merge';
   readonly sources: readonly GraphNode[];
   readonly target: GraphNode;
 }
 
 /** Runs a node again while it fails. */
-export interface RetryNode {
+export interface RetryNode extends NodeLimits {
   readonly op: 'Retry';
   readonly stage: GraphNode;
   /** Executions in all. */
@@ -73,17 +81,19 @@ export interface RetryNode {
   readonly backoff: number | null;
   /** Longest wait, ms; null is no limit. */
   readonly max_delay_ms: number | null;
+  /** Which failures are tried again: all but refusals (absent), those that say they may pass, or those of these codes. Not part of the original. */
+  readonly retry_on?: 'retryable' | readonly string[];
 }
 
 /** Binds names to outputs over the input, and runs the body on the input with them. */
-export interface LetNode {
+export interface LetNode extends NodeLimits {
   readonly op: 'Let';
   readonly bindings: NodeMap;
   readonly body: GraphNode;
 }
 
 /** Runs a node per item of a list; the node sees the input's fields and the item under `as`. */
-export interface MapNode {
+export interface MapNode extends NodeLimits {
   readonly op: 'Map';
   /** Dotted path to the list in the input. */
   readonly over: string;
@@ -99,7 +109,7 @@ export interface MapNode {
 export type Projection = { readonly path: string } | { readonly value: Json };
 
 /** Makes a record out of paths into the input and literals. */
-export interface ProjectNode {
+export interface ProjectNode extends NodeLimits {
   readonly op: 'Project';
   readonly fields: ReadonlyMap<string, Projection>;
 }
