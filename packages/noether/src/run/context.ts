@@ -13,6 +13,12 @@ export interface Moment {
   readonly stage: string;
 }
 
+/** The original's way of running, for its recorded cases; tests alone set it. */
+export interface Compat {
+  /** What becomes of an error that left a Parallel branch or a Let binding. */
+  readonly branchError: (error: unknown, kind: 'parallel' | 'let', name: string) => unknown;
+}
+
 /** What the nodes of one run share. */
 export interface RunContext {
   readonly run_id: string;
@@ -37,4 +43,6 @@ export interface RunContext {
   readonly fetch: typeof globalThis.fetch;
   readonly step: (step: StepFinished) => Promise<void>;
   readonly observe: ((moment: Moment) => void | Promise<void>) | null;
+  /** Merge and Fanout in turn, every error retried without a wait, no memo inside branches and bindings. */
+  readonly compat?: Compat;
 }

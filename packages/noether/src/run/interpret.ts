@@ -26,8 +26,8 @@ export async function interpret(node: GraphNode, path: string, input: Json, run:
     case 'Sequential':
       return sequential(node.stages, path, input, run);
     case 'Parallel': {
-      const outputs = await allNamed(node.branches, (name, branch) =>
-        interpret(branch, childPath(`${path}.branches`, name), branchInput(input, name), run),
+      const outputs = await allNamed(node.branches, 'parallel', run, (name, branch, inner) =>
+        interpret(branch, childPath(`${path}.branches`, name), branchInput(input, name), inner),
       );
       return Object.fromEntries(outputs);
     }
@@ -38,22 +38,22 @@ export async function interpret(node: GraphNode, path: string, input: Json, run:
     }
     case 'Fanout': {
       const source = await interpret(node.source, `${path}.source`, input, run);
-      return all(node.targets.map((target, i) => interpret(target, `${path}.targets[${i}]`, source, run)));
+      const call = (target: GraphNode, i: number): Promise<Json> =>
+        interpret(target, `${path}.targets[${i}]`, source, run);
+      return run.compat ? inTurn(node.targets, call) : all(node.targets.map(call));
     }
     case 'Merge': {
-      const outputs = await all(
-        node.sources.map((source, i) =>
-          interpret(source, `${path}.sources[${i}]`, sourceInput(input, i), run),
-        ),
-      );
+      const call = (source: GraphNode, i: number): Promise<Json> =>
+        interpret(source, `${path}.sources[${i}]`, sourceInput(input, i), run);
+      const outputs = await (run.compat ? inTurn(node.sources, call) : all(node.sources.map(call)));
       const merged = Object.fromEntries(outputs.map((output, i) => [`source_${i}`, output]));
       return interpret(node.target, `${path}.target`, merged, run);
     }
     case 'Retry':
       return retry(node, path, input, run);
     case 'Let': {
-      const outputs = await allNamed(node.bindings, (name, binding) =>
-        interpret(binding, childPath(`${path}.bindings`, name), input, run),
+      const outputs = await allNamed(node.bindings, 'let', run, (name, binding, inner) =>
+        interpret(binding, childPath(`${path}.bindings`, name), input, inner),
       );
       return interpret(node.body, `${path}.body`, scope(input, outputs), run);
     }
@@ -85,12 +85,35 @@ async function all(calls: readonly Promise<Json>[]): Promise<readonly Json[]> {
   });
 }
 
+/** The original's Fanout and Merge: one after the other, the first failure stops the rest. */
+async function inTurn(
+  nodes: readonly GraphNode[],
+  call: (node: GraphNode, i: number) => Promise<Json>,
+): Promise<readonly Json[]> {
+  const outputs: Json[] = [];
+  for (const [i, node] of nodes.entries()) outputs.push(await call(node, i));
+  return outputs;
+}
+
 async function allNamed(
   nodes: NodeMap,
-  call: (name: string, node: GraphNode) => Promise<Json>,
+  kind: 'parallel' | 'let',
+  run: RunContext,
+  call: (name: string, node: GraphNode, run: RunContext) => Promise<Json>,
 ): Promise<readonly (readonly [string, Json])[]> {
+  const { compat } = run;
+  const inner: RunContext = compat ? { ...run, memo: null } : run;
+  const one = async (name: string, node: GraphNode): Promise<Json> => {
+    try {
+      return await call(name, node, inner);
+    } catch (error) {
+      throw compat?.branchError(error, kind, name);
+    }
+  };
   const names = [...nodes.keys()];
-  const outputs = await all([...nodes].map(([name, node]) => call(name, node)));
+  const outputs = await all(
+    [...nodes].map(([name, node]) => (compat ? one(name, node) : call(name, node, run))),
+  );
   return outputs.map((output, i) => [names[i] ?? '', output]);
 }
 
@@ -108,9 +131,10 @@ async function retry(node: RetryNode, path: string, input: Json, run: RunContext
     try {
       return await interpret(node.stage, `${path}.stage`, input, run);
     } catch (error) {
-      if (run.signal.aborted || attempt === node.max_attempts || !mayRetry(error)) throw error;
+      const final = run.compat ? false : !mayRetry(error);
+      if (run.signal.aborted || attempt === node.max_attempts || final) throw error;
     }
-    if (delay > 0) await wait(Math.min(delay, node.max_delay_ms ?? delay), run.aborted);
+    if (delay > 0 && !run.compat) await wait(Math.min(delay, node.max_delay_ms ?? delay), run.aborted);
     delay *= node.backoff ?? 1;
   }
   throw new GraphError('GRAPH_RETRY_EXHAUSTED', { path, attempts: node.max_attempts });
