@@ -67,7 +67,13 @@ export async function runCommand(
   let opened: Runtime | undefined;
   const runtime = (): Runtime => {
     if (!creates && opened === undefined) requireHome(home, options.home !== undefined);
-    return (opened ??= createRuntime({ home, environment, clock: systemClock, random: systemRandom }));
+    return (opened ??= createRuntime({
+      home,
+      environment,
+      clock: systemClock,
+      random: systemRandom,
+      warn: (facts, message) => io.err(`${name}: ${message}: ${String(facts['reason'])}\n`),
+    }));
   };
   const home_flag = options.home === undefined ? '' : ` --home ${options.home}`;
   const context = { io, command: name, home, home_flag, environment, cwd, signal: interrupt.signal, runtime };

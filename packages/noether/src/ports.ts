@@ -65,6 +65,10 @@ export interface StepFinished {
   readonly input_hash: string;
   readonly output_hash: string | null;
   readonly error: { readonly code: string; readonly message: string } | null;
+  /** What the node was given, secrets hidden; only where the run was asked to keep values. */
+  readonly input?: Json;
+  /** What it gave, likewise; absent when it failed. */
+  readonly output?: Json;
 }
 
 /** Where traces go. The engine awaits each call; a trace that cannot be written never fails the run. */

@@ -34,7 +34,8 @@ async function serve(positional: string | undefined, options: Options): Promise<
   const logger = createLogger({ name: 'noether-scheduler', level: environment.log_level });
   for (const warning of config.warnings) logger.warn({ warning }, 'config');
 
-  const runtime = createRuntime({ home, environment, clock: systemClock, random: systemRandom });
+  const warn = (facts: object, message: string): void => logger.warn(facts, message);
+  const runtime = createRuntime({ home, environment, clock: systemClock, random: systemRandom, warn });
   await verifyStageStore(config.store_path, runtime.catalog);
   // The port first: a scheduler that cannot have it fires no job.
   let started: Scheduler | undefined;

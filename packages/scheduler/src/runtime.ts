@@ -10,7 +10,7 @@ import { readStageArchive } from '@caloron/capabilities/source';
 import { buildCatalog, checkGraph, GraphError, parseGraph, runGraph } from '@caloron/noether';
 import type { Catalog, CheckReport, Graph, Json, RunInfo, RunResult } from '@caloron/noether';
 import { catalog as stages } from '@caloron/stages';
-import { type Home, openStore, readStageStore, type Store } from '@caloron/store';
+import { type Home, openStore, readStageStore, type Store, type TraceWarning } from '@caloron/store';
 import type { CaloronCapabilities, Clock, Random } from '@caloron/types';
 
 import type { Environment } from './environment.ts';
@@ -26,6 +26,8 @@ export interface RuntimeDeps {
   readonly environment: Environment;
   readonly clock: Clock;
   readonly random: Random;
+  /** Told when a trace cannot be written: facts first, then a sentence. */
+  readonly warn?: TraceWarning;
   /** Changes what a run's stages are given: a caller's own clients, or watched ones. */
   readonly decorate?: (capabilities: RunCapabilities, run: RunInfo) => RunCapabilities;
 }
@@ -107,7 +109,8 @@ export async function verifyStageStore(path: string, catalog: Catalog): Promise<
 /** Opens the database and plugs the capabilities in. */
 export function createRuntime(deps: RuntimeDeps): Runtime {
   const { home, environment, clock, random } = deps;
-  const store = openStore(home.db, { clock, uuid: () => random.uuid() });
+  const { warn } = deps;
+  const store = openStore(home.db, { clock, uuid: () => random.uuid(), ...(warn && { warn }) });
   const catalog = loadCatalog();
   const forges = createForges({
     cache: store.forgeCache,

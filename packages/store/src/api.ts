@@ -158,12 +158,32 @@ export interface JobSlots {
 export type RunRow = RunStarted &
   Partial<Omit<RunFinished, 'run_id' | 'status'>> & { readonly status: RunFinished['status'] | 'running' };
 
-/** Runs and their node attempts. */
+/** Which runs to list; what is absent selects nothing. */
+export interface RunQuery {
+  /** At most so many; 50 unless told. */
+  readonly limit?: number;
+  /** A composition id or the beginning of one. */
+  readonly composition_id?: string;
+  readonly status?: RunRow['status'];
+  /** The graph's path or name as the run was given it, or its file's name, `.json` or not. */
+  readonly graph?: string;
+}
+
+/** A run with its node attempts. */
+export interface RunTrace {
+  readonly run: RunRow;
+  readonly steps: readonly StepFinished[];
+}
+
+/**
+ * Runs and their node attempts. Rows are written in batches, a running run's within milliseconds and all of them when it ends;
+ * what this store has not written yet is written before it is read here.
+ */
 export interface Runs extends TraceSink {
   /** Newest first. */
-  list(query?: { readonly limit?: number; readonly composition_id?: string }): readonly RunRow[];
-  /** By run id or a prefix of it. */
-  get(run_id: string): { readonly run: RunRow; readonly steps: readonly StepFinished[] } | undefined;
+  list(query?: RunQuery): readonly RunRow[];
+  /** By run id, or the latest run of a composition by its id; the beginning of either will do. Throws RUN_AMBIGUOUS. */
+  get(reference: string): RunTrace | undefined;
 }
 
 /** The outbox of one run: also for actions of no sprint (scheduler webhooks, `sprint_id` null), whose outcomes append no domain event. */

@@ -178,5 +178,14 @@ export function openDatabase(
       waiting -= 1;
     }
   };
-  return { path, db: sqlOf(db, path), read, write, close: () => void db.close() };
+  const tryWrite = <T>(fn: () => T): { readonly value: T } | undefined => {
+    if (!db.open) throw new StoreError('STORE_CLOSED', { path });
+    try {
+      // Inside another transaction of this connection is not the moment.
+      return db.inTransaction ? undefined : attempt(db, fn);
+    } catch (error) {
+      throw translate(error, path);
+    }
+  };
+  return { path, db: sqlOf(db, path), read, write, tryWrite, close: () => void db.close() };
 }

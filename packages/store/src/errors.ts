@@ -30,6 +30,8 @@ export interface StoreErrorDetails {
   STORE_STAGES_INVALID: { readonly file: string; readonly issues: readonly string[] };
   /** The stage store file cannot be read or written. */
   STORE_STAGES_FAILED: { readonly file: string; readonly reason: string };
+  /** The beginning of an id fits several runs or compositions. */
+  RUN_AMBIGUOUS: { readonly reference: string; readonly candidates: readonly string[] };
   /** No sprint of this id was kicked off in this database. */
   SPRINT_UNKNOWN: { readonly sprint_id: string; readonly known: readonly string[] };
   /** A process was started for this action already, or has this id. */
@@ -62,6 +64,8 @@ const message: Messages<StoreErrorDetails> = {
     `${lease} is no longer held with fence ${fence}${actual === null ? '' : ` (now ${actual})`}: another run has taken over`,
   STORE_STAGES_INVALID: ({ file, issues }) => `${file} is no stage store: ${issues.join('; ')}`,
   STORE_STAGES_FAILED: ({ file, reason }) => `${file} cannot be used as stage store: ${reason}`,
+  RUN_AMBIGUOUS: ({ reference, candidates }) =>
+    `${JSON.stringify(reference)} fits several: ${candidates.join(', ')}`,
   SPRINT_UNKNOWN: ({ sprint_id, known }) =>
     `no sprint ${sprint_id} in this database; it knows ${known.length === 0 ? 'no sprint yet' : known.join(', ')}`,
   PROCESS_EXISTS: ({ action_id, process_id }) =>
@@ -78,6 +82,7 @@ const hint: Partial<{ readonly [C in keyof StoreErrorDetails]: string }> = {
   STORE_FULL: 'free some space and try again',
   STORE_VALUE_INVALID: 'if the database was damaged: caloron kv rebuild',
   STORE_STAGES_INVALID: 'write it anew with: noether stage sync ./stages',
+  RUN_AMBIGUOUS: 'write more of its id',
   SPRINT_UNKNOWN: 'start a sprint with: caloron kickoff',
 };
 

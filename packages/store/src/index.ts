@@ -10,9 +10,11 @@ export type {
   NewLogRow,
   OutboxQueue,
   Processes,
+  RunQuery,
   RunRow,
   Runs,
   RunStore,
+  RunTrace,
   Store,
 } from './api.ts';
 export { openDatabase } from './database.ts';
@@ -23,4 +25,5 @@ export type { StoreErrorDetails } from './errors.ts';
 export type { Database, DatabaseOptions, Migration, Sql, SqlValue, Statement } from './sql.ts';
 export { openStore } from './store.ts';
 export type { StoreDeps } from './store.ts';
+export type { TraceWarning } from './trace-buffer.ts';
 export { readStageStore, updateStageStore, writeStageStore } from './stage-store.ts';

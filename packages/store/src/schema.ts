@@ -142,8 +142,18 @@ CREATE TABLE stage_output_cache (
 ) STRICT;
 `;
 
+const TRACE_VALUES = `
+-- What a node was given and gave, redacted, where the run was asked to keep it.
+ALTER TABLE run_steps ADD COLUMN input TEXT;
+ALTER TABLE run_steps ADD COLUMN output TEXT;
+CREATE INDEX runs_by_status ON runs (status, n);
+`;
+
 /** The steps that make Caloron's database; `uuid` names it at its creation. A released step is never edited: the next change is a new step. */
 export function migrationsFor(uuid: () => string): readonly Migration[] {
   const seed = (db: Sql) => void db.prepare("INSERT INTO meta (key, value) VALUES ('db_id', ?)").run(uuid());
-  return [{ name: 'store-1', sql: FIRST, seed }];
+  return [
+    { name: 'store-1', sql: FIRST, seed },
+    { name: 'store-2', sql: TRACE_VALUES },
+  ];
 }

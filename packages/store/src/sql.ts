@@ -47,5 +47,7 @@ export interface Database {
    * the process while others hold the lock; STORE_BUSY after the deadline. Writes of one connection run in the order they were asked for.
    */
   readonly write: <T>(fn: () => T, options?: { readonly deadline_ms?: number }) => Promise<T>;
+  /** One try of `write` at once: its value, or undefined when another process holds the lock. Blocks for up to 20 ms. */
+  readonly tryWrite: <T>(fn: () => T) => { readonly value: T } | undefined;
   readonly close: () => void;
 }

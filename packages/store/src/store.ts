@@ -15,6 +15,7 @@ import { createRuns } from './runs.ts';
 import { migrationsFor } from './schema.ts';
 import { createDeliveries, createSlots } from './slots.ts';
 import { createSprints } from './sprint-state.ts';
+import { TraceBuffer, type TraceWarning } from './trace-buffer.ts';
 import { createVirtualKeys } from './virtual-keys.ts';
 
 /** What a store is made of besides its file. */
@@ -22,12 +23,14 @@ export interface StoreDeps {
   readonly clock: Clock;
   /** A fresh UUID; names a database at its creation. */
   readonly uuid: () => string;
+  /** Told when a trace cannot be written: runs go on without it. */
+  readonly warn?: TraceWarning;
 }
 
 const Meta = z.strictObject({ value: z.string() });
 
 /** Opens or creates Caloron's database. Throws STORE_OPEN_FAILED, STORE_NEWER, STORE_FULL or STORE_BUSY. */
-export function openStore(path: string, { clock, uuid }: StoreDeps): Store {
+export function openStore(path: string, { clock, uuid, warn = () => undefined }: StoreDeps): Store {
   const migrations = migrationsFor(uuid);
   const database = openDatabase(path, migrations);
   // Traces and caches may lose their last rows in a power cut; a memory database has one connection only.
@@ -37,6 +40,7 @@ export function openStore(path: string, { clock, uuid }: StoreDeps): Store {
   const kv = createKv(database, log, createVirtualKeys(database, agents), clock);
   const leases = createLeases(database, clock);
   const outbox = createOutbox(database, log, leases, clock);
+  const rows = new TraceBuffer(traces, warn);
   const sprints = createSprints({ database, log, kv, outbox, clock });
 
   return {
@@ -46,7 +50,7 @@ export function openStore(path: string, { clock, uuid }: StoreDeps): Store {
     events: log,
     leases,
     processes: createProcesses(database, log, agents, clock),
-    runs: createRuns(traces),
+    runs: createRuns(traces, rows),
     slots: createSlots(database, clock),
     deliveries: createDeliveries(database, clock),
     forgeCache: createForgeCache(traces),
@@ -67,6 +71,7 @@ export function openStore(path: string, { clock, uuid }: StoreDeps): Store {
     sprints: () => sprints.ids(),
     rebuildKv: (options) => rebuildKv(database, options),
     close: () => {
+      rows.close();
       traces.close();
       database.close();
     },

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Json, StepFinished } from '@caloron/noether';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import type { Store } from './api.ts';
 import { openDatabase } from './database.ts';
@@ -62,7 +63,34 @@ describe('runs', () => {
     expect(store.runs.get('aa1')).toEqual({ run: { ...begun('aa1'), ...ended }, steps: [step] });
   });
 
-  it('are listed newest first, by composition, and found by a prefix', async () => {
+  it('are listed newest first, by composition, status and graph', async () => {
+    for (const [id, composition, graph] of [
+      ['aa1', 'c1', '/g/sprint_tick.json'],
+      ['ab2', 'c2', '/g/brief.json'],
+      ['ab3', 'c1', '/g/other/sprint_tick.json'],
+    ] as const) {
+      await store.runs.runStarted({ ...begun(id, composition), graph });
+    }
+    await store.runs.runFinished(ended);
+    const ids = (query?: Parameters<typeof store.runs.list>[0]) =>
+      store.runs.list(query).map(({ run_id }) => run_id);
+
+    expect(ids()).toEqual(['ab3', 'ab2', 'aa1']);
+    expect(ids({ composition_id: 'c1' })).toEqual(['ab3', 'aa1']);
+    expect(ids({ composition_id: 'c' })).toEqual(['ab3', 'ab2', 'aa1']);
+    expect(ids({ limit: 1 })).toEqual(['ab3']);
+    expect(ids({ status: 'failed' })).toEqual(['aa1']);
+    expect(ids({ graph: 'sprint_tick' })).toEqual(['ab3', 'aa1']);
+    expect(ids({ graph: 'sprint_tick.json', status: 'running' })).toEqual(['ab3']);
+    expect(ids({ graph: '/g/brief.json' })).toEqual(['ab2']);
+    expect([ids({ graph: 'tick' }), ids({ graph: '%' }), ids({ composition_id: 'c1x' })]).toEqual([
+      [],
+      [],
+      [],
+    ]);
+  });
+
+  it('are found by their id or their composition’s, by the beginning of either too', async () => {
     for (const [id, composition] of [
       ['aa1', 'c1'],
       ['ab2', 'c2'],
@@ -70,19 +98,176 @@ describe('runs', () => {
     ] as const) {
       await store.runs.runStarted(begun(id, composition));
     }
-    const ids = (query?: Parameters<typeof store.runs.list>[0]) =>
-      store.runs.list(query).map(({ run_id }) => run_id);
+    const id = (reference: string) => store.runs.get(reference)?.run.run_id;
 
-    expect(ids()).toEqual(['ab3', 'ab2', 'aa1']);
-    expect(ids({ composition_id: 'c1' })).toEqual(['ab3', 'aa1']);
-    expect(ids({ limit: 1 })).toEqual(['ab3']);
-    expect(store.runs.get('aa')?.run.run_id).toBe('aa1');
-    expect(store.runs.get('ab')?.run.run_id).toBe('ab3');
-    expect([store.runs.get('b'), store.runs.get(''), store.runs.get('%')]).toEqual([
-      undefined,
-      undefined,
-      undefined,
+    expect(['aa1', 'aa', 'ab2', 'c1', 'c2'].map(id)).toEqual(['aa1', 'aa1', 'ab2', 'ab3', 'ab2']);
+    expect(['b', '', '%', 'aa11', 'c1%'].map(id)).toEqual(Array(5).fill(undefined));
+  });
+
+  it('that share the beginning of an id are listed instead of guessed', async () => {
+    await store.runs.runStarted(begun('ab2', 'c1'));
+    await store.runs.runStarted(begun('ab3', 'c2'));
+    await store.runs.runStarted(begun('cc', 'c2'));
+
+    const ambiguous = (reference: string, ...candidates: readonly string[]) =>
+      expect(() => store.runs.get(reference)).toThrow(
+        expect.objectContaining({
+          code: 'RUN_AMBIGUOUS',
+          details: { reference, candidates: candidates.map((text) => expect.stringContaining(text)) },
+        }) as Error,
+      );
+
+    ambiguous('ab', 'run ab3', 'run ab2');
+    ambiguous('c', 'run cc', 'composition c1', 'composition c2');
+  });
+
+  it('keep what their nodes were given and gave where that is recorded', async () => {
+    const values: Pick<StepFinished, 'input' | 'output'> = {
+      input: JSON.parse('{"text":"\\ud800","__proto__":1,"7":[null]}') as Json,
+      output: null,
+    };
+    await store.runs.runStarted(begun('aa1'));
+    await store.runs.stepFinished(step);
+    await store.runs.stepFinished({ ...step, attempt: 2, ...values });
+    await store.runs.stepFinished({ ...step, attempt: 3, input: 'x'.repeat(300_000) });
+
+    expect(store.runs.get('aa1')?.steps).toEqual([
+      step,
+      { ...step, attempt: 2, ...values },
+      { ...step, attempt: 3, input: { left_out_characters: 300_002 } },
     ]);
+  });
+
+  it('of a database from before values were recorded stay readable', async () => {
+    const path = join(dir, 'before.db');
+    const [first] = migrationsFor(uuid);
+    const before = openDatabase(path, first === undefined ? [] : [first]);
+    before.db.exec(`
+      INSERT INTO runs (run_id, composition_id, graph, started_at, input_hash, labels, status)
+        VALUES ('old', 'c', 'g.json', '${T0}', 'i', '{}', 'running');
+      INSERT INTO run_steps (run_id, path, stage_id, stage_name, attempt, started_at, duration_ms, status, input_hash)
+        VALUES ('old', 'root', 's', 'clock_now', 1, '${T0}', 1, 'ok', 'i');
+    `);
+    before.close();
+
+    const after = openStore(path, { clock, uuid });
+    try {
+      await after.runs.stepFinished({ ...step, run_id: 'old', input: 1 });
+
+      const { output: _output, ...failed } = { ...step, run_id: 'old', input: 1, output: null };
+      expect(after.runs.get('old')?.steps).toEqual([
+        { ...step, run_id: 'old', path: 'root', duration_ms: 1, status: 'ok', error: null },
+        failed,
+      ]);
+    } finally {
+      after.close();
+    }
+  });
+});
+
+describe('a trace', () => {
+  const other = (): Store => openStore(join(dir, 'a.db'), { clock, uuid });
+
+  it('is on disk whole when the run has ended, and is written while it runs', async () => {
+    const reader = other();
+    try {
+      await store.runs.runStarted(begun('aa1'));
+      expect(reader.runs.get('aa1')?.run.status).toBe('running');
+
+      await store.runs.stepFinished(step);
+      expect(reader.runs.get('aa1')?.steps).toEqual([]);
+      await vi.waitFor(() => expect(reader.runs.get('aa1')?.steps).toEqual([step]));
+
+      for (let attempt = 2; attempt <= 501; attempt += 1) await store.runs.stepFinished({ ...step, attempt });
+      expect(reader.runs.get('aa1')?.steps.length).toBeGreaterThanOrEqual(400);
+
+      await store.runs.runFinished(ended);
+      const found = reader.runs.get('aa1');
+      expect(found?.run.status).toBe('failed');
+      expect(found?.steps.map(({ attempt }) => attempt)).toEqual(
+        Array.from({ length: 501 }, (_, i) => i + 1),
+      );
+    } finally {
+      reader.close();
+    }
+  });
+
+  it('shows what was not written yet to a reader of the same store', async () => {
+    await store.runs.runStarted(begun('aa1'));
+    await store.runs.stepFinished(step);
+
+    expect(store.runs.get('aa1')?.steps).toEqual([step]);
+  });
+
+  it('is written when the store is closed, and takes nothing afterwards', async () => {
+    const writer = other();
+    await writer.runs.runStarted(begun('aa1'));
+    await writer.runs.stepFinished(step);
+    writer.close();
+    writer.close();
+
+    expect(store.runs.get('aa1')?.steps).toEqual([step]);
+    expect(() => writer.runs.stepFinished(step)).toThrow(
+      expect.objectContaining({ code: 'STORE_CLOSED' }) as Error,
+    );
+  });
+
+  it('waits for a locked database without holding up the run, and its end waits for the trace', async () => {
+    const raw = openDatabase(join(dir, 'a.db'), migrationsFor(uuid));
+    try {
+      raw.db.exec('BEGIN IMMEDIATE');
+      await store.runs.runStarted(begun('aa1'));
+      await store.runs.stepFinished(step);
+      let done = false;
+      const finish = Promise.resolve(store.runs.runFinished(ended)).then(() => {
+        done = true;
+      });
+      expect(store.runs.get('aa1')).toBeUndefined();
+      expect(done).toBe(false);
+      raw.db.exec('COMMIT');
+      await finish;
+    } finally {
+      raw.close();
+    }
+
+    expect(store.runs.get('aa1')).toEqual({ run: { ...begun('aa1'), ...ended }, steps: [step] });
+  });
+
+  it('with a row that cannot be written keeps the others and says so', async () => {
+    const said: unknown[] = [];
+    const warned = openStore(join(dir, 'a.db'), { clock, uuid, warn: (facts) => void said.push(facts) });
+    try {
+      await warned.runs.runStarted(begun('aa1'));
+      await warned.runs.stepFinished({ ...step, duration_ms: NaN });
+      await warned.runs.stepFinished(step);
+      await warned.runs.runFinished(ended);
+
+      expect(warned.runs.get('aa1')?.steps).toEqual([step]);
+      expect(said).toEqual([
+        { rows: 1, path: warned.path, reason: expect.stringContaining('NOT NULL') as string },
+      ]);
+    } finally {
+      warned.close();
+    }
+  });
+
+  it('that is lost at the end says so', async () => {
+    const said: unknown[] = [];
+    const raw = openDatabase(join(dir, 'a.db'), migrationsFor(uuid));
+    const warned = openStore(join(dir, 'a.db'), { clock, uuid, warn: (facts) => void said.push(facts) });
+    try {
+      raw.db.exec('BEGIN IMMEDIATE');
+      await warned.runs.stepFinished(step);
+      warned.close();
+
+      expect(said).toContainEqual({
+        rows: 1,
+        path: warned.path,
+        reason: expect.stringContaining('locked') as string,
+      });
+    } finally {
+      raw.close();
+    }
   });
 });
 
