@@ -1,0 +1,207 @@
+import { z } from 'zod';
+
+import type { Json } from '../ports.ts';
+import { isObject } from '../types/value.ts';
+
+/** Steps from a value to what a schema marks: field names, `[]` for every item of a list, `*` for every value of a map. */
+export type MarkedPath = readonly string[];
+
+/** What stands where a secret was. Shorter than any secret, so that hiding one can make no other. */
+export const REDACTED = '***';
+
+/** Shorter texts are no secrets: hiding them would tear words apart and hide nothing. */
+const MIN_SECRET = 6;
+
+/**
+ * Makes the function that hides secrets of one run in values: every field at a marked path but null, and every occurrence of a secret
+ * in texts and keys. Texts it hides by their mark it knows from then on, so that what a stage makes of a marked field is hidden too.
+ * Secrets shorter than 6 characters are hidden by their mark alone.
+ */
+export function redactor(secrets: readonly string[]): (value: Json, marked: readonly MarkedPath[]) => Json {
+  const known = new Set(secrets.flatMap(spellings));
+  const learn = (text: string): void => {
+    for (const spelling of spellings(text)) known.add(spelling);
+  };
+  return (value, marked) => {
+    try {
+      const visible = marked.length === 0 ? value : hide(value, marked, learn);
+      return known.size === 0 ? visible : scrub(visible, [...known]);
+    } catch (error) {
+      // Nested deeper than the stack: what cannot be looked through is not shown.
+      if (error instanceof RangeError) return REDACTED;
+      throw error;
+    }
+  };
+}
+
+/** A text with every occurrence of a secret of at least 6 characters hidden, as it is or as JSON and addresses spell it. */
+export function redactText(text: string, secrets: readonly string[]): string {
+  return scrubText(text, secrets.flatMap(spellings));
+}
+
+/** A secret as it is, inside JSON text, and inside an address; none when it is too short. */
+function spellings(secret: string): readonly string[] {
+  if (secret.length < MIN_SECRET) return [];
+  return [...new Set([secret, JSON.stringify(secret).slice(1, -1), ...inAddress(secret)])];
+}
+
+function inAddress(secret: string): readonly string[] {
+  try {
+    return [encodeURIComponent(secret)];
+  } catch {
+    // Half a surrogate pair stands in no address.
+    return [];
+  }
+}
+
+/** Hides until nothing is left to hide: each round makes the text shorter. */
+function scrubText(text: string, secrets: readonly string[]): string {
+  let scrubbed = text;
+  for (;;) {
+    const ranges = occurrences(scrubbed, secrets);
+    if (ranges.length === 0) return scrubbed;
+    let from = 0;
+    let rest = '';
+    for (const [start, end] of ranges) {
+      // Secrets that overlap are hidden as one.
+      if (start >= from) rest += `${scrubbed.slice(from, start)}${REDACTED}`;
+      from = Math.max(from, end);
+    }
+    scrubbed = rest + scrubbed.slice(from);
+  }
+}
+
+/** Where secrets are, by their start. */
+function occurrences(text: string, secrets: readonly string[]): readonly (readonly [number, number])[] {
+  const ranges: (readonly [number, number])[] = [];
+  for (const secret of secrets) {
+    for (let at = text.indexOf(secret); at !== -1; at = text.indexOf(secret, at + 1))
+      ranges.push([at, at + secret.length]);
+  }
+  return ranges.toSorted(([a], [b]) => a - b);
+}
+
+function scrub(value: Json, secrets: readonly string[]): Json {
+  if (typeof value === 'string') return scrubText(value, secrets);
+  if (typeof value === 'number') return secrets.includes(String(value)) ? REDACTED : value;
+  if (Array.isArray(value)) return value.map((item) => scrub(item as Json, secrets));
+  if (!isObject(value)) return value;
+  const entries = new Map<string, Json>();
+  for (const [key, item] of Object.entries(value))
+    entries.set(freeKey(scrubText(key, secrets), entries), scrub(item, secrets));
+  return Object.fromEntries(entries);
+}
+
+/** Two keys that became one stay two. */
+function freeKey(key: string, taken: ReadonlyMap<string, unknown>): string {
+  let free = key;
+  for (let n = 2; taken.has(free); n += 1) free = `${key}${n}`;
+  return free;
+}
+
+function hide(value: Json, marked: readonly MarkedPath[], learn: (text: string) => void): Json {
+  if (value === null || marked.length === 0) return value;
+  if (marked.some((path) => path.length === 0)) {
+    learnAll(value, learn);
+    return REDACTED;
+  }
+  if (Array.isArray(value)) {
+    const below = stepInto(marked, ['[]']);
+    return value.map((item) => hide(item as Json, below, learn));
+  }
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, hide(item, stepInto(marked, [key, '*']), learn)]),
+  );
+}
+
+function stepInto(marked: readonly MarkedPath[], steps: readonly string[]): readonly MarkedPath[] {
+  return marked.flatMap(([first, ...rest]) => (first !== undefined && steps.includes(first) ? [rest] : []));
+}
+
+function learnAll(value: Json, learn: (text: string) => void): void {
+  if (typeof value === 'string') learn(value);
+  else if (Array.isArray(value)) for (const item of value) learnAll(item as Json, learn);
+  else if (isObject(value)) for (const item of Object.values(value)) learnAll(item, learn);
+}
+
+const paths = new WeakMap<z.core.$ZodType, readonly MarkedPath[]>();
+
+/**
+ * The places a schema marks with `.meta({ secret: true })`. A schema that holds itself and a mark is hidden whole where it
+ * meets itself again, as no list of paths could name every place below.
+ */
+export function markedPaths(schema: z.ZodType): readonly MarkedPath[] {
+  const known = paths.get(schema);
+  if (known !== undefined) return known;
+  const found = new Map(below(schema, [], []).map((path) => [JSON.stringify(path), path]));
+  const marked = [...found.values()];
+  paths.set(schema, marked);
+  return marked;
+}
+
+function isMarked(schema: z.core.$ZodType): boolean {
+  return z.globalRegistry.get(schema)?.['secret'] === true;
+}
+
+type Child = readonly [step: string | null, schema: z.core.$ZodType];
+
+function below(
+  schema: z.core.$ZodType,
+  path: MarkedPath,
+  open: readonly z.core.$ZodType[],
+): readonly MarkedPath[] {
+  if (isMarked(schema)) return [path];
+  if (open.includes(schema)) return holdsMark(schema, new Set()) ? [path] : [];
+  const inside = [...open, schema];
+  return childrenOf(schema).flatMap(([step, child]) =>
+    below(child, step === null ? path : [...path, step], inside),
+  );
+}
+
+function holdsMark(schema: z.core.$ZodType, seen: Set<z.core.$ZodType>): boolean {
+  if (seen.has(schema)) return false;
+  seen.add(schema);
+  return isMarked(schema) || childrenOf(schema).some(([, child]) => holdsMark(child, seen));
+}
+
+/** The schemas a schema is made of, each with the step into the value it describes; null for the same value. */
+function childrenOf(schema: z.core.$ZodType): readonly Child[] {
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  switch (def.type) {
+    case 'object': {
+      const fields = Object.entries(def.shape).map(([name, field]): Child => [name, field]);
+      return def.catchall ? [...fields, ['*', def.catchall]] : fields;
+    }
+    case 'array':
+      return [['[]', def.element]];
+    case 'tuple':
+      return [...def.items, ...(def.rest ? [def.rest] : [])].map((item): Child => ['[]', item]);
+    case 'record':
+      return [['*', def.valueType]];
+    case 'union':
+      return def.options.map((option): Child => [null, option]);
+    case 'intersection':
+      return [
+        [null, def.left],
+        [null, def.right],
+      ];
+    case 'lazy':
+      return [[null, def.getter()]];
+    case 'pipe':
+      return [
+        [null, def.in],
+        [null, def.out],
+      ];
+    case 'optional':
+    case 'nullable':
+    case 'default':
+    case 'prefault':
+    case 'nonoptional':
+    case 'readonly':
+    case 'catch':
+      return [[null, def.innerType]];
+    default:
+      return [];
+  }
+}
