@@ -7,11 +7,12 @@ export type { CheckEdge, CheckProblem, CheckReport, CheckStep } from './check/pr
 export { CodedError, codeOf, isRetryable, messageOf } from './errors.ts';
 export type { CodedErrorOptions, Messages } from './errors.ts';
 export type * from './graph/ast.ts';
-export { canonicalise, nodeJson } from './graph/canonicalise.ts';
+export { canonicalise } from './graph/canonicalise.ts';
 export { canonicalText, compositionId } from './graph/composition-id.ts';
 export { GraphError } from './graph/errors.ts';
 export type { GraphErrorDetails, GraphIssue } from './graph/errors.ts';
 export { parseGraph } from './graph/parse.ts';
+export { graphJson, nodeJson, printGraph } from './graph/print.ts';
 export { walk } from './graph/walk.ts';
 export type { Placed } from './graph/walk.ts';
 export type * from './ports.ts';

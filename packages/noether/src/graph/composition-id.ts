@@ -1,6 +1,7 @@
 import { canonicalJson, sha256Hex } from '../canonical.ts';
 import type { Graph, GraphNode } from './ast.ts';
-import { canonicalise, nodeJson } from './canonicalise.ts';
+import { canonicalise } from './canonicalise.ts';
+import { nodeJson } from './print.ts';
 
 /** The bytes a composition id is the hash of: JCS of the canonical root, stages referred to as written. */
 export function canonicalText(root: GraphNode): string {

@@ -77,6 +77,23 @@ describe('a graph as read', () => {
     expect(issues(graph({ op: 'Const', value: 1 }, more))).toEqual([issue]);
   });
 
+  it.each([
+    [{ timeout_ms: 0 }, 'root.timeout_ms: expected a whole number from 1 to 2147483647, got 0'],
+    [{ timeout_ms: 1.5 }, 'root.timeout_ms: expected a whole number from 1 to 2147483647, got 1.5'],
+    [{ retry_on: [] }, 'root.retry_on: expected "retryable" or a list of error codes, got []'],
+    [{ retry_on: 'always' }, 'root.retry_on: expected "retryable" or a list of error codes, got "always"'],
+  ])('refuses the limit %j', (more, issue) => {
+    const root = { op: 'Retry', stage: { op: 'Const', value: 1 }, max_attempts: 2, ...more };
+
+    expect(issues(graph(root))).toEqual([issue]);
+  });
+
+  it('has no limits where they are null', () => {
+    const { root } = parseGraph(graph({ op: 'Const', value: 1, timeout_ms: null }), 'g');
+
+    expect(root).toEqual({ op: 'Const', value: 1 });
+  });
+
   it('renews a lease at a third of its time unless told', () => {
     expect(parseGraph(graph({ op: 'Const', value: 1 }, { lease: { name: 'a' } }), 'g').lease).toEqual({
       name: 'a',

@@ -1,6 +1,6 @@
 import type { Json } from '../ports.ts';
 import { isObject } from '../types/value.ts';
-import type { Graph, GraphNode, LeaseSpec, NodeMap, Policy, Projection } from './ast.ts';
+import type { Graph, GraphNode, LeaseSpec, NodeMap, Policy, Projection, RetryNode } from './ast.ts';
 import { GraphError, type GraphIssue } from './errors.ts';
 import { findJsonFault } from './json-position.ts';
 import { type Fields, Reader, wordOf } from './reader.ts';
@@ -10,6 +10,8 @@ import { childPath } from './walk.ts';
 /** Shortest lease a graph may ask for, ms: below it renewing cannot keep up with a busy process. */
 const MIN_TTL_MS = 1000;
 const DEFAULT_TTL_MS = 30_000;
+/** Longest delay a timer of Node takes, ms. */
+const MAX_TIMEOUT_MS = 2_147_483_647;
 const U32_MAX = 4_294_967_295;
 
 /** Reads a graph from text or parsed JSON. `where` names it in errors. Throws GRAPH_INVALID with every issue. */
@@ -55,6 +57,7 @@ const OPS: Readonly<Record<GraphNode['op'], (reader: Reader, at: Fields, path: s
     url: reader.text(at, path, 'url'),
     input: reader.type(at, path, 'input'),
     output: reader.type(at, path, 'output'),
+    ...readAuth(reader, at, path),
   }),
   Const: (reader, at, path) => ({ op: 'Const', value: reader.required(at, path, 'value') ?? null }),
   Sequential: (reader, at, path) => ({ op: 'Sequential', stages: readNodes(reader, at, path, 'stages') }),
@@ -82,6 +85,7 @@ const OPS: Readonly<Record<GraphNode['op'], (reader: Reader, at: Fields, path: s
     delay_ms: reader.optionalNumber(at, path, 'delay_ms', 0, true),
     backoff: reader.optionalNumber(at, path, 'backoff', 1, false),
     max_delay_ms: reader.optionalNumber(at, path, 'max_delay_ms', 0, true),
+    ...readRetryOn(reader, at, path),
   }),
   Let: (reader, at, path) => ({
     op: 'Let',
@@ -108,8 +112,11 @@ function readNode(reader: Reader, value: Json, path: string): GraphNode {
     return STAND_IN;
   }
   const { op } = value;
-  if (typeof op === 'string' && Object.hasOwn(OPS, op))
-    return OPS[op as GraphNode['op']](reader, value, path);
+  if (typeof op === 'string' && Object.hasOwn(OPS, op)) {
+    const node = OPS[op as GraphNode['op']](reader, value, path);
+    if ((value['timeout_ms'] ?? null) === null) return node;
+    return { ...node, timeout_ms: reader.integer(value, path, 'timeout_ms', [1, MAX_TIMEOUT_MS]) };
+  }
   const names = Object.keys(OPS);
   const close = typeof op === 'string' ? nearest(op, names) : [];
   const what = op === undefined ? 'missing field `op`' : `unknown variant \`${wordOf(op)}\` for \`op\``;
@@ -135,6 +142,24 @@ function readConfig(reader: Reader, at: Fields, path: string): Fields | null {
   if (value === null || isObject(value)) return value;
   reader.wrong(`${path}.config`, 'an object', value);
   return null;
+}
+
+function readAuth(reader: Reader, at: Fields, path: string): { readonly auth?: string } {
+  return (at['auth'] ?? null) === null ? {} : { auth: reader.word(at, path, 'auth') };
+}
+
+function readRetryOn(reader: Reader, at: Fields, path: string): Pick<RetryNode, 'retry_on'> {
+  const value = at['retry_on'] ?? null;
+  if (value === null) return {};
+  if (value === 'retryable') return { retry_on: value };
+  const codes = Array.isArray(value) ? (value as readonly Json[]) : [];
+  const words = codes.filter((code) => typeof code === 'string' && code !== '') as readonly string[];
+  if (words.length > 0 && words.length === codes.length) return { retry_on: words };
+  reader.issue(
+    childPath(path, 'retry_on'),
+    `expected "retryable" or a list of error codes, got ${JSON.stringify(value)}`,
+  );
+  return {};
 }
 
 function readProjection(reader: Reader, value: Json, path: string): Projection {

@@ -36,6 +36,14 @@ export class Reader {
     return '';
   }
 
+  /** A text that says something. */
+  word(at: Fields, path: string, key: string): string {
+    const value = this.text(at, path, key);
+    if (value === '' && at[key] === '')
+      this.issue(childPath(path, key), 'expected a word, got an empty string');
+    return value;
+  }
+
   oneOf<T extends string>(at: Fields, path: string, key: string, words: readonly T[], fallback: T): T {
     const value = at[key];
     if (value === undefined) return fallback;
