@@ -9,6 +9,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'packages/types': ['zod'],
   'packages/noether': ['zod', 'canonicalize', 'p-limit', 'node:crypto'],
   stages: ['@caloron/types', '@caloron/noether/stage', 'zod', 'yaml'],
+  'packages/stdlib': ['@caloron/types', '@caloron/noether/stage', 'zod'],
   'packages/store': [
     '@caloron/types',
     '@caloron/noether',

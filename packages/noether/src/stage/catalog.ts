@@ -33,13 +33,15 @@ export interface StageSource {
   readonly stage: Stage;
   /** Path → text of its file and relative imports. */
   readonly archive: Readonly<Record<string, string>>;
-  /** Facts that keep an original's ids: what is given here is not derived. */
-  readonly declared?: {
-    readonly input?: NType;
-    readonly output?: NType;
-    readonly effects?: readonly EffectJson[];
-    readonly implementation_hash?: string;
-  };
+  readonly declared?: Declared;
+}
+
+/** Facts that keep an original's ids: what is given here is not derived. */
+export interface Declared {
+  readonly input?: NType;
+  readonly output?: NType;
+  readonly effects?: readonly EffectJson[];
+  readonly implementation_hash?: string;
 }
 
 /** Derives types and ids of stages. Throws STAGE_TYPE_UNSUPPORTED or STAGE_NAME_TAKEN. */

@@ -1,3 +1,4 @@
+export type { Declared } from './catalog.ts';
 export { stageKit } from './define-stage.ts';
 export type { CallingContext, Stage, StageCalls, StageDefinition, StageReference } from './define-stage.ts';
 export type { Effect, EffectList, Impure, StageContext } from './effects.ts';
@@ -5,4 +6,6 @@ export { canonicalJson, contentId, sha256Hex } from '../canonical.ts';
 export { CodedError, codeOf, isRetryable, messageOf } from '../errors.ts';
 export type { CodedErrorOptions, Messages } from '../errors.ts';
 export type { Json } from '../ports.ts';
+export { ANY, BOOL, list, NULL, NUMBER, record, TEXT } from '../types/ntype.ts';
 export type { NType } from '../types/ntype.ts';
+export { union } from '../types/union.ts';
