@@ -15,8 +15,13 @@ export interface Moment {
 
 /** The original's way of running, for its recorded cases; tests alone set it. */
 export interface Compat {
-  /** What becomes of an error that left a Parallel branch or a Let binding. */
-  readonly branchError: (error: unknown, kind: 'parallel' | 'let', name: string) => unknown;
+  /** Runs the branches of a Parallel or the bindings of a Let; gives their outputs in the order of the names. */
+  readonly together: (
+    kind: 'parallel' | 'let',
+    names: readonly string[],
+    calls: readonly ((run: RunContext) => Promise<Json>)[],
+    run: RunContext,
+  ) => Promise<readonly Json[]>;
 }
 
 /** What the nodes of one run share. */
@@ -43,6 +48,6 @@ export interface RunContext {
   readonly fetch: typeof globalThis.fetch;
   readonly step: (step: StepFinished) => Promise<void>;
   readonly observe: ((moment: Moment) => void | Promise<void>) | null;
-  /** Merge and Fanout in turn, every error retried without a wait, no memo inside branches and bindings. */
+  /** Merge and Fanout in turn, every error retried without a wait, branches and bindings as it says. */
   readonly compat?: Compat;
 }

@@ -101,19 +101,15 @@ async function allNamed(
   run: RunContext,
   call: (name: string, node: GraphNode, run: RunContext) => Promise<Json>,
 ): Promise<readonly (readonly [string, Json])[]> {
-  const { compat } = run;
-  const inner: RunContext = compat ? { ...run, memo: null } : run;
-  const one = async (name: string, node: GraphNode): Promise<Json> => {
-    try {
-      return await call(name, node, inner);
-    } catch (error) {
-      throw compat?.branchError(error, kind, name);
-    }
-  };
   const names = [...nodes.keys()];
-  const outputs = await all(
-    [...nodes].map(([name, node]) => (compat ? one(name, node) : call(name, node, run))),
+  const calls = [...nodes].map(
+    ([name, node]) =>
+      (inner: RunContext): Promise<Json> =>
+        call(name, node, inner),
   );
+  const outputs = await (run.compat
+    ? run.compat.together(kind, names, calls, run)
+    : all(calls.map((start) => start(run))));
   return outputs.map((output, i) => [names[i] ?? '', output]);
 }
 
