@@ -9,6 +9,8 @@ export interface JobOutcome {
   readonly job: string;
   readonly run_id: string;
   readonly composition_id: string | null;
+  /** What the run was given; null when it was given nothing. */
+  readonly input: Json;
   /** `skipped`: nothing to work on, or another run holds the lease. */
   readonly status: 'ok' | 'failed' | 'skipped';
   readonly output: Json;
@@ -40,11 +42,13 @@ export async function runJob(
     consumed_seq: null,
     reason: null,
   } as const;
+  let input: Json | undefined;
   try {
-    const input = await inputOf(runtime, job);
+    input = await inputOf(runtime, job);
     if (input === undefined) {
       return {
         ...base,
+        input: null,
         status: 'skipped',
         error: null,
         duration_ms: elapsed(),
@@ -60,10 +64,11 @@ export async function runJob(
       labels: { job: job.name, slot: fire.slot, cause: fire.cause },
       signal: AbortSignal.any([fire.signal, ...limit]),
     });
-    return { ...base, ...outcomeOf(result), duration_ms: elapsed() };
+    return { ...base, input, ...outcomeOf(result), duration_ms: elapsed() };
   } catch (error) {
     return {
       ...base,
+      input: input ?? null,
       status: 'failed',
       error: { code: codeOf(error), message: messageOf(error) },
       duration_ms: elapsed(),
@@ -77,7 +82,7 @@ async function inputOf(runtime: Runtime, job: JobConfig): Promise<Json | undefin
   return found === undefined ? undefined : (found.value as Json);
 }
 
-function outcomeOf(result: RunResult): Omit<JobOutcome, 'job' | 'run_id' | 'duration_ms'> {
+function outcomeOf(result: RunResult): Omit<JobOutcome, 'job' | 'run_id' | 'input' | 'duration_ms'> {
   const { composition_id } = result;
   if (!result.ok) {
     const { code, message } = result.error;

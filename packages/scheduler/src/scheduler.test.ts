@@ -119,6 +119,35 @@ describe('the scheduler', () => {
     expect(remote.bodies).toHaveLength(2);
   });
 
+  it('fires for the start of the next sprint that happens while a run of the last one goes on', async () => {
+    const on = runtime();
+    const remote = await endpoint({ ok: true, data: { output: { consumed_seq: 1_000_000 } } });
+    undo.push(() => remote.server.close());
+    remote.hold = true;
+    const output = { kind: 'Record', value: { consumed_seq: { kind: 'Number' } } };
+    const root = { op: 'RemoteStage', url: remote.url, input: { kind: 'Any' }, output };
+    const active = (sprint_id: string): Promise<unknown> =>
+      on.store.forRun({ run_id: 'test', lease: null }).kv.put('caloron:active_sprint', { sprint_id });
+    const start_of = async (sprint_id: string): Promise<void> => {
+      await active(sprint_id);
+      await on.store.events.append([
+        { event_id: sprint_id, kind: 'sprint.started', sprint_id, payload: {} },
+        { event_id: `${sprint_id}-2`, kind: 'sprint.started', sprint_id, payload: {} },
+      ]);
+    };
+    await start_of('last');
+    const input_from = 'kv:caloron:active_sprint';
+    start(on, [{ name: 'j', cron: NEVER, graph: graph('g.json', root), on: ['sprint.started'], input_from }]);
+
+    await vi.waitFor(() => expect(remote.bodies).toHaveLength(1), { timeout: 5_000 });
+    // The run of the last sprint reads the log to its end, beyond the start of the next.
+    await start_of('next');
+    remote.hold = false;
+
+    await vi.waitFor(() => expect(ended(on)).toBe(2), { timeout: 5_000 });
+    expect(JSON.stringify(remote.bodies)).toMatch(/"last".*"next"/);
+  });
+
   it('fires an event once across two schedulers on one database', async () => {
     const one = runtime();
     const two = runtime();

@@ -5,7 +5,7 @@ import type { JobConfig, SchedulerConfig } from './config.ts';
 import { startCron, type CronTimer } from './cron.ts';
 import { type JobOutcome, runJob } from './job.ts';
 import type { Runtime } from './runtime.ts';
-import { consumedSeq, WAKE_INTERVAL_MS, wakingEvent } from './wakeup.ts';
+import { consumedBy, consumedSeq, WAKE_INTERVAL_MS, wakingEvent } from './wakeup.ts';
 import { postWebhook } from './webhook.ts';
 
 /** How soon a run that found its lease taken is made again: a dead holder's lease runs out after 30 s. */
@@ -74,7 +74,7 @@ export function startScheduler({ config, runtime, logger, clock, random }: Sched
     const before = store.events.lastSeq();
     const outcome = await runJob(runtime, job, { run_id, slot, cause, signal: stopping.signal });
     state.last = outcome;
-    state.consumed = Math.max(state.consumed, outcome.consumed_seq ?? before);
+    state.consumed = Math.max(state.consumed, consumedBy(store, job, { ...outcome, before }));
     const taken = outcome.status === 'skipped' && outcome.composition_id !== null;
     state.again = taken ? { slot: `again:${run_id}`, at_ms: performance.now() + LEASE_RETRY_MS } : null;
     await store.slots.note({ ...at, run_id }, outcome.status, outcome.error?.message ?? outcome.reason);

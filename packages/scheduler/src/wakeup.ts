@@ -28,6 +28,25 @@ export function wakingEvent(
   return rows.findLast((row) => sprint === undefined || row.sprint_id === null || row.sprint_id === sprint);
 }
 
+/**
+ * How far a run consumed the log. It worked for one sprint: an event of another one that arrived meanwhile, as the start of
+ * the next sprint, fires the job again, though the run read the log beyond it.
+ */
+export function consumedBy(
+  store: Store,
+  job: JobConfig,
+  run: { readonly input: unknown; readonly before: number; readonly consumed_seq: number | null },
+): number {
+  const { before, consumed_seq } = run;
+  if (consumed_seq === null) return before;
+  const sprint = job.input_key === null ? undefined : sprintOf(run.input);
+  if (sprint === undefined) return consumed_seq;
+  const foreign = store.events
+    .read({ after: before, kinds: job.on })
+    .find((row) => row.seq <= consumed_seq && row.sprint_id !== null && row.sprint_id !== sprint);
+  return foreign === undefined ? consumed_seq : foreign.seq - 1;
+}
+
 function sprintOf(input: unknown): string | undefined {
   if (input === null || typeof input !== 'object') return undefined;
   const { sprint_id } = input as { readonly sprint_id?: unknown };
