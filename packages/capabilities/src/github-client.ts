@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto';
 
 import { type Clock, GITHUB_API } from '@caloron/types';
-import { retry } from '@octokit/plugin-retry';
-import { throttling } from '@octokit/plugin-throttling';
-import { Octokit } from '@octokit/rest';
+import type { Octokit } from '@octokit/rest';
 import type { z } from 'zod';
 
 import { forgeError, statusOf, toForgeError } from './github-errors.ts';
@@ -109,10 +107,12 @@ function guardedFetch(timeout_ms: number): (url: string, init: RequestInit) => P
   };
 }
 
-const Client = Octokit.plugin(retry);
-const ThrottledClient = Octokit.plugin(retry, throttling);
-
-function createOctokit(deps: ForgeClientDeps, token_id: string): Octokit {
+/** Loads the library when the first request is made: most commands make none. */
+async function createOctokit(deps: ForgeClientDeps, token_id: string): Promise<Octokit> {
+  const [{ Octokit }, { retry }] = await Promise.all([
+    import('@octokit/rest'),
+    import('@octokit/plugin-retry'),
+  ]);
   const options = {
     auth: deps.token,
     baseUrl: deps.host,
@@ -121,10 +121,11 @@ function createOctokit(deps: ForgeClientDeps, token_id: string): Octokit {
     request: { fetch: guardedFetch(deps.timeout_ms), log: quiet },
     retry: { retries: deps.read_retries, doNotRetry: FINAL_STATUSES },
   };
-  if (deps.host !== GITHUB_API) return new Client(options);
+  if (deps.host !== GITHUB_API) return new (Octokit.plugin(retry))(options);
   // github.com limits how fast content is made: writes are spaced by one second, those that notify people by three.
+  const { throttling } = await import('@octokit/plugin-throttling');
   const never = () => false;
-  return new ThrottledClient({
+  return new (Octokit.plugin(retry, throttling))({
     ...options,
     throttle: { id: token_id, onRateLimit: never, onSecondaryRateLimit: never },
   });
@@ -140,13 +141,14 @@ function nextLink(headers: Readonly<Record<string, unknown>>): string | undefine
 export function createForgeClient(deps: ForgeClientDeps): ForgeClient {
   const { host, repo, token, clock } = deps;
   const token_id = createHash('sha256').update(token).digest('hex').slice(0, 16);
-  const octokit = createOctokit(deps, token_id);
+  let octokit: Promise<Octokit> | undefined;
   const [owner = ''] = repo.split('/');
   const context = (doing: string) => ({ host, repo, doing, token, now: () => clock.now() });
 
   async function raw(request: ForgeRequest, url: string): Promise<ForgeAnswer> {
     const isRead = request.method === 'GET';
-    const answer = await octokit.request({
+    const client = await (octokit ??= createOctokit(deps, token_id));
+    const answer = await client.request({
       method: request.method,
       url,
       headers: { 'x-github-api-version': '2022-11-28', ...request.headers },

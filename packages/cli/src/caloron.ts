@@ -1,49 +1,44 @@
 import { Command } from 'commander';
 
-import { agentsCommand } from './commands/agents.ts';
-import { demoCommand } from './commands/demo.ts';
-import { doctorCommand } from './commands/doctor.ts';
-import { historyCommand, showCommand, stateCommand } from './commands/history.ts';
-import { initCommand } from './commands/init.ts';
-import { kickoffCommand } from './commands/kickoff.ts';
-import { kvCommand } from './commands/kv.ts';
-import { logsCommand, stopCommand } from './commands/process.ts';
-import { retroCommand } from './commands/retro.ts';
-import { statusCommand } from './commands/status.ts';
-import { tickCommand } from './commands/tick.ts';
-import { downCommand, upCommand } from './commands/up.ts';
-import { wordCommands } from './commands/words.ts';
-import { runGraphCommand } from './noether/run.ts';
 import type { Io } from './output.ts';
-import { assemble, processIo, runProgram } from './program.ts';
+import { assemble, commandsFor, type ListedCommand, processIo, runProgram } from './program.ts';
 
-/** The `caloron` command with every subcommand. */
-export function caloronProgram(io: Io): Command {
+/** Every subcommand of `caloron`, in the order of its help. */
+const COMMANDS: readonly ListedCommand[] = [
+  { name: 'demo', load: async () => (await import('./commands/demo.ts')).demoCommand },
+  { name: 'init', load: async () => (await import('./commands/init.ts')).initCommand },
+  { name: 'up', load: async () => (await import('./commands/up.ts')).upCommand },
+  { name: 'down', load: async () => (await import('./commands/up.ts')).downCommand },
+  { name: 'kickoff', load: async () => (await import('./commands/kickoff.ts')).kickoffCommand },
+  { name: 'tick', load: async () => (await import('./commands/tick.ts')).tickCommand },
+  { name: 'status', load: async () => (await import('./commands/status.ts')).statusCommand },
+  { name: 'agents', load: async () => (await import('./commands/agents.ts')).agentsCommand },
+  { name: 'logs', load: async () => (await import('./commands/process.ts')).logsCommand },
+  { name: 'stop', load: async () => (await import('./commands/process.ts')).stopCommand },
+  { name: 'resolve', load: async () => (await import('./commands/words.ts')).wordCommand('resolve') },
+  {
+    name: 'assign-human',
+    load: async () => (await import('./commands/words.ts')).wordCommand('assign-human'),
+  },
+  { name: 'break-down', load: async () => (await import('./commands/words.ts')).wordCommand('break-down') },
+  { name: 'take-over', load: async () => (await import('./commands/words.ts')).wordCommand('take-over') },
+  { name: 'retro', load: async () => (await import('./commands/retro.ts')).retroCommand },
+  { name: 'history', load: async () => (await import('./commands/history.ts')).historyCommand },
+  { name: 'show', load: async () => (await import('./commands/history.ts')).showCommand },
+  { name: 'state', load: async () => (await import('./commands/history.ts')).stateCommand },
+  { name: 'kv', load: async () => (await import('./commands/kv.ts')).kvCommand },
+  { name: 'run', load: async () => (await import('./noether/run.ts')).runGraphCommand },
+  { name: 'doctor', load: async () => (await import('./commands/doctor.ts')).doctorCommand },
+];
+
+/** The `caloron` command with the subcommands that a command line may need; without one, with all of them. */
+export async function caloronProgram(io: Io, argv: readonly string[] = []): Promise<Command> {
   const program = new Command('caloron').description('Runs sprints of coding agents.');
-  return assemble(program, io, [
-    demoCommand(io),
-    initCommand(io),
-    upCommand(io),
-    downCommand(io),
-    kickoffCommand(io),
-    tickCommand(io),
-    statusCommand(io),
-    agentsCommand(io),
-    logsCommand(io),
-    stopCommand(io),
-    ...wordCommands(io),
-    retroCommand(io),
-    historyCommand(io),
-    showCommand(io),
-    stateCommand(io),
-    kvCommand(io),
-    runGraphCommand(io),
-    doctorCommand(io),
-  ]);
+  return assemble(program, io, await commandsFor(argv, io, COMMANDS));
 }
 
 /** The `caloron` bin. */
 export async function main(argv: readonly string[]): Promise<void> {
   const io = processIo();
-  await runProgram(caloronProgram(io), argv, io);
+  await runProgram(await caloronProgram(io, argv), argv, io);
 }

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 
 import type { CheckProblem, Json, RunResult } from '@caloron/noether';
 import { messageOf } from '@caloron/noether/errors';
-import { loadGraph } from '@caloron/scheduler';
+import { loadGraph } from '@caloron/scheduler/runtime';
 
 import type { Context } from './context.ts';
 import { CliError } from './errors.ts';

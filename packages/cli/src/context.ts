@@ -3,8 +3,10 @@ import { join, relative } from 'node:path';
 
 import { systemClock } from '@caloron/capabilities/clock';
 import { systemRandom } from '@caloron/capabilities/random';
-import { createRuntime, type Environment, readEnvironment, type Runtime } from '@caloron/scheduler';
-import { findHome, type Home, StoreError } from '@caloron/store';
+import { type Environment, readEnvironment } from '@caloron/scheduler/environment';
+import { createRuntime, type Runtime } from '@caloron/scheduler/runtime';
+import { StoreError } from '@caloron/store/errors';
+import { findHome, type Home } from '@caloron/store/home';
 import { ActiveSprint, type DagState, Id, keys } from '@caloron/types';
 import type { Command } from 'commander';
 
@@ -79,7 +81,7 @@ export async function runCommand(
   const context = { io, command: name, home, home_flag, environment, cwd, signal: interrupt.signal, runtime };
   try {
     const answer = await work(context);
-    writeAnswer(io, name, format, answer);
+    await writeAnswer(io, name, format, answer);
     process.exitCode = answer.exit_code ?? 0;
   } catch (error) {
     writeFailure(io, name, format, error);

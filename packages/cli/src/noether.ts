@@ -1,37 +1,29 @@
 import { Command } from 'commander';
 
-import { runCommand } from './context.ts';
-import { introspectCommand } from './noether/introspect.ts';
-import { checkCommand, graphCommand, runGraphCommand } from './noether/run.ts';
-import { stageCommand } from './noether/stage.ts';
-import { storeCommand } from './noether/store.ts';
-import { runsCommand, traceCommand } from './noether/trace.ts';
-import { type Io, VERSION } from './output.ts';
-import { assemble, processIo, runProgram } from './program.ts';
+import type { Io } from './output.ts';
+import { assemble, commandsFor, type ListedCommand, processIo, runProgram } from './program.ts';
 
-/** The `noether` command with every subcommand. */
-export function noetherProgram(io: Io): Command {
+/** Every subcommand of `noether`, in the order of its help. */
+const COMMANDS: readonly ListedCommand[] = [
+  { name: 'run', load: async () => (await import('./noether/run.ts')).runGraphCommand },
+  { name: 'check', load: async () => (await import('./noether/check.ts')).checkCommand },
+  { name: 'graph', load: async () => (await import('./noether/graph.ts')).graphCommand },
+  { name: 'stage', load: async () => (await import('./noether/stage.ts')).stageCommand },
+  { name: 'store', load: async () => (await import('./noether/store.ts')).storeCommand },
+  { name: 'runs', load: async () => (await import('./noether/runs.ts')).runsCommand },
+  { name: 'trace', load: async () => (await import('./noether/trace.ts')).traceCommand },
+  { name: 'introspect', load: async () => (await import('./noether/introspect.ts')).introspectCommand },
+  { name: 'version', load: async () => (await import('./noether/version.ts')).versionCommand },
+];
+
+/** The `noether` command with the subcommands that a command line may need; without one, with all of them. */
+export async function noetherProgram(io: Io, argv: readonly string[] = []): Promise<Command> {
   const program = new Command('noether').description('Checks and runs composition graphs.');
-  const version = new Command('version')
-    .description('the version')
-    .action(() =>
-      runCommand(version, io, () => Promise.resolve({ data: { version: VERSION }, text: VERSION })),
-    );
-  return assemble(program, io, [
-    runGraphCommand(io),
-    checkCommand(io),
-    graphCommand(io),
-    stageCommand(io),
-    storeCommand(io),
-    runsCommand(io),
-    traceCommand(io),
-    introspectCommand(io),
-    version,
-  ]);
+  return assemble(program, io, await commandsFor(argv, io, COMMANDS));
 }
 
 /** The `noether` bin. */
 export async function main(argv: readonly string[]): Promise<void> {
   const io = processIo();
-  await runProgram(noetherProgram(io), argv, io);
+  await runProgram(await noetherProgram(io, argv), argv, io);
 }

@@ -2,7 +2,8 @@ import { CodedError } from '@caloron/noether/errors';
 import { describe, expect, it } from 'vitest';
 
 import { CliError } from './errors.ts';
-import { type Answer, exitCodeOf, type Io, renderTable, writeAnswer, writeFailure } from './output.ts';
+import { type Answer, exitCodeOf, type Io, writeAnswer, writeFailure } from './output.ts';
+import { renderTable } from './table.ts';
 
 function recording(): { readonly io: Io; readonly said: { out: string; err: string } } {
   const said = { out: '', err: '' };
@@ -21,13 +22,14 @@ const answer: Answer = {
 };
 
 describe('an answer', () => {
-  it('is text for people, an envelope for programs, a table when asked, on stdout alone', () => {
-    const written = (['text', 'json', 'table'] as const).map((format) => {
+  it('is text for people, an envelope for programs, a table when asked, on stdout alone', async () => {
+    const written: string[] = [];
+    for (const format of ['text', 'json', 'table'] as const) {
       const { io, said } = recording();
-      writeAnswer(io, 'caloron x', format, answer);
+      await writeAnswer(io, 'caloron x', format, answer);
       expect(said.err).toBe('');
-      return said.out;
-    });
+      written.push(said.out);
+    }
 
     expect(written[0]).toBe('one\n');
     expect(JSON.parse(written[1] ?? '')).toEqual({
@@ -39,10 +41,10 @@ describe('an answer', () => {
     expect(written[2]).toBe('name  n\na     1\n');
   });
 
-  it('without a table is text there too, and without text is silent', () => {
+  it('without a table is text there too, and without text is silent', async () => {
     const { io, said } = recording();
-    writeAnswer(io, 'caloron x', 'table', { data: null, text: 'one' });
-    writeAnswer(io, 'caloron x', 'text', { data: null, text: '' });
+    await writeAnswer(io, 'caloron x', 'table', { data: null, text: 'one' });
+    await writeAnswer(io, 'caloron x', 'text', { data: null, text: '' });
 
     expect(said.out).toBe('one\n');
   });

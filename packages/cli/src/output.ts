@@ -1,5 +1,4 @@
 import { CodedError, codeOf, messageOf } from '@caloron/noether/errors';
-import Table from 'cli-table3';
 
 import { CliError, type RunProblem } from './errors.ts';
 
@@ -27,44 +26,19 @@ export interface Answer {
 /** The version every envelope names. */
 export const VERSION = '0.1.0';
 
-/** A table without colours or heavy borders. */
-export function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const table = new Table({
-    head: [...head],
-    style: { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': 0 },
-    chars: {
-      mid: '',
-      'left-mid': '',
-      'mid-mid': '',
-      'right-mid': '',
-      top: '',
-      'top-mid': '',
-      'top-left': '',
-      'top-right': '',
-      bottom: '',
-      'bottom-mid': '',
-      'bottom-left': '',
-      'bottom-right': '',
-      left: '',
-      right: '',
-      middle: '  ',
-    },
-  });
-  table.push(...rows.map((row) => [...row]));
-  return table
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n');
-}
-
 /** Writes an answer in the asked form; JSON is the ACLI envelope. */
-export function writeAnswer(io: Io, command: string, format: OutputFormat, answer: Answer): void {
+export async function writeAnswer(
+  io: Io,
+  command: string,
+  format: OutputFormat,
+  answer: Answer,
+): Promise<void> {
   if (format === 'json') {
     io.out(
       `${JSON.stringify({ ok: true, command, data: answer.data, meta: { version: VERSION } }, null, 2)}\n`,
     );
   } else if (format === 'table' && answer.table !== undefined) {
+    const { renderTable } = await import('./table.ts');
     io.out(`${renderTable(answer.table.head, answer.table.rows)}\n`);
   } else if (answer.text !== '') {
     io.out(`${answer.text}\n`);

@@ -10,6 +10,32 @@ export function fullName(command: Command): string {
   return names.join(' ');
 }
 
+/** A command whose code is read when it is asked for. */
+export interface ListedCommand {
+  readonly name: string;
+  readonly load: () => Promise<(io: Io) => Command>;
+}
+
+/** Options of every command that take the next word. */
+const WITH_VALUE: readonly string[] = ['--home', '--output'];
+
+/** The command that a command line names first; undefined when it names none, or none of these. */
+function namedCommand(argv: readonly string[], listed: readonly ListedCommand[]): ListedCommand | undefined {
+  const at = argv.findIndex((word, i) => !word.startsWith('-') && !WITH_VALUE.includes(argv[i - 1] ?? ''));
+  return listed.find(({ name }) => name === argv[at]);
+}
+
+/** The commands a command line may need: the one it names, else all of them, for help, for what is no command, and for the one that tells of all. */
+export async function commandsFor(
+  argv: readonly string[],
+  io: Io,
+  listed: readonly ListedCommand[],
+): Promise<readonly Command[]> {
+  const named = namedCommand(argv, listed);
+  const needed = named === undefined || named.name === 'introspect' ? listed : [named];
+  return Promise.all(needed.map(async ({ load }) => (await load())(io)));
+}
+
 /** Gives a program its commands; every one of them takes `--home` and `--output` and tells its own mistakes. */
 export function assemble(program: Command, io: Io, commands: readonly Command[]): Command {
   prepare(program.version(VERSION), io);

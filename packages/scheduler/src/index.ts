@@ -1,3 +1,4 @@
+export { loadCatalog } from './catalog.ts';
 export { readConfig } from './config.ts';
 export type { JobConfig, SchedulerConfig } from './config.ts';
 export { readEnvironment } from './environment.ts';
@@ -7,7 +8,8 @@ export type { SchedulerErrorDetails } from './errors.ts';
 export { findHome } from '@caloron/store';
 export type { Home } from '@caloron/store';
 export { readProjectConfig } from './project-config.ts';
-export { check, createRuntime, loadCatalog, loadGraph, verifyStageStore } from './runtime.ts';
+export { check, createRuntime, loadGraph } from './runtime.ts';
 export type { RunCapabilities, RunRequest, Runtime, RuntimeDeps } from './runtime.ts';
 export { startScheduler } from './scheduler.ts';
 export type { JobStatus, Scheduler } from './scheduler.ts';
+export { verifyStageStore } from './verify-stages.ts';

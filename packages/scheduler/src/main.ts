@@ -5,11 +5,13 @@ import { CodedError, codeOf, messageOf } from '@caloron/noether/errors';
 import { findHome } from '@caloron/store';
 import { Command, InvalidArgumentError } from 'commander';
 
+import { loadCatalog } from './catalog.ts';
 import { readConfig } from './config.ts';
 import { readEnvironment } from './environment.ts';
-import { createRuntime, verifyStageStore } from './runtime.ts';
+import { createRuntime } from './runtime.ts';
 import { type JobStatus, type Scheduler, startScheduler } from './scheduler.ts';
 import { startServer } from './server.ts';
+import { verifyStageStore } from './verify-stages.ts';
 
 /** A run still going this long after SIGTERM is interrupted; its work is taken up by the next tick. */
 const STOP_GRACE_MS = 10_000;
@@ -35,8 +37,16 @@ async function serve(positional: string | undefined, options: Options): Promise<
   for (const warning of config.warnings) logger.warn({ warning }, 'config');
 
   const warn = (facts: object, message: string): void => logger.warn(facts, message);
-  const runtime = createRuntime({ home, environment, clock: systemClock, random: systemRandom, warn });
-  await verifyStageStore(config.store_path, runtime.catalog);
+  const catalog = loadCatalog();
+  await verifyStageStore(config.store_path, catalog);
+  const runtime = createRuntime({
+    home,
+    environment,
+    clock: systemClock,
+    random: systemRandom,
+    catalog,
+    warn,
+  });
   // The port first: a scheduler that cannot have it fires no job.
   let started: Scheduler | undefined;
   const jobs = (): readonly JobStatus[] => started?.jobs() ?? [];

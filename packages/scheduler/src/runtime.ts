@@ -1,20 +1,18 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
+import { readFileSync } from 'node:fs';
 
 import { createForges } from '@caloron/capabilities/github';
 import { createLlm } from '@caloron/capabilities/llm';
 import { createReports } from '@caloron/capabilities/reports';
 import { createShells } from '@caloron/capabilities/shell';
-import { readStageArchive } from '@caloron/capabilities/source';
-import { buildCatalog, checkGraph, GraphError, parseGraph, runGraph } from '@caloron/noether';
+import { checkGraph, GraphError, parseGraph, runGraph } from '@caloron/noether';
 import type { Catalog, CheckReport, Graph, Json, RunInfo, RunResult } from '@caloron/noether';
-import { catalog as stages } from '@caloron/stages';
-import { type Home, openStore, readStageStore, type Store, type TraceWarning } from '@caloron/store';
+import type { Home, Store, TraceWarning } from '@caloron/store';
+import { openStore } from '@caloron/store/store';
 import type { CaloronCapabilities, Clock, Random } from '@caloron/types';
 
 import type { Environment } from './environment.ts';
 import { SchedulerError, unreadable } from './errors.ts';
+import { catalogFor } from './graph-catalog.ts';
 import { syncProjectConfig } from './project-config.ts';
 
 /** What one run's stages may use: capability name → the clients it brings. */
@@ -26,6 +24,8 @@ export interface RuntimeDeps {
   readonly environment: Environment;
   readonly clock: Clock;
   readonly random: Random;
+  /** Every stage, for a process that runs many graphs; else each run loads the stages its graph names. */
+  readonly catalog?: Catalog;
   /** Told when a trace cannot be written: facts first, then a sentence. */
   readonly warn?: TraceWarning;
   /** Changes what a run's stages are given: a caller's own clients, or watched ones. */
@@ -52,15 +52,8 @@ export interface RunRequest {
 /** Everything plugged together: graphs run here with the store, the forge and the shell behind their stages. */
 export interface Runtime {
   readonly store: Store;
-  readonly catalog: Catalog;
   run(request: RunRequest): Promise<RunResult>;
   close(): void;
-}
-
-/** The stages of this program with their ids; reads each stage's source text once. */
-export function loadCatalog(): Catalog {
-  const root = dirname(createRequire(import.meta.url).resolve('@caloron/stages/package.json'));
-  return buildCatalog(stages.map(({ stage, file }) => ({ stage, archive: readStageArchive(root, file) })));
 }
 
 /** Reads and parses a graph file; throws SCHEDULER_GRAPH_MISSING or GRAPH_INVALID. */
@@ -95,23 +88,11 @@ export function check(graph: Graph, catalog: Catalog, input?: Json): CheckReport
   return checkGraph(graph, catalog, input === undefined ? {} : { input });
 }
 
-/** Refuses a stage store that lacks this program's stages: SCHEDULER_STORE_MISSING, SCHEDULER_STORE_STALE. Writes nothing. */
-export async function verifyStageStore(path: string, catalog: Catalog): Promise<void> {
-  const hint = `./noether stage sync --store ${path}`;
-  if (!existsSync(path)) throw new SchedulerError('SCHEDULER_STORE_MISSING', { path }, { hint });
-  const known = new Set((await readStageStore(path)).map(({ id }) => id));
-  const stale = catalog.entries
-    .filter(({ record }) => !known.has(record.id))
-    .map(({ record }) => record.name);
-  if (stale.length > 0) throw new SchedulerError('SCHEDULER_STORE_STALE', { path, stages: stale }, { hint });
-}
-
 /** Opens the database and plugs the capabilities in. */
 export function createRuntime(deps: RuntimeDeps): Runtime {
   const { home, environment, clock, random } = deps;
   const { warn } = deps;
   const store = openStore(home.db, { clock, uuid: () => random.uuid(), ...(warn && { warn }) });
-  const catalog = loadCatalog();
   const forges = createForges({
     cache: store.forgeCache,
     allow: environment.token_envs,
@@ -151,14 +132,13 @@ export function createRuntime(deps: RuntimeDeps): Runtime {
 
   return {
     store,
-    catalog,
     run: async ({ graph, graph_name, input, labels, signal, observe, run_id }) => {
       await syncProjectConfig(store, home.project_file);
       return runGraph({
         graph,
         graph_name,
         input,
-        catalog,
+        catalog: deps.catalog ?? (await catalogFor(graph)),
         capabilities,
         clock,
         uuid: () => random.uuid(),

@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 
 import { runCommand } from '../context.ts';
-import { type Io, renderTable } from '../output.ts';
+import type { Io } from '../output.ts';
+import { renderTable } from '../table.ts';
 
 const HEAD = ['agent', 'sprint', 'task', 'role', 'pid', 'state', 'heartbeat', 'tokens', 'process'] as const;
 

@@ -2,7 +2,8 @@ import { keys, Timestamp } from '@caloron/types';
 import { Command } from 'commander';
 
 import { loadState, runCommand, sprintId, unknownTask } from '../context.ts';
-import { type Io, renderTable } from '../output.ts';
+import type { Io } from '../output.ts';
+import { renderTable } from '../table.ts';
 import { showLine, tell } from '../story.ts';
 
 /** `caloron history`: all sprints of this home. */

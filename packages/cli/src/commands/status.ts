@@ -2,7 +2,8 @@ import type { DagState, Task } from '@caloron/types';
 import { Command } from 'commander';
 
 import { loadState, runCommand, sprintId } from '../context.ts';
-import { type Io, renderTable } from '../output.ts';
+import type { Io } from '../output.ts';
+import { renderTable } from '../table.ts';
 
 const HEAD = ['task', 'status', 'agent', 'issue', 'PR', 'attempts', 'reviews', 'why'] as const;
 

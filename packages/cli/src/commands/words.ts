@@ -6,16 +6,17 @@ import { Command } from 'commander';
 import { loadState, runCommand, sprintId, unknownTask } from '../context.ts';
 import type { Io } from '../output.ts';
 
-const WORDS: readonly (readonly [command: string, word: HumanWord, what: string])[] = [
-  ['resolve', 'resolved', 'say that what blocked a task is out of the way'],
-  ['assign-human', 'assign-human', 'take a task from its agent; a person does it'],
-  ['break-down', 'break-down', 'say that a task is too large'],
-  ['take-over', 'caloron:take-over', 'take a task over, with its branch and pull request'],
-];
+const WORDS = {
+  resolve: ['resolved', 'say that what blocked a task is out of the way'],
+  'assign-human': ['assign-human', 'take a task from its agent; a person does it'],
+  'break-down': ['break-down', 'say that a task is too large'],
+  'take-over': ['caloron:take-over', 'take a task over, with its branch and pull request'],
+} as const satisfies Readonly<Record<string, readonly [word: HumanWord, what: string]>>;
 
 /** `caloron resolve|assign-human|break-down|take-over TASK`: a person's word, as a comment on the issue would be. */
-export function wordCommands(io: Io): readonly Command[] {
-  return WORDS.map(([name, word, what]) => {
+export function wordCommand(name: keyof typeof WORDS): (io: Io) => Command {
+  const [word, what] = WORDS[name];
+  return (io) => {
     const command = new Command(name)
       .description(what)
       .argument('<task>', 'id of the task')
@@ -41,5 +42,5 @@ export function wordCommands(io: Io): readonly Command[] {
         }),
       );
     return command;
-  });
+  };
 }

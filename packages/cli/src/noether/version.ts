@@ -1,0 +1,14 @@
+import { Command } from 'commander';
+
+import { runCommand } from '../context.ts';
+import { type Io, VERSION } from '../output.ts';
+
+/** `noether version`. */
+export function versionCommand(io: Io): Command {
+  const command = new Command('version')
+    .description('the version')
+    .action(() =>
+      runCommand(command, io, () => Promise.resolve({ data: { version: VERSION }, text: VERSION })),
+    );
+  return command;
+}

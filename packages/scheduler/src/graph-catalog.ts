@@ -1,0 +1,66 @@
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+
+import { readStageArchive } from '@caloron/capabilities/source';
+import {
+  buildCatalog,
+  type Catalog,
+  type Graph,
+  type Json,
+  type StageNode,
+  type StageSource,
+  walk,
+} from '@caloron/noether';
+import { listing } from '@caloron/stages/listing';
+
+/** A stage that can be loaded by its name. */
+interface Listed {
+  readonly name: string;
+  readonly load: () => Promise<StageSource>;
+}
+
+const root = dirname(createRequire(import.meta.url).resolve('@caloron/stages/package.json'));
+
+const LISTED: ReadonlyMap<string, Listed> = new Map(
+  listing.map(({ name, file, load }) => [
+    name,
+    { name, load: async () => ({ stage: await load(), archive: readStageArchive(root, file) }) },
+  ]),
+);
+
+/** A name that could be the beginning of an id has to be compared with all ids. */
+const MAY_BE_ID = /^[0-9a-fA-F]+$/u;
+
+/**
+ * The stages a graph needs, with their ids. Code and source text of the others are not read, unless the graph refers to a
+ * stage by its id or by a name that is none: then all of them are, as only they tell which is meant.
+ */
+export async function catalogFor(graph: Graph): Promise<Catalog> {
+  const sources = await named(
+    [...walk(graph.root)].flatMap(({ node }) => (node.op === 'Stage' ? [node] : [])),
+  );
+  if (sources !== null) return buildCatalog(sources);
+  const { loadCatalog } = await import('./catalog.ts');
+  return loadCatalog();
+}
+
+/** The stages the nodes name, with those that their config names for them; null when one is not named so. */
+async function named(nodes: readonly StageNode[]): Promise<readonly StageSource[] | null> {
+  const sources = new Map<string, StageSource>();
+  const load = async (names: readonly string[]): Promise<boolean> => {
+    const listed = [...new Set(names)].map((name) => (MAY_BE_ID.test(name) ? undefined : LISTED.get(name)));
+    const found = listed.filter((stage) => stage !== undefined);
+    if (found.length < listed.length) return false;
+    await Promise.all(found.map(async (stage) => sources.set(stage.name, await stage.load())));
+    return true;
+  };
+  if (!(await load(nodes.map(({ id }) => id)))) return null;
+  const further = nodes.flatMap(({ id, config }) =>
+    Object.keys(sources.get(id)?.stage.references ?? {}).flatMap((field) => texts(config?.[field])),
+  );
+  return (await load(further)) ? [...sources.values()] : null;
+}
+
+function texts(value: Json | undefined): readonly string[] {
+  return [value].flat().filter((item) => typeof item === 'string');
+}
