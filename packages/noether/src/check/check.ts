@@ -9,6 +9,7 @@ import { type NType, TEXT } from '../types/ntype.ts';
 import { valueMismatch } from '../types/value.ts';
 import { infer } from './infer.ts';
 import { lint } from './lint.ts';
+import { nodeCapabilities, nodeEffects } from './node-facts.ts';
 import { REMOTE_EFFECTS, checkPolicy } from './policy.ts';
 import type { CheckReport, CheckStep } from './problem.ts';
 import { Checking } from './state.ts';
@@ -26,6 +27,8 @@ export interface Checked {
   readonly report: CheckReport;
   /** The stage each node means. */
   readonly stages: ReadonlyMap<StageNode, CatalogStage>;
+  /** The stages a node's config names, by the text it names them with; for nodes whose stage calls others. */
+  readonly callees: ReadonlyMap<StageNode, ReadonlyMap<string, CatalogStage>>;
   /** Warnings that concern every run: deprecated stages and unused config. */
   readonly notices: readonly string[];
 }
@@ -56,12 +59,13 @@ export function check(graph: Graph, catalog: Catalog, options: CheckOptions = {}
     output: checking.showAll(output),
     effects: effectsOf(graph, checking),
     capabilities: [
-      ...new Set([...checking.stages.values()].flatMap(({ stage }) => stage.capabilities)),
+      ...new Set([...checking.stages.keys()].flatMap((node) => nodeCapabilities(node, checking))),
     ].sort(),
     steps,
     edges: checking.edges(),
   };
-  return { report, stages: checking.stages, notices: checking.warnings };
+  const { stages, callees, warnings } = checking;
+  return { report, stages, callees, notices: warnings };
 }
 
 /** Fields of the input a lease's name is filled from. */
@@ -93,9 +97,10 @@ function checkInput(value: Json, type: NType, checking: Checking): void {
 function stepsOf(graph: Graph, checking: Checking): readonly CheckStep[] {
   return [...walk(graph.root)].flatMap(({ path, node }) => {
     const entry = node.op === 'Stage' ? checking.stages.get(node) : undefined;
-    if (!entry) return [];
-    const effects = entry.effective_effects.map(({ effect }) => effect);
-    return [{ path, stage: entry.record.name, stage_id: entry.record.id, effects }];
+    if (node.op !== 'Stage' || !entry) return [];
+    const effects = [...new Set(nodeEffects(node, checking).map(({ effect }) => effect))];
+    const calls = [...(checking.callees.get(node)?.values() ?? [])].map(({ record }) => record.name);
+    return [{ path, stage: entry.record.name, stage_id: entry.record.id, effects, calls }];
   });
 }
 
@@ -104,7 +109,7 @@ function effectsOf(graph: Graph, checking: Checking): readonly string[] {
     if (node.op === 'RemoteStage') return REMOTE_EFFECTS;
     if (node.op === 'Const' || node.op === 'Project') return ['Pure'];
     if (node.op !== 'Stage') return [];
-    return checking.stages.get(node)?.effective_effects.map(({ effect }) => effect) ?? ['Unknown'];
+    return nodeEffects(node, checking).map(({ effect }) => effect);
   });
   return EFFECT_KINDS.filter((kind) => kinds.includes(kind));
 }

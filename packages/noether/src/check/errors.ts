@@ -12,6 +12,8 @@ export const PROBLEM_MEANINGS = {
   GRAPH_INPUT_INVALID: 'the value given to the graph does not have the type the graph needs',
   GRAPH_STAGE_UNKNOWN: 'a stage node names a stage nobody provides',
   GRAPH_STAGE_AMBIGUOUS: 'a reference fits several stages',
+  GRAPH_REFERENCE_NOT_LITERAL: 'a stage that runs other stages is not told which ones by a literal in config',
+  GRAPH_REFERENCE_NESTED: 'a stage named in config names other stages itself',
   GRAPH_LEASE_INVALID: "the lease's name needs a text the input does not have",
 } as const satisfies Readonly<Record<string, string>>;
 

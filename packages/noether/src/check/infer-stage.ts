@@ -1,46 +1,37 @@
 import type { StageNode } from '../graph/ast.ts';
-import { GraphError } from '../graph/errors.ts';
-import { nearest, resolveReference } from '../graph/resolve.ts';
+import { nearest } from '../graph/resolve.ts';
 import { wrapKey } from '../run/values.ts';
-import type { CatalogStage } from '../stage/catalog.ts';
 import { ANY, type Fields, type NType, fieldType, record } from '../types/ntype.ts';
 import { fieldsOf, isRecord } from '../types/subtype.ts';
 import { literalType } from '../types/value.ts';
+import { checkReferences } from './references.ts';
+import { resolveStage } from './resolve-stage.ts';
 import { scopeType } from './scope-type.ts';
 import type { Checking, Edge } from './state.ts';
 
 /** The output type of a stage node; resolves the stage, checks config and input. */
 export function inferStage(node: StageNode, path: string, input: NType, edge: Edge, check: Checking): NType {
-  const entry = resolve(node, path, check);
+  const entry = resolveStage(node.id, path, node.pinning, check);
   if (!entry) return ANY;
-  const [taken = ANY, given = ANY] = check.solver.instantiate([entry.input, entry.output]);
+  check.stages.set(node, entry);
+  const needed = Object.values(entry.stage.references ?? {}).map((reference) => reference.gives ?? ANY);
+  const [taken = ANY, given = ANY, ...gives] = check.solver.instantiate([
+    entry.input,
+    entry.output,
+    ...needed,
+  ]);
+  let arrives: NType | null = input;
   if (node.config === null) check.fit(path, input, taken, edge);
-  else fitConfig({ config: node.config, stage: entry.record.name }, path, { input, taken, edge }, check);
+  else
+    arrives = fitConfig(
+      { config: node.config, stage: entry.record.name },
+      path,
+      { input, taken, edge },
+      check,
+    );
+  if (needed.length > 0) checkReferences({ node, path, entry, arrives, gives }, check);
   check.edge(path, taken, given);
   return given;
-}
-
-function resolve(node: StageNode, path: string, check: Checking): CatalogStage | null {
-  try {
-    const { entry, deprecated } = resolveReference(check.catalog.entries, node.id, path, node.pinning);
-    for (const old of deprecated) {
-      check.warn(
-        path,
-        `stage ${old.record.name} ${old.record.id.slice(0, 16)} is deprecated; running ${entry.record.id.slice(0, 16)}`,
-      );
-    }
-    check.stages.set(node, entry);
-    return entry;
-  } catch (error) {
-    if (!(error instanceof GraphError)) throw error;
-    if (error.code !== 'GRAPH_STAGE_UNKNOWN' && error.code !== 'GRAPH_STAGE_AMBIGUOUS') throw error;
-    const close =
-      error.code === 'GRAPH_STAGE_UNKNOWN'
-        ? (error as GraphError<'GRAPH_STAGE_UNKNOWN'>).details.nearest[0]
-        : undefined;
-    check.problem(path, error.code, error.message, { actual: node.id, nearest: close ?? null });
-    return null;
-  }
 }
 
 interface Configured {
@@ -54,7 +45,13 @@ interface Arriving {
   readonly edge: Edge;
 }
 
-function fitConfig({ config, stage }: Configured, path: string, arriving: Arriving, check: Checking): void {
+/** Gives the input with the config laid over it; null where nothing is known of it. */
+function fitConfig(
+  { config, stage }: Configured,
+  path: string,
+  arriving: Arriving,
+  check: Checking,
+): NType | null {
   const { input, taken, edge } = arriving;
   const literals: Fields = Object.fromEntries(
     Object.entries(config).map(([key, value]) => [key, literalType(value)]),
@@ -66,14 +63,15 @@ function fitConfig({ config, stage }: Configured, path: string, arriving: Arrivi
   if (check.isOpen(input) && check.solver.shallow(input).kind === 'Var') {
     // A lone field may come bare, wrapped under its key: nothing can be asked of the input then.
     const [only, ...others] = isRecord(rest) ? Object.keys(fieldsOf(rest)) : [];
-    if (others.length === 0 && only === wrapKey(config)) return;
+    if (others.length === 0 && only === wrapKey(config)) return null;
     check.fit(path, input, rest, edge);
-    return;
+    return scopeType(input, literals, check);
   }
   const arrives = check.mayBeObject(input)
     ? scopeType(input, literals, check)
     : record({ [wrapKey(config)]: input, ...literals });
   check.fit(path, arrives, rest, edge);
+  return arrives;
 }
 
 function without(fields: Fields, taken: Fields): Fields {

@@ -3,6 +3,7 @@ import { type Placed, walk } from '../graph/walk.ts';
 import type { GraphNode } from '../graph/ast.ts';
 import type { Json } from '../ports.ts';
 import { EFFECT_KINDS } from '../stage/identity.ts';
+import { nodeCapabilities, nodeEffects } from './node-facts.ts';
 import type { Checking } from './state.ts';
 
 /** Effects every remote call has. */
@@ -79,7 +80,7 @@ function refuseEffects({ path, node }: Placed, allowed: ReadonlySet<string>, che
   }
   if (node.op !== 'Stage') return;
   const entry = check.stages.get(node);
-  const kinds = entry ? new Set(entry.effective_effects.map(({ effect }) => effect)) : new Set(['Unknown']);
+  const kinds = new Set(nodeEffects(node, check).map(({ effect }) => effect));
   for (const kind of [...kinds].filter((effect) => !allowed.has(effect))) {
     refused(
       path,
@@ -92,7 +93,7 @@ function refuseEffects({ path, node }: Placed, allowed: ReadonlySet<string>, che
 function refuseCapabilities({ path, node }: Placed, allowed: ReadonlySet<string>, check: Checking): void {
   if (node.op !== 'Stage') return;
   const entry = check.stages.get(node);
-  for (const capability of (entry?.stage.capabilities ?? []).filter((name) => !allowed.has(name))) {
+  for (const capability of nodeCapabilities(node, check).filter((name) => !allowed.has(name))) {
     refused(
       path,
       `stage ${entry?.record.name ?? node.id} requires capability ${capability} which is not granted`,

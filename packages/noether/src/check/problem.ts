@@ -19,7 +19,10 @@ export interface CheckStep {
   readonly path: string;
   readonly stage: string;
   readonly stage_id: string;
+  /** Effect kinds in set order, those of the stages it calls among them. */
   readonly effects: readonly string[];
+  /** Names of the stages its config names. */
+  readonly calls: readonly string[];
 }
 
 /** One value's way between two nodes, with its type. */

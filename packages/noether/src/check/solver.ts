@@ -84,6 +84,38 @@ export class Solver {
     }
   }
 
+  /** The type of a list's items; undefined when it is no list. A free variable is a list, from now on. */
+  elementOf(type: NType): NType | undefined {
+    const at = this.shallow(type);
+    switch (at.kind) {
+      case 'Any':
+        return ANY;
+      case 'List':
+      case 'Stream':
+        return at.value;
+      case 'Refined':
+        return this.elementOf(at.value.base);
+      case 'Var': {
+        const element = this.fresh();
+        return this.fits(at, list(element)) === null ? element : undefined;
+      }
+      case 'Union': {
+        const found = at.value.flatMap((variant) => this.elementOf(variant) ?? []);
+        return found.length === 0 ? undefined : union(found);
+      }
+      case 'Bool':
+      case 'Bytes':
+      case 'Map':
+      case 'Null':
+      case 'Number':
+      case 'Record':
+      case 'RecordWith':
+      case 'Text':
+      case 'VNode':
+        return undefined;
+    }
+  }
+
   /** The type with variables replaced by what is known of them; Any where nothing is. */
   resolve(type: NType, depth = 0): NType {
     if (depth > MAX_DEPTH) return ANY;

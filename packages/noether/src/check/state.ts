@@ -30,6 +30,8 @@ export class Checking {
   readonly problems: CheckProblem[] = [];
   readonly warnings: string[] = [];
   readonly stages = new Map<StageNode, CatalogStage>();
+  /** The stages a node's config names, for stages that call others. */
+  readonly callees = new Map<StageNode, ReadonlyMap<string, CatalogStage>>();
   readonly catalog: Catalog;
   readonly #edges: { readonly path: string; readonly from: NType; readonly to: NType }[] = [];
   readonly #whole: WholeBranch[] = [];
@@ -79,9 +81,10 @@ export class Checking {
 
   /** Notes a problem when what arrives does not fit what the node takes. */
   fit(path: string, given: NType, taken: NType, edge: Edge): void {
-    const before = this.solver.resolve(given);
     const reason = this.solver.fits(given, taken);
     if (reason === null) return;
+    // A failed check takes back what it decided: this is what came in.
+    const before = this.solver.resolve(given);
     const actual = display(before);
     const expected = this.show(taken);
     const close = nearestMissing(before, this.solver.resolve(taken));
