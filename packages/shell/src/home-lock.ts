@@ -5,7 +5,7 @@ import type { Leases } from '@caloron/noether';
 import { z } from 'zod';
 
 import { ShellError } from './errors.ts';
-import { bootId, isAlive, pidNamespace, statOf } from './process-identity.ts';
+import { bootId, isAlive, pidNamespace, statOf } from '@caloron/capabilities/process-identity';
 
 /** Who serves a home. */
 const Holder = z.object({

@@ -6,7 +6,7 @@ import { type Clock, epochMs, type Exit, type ProcessRow } from '@caloron/types'
 
 import { ShellError } from './errors.ts';
 import { readExit } from './exit-file.ts';
-import { type Launched, launch, type LaunchOptions } from './launch.ts';
+import { type Launched, launch, type LaunchOptions } from '@caloron/capabilities/launch';
 import { agentFiles, type ShellPaths } from './paths.ts';
 import {
   bootId,
@@ -15,7 +15,7 @@ import {
   pidNamespace,
   type ProcessStat,
   taggedProcesses,
-} from './process-identity.ts';
+} from '@caloron/capabilities/process-identity';
 import { endGroup, killAll, signal } from './signals.ts';
 
 /** How an agent ended and where its unfinished work was kept. */

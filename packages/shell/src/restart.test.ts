@@ -8,7 +8,7 @@ import { SpawnReply, StatusReply } from '@caloron/types';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 
-import { statOf } from './process-identity.ts';
+import { statOf } from '@caloron/capabilities/process-identity';
 import { createFixture, eventually, type Fixture, SHELL_TOKEN, spawnOf } from './testing/fixture.ts';
 
 const Ready = z.object({ ready: z.literal(true), url: z.string(), pid: z.number() });

@@ -19,7 +19,7 @@ import { ShellError } from './errors.ts';
 import type { KeyedMutex } from './mutex.ts';
 import { orderOf, writeOrder } from './order.ts';
 import { agentFiles, logFile, type ShellPaths } from './paths.ts';
-import { bootId, pidNamespace, taggedProcesses } from './process-identity.ts';
+import { bootId, pidNamespace, taggedProcesses } from '@caloron/capabilities/process-identity';
 import type { ProcessTable } from './process-table.ts';
 import { deliveredHeads, loadState, taskOf } from './sprint.ts';
 import { tokenHash } from './token.ts';

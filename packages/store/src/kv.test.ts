@@ -44,6 +44,25 @@ async function payloads(of: Store): Promise<readonly Record<string, unknown>[]> 
 }
 
 describe('kv', () => {
+  it('keeps namespaces apart, and the log gives each its own rows', async () => {
+    await store.kv.put('k', 'none');
+    await store.kv.put('k', 'one', { namespace: 'a:b' });
+    await store.kv.put('b:k', 'two', { namespace: 'a' });
+    await store.kv.put('caloron:s1:agents', 'mine', { namespace: 'a' });
+
+    expect(await store.kv.get('k', { namespace: 'a:b' })).toEqual({ value: 'one', rev: 1 });
+    expect(await store.kv.get('k')).toEqual({ value: 'none', rev: 1 });
+    expect(await store.kv.list('', { namespace: 'a' })).toEqual(['b:k', 'caloron:s1:agents']);
+    expect(await store.kv.list('')).toEqual(['k']);
+    expect(await store.kv.delete('k', { namespace: 'a:b' })).toBe(true);
+    expect(await store.kv.get('k')).toEqual({ value: 'none', rev: 1 });
+    expect(await store.rebuildKv({ check_only: true })).toEqual({ rows: 4, differing: [] });
+  });
+
+  it.each([['a\0b'], ['\ud83d'], ['x'.repeat(129)]])('refuses the namespace %j', async (namespace) => {
+    await expect(store.kv.put('k', 1, { namespace })).rejects.toMatchObject({ code: 'STORE_KEY_INVALID' });
+  });
+
   it('gives back any JSON that was put, and the log gives the same bytes', async () => {
     await fc.assert(
       fc.asyncProperty(json, async (value) => {

@@ -68,6 +68,7 @@ export type {
   CapabilityName,
   Clock,
   Forges,
+  KvPlace,
   KvRead,
   KvWrite,
   Llm,
@@ -82,3 +83,19 @@ export type {
   SprintSnapshot,
   StateCommit,
 } from './ports.ts';
+export type {
+  CommandEnd,
+  FileRead,
+  FileWrite,
+  FolderEntry,
+  Http,
+  HttpAnswer,
+  HttpRequest,
+  ProcessHost,
+  ProcessName,
+  ProcessOrder,
+  StartedProcess,
+  Stdio,
+  Timer,
+  Variables,
+} from './host-ports.ts';

@@ -2,6 +2,7 @@ import type { Action, ActionError, ActionResult, OutboxRow } from './action.ts';
 import type { Cursors, DagState } from './dag.ts';
 import type { Event } from './event.ts';
 import type { ForgeRepo, ForgeTarget } from './forge-port.ts';
+import type { FileRead, FileWrite, Http, ProcessHost, Stdio, Timer, Variables } from './host-ports.ts';
 import type { Id } from './ids.ts';
 import type {
   CleanupReply,
@@ -15,12 +16,18 @@ import type {
 } from './shell-api.ts';
 import type { Timestamp } from './time.ts';
 
+/** Where a key lies. */
+export interface KvPlace {
+  /** Keys of different namespaces know nothing of each other; Caloron's own are in the empty one, which is meant when none is given. */
+  readonly namespace?: string;
+}
+
 /** `kv.read`: the projection of the event log. */
 export interface KvRead {
   /** Undefined when the key is absent; a stored null is `{ value: null }`. Throws STORE_VALUE_INVALID for a damaged row. */
-  get(key: string): Promise<{ readonly value: unknown; readonly rev: number } | undefined>;
+  get(key: string, options?: KvPlace): Promise<{ readonly value: unknown; readonly rev: number } | undefined>;
   /** Keys that start with `prefix`, exactly, in byte order. */
-  list(prefix: string): Promise<readonly string[]>;
+  list(prefix: string, options?: KvPlace): Promise<readonly string[]>;
 }
 
 /** `kv.write`. */
@@ -29,10 +36,10 @@ export interface KvWrite {
   put(
     key: string,
     value: unknown,
-    options?: { readonly expect_rev?: number },
+    options?: KvPlace & { readonly expect_rev?: number },
   ): Promise<{ readonly rev: number }>;
   /** False when there was nothing to delete. */
-  delete(key: string): Promise<boolean>;
+  delete(key: string, options?: KvPlace): Promise<boolean>;
 }
 
 /** One row of the event log. */
@@ -170,6 +177,13 @@ export interface CaloronCapabilities {
   clock: { readonly clock: Clock };
   random: { readonly random: Random };
   reports: { readonly reports: Reports };
+  http: { readonly http: Http };
+  'fs.read': { readonly fs: FileRead };
+  'fs.write': { readonly fs: FileWrite };
+  environment: { readonly environment: Variables };
+  process: { readonly process: ProcessHost };
+  timer: { readonly timer: Timer };
+  stdio: { readonly stdio: Stdio };
 }
 /** The name of a capability. */
 export type CapabilityName = keyof CaloronCapabilities;
