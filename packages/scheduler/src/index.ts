@@ -1,4 +1,5 @@
 export { loadCatalog } from './catalog.ts';
+export type { RunCapabilities } from './clients.ts';
 export { readConfig } from './config.ts';
 export type { JobConfig, SchedulerConfig } from './config.ts';
 export { readEnvironment } from './environment.ts';
@@ -9,7 +10,7 @@ export { findHome } from '@caloron/store';
 export type { Home } from '@caloron/store';
 export { readProjectConfig } from './project-config.ts';
 export { check, createRuntime, loadGraph } from './runtime.ts';
-export type { RunCapabilities, RunRequest, Runtime, RuntimeDeps } from './runtime.ts';
+export type { RunRequest, Runtime, RuntimeDeps } from './runtime.ts';
 export { startScheduler } from './scheduler.ts';
 export type { JobStatus, Scheduler } from './scheduler.ts';
 export { verifyStageStore } from './verify-stages.ts';

@@ -1,22 +1,16 @@
 import { readFileSync } from 'node:fs';
 
-import { createForges } from '@caloron/capabilities/github';
-import { createLlm } from '@caloron/capabilities/llm';
-import { createReports } from '@caloron/capabilities/reports';
-import { createShells } from '@caloron/capabilities/shell';
 import { checkGraph, GraphError, parseGraph, runGraph } from '@caloron/noether';
 import type { Catalog, CheckReport, Graph, Json, RunInfo, RunResult } from '@caloron/noether';
 import type { Home, Store, TraceWarning } from '@caloron/store';
 import { openStore } from '@caloron/store/store';
-import type { CaloronCapabilities, Clock, Random } from '@caloron/types';
+import type { Clock, Random } from '@caloron/types';
 
+import { createClients, type RunCapabilities } from './clients.ts';
 import type { Environment } from './environment.ts';
 import { SchedulerError, unreadable } from './errors.ts';
 import { catalogFor } from './graph-catalog.ts';
 import { syncProjectConfig } from './project-config.ts';
-
-/** What one run's stages may use: capability name → the clients it brings. */
-export type RunCapabilities = { readonly [N in keyof CaloronCapabilities]: CaloronCapabilities[N] };
 
 /** What a runtime is made of. */
 export interface RuntimeDeps {
@@ -93,53 +87,23 @@ export function createRuntime(deps: RuntimeDeps): Runtime {
   const { home, environment, clock, random } = deps;
   const { warn } = deps;
   const store = openStore(home.db, { clock, uuid: () => random.uuid(), ...(warn && { warn }) });
-  const forges = createForges({
-    cache: store.forgeCache,
-    allow: environment.token_envs,
-    env: environment.variables,
-    clock,
-  });
-  const shells = createShells({
-    url: environment.shell_url,
-    token: environment.shell_token,
-    db_id: store.db_id,
-  });
-  const llm = createLlm(environment.variables);
-  const reports = createReports({ dir: home.reports_dir });
-
-  const capabilities = (run: RunInfo): RunCapabilities => {
-    const own = store.forRun({ run_id: run.run_id, lease: run.lease });
-    const made: RunCapabilities = {
-      'kv.read': { kv: { get: (key) => own.kv.get(key), list: (prefix) => own.kv.list(prefix) } },
-      'kv.write': {
-        kv: {
-          put: (key, value, options) => own.kv.put(key, value, options),
-          delete: (key) => own.kv.delete(key),
-        },
-      },
-      'log.read': { log: own.log },
-      'state.commit': { state: own.state },
-      outbox: { outbox: own.outbox },
-      forge: { forge: forges },
-      shell: { shell: shells },
-      llm: { llm },
-      clock: { clock },
-      random: { random },
-      reports: { reports },
-    };
-    return deps.decorate?.(made, run) ?? made;
-  };
+  const clients = createClients({ store, environment, clock, random, reports_dir: home.reports_dir });
 
   return {
     store,
     run: async ({ graph, graph_name, input, labels, signal, observe, run_id }) => {
       await syncProjectConfig(store, home.project_file);
+      const catalog = deps.catalog ?? (await catalogFor(graph));
+      const capabilitiesOf = await clients(catalog.entries.flatMap(({ stage }) => stage.capabilities));
       return runGraph({
         graph,
         graph_name,
         input,
-        catalog: deps.catalog ?? (await catalogFor(graph)),
-        capabilities,
+        catalog,
+        capabilities: (run) => {
+          const made = capabilitiesOf(run);
+          return deps.decorate?.(made, run) ?? made;
+        },
         clock,
         uuid: () => random.uuid(),
         leases: store.leases,
