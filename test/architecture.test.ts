@@ -74,6 +74,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     '@caloron/capabilities/*',
     '@caloron/stages',
     '@caloron/stages/listing',
+    '@caloron/stdlib',
+    '@caloron/stdlib/listing',
     'fastify',
     'node-cron',
     'commander',

@@ -1,12 +1,19 @@
-import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
-
 import { readStageArchive } from '@caloron/capabilities/source';
-import { buildCatalog, type Catalog } from '@caloron/noether';
+import { buildCatalog, type Catalog, type StageSource } from '@caloron/noether';
 import { catalog as stages } from '@caloron/stages';
+import { catalog as library } from '@caloron/stdlib';
 
-/** Every stage of this program with its ids; reads each stage's source text. */
+import { LIBRARY_ROOT, STAGES_ROOT } from './stage-roots.ts';
+
+/** Every stage of this program with its ids, Caloron's own first; reads each stage's source text. */
 export function loadCatalog(): Catalog {
-  const root = dirname(createRequire(import.meta.url).resolve('@caloron/stages/package.json'));
-  return buildCatalog(stages.map(({ stage, file }) => ({ stage, archive: readStageArchive(root, file) })));
+  const own = stages.map(({ stage, file }): StageSource => ({
+    stage,
+    archive: readStageArchive(STAGES_ROOT, file),
+  }));
+  const shared = library.map(({ stage, file }): StageSource => {
+    const { declared } = stage;
+    return { stage, archive: readStageArchive(LIBRARY_ROOT, file), ...(declared && { declared }) };
+  });
+  return buildCatalog([...own, ...shared]);
 }

@@ -31,6 +31,15 @@ describe('the catalogue of a graph', () => {
     for (const { record } of catalog.entries) expect(record).toEqual(whole.resolve(record.name).record);
   });
 
+  it('finds the stages of the standard library by name, with the ids of their originals', async () => {
+    const { entries } = await catalogFor(
+      parseGraph(JSON.stringify({ description: 'd', version: '1', root: stage('text_upper') }), 'g'),
+    );
+
+    expect(entries.map(({ record }) => record)).toEqual([whole.resolve('text_upper').record]);
+    expect(whole.resolve(whole.resolve('text_upper').record.signature_id).record.name).toBe('text_upper');
+  });
+
   it('is the whole one where only all ids tell which stage is meant', async () => {
     const { id } = whole.resolve('clock_now').record;
     const all = whole.entries.map(({ record }) => record.name);

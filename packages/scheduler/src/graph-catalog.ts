@@ -1,6 +1,3 @@
-import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
-
 import { readStageArchive } from '@caloron/capabilities/source';
 import {
   buildCatalog,
@@ -11,7 +8,10 @@ import {
   type StageSource,
   walk,
 } from '@caloron/noether';
-import { listing } from '@caloron/stages/listing';
+import { listing as stages } from '@caloron/stages/listing';
+import { listing as library } from '@caloron/stdlib/listing';
+
+import { LIBRARY_ROOT, STAGES_ROOT } from './stage-roots.ts';
 
 /** A stage that can be loaded by its name. */
 interface Listed {
@@ -19,14 +19,23 @@ interface Listed {
   readonly load: () => Promise<StageSource>;
 }
 
-const root = dirname(createRequire(import.meta.url).resolve('@caloron/stages/package.json'));
-
-const LISTED: ReadonlyMap<string, Listed> = new Map(
-  listing.map(({ name, file, load }) => [
+const LISTED: ReadonlyMap<string, Listed> = new Map([
+  ...library.map(({ name, file, load }): [string, Listed] => [
     name,
-    { name, load: async () => ({ stage: await load(), archive: readStageArchive(root, file) }) },
+    {
+      name,
+      load: async () => {
+        const stage = await load();
+        const { declared } = stage;
+        return { stage, archive: readStageArchive(LIBRARY_ROOT, file), ...(declared && { declared }) };
+      },
+    },
   ]),
-);
+  ...stages.map(({ name, file, load }): [string, Listed] => [
+    name,
+    { name, load: async () => ({ stage: await load(), archive: readStageArchive(STAGES_ROOT, file) }) },
+  ]),
+]);
 
 /** A name that could be the beginning of an id has to be compared with all ids. */
 const MAY_BE_ID = /^[0-9a-fA-F]+$/u;
