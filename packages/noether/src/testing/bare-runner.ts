@@ -1,0 +1,40 @@
+import pLimit from 'p-limit';
+
+import type { StageNode } from '../graph/ast.ts';
+import type { StepFinished } from '../ports.ts';
+import type { RunContext } from '../run/context.ts';
+import type { CatalogStage } from '../stage/catalog.ts';
+import { type OperatorCase, asksFor } from './operator-case.ts';
+
+/** What a trace tells of one call. */
+export type BareStep = Pick<StepFinished, 'path' | 'stage_id' | 'status'>;
+
+/** A context of nothing but a runner, as the cases were recorded: no check, no lease, no clock, no clients. */
+export function bareContext(
+  test: OperatorCase,
+  stages: readonly CatalogStage[],
+  stageOf: (node: StageNode) => CatalogStage,
+): RunContext {
+  const names = stages.flatMap(({ stage }) => stage.capabilities);
+  return {
+    run_id: 'run',
+    stageOf,
+    capabilities: Object.fromEntries(names.map((name) => [name, {}])),
+    clock: { now: () => '' },
+    cache: null,
+    memo: asksFor(test, 'memoize') ? new Map() : null,
+    attempts: new Map(),
+    limit: pLimit(8),
+    budget: { spent_cents: 0, limit_cents: test.budget_cents ?? null },
+    signal: new AbortController().signal,
+    aborted: new Promise(() => undefined),
+    fetch: globalThis.fetch,
+    step: async () => undefined,
+    observe: null,
+  };
+}
+
+/** The context with every call told to `note`. */
+export function withSteps(run: RunContext, note: (step: BareStep) => void): RunContext {
+  return { ...run, step: async (step) => note(step) };
+}
