@@ -3,7 +3,7 @@ import type { Feedback, Kpis } from '@caloron/types';
 import { z } from 'zod';
 
 import { defineStage } from '../kit.ts';
-import { fixedHalfEven } from './rounding.ts';
+import { fixedHalfEven } from '../rounding.ts';
 
 /** Clarity below this is low; 0 is unknown and neither low nor high. */
 const LOW_CLARITY = 5;
@@ -29,7 +29,6 @@ interface Findings {
   readonly all: readonly Feedback[];
   readonly unclear: number;
   readonly blockers: readonly string[];
-  readonly blocked_tasks: number;
   readonly failed: number;
   readonly costly: number;
   readonly mean_tokens: number;
@@ -43,25 +42,16 @@ function find(items: readonly FeedbackItem[]): Findings {
     all,
     unclear: all.filter((one) => one.task_clarity > 0 && one.task_clarity < LOW_CLARITY).length,
     blockers: all.flatMap((one) => one.blockers),
-    blocked_tasks: all.filter((one) => one.blockers.length > 0).length,
     failed: all.filter((one) => one.self_assessment === 'failed' || one.self_assessment === 'crashed').length,
     costly: tokens.filter((count) => count > TOKEN_FACTOR * mean_tokens).length,
     mean_tokens,
   };
 }
 
-function themesOf({
-  all,
-  unclear,
-  blockers,
-  blocked_tasks,
-  failed,
-  costly,
-  mean_tokens,
-}: Findings): string[] {
+function themesOf({ all, unclear, blockers, failed, costly, mean_tokens }: Findings): string[] {
   const themes = [
     ...(unclear > 0 ? [`${unclear} tasks had low clarity scores (< ${LOW_CLARITY}/10)`] : []),
-    ...(blockers.length > 0 ? [`${blockers.length} blockers reported across ${blocked_tasks} tasks`] : []),
+    ...(blockers.length > 0 ? [`${blockers.length} blockers reported across ${all.length} tasks`] : []),
     ...(failed > 0 ? [`${failed} tasks failed or crashed out of ${all.length}`] : []),
     ...(costly > 0
       ? [`${costly} tasks used significantly more tokens than average (${fixedHalfEven(mean_tokens, 0)})`]

@@ -2,7 +2,7 @@ import { Kpis, toTimestamp, epochMs } from '@caloron/types';
 import { z } from 'zod';
 
 import { defineStage } from '../kit.ts';
-import { roundHalfEven } from './rounding.ts';
+import { roundHalfEven } from '../rounding.ts';
 
 /** Milliseconds of a day. */
 const DAY_MS = 86_400_000;

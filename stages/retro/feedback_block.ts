@@ -3,8 +3,8 @@ import type { Id } from '@caloron/types';
 import { parse } from 'yaml';
 import { z } from 'zod';
 
-/** The line a feedback block begins with. */
-const HEAD = /^caloron[_-]feedback:\s*$/;
+/** The line a feedback block begins with; in YAML's flow form it is the whole block. */
+const HEAD = /^caloron[_-]feedback:\s*(?<flow>\{.*\})?\s*$/;
 
 /** What ends a block: a rule, the end of a fence, or any line that is neither indented nor empty. */
 const ENDS = /^\S/;
@@ -31,7 +31,10 @@ const Lenient = z.object({
 function blocks(body: string): readonly string[] {
   const lines = body.replaceAll('\r\n', '\n').replaceAll('\t', '  ').split('\n');
   return lines.flatMap((line, at) => {
-    if (!HEAD.test(line)) return [];
+    const head = HEAD.exec(line);
+    if (head === null) return [];
+    const flow = head.groups?.['flow'];
+    if (flow !== undefined) return [flow];
     const rest = lines.slice(at + 1);
     const end = rest.findIndex((next) => ENDS.test(next));
     return [rest.slice(0, end < 0 ? rest.length : end).join('\n')];
@@ -49,7 +52,8 @@ function byLine(block: string): unknown {
 
 function read(block: string): unknown {
   try {
-    return parse(block);
+    // The last of two equal keys wins, as in the line form.
+    return parse(block, { uniqueKeys: false });
   } catch {
     return byLine(block);
   }

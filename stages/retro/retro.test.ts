@@ -7,8 +7,8 @@ import { analyzeSprintFeedback } from './analyze_feedback.ts';
 import { collectSprintFeedback } from './collect_feedback.ts';
 import { computeSprintKpis } from './compute_kpis.ts';
 import { feedbackIn } from './feedback_block.ts';
-import { inline } from './markdown.ts';
-import { fixedHalfEven, roundHalfEven } from './rounding.ts';
+import { inline } from '../markdown.ts';
+import { fixedHalfEven, roundHalfEven } from '../rounding.ts';
 import { writeRetroReport } from './write_report.ts';
 
 const AT = '2026-04-14T09:00:00.000Z';

@@ -4,8 +4,8 @@ import { z } from 'zod';
 
 import { exampleSprint, exampleState, exampleTask } from '../dag/example.ts';
 import { defineStage } from '../kit.ts';
-import { inline, table } from './markdown.ts';
-import { fixedHalfEven } from './rounding.ts';
+import { inline, table } from '../markdown.ts';
+import { fixedHalfEven } from '../rounding.ts';
 
 /** The dashboard's rows: label and decimals; a count has none. */
 const DASHBOARD: readonly (readonly [keyof Kpis, string, number])[] = [

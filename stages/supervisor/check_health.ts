@@ -3,6 +3,7 @@ import type { AgentInfo } from '@caloron/types';
 import { z } from 'zod';
 
 import { defineStage } from '../kit.ts';
+import { roundHalfEven } from '../rounding.ts';
 
 /** Minutes an agent has for its first heartbeat; its harness sends one at once. */
 const FIRST_HEARTBEAT_M = 2;
@@ -45,9 +46,10 @@ function statusOf(
   return { status: idle && !promised ? 'stalled' : 'healthy', minutes_since: whole(since, now) };
 }
 
+/** Whole minutes from `from` to `now`, half to even; 0 when `from` is later. */
 function whole(from: Timestamp, now: Timestamp): number {
   const minutes = minutesBetween(from, now);
-  return Number.isNaN(minutes) ? 0 : Math.max(0, Math.floor(minutes));
+  return Number.isNaN(minutes) ? 0 : Math.max(0, roundHalfEven(minutes, 0));
 }
 
 /** Judges the agents of a sprint: alive, and getting on with it. Finished ones are left out. */

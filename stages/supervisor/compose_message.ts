@@ -2,6 +2,7 @@ import { Id } from '@caloron/types';
 import { z } from 'zod';
 
 import { defineStage } from '../kit.ts';
+import { inline } from '../markdown.ts';
 
 const Action = z.enum(['probe', 'restart', 'reassign', 'escalate_human']);
 
@@ -33,7 +34,7 @@ const messages: Readonly<Record<z.infer<typeof Action>, (facts: Facts) => string
     ].join('\n'),
 };
 
-/** Writes what an intervention says on the task's issue. */
+/** Writes what an intervention says on the task's issue. The title is another's text: it mentions nobody and links nothing. */
 export const composeInterventionMessage = defineStage({
   name: 'compose_intervention_message',
   description: 'Writes the comment that goes with an intervention.',
@@ -66,7 +67,7 @@ export const composeInterventionMessage = defineStage({
     return {
       message: messages[action]({
         agent_id,
-        task_title: task_title ?? 'unknown task',
+        task_title: inline(task_title ?? 'unknown task'),
         health_status,
         because,
       }),

@@ -63,8 +63,9 @@ describe('check_agent_health', () => {
     expect(health(change)?.status).toBe(status);
   });
 
-  it('counts whole minutes since progress', () => {
-    expect(health({ last_progress_at: ago(25.9) })?.minutes_since).toBe(25);
+  it('counts whole minutes since progress, half to even', () => {
+    expect(health({ last_progress_at: ago(25.9) })?.minutes_since).toBe(26);
+    expect(health({ last_progress_at: ago(24.5) })?.minutes_since).toBe(24);
   });
 
   it('leaves out agents that are finished', () => {

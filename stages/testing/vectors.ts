@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 
 import { Event, Task, toTimestamp } from '@caloron/types';
 import { z } from 'zod';
@@ -16,6 +16,11 @@ export const Row = z.object({
   now: z.string().optional(),
   reference_bug: z.string().optional(),
   js_unsafe_int: z.boolean().optional(),
+  /** Canned answers of a forge by path; `{"__status": n}` is an HTTP status. */
+  api: z.record(z.string(), z.unknown()).optional(),
+  /** Files of the original's store by name. */
+  kv_files_before: z.record(z.string(), z.string()).optional(),
+  kv_files_after: z.record(z.string(), z.string()).optional(),
 });
 export type Row = z.infer<typeof Row>;
 
@@ -28,10 +33,19 @@ export function rowsOf(stage: string): readonly Row[] {
     .filter((row) => row.js_unsafe_int !== true);
 }
 
-/** Rows whose answer we do not give, with the sentence of the design we follow instead. */
-export function differences(stage: string): Readonly<Record<string, string>> {
-  const Differs = z.record(z.string(), z.record(z.string(), z.string()));
+const Difference = z.strictObject({ why: z.string().min(1), expect: z.unknown() });
+/** An answer of ours that is not the golden one, with the sentence of the design we follow. */
+export type Difference = z.infer<typeof Difference>;
+
+/** Rows whose answer we do not give, and ours. */
+export function differences(stage: string): Readonly<Record<string, Difference>> {
+  const Differs = z.record(z.string(), z.record(z.string(), Difference));
   return Differs.parse(JSON.parse(readFileSync(new URL('differs.json', folder), 'utf8')))[stage] ?? {};
+}
+
+/** The golden files there are, without their ending. */
+export function goldenFiles(): readonly string[] {
+  return readdirSync(folder).flatMap((name) => (name.endsWith('.jsonl') ? [name.slice(0, -6)] : []));
 }
 
 const Loose = z.object({
@@ -42,8 +56,17 @@ const Typed = z.looseObject({ type: z.string() });
 /** The head that a pull request of the original's shape is taken to have. */
 const HEAD = 'a'.repeat(40);
 
-function timestamp(value: unknown): unknown {
-  return typeof value === 'string' ? (toTimestamp(value) ?? value) : value;
+/** An instant as RFC 3339 writes it: with a time and a zone. */
+const RFC_3339 = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})$/i;
+
+/** Whether a value is an instant as hosts write it. */
+export function isInstant(value: unknown): boolean {
+  return typeof value === 'string' && RFC_3339.test(value) && toTimestamp(value) !== undefined;
+}
+
+/** An instant as we write it; whatever is none stays as it is. */
+export function timestamp(value: unknown): unknown {
+  return typeof value === 'string' && isInstant(value) ? toTimestamp(value) : value;
 }
 
 /** What the original leaves out and our shape asks for: a running process in progress, a head without checks in review. */
@@ -54,7 +77,8 @@ function defaultsOf(id: string, status: unknown): Partial<Task> {
   return shared;
 }
 
-function taskOf(id: string, loose: Readonly<Record<string, unknown>>): unknown {
+/** A task of the original's shape in ours: our defaults filled in, unknown fields left out. */
+export function taskOf(id: string, loose: Readonly<Record<string, unknown>>): unknown {
   const known = Object.fromEntries(Object.entries(loose).filter(([key]) => key in Task.shape));
   const status = loose['status'];
   const times = {

@@ -1,0 +1,353 @@
+import type { FeedbackItem } from '@caloron/types';
+import { z } from 'zod';
+
+import { exampleState, exampleTask } from '../../dag/example.ts';
+import { analyzeSprintFeedback } from '../../retro/analyze_feedback.ts';
+import { collectSprintFeedback } from '../../retro/collect_feedback.ts';
+import { computeSprintKpis } from '../../retro/compute_kpis.ts';
+import { feedbackIn } from '../../retro/feedback_block.ts';
+import { fieldsIn, itemsIn, likePlainer, refuses } from '../conformance.ts';
+import type { Port } from '../conformance.ts';
+import { forgeError, memoryForge } from '../memory_forge.ts';
+import { isInstant, timestamp } from '../vectors.ts';
+import type { Row } from '../vectors.ts';
+
+/** The comment an agent's parsed feedback comes from. */
+function commentOf(parsed: unknown): string {
+  const isMapping = typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed);
+  if (!isMapping) return `---\ncaloron_feedback: ${JSON.stringify(parsed)}\n---`;
+  const fields = Object.entries(parsed).map(([key, value]) => `  ${key}: ${JSON.stringify(value)}`);
+  return ['---', 'caloron_feedback:', ...fields, '---'].join('\n');
+}
+
+/** Feedback the original has parsed, as our own reader gives it: each item is written as a comment and read by collect_sprint_feedback's. */
+export function feedbackItems(given: unknown): unknown {
+  if (!Array.isArray(given)) return given;
+  return given.flatMap((one): unknown[] => {
+    if (typeof one !== 'object' || one === null) return [one];
+    const { is_parsed_yaml, parsed, issue_number, author } = fieldsIn(one);
+    if (is_parsed_yaml !== true || !parsed) return [];
+    const { task_id = 'unknown' } = fieldsIn(parsed);
+    return feedbackIn(commentOf(parsed), 'task').map((feedback) => ({
+      issue_number: issue_number ?? null,
+      author: author ?? null,
+      created_at: null,
+      feedback: { ...feedback, task_id },
+    }));
+  });
+}
+
+/** What an agent said, of the items the original counts. */
+function parsedIn(row: Row): readonly Readonly<Record<string, unknown>>[] {
+  return itemsIn(row.input['feedback_items'])
+    .map(fieldsIn)
+    .filter(({ is_parsed_yaml, parsed }) => is_parsed_yaml === true && Boolean(parsed))
+    .map(({ parsed }) => fieldsIn(parsed));
+}
+
+const Analysis = z.object({
+  themes: z.array(z.string()),
+  improvements: z.array(z.string()),
+  learnings: z.array(z.string()),
+  sentiment: z.string(),
+});
+
+const NOTHING = 'No specific improvements identified';
+
+/** Puts a line in front of the lines of its kind, in place of one that begins the same; without a count the line goes. */
+function counted(lines: readonly string[], begins: string, count: number, line: string): string[] {
+  const others = lines.filter((one) => !one.startsWith(begins) && one !== NOTHING);
+  const at = lines.findIndex((one) => one.startsWith(begins));
+  const made =
+    count > 0 ? [...others.slice(0, at < 0 ? 0 : at), line, ...others.slice(at < 0 ? 0 : at)] : others;
+  return made.length > 0 ? made : [NOTHING];
+}
+
+const TOOL_GAP =
+  /\bunavailable\b|\btools?\b.*\b(?:missing|lacking|not \w+)\b|\b(?:missing|lacking)\b.*\btools?\b/i;
+
+function analyzed({ input }: Row): unknown {
+  const feedback_items = feedbackItems(input['feedback_items']);
+  return analyzeSprintFeedback.call(analyzeSprintFeedback.input.parse({ ...input, feedback_items }), {});
+}
+
+/** An item as an agent without slips would have written it; none where it wrote no mapping. */
+function withoutSlips(item: Readonly<Record<string, unknown>>): readonly Readonly<Record<string, unknown>>[] {
+  const { is_parsed_yaml, parsed } = item;
+  if (is_parsed_yaml !== true || !parsed) return [item];
+  if (typeof parsed !== 'object' || Array.isArray(parsed)) return [];
+  const said = Object.entries(parsed).map(([key, value]: [string, unknown]) => {
+    if (key === 'blockers')
+      return [key, (Array.isArray(value) ? value : value === null ? [] : [value]).map(String)];
+    const number = Number(value);
+    const isNumber = typeof value === 'string' && NUMBERS.includes(key) && !Number.isNaN(number);
+    return [key, isNumber ? number : value];
+  });
+  return [{ ...item, parsed: Object.fromEntries(said) }];
+}
+
+const NUMBERS: readonly string[] = ['task_clarity', 'tokens_consumed', 'time_to_complete_min'];
+
+const analyze: Port = {
+  file: 'retro_analyze_feedback',
+  counterparts: ['analyze_sprint_feedback', 'collect_sprint_feedback'],
+  run: analyzed,
+  rules: [
+    likePlainer(
+      'Feedback is read leniently, field by field: one slip of one agent never stops a retro.',
+      analyzed,
+      (row) => {
+        const items = itemsIn(row.input['feedback_items']).map(fieldsIn);
+        const plainer = items.flatMap((item) => withoutSlips(item));
+        const differs = JSON.stringify(plainer) !== JSON.stringify(items);
+        return differs ? { ...row, input: { ...row.input, feedback_items: plainer } } : null;
+      },
+    ),
+    {
+      why: 'Clarity 0 is unknown, and neither low nor high.',
+      ours: (golden, row) => {
+        const analysis = Analysis.safeParse(golden);
+        const clarities = parsedIn(row).map(({ task_clarity = 10 }) => Number(task_clarity));
+        if (!analysis.success || !clarities.includes(0)) return golden;
+        const low = clarities.filter((score) => score > 0 && score < 5).length;
+        const { themes, improvements, sentiment, ...others } = analysis.data;
+        const left = themes.filter((text) => !text.includes('low clarity'));
+        const counts = low === 0 ? [] : [`${low} tasks had low clarity scores (< 5/10)`];
+        const kept = improvements.filter((text) => low > 0 || !text.startsWith('Add more detail'));
+        const clean = low === 0 && !left.some((text) => text.includes('failed or crashed'));
+        return {
+          ...others,
+          themes:
+            counts.length + left.length === 0
+              ? ['Sprint completed without notable issues']
+              : [...counts, ...left],
+          improvements: kept.length === 0 ? [NOTHING] : kept,
+          sentiment: sentiment === 'mixed' && clean ? 'positive' : sentiment,
+        };
+      },
+    },
+    {
+      why: 'Words are whole words: "independent" is no dependency, "tooling" no tool.',
+      ours: (golden, row) => {
+        const analysis = Analysis.safeParse(golden);
+        if (!analysis.success) return golden;
+        const blockers = parsedIn(row).flatMap(({ blockers: all }) => itemsIn(all).map(String));
+        const depends = blockers.filter((text) =>
+          /\b(?:depend(?:s|ed|ing|ent|ency|encies)?|dag)\b/i.test(text),
+        );
+        const tools = blockers.filter((text) => TOOL_GAP.test(text));
+        const [dag, gap] = ['Add missing DAG dependencies', 'Add missing tools to agent definitions'];
+        const first = counted(
+          analysis.data.improvements,
+          dag,
+          depends.length,
+          `${dag} — ${depends.length} runtime deps discovered`,
+        );
+        const improvements = counted(first, gap, tools.length, `${gap} — ${tools.length} tool gaps found`);
+        return { ...analysis.data, improvements };
+      },
+    },
+  ],
+};
+
+const kpis: Port = {
+  file: 'retro_compute_kpis',
+  counterparts: ['compute_sprint_kpis'],
+  run: ({ input }) => computeSprintKpis.call(computeSprintKpis.input.parse(input), {}),
+  rules: [
+    {
+      why: 'A sprint that ends before it began has lasted no days.',
+      ours: (golden) => {
+        const { sprint_days, ...others } = fieldsIn(golden);
+        return typeof sprint_days === 'number' && sprint_days < 0 ? { ...others, sprint_days: 0 } : golden;
+      },
+    },
+    refuses(
+      'What enters is parsed: a time that is no text is refused, never taken for absent.',
+      ({ input }) =>
+        ['started_at', 'ended_at'].some(
+          (name) => !['string', 'undefined'].includes(typeof (input[name] ?? undefined)),
+        ),
+    ),
+  ],
+};
+
+const Collected = z.object({ feedback_items: z.array(z.record(z.string(), z.unknown())) });
+
+function forgeOf(row: Row) {
+  const answers = row.api ?? {};
+  const { repo } = memoryForge();
+  const comments = async (number: number) => {
+    const answer = answers[`/issues/${String(number)}/comments`] ?? [];
+    if (!Array.isArray(answer)) throw forgeError('FORGE_UNAVAILABLE');
+    return answer.map(fieldsIn).map((one, id) => {
+      const at = isInstant(one['created_at'])
+        ? String(timestamp(one['created_at']))
+        : '2026-04-20T11:00:00.000Z';
+      const { login } = fieldsIn(one['user']);
+      const author = typeof login === 'string' ? login : null;
+      const body = typeof one['body'] === 'string' ? one['body'] : '';
+      return { id, issue_number: number, body, author, created_at: at, updated_at: at };
+    });
+  };
+  return {
+    open: () =>
+      new Proxy(repo, {
+        get: (target, name) => (name === 'comments' ? comments : Reflect.get(target, name)),
+      }),
+  };
+}
+
+function loginsIn(row: Row): readonly string[] {
+  return Object.values(row.api ?? {})
+    .flatMap(itemsIn)
+    .flatMap((comment) => {
+      const { login } = fieldsIn(fieldsIn(comment)['user']);
+      return typeof login === 'string' ? [login] : [];
+    });
+}
+
+type Item = Readonly<Record<string, unknown>>;
+
+/** One item as both have it; what the agent itself calls its task is not asked: the issue says which it is. */
+function itemOf({ issue_number, author, created_at, feedback }: FeedbackItem): Item {
+  const { task_id: _, ...said } = feedback;
+  return { issue_number, author, created_at, ...said };
+}
+
+const defaults = {
+  agent_role: 'developer',
+  task_clarity: 0,
+  blockers: [],
+  tools_used: [],
+  tokens_consumed: 0,
+  time_to_complete_min: 0,
+  notes: '',
+  self_assessment: 'partial',
+};
+
+/** A field as our reader takes it: numbers from text, one text for a list of one, a slip for nothing said. */
+function leniently(key: string, value: unknown): unknown {
+  const silent: unknown = Object.entries(defaults).find(([name]) => name === key)?.[1];
+  if (NUMBERS.includes(key)) {
+    const number = typeof value === 'string' ? Number(value) : value;
+    if (typeof number !== 'number' || !(number >= 0)) return silent;
+    return key === 'task_clarity' ? Math.min(number, 10) : number;
+  }
+  if (Array.isArray(silent)) {
+    const all = Array.isArray(value) ? value : [value];
+    return all.filter((one) => one !== null && one !== '').map(String);
+  }
+  if (key === 'self_assessment') return ASSESSMENTS.includes(value) ? value : silent;
+  const { __python_date: date } = fieldsIn(value);
+  return date ?? String(value);
+}
+
+const ASSESSMENTS: readonly unknown[] = ['completed', 'partial', 'blocked', 'failed', 'crashed'];
+
+/** What was said, without the agent's own name for its task. */
+function saidIn(fields: Item): Item {
+  const known = Object.entries(fields).filter(([key, value]) => key in defaults && value !== null);
+  return { ...defaults, ...Object.fromEntries(known.map(([key, value]) => [key, leniently(key, value)])) };
+}
+
+/** The fields of a comment that is no YAML: those that fit on a line. */
+function linesIn(body: unknown): Item {
+  const lines = String(body).replaceAll('\t', '  ').split('\n');
+  const fields = lines.flatMap((line) => {
+    const [, key, value] = /^ +(\w+): *(.+?) *$/.exec(line) ?? [];
+    return key === undefined || value === undefined ? [] : [[key, value.replace(/^"(.*)"$/, '$1')]];
+  });
+  return Object.fromEntries(fields);
+}
+
+function goldenItem({
+  issue_number,
+  author,
+  created_at,
+  is_parsed_yaml,
+  parsed,
+  raw_body,
+}: Item): readonly Item[] {
+  const about = { issue_number, author, created_at: timestamp(created_at) };
+  // An agent's YAML is often none: what can be read of it counts.
+  if (is_parsed_yaml === false) return [{ ...about, ...saidIn(linesIn(raw_body)) }];
+  if (typeof parsed === 'string' || Array.isArray(parsed)) return [];
+  return [{ ...about, ...saidIn(fieldsIn(parsed)) }];
+}
+
+async function collected(row: Row): Promise<unknown> {
+  const numbers = z.array(z.number()).parse(row.input['issue_numbers'] ?? []);
+  const tasks = numbers.map((issue_number) => exampleTask(`task-${String(issue_number)}`, { issue_number }));
+  const input = collectSprintFeedback.input.parse({
+    target: { repo: row.input['repo'], host: null, token_env: row.input['token_env'] ?? 'GITHUB_TOKEN' },
+    state: exampleState(tasks, { agent_logins: [...loginsIn(row)] }),
+  });
+  const output = await collectSprintFeedback.run(input, { forge: forgeOf(row) });
+  const { feedback_items } = collectSprintFeedback.output.parse(output);
+  return { feedback_items: feedback_items.map(itemOf) };
+}
+
+/** The row with each comment as `change` leaves it; null when it leaves all as they are. */
+function withComments(row: Row, change: (comment: Item) => readonly Item[]): Row | null {
+  const api = Object.entries(row.api ?? {}).map(([path, answer]) => [
+    path,
+    Array.isArray(answer) ? answer.map(fieldsIn).flatMap(change) : answer,
+  ]);
+  const changed = { ...row, api: Object.fromEntries(api) };
+  return JSON.stringify(changed.api) === JSON.stringify(row.api) ? null : changed;
+}
+
+/** A comment's feedback block alone, between its rules; the comment itself where it has none of its own lines. */
+function onlyBlock(comment: Item): Item {
+  const lines = String(comment['body']).replaceAll('\r\n', '\n').split('\n');
+  const head = lines.findIndex((line) => /^caloron[_-]feedback:\s*$/.test(line));
+  const end = lines.findIndex((line, at) => at > head && /^\S/.test(line));
+  if (head < 0) return comment;
+  const block = lines.slice(head, end < 0 ? undefined : end).filter((line) => line !== '');
+  return { ...comment, body: ['---', ...block, '---'].join('\n') };
+}
+
+const collect: Port = {
+  file: 'retro_collect_feedback',
+  counterparts: ['collect_sprint_feedback'],
+  run: collected,
+  // An item is what could be read, so it says nothing of YAML.
+  shared: (output) => ({ feedback_items: Collected.parse(output).feedback_items.flatMap(goldenItem) }),
+  rules: [
+    {
+      why: 'An empty block says nothing, so it is no feedback.',
+      ours: (golden, row) => {
+        const { feedback_items } = fieldsIn(row.output);
+        const said = itemsIn(feedback_items).map(fieldsIn);
+        return said.length > 0 &&
+          said.every(({ parsed, is_parsed_yaml }) => parsed === null && is_parsed_yaml === true)
+          ? { feedback_items: [] }
+          : golden;
+      },
+    },
+    {
+      why: 'One feedback per task: the newest comment of its agent.',
+      ours: (golden) => {
+        const collection = Collected.safeParse(golden);
+        if (!collection.success) return golden;
+        const items = collection.data.feedback_items;
+        const numbers = items.map(({ issue_number }) => issue_number);
+        return { feedback_items: items.filter((_, at) => numbers.lastIndexOf(numbers[at]) === at) };
+      },
+    },
+    likePlainer('A block is found by its own line, whatever stands around it.', collected, (row) =>
+      itemsIn(fieldsIn(row.output)['feedback_items']).length === 0 && row.error === undefined
+        ? withComments(row, (comment) => [onlyBlock(comment)])
+        : null,
+    ),
+    likePlainer('Deleted accounts and comments without words are none of our agents.', collected, (row) =>
+      withComments(row, (comment) =>
+        typeof comment['body'] === 'string' && comment['user'] !== null ? [comment] : [],
+      ),
+    ),
+  ],
+};
+
+/** The stages of the original's `retro/`, but for its report. */
+export const retroPorts: readonly Port[] = [collect, kpis, analyze];
