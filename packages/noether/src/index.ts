@@ -1,9 +1,18 @@
 export { canonicalJson, contentId, sha256Hex } from './canonical.ts';
-export { checkGraph } from './check/check.ts';
-export type { CheckOptions } from './check/check.ts';
+export { checkInputValue } from './check/check-input.ts';
+export { check, checkGraph } from './check/check.ts';
+export type { CheckOptions, Checked } from './check/check.ts';
 export { PROBLEM_MEANINGS } from './check/errors.ts';
 export type { ProblemCode } from './check/errors.ts';
-export type { CheckEdge, CheckProblem, CheckReport, CheckStep } from './check/problem.ts';
+export type {
+  CheckEdge,
+  CheckPlan,
+  CheckProblem,
+  CheckReport,
+  CheckStep,
+  PlanCost,
+  PlanStep,
+} from './check/problem.ts';
 export { CodedError, codeOf, isRetryable, messageOf } from './errors.ts';
 export type { CodedErrorOptions, Messages } from './errors.ts';
 export type * from './graph/ast.ts';
@@ -19,13 +28,14 @@ export type * from './ports.ts';
 export type { Moment } from './run/context.ts';
 export { runGraph } from './run/run.ts';
 export type { RunFailure, RunOptions, RunResult } from './run/run.ts';
-export type { StageRecord } from './stage-record.ts';
-export { buildCatalog, catalogOf, recordHash, recordOf } from './stage/catalog.ts';
+export type { Lifecycle, StageRecord } from './stage-record.ts';
+export { buildCatalog, catalogOf, recordOf } from './stage/catalog.ts';
 export type { Catalog, CatalogStage, StageSource } from './stage/catalog.ts';
 export type { Stage } from './stage/define-stage.ts';
 export { StageError } from './stage/errors.ts';
 export type { StageErrorDetails } from './stage/errors.ts';
-export { recordFaults } from './stage/verify.ts';
+export { distrustOf, recordFaults } from './stage/verify.ts';
+export type { Distrust, RecordFault } from './stage/verify.ts';
 export { EFFECT_KINDS, effectSet, implementationHash, signatureId, stageId } from './stage/identity.ts';
 export type { EffectJson, SignatureFacts } from './stage/identity.ts';
 export { typeOfSchema } from './types/from-schema.ts';

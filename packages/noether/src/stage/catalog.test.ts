@@ -5,7 +5,9 @@ import { sha256Hex } from '../canonical.ts';
 import { buildCatalog, recordOf } from './catalog.ts';
 import { stageKit } from './define-stage.ts';
 import { effectSet } from './identity.ts';
-import { recordFaults } from './verify.ts';
+import { sealRecord, signRecord } from './seal.ts';
+import { signingKey } from './signing.ts';
+import { distrustOf, recordFaults } from './verify.ts';
 
 const defineStage = stageKit<{ clock: { readonly clock: { now(): string } } }>();
 
@@ -22,21 +24,62 @@ function stageNamed(name: string): Parameters<typeof recordOf>[0]['stage'] {
 }
 
 describe('a record', () => {
-  const record = recordOf({ stage: stageNamed('yes'), archive: { 'yes.ts': 'code' } });
+  const key = signingKey('07'.repeat(32));
+  const plain = recordOf({ stage: stageNamed('yes'), archive: { 'yes.ts': 'code' } });
+  const record = sealRecord(signRecord(plain, key), key);
 
   it('follows from its facts', () => {
+    expect(recordFaults(plain)).toEqual([]);
     expect(recordFaults(record)).toEqual([]);
     expect(record.signature.implementation_hash).toBe(sha256Hex(`{"yes.ts":"${sha256Hex('code')}"}`));
   });
 
   it.each([
-    ['code', { archive: { 'yes.ts': 'other' } }, ['implementation_hash']],
-    ['name', { name: 'no' }, ['signature_id', 'id']],
-    ['description', { description: 'Says no.' }, ['record_hash']],
-    ['capabilities', { capabilities: ['clock'] }, ['record_hash']],
-    ['types', { signature: { ...record.signature, output: { kind: 'Text' } } }, ['signature_id', 'id']],
-  ])('whose %s was changed afterwards is found out', (_what, change, faults) => {
-    expect(recordFaults({ ...record, ...change })).toEqual(faults);
+    ['code', { archive: { 'yes.ts': 'other' } }, ['implementation_hash', 'archive']],
+    ['name', { name: 'no' }, ['signature_id', 'id', 'name']],
+    ['description', { description: 'Says no.' }, ['description']],
+    ['examples', { examples: [] }, ['examples']],
+    ['capabilities', { capabilities: ['clock'] }, ['capabilities']],
+    ['cost', { cost: { memory_mb: 1 } }, ['cost']],
+    ['tags', { tags: ['x'] }, ['tags']],
+    ['lifecycle', { lifecycle: 'Tombstone' }, ['lifecycle']],
+    ['further fields', { note: 'x' }, ['note']],
+    ['signature', { ed25519_signature: '00'.repeat(64) }, ['ed25519_signature', 'ed25519_signature']],
+    ['author', { signer_public_key: null }, ['signer_public_key', 'ed25519_signature']],
+    ['seal', { record_hash: 'a'.repeat(64) }, ['record_hash', 'record_signature']],
+    ['sealer', { record_signer: signingKey('08'.repeat(32)).public_key }, ['record_signature']],
+    [
+      'types',
+      { signature: { ...plain.signature, output: { kind: 'Text' } } },
+      ['signature_id', 'id', 'signature'],
+    ],
+    [
+      'types, which are none,',
+      { signature: { ...plain.signature, input: { kind: 'Txt' } } },
+      ['signature.input', 'signature'],
+    ],
+  ])('whose %s was changed afterwards is found out, field by field', (_what, change, fields) => {
+    const changed = JSON.parse(JSON.stringify({ ...record, ...change })) as typeof record;
+
+    expect(recordFaults(changed).map(({ field }) => field)).toEqual(fields);
+  });
+
+  it('tells what is stored and what it would have to be', () => {
+    const [fault] = recordFaults({ ...plain, id: 'a'.repeat(64) });
+
+    expect(fault).toEqual({ field: 'id', stored: 'a'.repeat(64), recomputed: plain.id });
+  });
+
+  it('without its seal is intact, as nothing says otherwise: it is not trusted', () => {
+    expect(distrustOf(record, new Set([key.public_key]))).toBeNull();
+    expect(distrustOf(record, new Set())).toEqual({ reason: 'author', public_key: key.public_key });
+    expect(distrustOf(plain, new Set([key.public_key]))).toEqual({ reason: 'unsigned', public_key: null });
+    expect(distrustOf(signRecord(plain, key), new Set([key.public_key]))?.reason).toBe('unsealed');
+    const other = signingKey('08'.repeat(32));
+    expect(distrustOf(sealRecord(record, other), new Set([key.public_key]))).toEqual({
+      reason: 'sealer',
+      public_key: other.public_key,
+    });
   });
 
   it('keeps its ids when only the description changes, and its signature when only the code does', () => {

@@ -1,4 +1,4 @@
-import { contentId, canonicalJson } from '../canonical.ts';
+import { canonicalJson } from '../canonical.ts';
 import type { CatalogEntry } from '../ports.ts';
 import type { StageRecord } from '../stage-record.ts';
 import { NType } from '../types/ntype.ts';
@@ -85,17 +85,8 @@ export function recordOf({ stage, archive, declared = {} }: StageSource): StageR
     ed25519_signature: null,
     signer_public_key: null,
     tags,
-    record_hash: recordHash({ capabilities, cost, description, examples, tags }),
     archive,
   };
-}
-
-/** Hash of the facts of a record that its id does not cover. */
-export function recordHash(
-  facts: Pick<StageRecord, 'capabilities' | 'cost' | 'description' | 'examples' | 'tags'>,
-): string {
-  const { capabilities, cost, description, examples, tags = [] } = facts;
-  return contentId({ capabilities, cost, description, examples, tags });
 }
 
 /** Refuses two stages of one name. Throws STAGE_NAME_TAKEN. */
