@@ -1,7 +1,6 @@
 export { canonicalJson, contentId, sha256Hex } from './canonical.ts';
-export { checkInputValue } from './check/check-input.ts';
-export { check, checkGraph } from './check/check.ts';
-export type { CheckOptions, Checked } from './check/check.ts';
+export { checkGraph } from './check/check.ts';
+export type { CheckOptions } from './check/check.ts';
 export { PROBLEM_MEANINGS } from './check/errors.ts';
 export type { ProblemCode } from './check/errors.ts';
 export type {

@@ -1,17 +1,13 @@
-import type { Graph, Policy } from '../graph/ast.ts';
-import { compositionId } from '../graph/composition-id.ts';
-import { walk } from '../graph/walk.ts';
+import type { Graph, Policy, StageNode } from '../graph/ast.ts';
 import type { Json } from '../ports.ts';
 import type { Catalog, CatalogStage } from '../stage/catalog.ts';
-import { EFFECT_KINDS } from '../stage/identity.ts';
-import type { StageNode } from '../graph/ast.ts';
 import { type NType, TEXT } from '../types/ntype.ts';
-import { valueMismatch } from '../types/value.ts';
+import { checkInputValue } from './check-input.ts';
 import { infer } from './infer.ts';
-import { lint } from './lint.ts';
-import { nodeCapabilities, nodeEffects } from './node-facts.ts';
-import { REMOTE_EFFECTS, checkPolicy } from './policy.ts';
-import type { CheckReport, CheckStep } from './problem.ts';
+import { staticCents } from './plan.ts';
+import { checkPolicy } from './policy.ts';
+import type { CheckReport } from './problem.ts';
+import { reportOf } from './report.ts';
 import { Checking } from './state.ts';
 
 /** What a check goes by beyond the graph. */
@@ -20,11 +16,17 @@ export interface CheckOptions {
   readonly input?: Json;
   /** A policy besides the graph's own; both bind. */
   readonly policy?: Policy | null;
+  /** Most the graph may cost by what its stages declare, cents; null is no limit. */
+  readonly budget_cents?: number | null;
 }
 
-/** A report with what the runner needs of it. */
+/** A report with what the runner needs of it. Nothing in it depends on the input when none was given: it may be kept. */
 export interface Checked {
   readonly report: CheckReport;
+  /** The type of the graph's input; Any where nothing is needed of it. */
+  readonly input: NType;
+  /** The graph's own policy and the caller's. */
+  readonly policies: readonly Policy[];
   /** The stage each node means. */
   readonly stages: ReadonlyMap<StageNode, CatalogStage>;
   /** The stages a node's config names, by the text it names them with; for nodes whose stage calls others. */
@@ -45,27 +47,15 @@ export function check(graph: Graph, catalog: Catalog, options: CheckOptions = {}
   const output = infer(graph.root, 'root', input, { kind: 'input', index: 0 }, checking);
   needLeaseFields(graph, input, checking);
   checking.reportAmbiguousBranches();
-  for (const policy of [graph.policy, options.policy ?? null]) {
-    if (policy) checkPolicy(graph.root, policy, options.input, checking);
-  }
-  if (options.input !== undefined) checkInput(options.input, input, checking);
-  const steps = stepsOf(graph, checking);
-  const report: CheckReport = {
-    ok: checking.problems.length === 0,
-    composition_id: compositionId(graph),
-    problems: checking.problems,
-    warnings: [...checking.warnings, ...lint(graph.root, checking)],
-    input: checking.showAll(input),
-    output: checking.showAll(output),
-    effects: effectsOf(graph, checking),
-    capabilities: [
-      ...new Set([...checking.stages.keys()].flatMap((node) => nodeCapabilities(node, checking))),
-    ].sort(),
-    steps,
-    edges: checking.edges(),
-  };
-  const { stages, callees, warnings } = checking;
-  return { report, stages, callees, notices: warnings };
+  const policies = [graph.policy, options.policy ?? null].filter((policy) => policy !== null);
+  for (const policy of policies) checkPolicy(graph.root, policy, checking);
+  if (typeof options.budget_cents === 'number') checkBudget(graph, options.budget_cents, checking);
+  const { stages, callees, warnings: notices } = checking;
+  const needed = checking.solver.resolve(input);
+  if (options.input !== undefined)
+    checking.problems.push(...checkInputValue({ input: needed, policies }, options.input));
+  const report = reportOf(graph, { input: needed, output }, checking);
+  return { report, input: needed, policies, stages, callees, notices };
 }
 
 /** Fields of the input a lease's name is filled from. */
@@ -84,32 +74,13 @@ function needLeaseFields(graph: Graph, input: NType, checking: Checking): void {
   }
 }
 
-function checkInput(value: Json, type: NType, checking: Checking): void {
-  const wrong = valueMismatch(value, checking.solver.resolve(type));
-  if (!wrong) return;
-  const path = wrong.path === '' ? 'input' : `input.${wrong.path}`;
-  checking.problem(path, 'GRAPH_INPUT_INVALID', `expected ${wrong.expected}, got ${wrong.actual}`, {
-    expected: wrong.expected,
-    actual: wrong.actual,
+function checkBudget(graph: Graph, budget: number, checking: Checking): void {
+  const cents = staticCents(graph.root, checking);
+  if (cents <= budget) return;
+  const message = `estimated composition cost (${cents}¢) exceeds budget (${budget}¢)`;
+  checking.problem('root', 'GRAPH_BUDGET_EXCEEDED', message, {
+    kind: 'CostBudgetExceeded',
+    expected: `at most ${budget}¢`,
+    actual: `${cents}¢`,
   });
-}
-
-function stepsOf(graph: Graph, checking: Checking): readonly CheckStep[] {
-  return [...walk(graph.root)].flatMap(({ path, node }) => {
-    const entry = node.op === 'Stage' ? checking.stages.get(node) : undefined;
-    if (node.op !== 'Stage' || !entry) return [];
-    const effects = [...new Set(nodeEffects(node, checking).map(({ effect }) => effect))];
-    const calls = [...(checking.callees.get(node)?.values() ?? [])].map(({ record }) => record.name);
-    return [{ path, stage: entry.record.name, stage_id: entry.record.id, effects, calls }];
-  });
-}
-
-function effectsOf(graph: Graph, checking: Checking): readonly string[] {
-  const kinds = [...walk(graph.root)].flatMap(({ node }) => {
-    if (node.op === 'RemoteStage') return REMOTE_EFFECTS;
-    if (node.op === 'Const' || node.op === 'Project') return ['Pure'];
-    if (node.op !== 'Stage') return [];
-    return nodeEffects(node, checking).map(({ effect }) => effect);
-  });
-  return EFFECT_KINDS.filter((kind) => kinds.includes(kind));
 }

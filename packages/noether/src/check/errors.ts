@@ -9,6 +9,7 @@ export const PROBLEM_MEANINGS = {
   GRAPH_BRANCH_AMBIGUOUS: 'a Parallel branch has the name of an input field, but needs the whole input',
   GRAPH_POLICY_INVALID: 'a policy holds a word that is not known, and would allow or forbid nothing',
   GRAPH_POLICY_REFUSED: 'a node, a literal or the input does what a policy does not allow',
+  GRAPH_BUDGET_EXCEEDED: 'the stages declare a higher cost than the budget allows',
   GRAPH_INPUT_INVALID: 'the value given to the graph does not have the type the graph needs',
   GRAPH_STAGE_UNKNOWN: 'a stage node names a stage nobody provides',
   GRAPH_STAGE_AMBIGUOUS: 'a reference fits several stages',

@@ -30,7 +30,7 @@ export function inferStage(node: StageNode, path: string, input: NType, edge: Ed
       check,
     );
   if (needed.length > 0) checkReferences({ node, path, entry, arrives, gives }, check);
-  check.edge(path, taken, given);
+  check.edge({ path, from: input, to: taken, gives: given });
   return given;
 }
 

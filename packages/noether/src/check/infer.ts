@@ -1,4 +1,5 @@
 import type {
+  BranchNode,
   FanoutNode,
   GraphNode,
   LetNode,
@@ -26,35 +27,19 @@ export function infer(node: GraphNode, path: string, input: NType, edge: Edge, c
       return inferStage(node, path, input, edge, check);
     case 'RemoteStage':
       check.fit(path, input, node.input, edge);
-      check.edge(path, node.input, node.output);
+      check.edge({ path, from: input, to: node.input, gives: node.output });
       return node.output;
-    case 'Const':
-      return literalType(node.value);
+    case 'Const': {
+      const gives = literalType(node.value);
+      check.edge({ path, from: input, to: ANY, gives });
+      return gives;
+    }
     case 'Sequential':
       return inferSequential(node, path, input, edge, check);
     case 'Parallel':
       return inferParallel(node, path, input, edge, check);
-    case 'Branch': {
-      const given = infer(node.predicate, `${path}.predicate`, input, edge, check);
-      const reason = check.solver.fits(given, BOOL);
-      if (reason !== null) {
-        const actual = check.show(given);
-        check.problem(
-          `${path}.predicate`,
-          'GRAPH_PREDICATE_NOT_BOOL',
-          `branch predicate must produce Bool, got ${actual}`,
-          {
-            kind: 'BranchPredicateNotBool',
-            expected: 'Bool',
-            actual,
-          },
-        );
-      }
-      const arms = (['if_true', 'if_false'] as const).map((arm) =>
-        infer(node[arm], `${path}.${arm}`, input, edge, check),
-      );
-      return union(arms);
-    }
+    case 'Branch':
+      return inferBranch(node, path, input, edge, check);
     case 'Fanout':
       return inferFanout(node, path, input, edge, check);
     case 'Merge':
@@ -121,6 +106,25 @@ function inferOpenBranch(
   return output;
 }
 
+function inferBranch(node: BranchNode, path: string, input: NType, edge: Edge, check: Checking): NType {
+  const decides = `${path}.predicate`;
+  const given = infer(node.predicate, decides, input, edge, check);
+  check.edge({ path: decides, from: given, to: BOOL, gives: null });
+  const reason = check.solver.fits(given, BOOL);
+  if (reason !== null) {
+    const actual = check.show(given);
+    check.problem(decides, 'GRAPH_PREDICATE_NOT_BOOL', `branch predicate must produce Bool, got ${actual}`, {
+      kind: 'BranchPredicateNotBool',
+      expected: 'Bool',
+      actual,
+    });
+  }
+  const arms = (['if_true', 'if_false'] as const).map((arm) =>
+    infer(node[arm], `${path}.${arm}`, input, edge, check),
+  );
+  return union(arms);
+}
+
 function inferFanout(node: FanoutNode, path: string, input: NType, edge: Edge, check: Checking): NType {
   if (node.targets.length === 0) check.empty(path, node.op);
   const source = infer(node.source, `${path}.source`, input, edge, check);
@@ -180,6 +184,7 @@ function inferMap(node: MapNode, path: string, input: NType, check: Checking): N
       },
     );
   }
+  check.edge({ path: `${path}.over`, from: items ?? ANY, to: list(element), gives: null });
   const inner = scopeType(input, { [node.as]: element }, check);
   const output = infer(node.stage, `${path}.stage`, inner, { kind: 'let', index: 0 }, check);
   return node.on_error === 'fail'
@@ -192,7 +197,9 @@ function inferProject(node: ProjectNode, path: string, input: NType, check: Chec
     if ('value' in field) return [name, literalType(field.value)] as const;
     return [name, typeAt(field.path, childPath(`${path}.fields`, name), input, check) ?? ANY] as const;
   });
-  return record(Object.fromEntries(fields));
+  const gives = record(Object.fromEntries(fields));
+  check.edge({ path, from: input, to: ANY, gives });
+  return gives;
 }
 
 /** The type at a dotted path; a problem and undefined where the input cannot have the field. */

@@ -1,6 +1,7 @@
 import type { GraphNode, RetryNode } from '../graph/ast.ts';
 import { childrenOf } from '../graph/walk.ts';
 import type { CatalogStage } from '../stage/catalog.ts';
+import { nodeEffects } from './node-facts.ts';
 import type { Checking } from './state.ts';
 
 interface Lint {
@@ -12,28 +13,25 @@ interface Lint {
 
 /** The original's advice: failures nobody retries, and chance feeding a pure stage. Kept in its order and words. */
 export function lint(root: GraphNode, check: Checking): readonly string[] {
-  return visit(root, 'root', check, []).map(({ path, message }) => `${path}: ${message}`);
+  const found: Lint[] = [];
+  visit(root, 'root', check, found);
+  return found.map(({ path, message }) => `${path}: ${message}`);
 }
 
-function visit(node: GraphNode, path: string, check: Checking, before: readonly Lint[]): readonly Lint[] {
-  let found = before;
-  if (node.op === 'Sequential') {
-    for (const [i, stage] of node.stages.entries()) {
-      const at = `${path}.stages[${i}]`;
-      found = [...visit(stage, at, check, found), ...lintOf(stage, node.stages[i + 1], at, check)];
-    }
-    return found;
+function visit(node: GraphNode, path: string, check: Checking, found: Lint[]): void {
+  for (const [i, child] of childrenOf({ path, node }).entries()) {
+    visit(child.node, child.path, check, found);
+    if (node.op === 'Sequential') found.push(...lintOf(child.node, node.stages[i + 1], child.path, check));
   }
-  for (const child of childrenOf({ path, node })) found = visit(child.node, child.path, check, found);
-  return node.op === 'Retry' ? withoutRetried(node, check, found) : found;
+  if (node.op === 'Retry') takeBackRetried(node, check, found);
 }
 
 function entryOf(node: GraphNode | undefined, check: Checking): CatalogStage | undefined {
   return node?.op === 'Stage' ? check.stages.get(node) : undefined;
 }
 
-function has(entry: CatalogStage | undefined, kind: string): boolean {
-  return entry !== undefined && entry.effective_effects.some(({ effect }) => effect === kind);
+function has(node: GraphNode | undefined, kind: string, check: Checking): boolean {
+  return node?.op === 'Stage' && nodeEffects(node, check).some(({ effect }) => effect === kind);
 }
 
 function lintOf(
@@ -47,14 +45,14 @@ function lintOf(
   const found: Lint[] = [];
   if (!entry) return found;
   const { id } = entry.record;
-  if (has(entry, 'Fallible')) {
+  if (has(node, 'Fallible', check)) {
     found.push({
       path,
       stage_id: id,
       message: `stage ${id} is Fallible but has no Retry wrapper; failures will propagate`,
     });
   }
-  if (following && has(entry, 'NonDeterministic') && has(following, 'Pure')) {
+  if (following && has(node, 'NonDeterministic', check) && has(next, 'Pure', check)) {
     const message = `stage ${id} is NonDeterministic but feeds Pure stage ${following.record.id}; Pure caching will be bypassed`;
     found.push({ path, stage_id: id, message });
   }
@@ -62,7 +60,9 @@ function lintOf(
 }
 
 /** A Retry directly around a stage takes back what was said about that stage so far. */
-function withoutRetried(node: RetryNode, check: Checking, found: readonly Lint[]): readonly Lint[] {
+function takeBackRetried(node: RetryNode, check: Checking, found: Lint[]): void {
   const entry = entryOf(node.stage, check);
-  return entry ? found.filter(({ stage_id }) => stage_id !== entry.record.id) : found;
+  if (!entry) return;
+  const left = found.filter(({ stage_id }) => stage_id !== entry.record.id);
+  if (left.length < found.length) found.splice(0, found.length, ...left);
 }

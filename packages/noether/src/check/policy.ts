@@ -1,9 +1,11 @@
 import type { Policy } from '../graph/ast.ts';
-import { type Placed, walk } from '../graph/walk.ts';
+import { type Placed, childPath, walk } from '../graph/walk.ts';
 import type { GraphNode } from '../graph/ast.ts';
 import type { Json } from '../ports.ts';
 import { EFFECT_KINDS } from '../stage/identity.ts';
+import { isObject } from '../types/value.ts';
 import { nodeCapabilities, nodeEffects } from './node-facts.ts';
+import { type CheckProblem, problemOf } from './problem.ts';
 import type { Checking } from './state.ts';
 
 /** Effects every remote call has. */
@@ -22,19 +24,43 @@ const KIND_OF: ReadonlyMap<string, string> = new Map(
 );
 
 /** Checks a graph against a policy. An empty list allows nothing, an unknown word is a problem: nothing fails open. */
-export function checkPolicy(root: GraphNode, policy: Policy, input: Json | undefined, check: Checking): void {
+export function checkPolicy(root: GraphNode, policy: Policy, check: Checking): void {
   const effects = policy.effects && knownEffects(policy.effects, check);
   const capabilities = policy.capabilities && knownCapabilities(policy.capabilities, check);
   for (const placed of walk(root)) {
     if (effects) refuseEffects(placed, effects, check);
     if (capabilities) refuseCapabilities(placed, capabilities, check);
-    if (placed.node.op === 'RemoteStage') refuseHost(placed.path, placed.node.url, policy, check);
-    if (placed.node.op === 'Stage' && placed.node.config)
-      refuseLiterals(`${placed.path}.config`, placed.node.config, policy, check);
-    if (placed.node.op === 'Project') refuseProjected(placed.path, placed.node.fields, policy, check);
+    check.problems.push(...literalsOf(placed, policy));
   }
-  if (typeof input === 'object' && input !== null && !Array.isArray(input)) {
-    refuseLiterals('input', input as { readonly [key: string]: Json }, policy, check);
+}
+
+/** What a policy has against the addresses and credentials a node names. */
+function literalsOf({ path, node }: Placed, policy: Policy): readonly CheckProblem[] {
+  switch (node.op) {
+    case 'RemoteStage':
+      return [
+        ...refusedHost(path, node.url, policy),
+        ...(node.auth === undefined ? [] : refusedAuth(`${path}.auth`, node.auth, policy)),
+      ];
+    case 'Stage':
+      return node.config ? refusedLiterals(`${path}.config`, node.config, policy) : [];
+    case 'Const':
+      return isObject(node.value) ? refusedLiterals(`${path}.value`, node.value, policy) : [];
+    case 'Project': {
+      const fields = [...node.fields].flatMap(([name, field]) =>
+        'value' in field ? [[name, field.value] as const] : [],
+      );
+      return refusedLiterals(`${path}.fields`, Object.fromEntries(fields), policy);
+    }
+    case 'Sequential':
+    case 'Parallel':
+    case 'Branch':
+    case 'Fanout':
+    case 'Merge':
+    case 'Retry':
+    case 'Let':
+    case 'Map':
+      return [];
   }
 }
 
@@ -102,36 +128,30 @@ function refuseCapabilities({ path, node }: Placed, allowed: ReadonlySet<string>
   }
 }
 
-function refuseHost(path: string, address: string, policy: Policy, check: Checking): void {
-  if (!policy.hosts) return;
+function refusedHost(path: string, address: string, policy: Policy): readonly CheckProblem[] {
+  if (!policy.hosts) return [];
   const host = URL.canParse(address) ? new URL(address).host : address;
-  if (!policy.hosts.includes(host)) refused(path, `the host ${host} is not in policy.hosts`, check);
+  if (policy.hosts.includes(host)) return [];
+  const facts = { expected: policy.hosts.join(', ') || 'no host', actual: host };
+  return [problemOf(path, 'GRAPH_POLICY_REFUSED', `the host ${host} is not in policy.hosts`, facts)];
 }
 
-/** Addresses and token variables known before the run: `host`, `url`, `…_url` and `token_env`, `…_token_env`. */
-function refuseLiterals(
+function refusedAuth(path: string, name: string, policy: Policy): readonly CheckProblem[] {
+  if (!policy.auth || policy.auth.includes(name)) return [];
+  const facts = { expected: policy.auth.join(', ') || 'no credential', actual: name };
+  return [problemOf(path, 'GRAPH_POLICY_REFUSED', `the credential ${name} is not in policy.auth`, facts)];
+}
+
+/** What a policy has against addresses and credentials known before the run: `host`, `url`, `…_url`, `auth`, `token_env`, `…_token_env`. */
+export function refusedLiterals(
   path: string,
   fields: { readonly [key: string]: Json },
   policy: Policy,
-  check: Checking,
-): void {
-  for (const [name, value] of Object.entries(fields)) {
-    if (typeof value !== 'string') continue;
-    if (/^(?:host|url)$|_url$/u.test(name)) refuseHost(`${path}.${name}`, value, policy, check);
-    if (/(?:^|_)token_env$/u.test(name) && policy.auth && !policy.auth.includes(value)) {
-      refused(`${path}.${name}`, `the variable ${value} is not in policy.auth`, check);
-    }
-  }
-}
-
-function refuseProjected(
-  path: string,
-  fields: ReadonlyMap<string, { readonly path: string } | { readonly value: Json }>,
-  policy: Policy,
-  check: Checking,
-): void {
-  const literals = [...fields].flatMap(([name, field]) =>
-    'value' in field ? [[name, field.value] as const] : [],
-  );
-  refuseLiterals(`${path}.fields`, Object.fromEntries(literals), policy, check);
+): readonly CheckProblem[] {
+  return Object.entries(fields).flatMap(([name, value]) => {
+    if (typeof value !== 'string') return [];
+    const place = childPath(path, name);
+    if (/^(?:host|url)$|_url$/u.test(name)) return refusedHost(place, value, policy);
+    return /^auth$|(?:^|_)token_env$/u.test(name) ? refusedAuth(place, value, policy) : [];
+  });
 }

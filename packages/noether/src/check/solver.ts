@@ -1,6 +1,6 @@
 import { ANY, type Fields, NULL, type NType, fieldType, list, record } from '../types/ntype.ts';
 import { childTypes, mapChildren, mapFields } from '../types/children.ts';
-import { type SubtypeOptions, fieldsOf, isRecord, mismatch } from '../types/subtype.ts';
+import { type SubtypeOptions, fieldsOf, hasVariables, isRecord, mismatch } from '../types/subtype.ts';
 import { union } from '../types/union.ts';
 import { display } from '../types/value.ts';
 
@@ -18,7 +18,10 @@ const MAX_DEPTH = 64;
  * variable that collects what its uses need, field by field.
  */
 export class Solver {
-  #bounds = new Map<string, Bounds>();
+  readonly #bounds = new Map<string, Bounds>();
+  /** What each change of bounds replaced, newest last, while an attempt may still take it back. */
+  readonly #trail: (readonly [variable: string, before: Bounds | undefined])[] = [];
+  #attempts = 0;
   #count = 0;
   readonly #options: SubtypeOptions = {
     onVariable: (sub, sup) => this.#onVariable(sub, sup),
@@ -31,7 +34,7 @@ export class Solver {
   fresh(lower?: NType): NType & { kind: 'Var' } {
     this.#count += 1;
     const name = `_${this.#count}`;
-    if (lower) this.#bounds.set(name, { lower });
+    if (lower) this.#set(name, { lower });
     return { kind: 'Var', value: name };
   }
 
@@ -135,6 +138,7 @@ export class Solver {
 
   /** The type with its own variables renamed, so that two nodes of one stage do not share them. */
   instantiate(types: readonly NType[]): readonly NType[] {
+    if (!types.some(hasVariables)) return types;
     const names = new Map<string, string>();
     const rename = (name: string): string => {
       const known = names.get(name) ?? this.fresh().value;
@@ -144,11 +148,32 @@ export class Solver {
     return types.map((type) => renamed(type, rename));
   }
 
+  #set(variable: string, bounds: Bounds): void {
+    if (this.#attempts > 0) this.#trail.push([variable, this.#bounds.get(variable)]);
+    this.#bounds.set(variable, bounds);
+  }
+
+  /** Runs a check; what it decided about variables is taken back when it fails. */
   #attempt(check: () => string | null): string | null {
-    const before = new Map(this.#bounds);
-    const reason = check();
-    if (reason !== null) this.#bounds = before;
-    return reason;
+    const mark = this.#trail.length;
+    this.#attempts += 1;
+    try {
+      const reason = check();
+      if (reason !== null) this.#takeBack(mark);
+      return reason;
+    } finally {
+      this.#attempts -= 1;
+      if (this.#attempts === 0) this.#trail.length = 0;
+    }
+  }
+
+  #takeBack(mark: number): void {
+    for (let at = this.#trail.length - 1; at >= mark; at -= 1) {
+      const [variable, before] = this.#trail[at] ?? ['', undefined];
+      if (before) this.#bounds.set(variable, before);
+      else this.#bounds.delete(variable);
+    }
+    this.#trail.length = mark;
   }
 
   #fieldOfUnion(variants: readonly NType[], name: string): NType | undefined {
@@ -164,7 +189,7 @@ export class Solver {
     const known = upper && fieldType(upper.value, name);
     if (known || !create) return known;
     const field = this.fresh();
-    this.#bounds.set(variable, { upper: record({ ...upper?.value, [name]: field }) });
+    this.#set(variable, { upper: record({ ...upper?.value, [name]: field }) });
     return field;
   }
 
@@ -180,9 +205,9 @@ export class Solver {
     const { lower, upper } = this.#bounds.get(variable) ?? {};
     if (sub.kind === 'Any' && !lower) return null;
     if (this.#mentions(sub, variable, 0)) return null;
-    if (!lower) this.#bounds.set(variable, { lower: sub, ...(upper && { upper }) });
+    if (!lower) this.#set(variable, { lower: sub, ...(upper && { upper }) });
     else if (this.fits(sub, lower) !== null)
-      this.#bounds.set(variable, { lower: union([lower, sub]), ...(upper && { upper }) });
+      this.#set(variable, { lower: union([lower, sub]), ...(upper && { upper }) });
     return upper ? mismatch(sub, upper, this.#options) : null;
   }
 
@@ -203,7 +228,7 @@ export class Solver {
     const met = upper ? this.#meet(upper, sup) : this.#open(sup);
     if (met === null)
       return `needed as ${display(sup)} here and as ${display(this.resolve(upper ?? ANY))} elsewhere`;
-    this.#bounds.set(variable, { upper: met });
+    this.#set(variable, { upper: met });
     if (sup.kind === 'RecordWith') return this.#flowInto(sup.value.rest, { kind: 'Var', value: variable });
     return null;
   }

@@ -5,7 +5,7 @@ import { type NType, fieldType, isNullable } from '../types/ntype.ts';
 import { fieldsOf, isRecord } from '../types/subtype.ts';
 import { display } from '../types/value.ts';
 import type { ProblemCode } from './errors.ts';
-import type { CheckEdge, CheckProblem } from './problem.ts';
+import { type CheckEdge, type CheckProblem, type Facts, problemOf } from './problem.ts';
 import { Solver } from './solver.ts';
 
 /** Where a node's input comes from, for the words of an error. */
@@ -22,7 +22,13 @@ interface WholeBranch {
   readonly name: string;
 }
 
-type Facts = Partial<Pick<CheckProblem, 'kind' | 'expected' | 'actual' | 'nearest'>>;
+/** What flows into a node. */
+interface Flow {
+  readonly path: string;
+  readonly from: NType;
+  readonly to: NType;
+  readonly gives: NType | null;
+}
 
 /** What one check collects. */
 export class Checking {
@@ -33,7 +39,7 @@ export class Checking {
   /** The stages a node's config names, for stages that call others. */
   readonly callees = new Map<StageNode, ReadonlyMap<string, CatalogStage>>();
   readonly catalog: Catalog;
-  readonly #edges: { readonly path: string; readonly from: NType; readonly to: NType }[] = [];
+  readonly #edges: Flow[] = [];
   readonly #whole: WholeBranch[] = [];
 
   constructor(catalog: Catalog) {
@@ -41,16 +47,7 @@ export class Checking {
   }
 
   problem(path: string, code: ProblemCode, message: string, facts: Facts = {}): void {
-    this.problems.push({
-      path,
-      code,
-      message,
-      kind: code,
-      expected: null,
-      actual: null,
-      nearest: null,
-      ...facts,
-    });
+    this.problems.push(problemOf(path, code, message, facts));
   }
 
   warn(path: string, message: string): void {
@@ -61,12 +58,18 @@ export class Checking {
     this.problem(path, 'GRAPH_EMPTY_NODE', `empty ${op} node`, { kind: 'EmptyNode' });
   }
 
-  edge(path: string, from: NType, to: NType): void {
-    this.#edges.push({ path, from, to });
+  /** Notes what flows into a node. */
+  edge(flow: Flow): void {
+    this.#edges.push(flow);
   }
 
   edges(): readonly CheckEdge[] {
-    return this.#edges.map(({ path, from, to }) => ({ path, from: this.show(from), to: this.show(to) }));
+    return this.#edges.map(({ path, from, to, gives }) => ({
+      path,
+      from: this.show(from),
+      to: this.show(to),
+      gives: gives && this.show(gives),
+    }));
   }
 
   /** A type as people read it, with what is known of its variables. */

@@ -33,6 +33,14 @@ export interface GraphErrorDetails {
   GRAPH_LEASE_LOST: { readonly name: string };
   /** The run was interrupted or reached its deadline. */
   GRAPH_RUN_ABORTED: { readonly reason: string };
+  /** A node did not end within its own deadline. */
+  GRAPH_NODE_TIMEOUT: { readonly path: string; readonly timeout_ms: number };
+  /** A stage called another that its node's config does not name. */
+  GRAPH_REFERENCE_UNKNOWN: {
+    readonly path: string;
+    readonly reference: string;
+    readonly known: readonly string[];
+  };
   /** A Retry that allows no attempt. */
   GRAPH_RETRY_EXHAUSTED: { readonly path: string; readonly attempts: number };
   /** A stage's declared cost does not fit what is left of the run's budget. */
@@ -62,6 +70,9 @@ const message: Messages<GraphErrorDetails> = {
   GRAPH_LEASE_INVALID: ({ name, reason }) => `the lease \`${name}\` cannot be asked for: ${reason}`,
   GRAPH_LEASE_LOST: ({ name }) => `the lease \`${name}\` went to another run; this run stopped`,
   GRAPH_RUN_ABORTED: ({ reason }) => `the run was stopped: ${reason}`,
+  GRAPH_NODE_TIMEOUT: ({ path, timeout_ms }) => `${path}: not done within its deadline of ${timeout_ms} ms`,
+  GRAPH_REFERENCE_UNKNOWN: ({ path, reference, known }) =>
+    `${path}: \`${reference}\` is not named in the node's config, which names ${known.join(', ') || 'no stage'}`,
   GRAPH_RETRY_EXHAUSTED: ({ path, attempts }) => `${path}: retry exhausted after ${attempts} attempts`,
   GRAPH_BUDGET_EXCEEDED: ({ path, spent_cents, budget_cents }) =>
     `${path}: cost budget exceeded: spent ${spent_cents}¢ of ${budget_cents}¢ limit`,

@@ -18,12 +18,10 @@ const type = fc.constantFrom<Json>(
 
 /** Wire JSON of any node. */
 const { node } = fc.letrec<{ node: Json; plain: Json }>((tie) => ({
-  node: fc
-    .tuple(tie('plain'), fc.option(count, { nil: undefined, freq: 4 }))
-    .map(([plain, timeout_ms]) => ({
-      ...(plain as object),
-      ...(timeout_ms !== undefined && { timeout_ms }),
-    })),
+  node: fc.tuple(tie('plain'), fc.option(count, { nil: undefined, freq: 4 })).map(([plain, timeout_ms]) => ({
+    ...(plain as object),
+    ...(timeout_ms !== undefined && { timeout_ms }),
+  })),
   plain: fc.oneof(
     { maxDepth: 4, withCrossShrink: true },
     fc.record(

@@ -10,6 +10,41 @@ export interface Resolved {
 /** Longest chain of deprecated stages followed; the original's limit. */
 const MAX_HOPS = 10;
 
+/** Stages by what a graph may call them. */
+interface Index {
+  readonly byId: ReadonlyMap<string, CatalogStage>;
+  /** Active stages alone. */
+  readonly bySignature: ReadonlyMap<string, readonly CatalogStage[]>;
+  readonly byName: ReadonlyMap<string, readonly CatalogStage[]>;
+}
+
+const indexes = new WeakMap<readonly CatalogStage[], Index>();
+
+function indexOf(stages: readonly CatalogStage[]): Index {
+  const known = indexes.get(stages);
+  if (known) return known;
+  // Of two stages of one id the first is meant.
+  const byId = new Map(stages.toReversed().map((entry) => [entry.record.id, entry]));
+  const bySignature = grouped(active(stages), ({ record }) => record.signature_id);
+  const byName = grouped(stages, ({ record }) => record.name);
+  const index = { byId, bySignature, byName };
+  indexes.set(stages, index);
+  return index;
+}
+
+function grouped(
+  stages: readonly CatalogStage[],
+  keyOf: (entry: CatalogStage) => string,
+): ReadonlyMap<string, readonly CatalogStage[]> {
+  const groups = new Map<string, CatalogStage[]>();
+  for (const entry of stages) {
+    const group = groups.get(keyOf(entry));
+    if (group) group.push(entry);
+    else groups.set(keyOf(entry), [entry]);
+  }
+  return groups;
+}
+
 /**
  * Finds the stage a reference means: exact stage id, signature id, unique hex prefix, name.
  * A deprecated stage gives its successor. Throws GRAPH_STAGE_UNKNOWN or GRAPH_STAGE_AMBIGUOUS.
@@ -20,14 +55,14 @@ export function resolveReference(
   path: string | null,
   pinning: 'signature' | 'both' = 'signature',
 ): Resolved {
-  const exact = stages.find(({ record }) => record.id === reference);
+  const index = indexOf(stages);
   const found =
-    exact ??
-    bySignature(stages, reference) ??
+    index.byId.get(reference) ??
+    bySignature(index, reference) ??
     byPrefix(stages, reference, path) ??
-    byName(stages, reference, path);
+    byName(index, reference, path);
   if (!found || found.record.lifecycle === 'Tombstone') throw unknown(stages, reference, path);
-  return pinning === 'both' ? { entry: found, deprecated: [] } : successor(stages, found);
+  return pinning === 'both' ? { entry: found, deprecated: [] } : successor(index, found);
 }
 
 function unknown(stages: readonly CatalogStage[], reference: string, path: string | null): GraphError {
@@ -44,10 +79,10 @@ function active(stages: readonly CatalogStage[]): readonly CatalogStage[] {
 }
 
 /** The Active stage of a signature; of several the one with the smallest id. */
-function bySignature(stages: readonly CatalogStage[], reference: string): CatalogStage | undefined {
-  const [first] = active(stages)
-    .filter(({ record }) => record.signature_id === reference)
-    .toSorted((a, b) => (a.record.id < b.record.id ? -1 : 1));
+function bySignature(index: Index, reference: string): CatalogStage | undefined {
+  const [first] = (index.bySignature.get(reference) ?? []).toSorted((a, b) =>
+    a.record.id < b.record.id ? -1 : 1,
+  );
   return first;
 }
 
@@ -64,12 +99,8 @@ function byPrefix(
   );
 }
 
-function byName(
-  stages: readonly CatalogStage[],
-  reference: string,
-  path: string | null,
-): CatalogStage | undefined {
-  const named = stages.filter(({ record }) => record.name === reference);
+function byName(index: Index, reference: string, path: string | null): CatalogStage | undefined {
+  const named = index.byName.get(reference) ?? [];
   const live = active(named);
   return single(live.length > 0 ? live : named, reference, path);
 }
@@ -86,12 +117,12 @@ function single(
   return found[0];
 }
 
-function successor(stages: readonly CatalogStage[], start: CatalogStage): Resolved {
+function successor(index: Index, start: CatalogStage): Resolved {
   const deprecated: CatalogStage[] = [];
   let entry = start;
   while (typeof entry.record.lifecycle === 'object' && deprecated.length < MAX_HOPS) {
     const { successor_id } = entry.record.lifecycle.Deprecated;
-    const next = stages.find(({ record }) => record.id === successor_id);
+    const next = index.byId.get(successor_id);
     if (!next || deprecated.includes(next)) break;
     deprecated.push(entry);
     entry = next;

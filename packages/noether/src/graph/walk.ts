@@ -52,7 +52,9 @@ export function childrenOf({ path, node }: Placed): readonly Placed[] {
 
 /** Every node of a graph, parents before children. */
 export function* walk(root: GraphNode, path = 'root'): Generator<Placed> {
-  const placed = { path, node: root };
-  yield placed;
-  for (const child of childrenOf(placed)) yield* walk(child.node, child.path);
+  const open: Placed[] = [{ path, node: root }];
+  for (let placed = open.pop(); placed; placed = open.pop()) {
+    yield placed;
+    open.push(...childrenOf(placed).toReversed());
+  }
 }

@@ -20,6 +20,8 @@ export interface SubtypeOptions {
 
 /** Why `sub` does not fit where `sup` is expected; null when it fits. */
 export function mismatch(sub: NType, sup: NType, options: SubtypeOptions = {}): string | null {
+  // In our table every type fits itself.
+  if (sub === sup && options.compat !== true) return null;
   if (sub.kind === 'Var' || sup.kind === 'Var') return options.onVariable?.(sub, sup) ?? null;
   if (sub.kind === 'Any' || sup.kind === 'Any') return null;
   const early =
@@ -149,7 +151,14 @@ function within(place: string, reason: string | null): string | null {
   return reason === null ? null : `${place}: ${reason}`;
 }
 
-/** Whether a type mentions a variable or an open record anywhere. */
+const withVariables = new WeakMap<NType, boolean>();
+
+/** Whether a type mentions a variable or an open record anywhere. Types never change: each is looked at once. */
 export function hasVariables(type: NType): boolean {
-  return type.kind === 'Var' || type.kind === 'RecordWith' || childTypes(type).some(hasVariables);
+  if (!('value' in type)) return false;
+  const known = withVariables.get(type);
+  if (known !== undefined) return known;
+  const found = type.kind === 'Var' || type.kind === 'RecordWith' || childTypes(type).some(hasVariables);
+  withVariables.set(type, found);
+  return found;
 }
