@@ -165,6 +165,10 @@ export interface RunQuery {
   /** A composition id or the beginning of one. */
   readonly composition_id?: string;
   readonly status?: RunRow['status'];
+  /** Only runs that carry these labels with these values. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Only runs that started at this time or later. */
+  readonly since?: Timestamp;
   /** The graph's path or name as the run was given it, or its file's name, `.json` or not. */
   readonly graph?: string;
 }

@@ -110,7 +110,7 @@ const upTo = (prefix: string): string => `${prefix}\u{10ffff}`;
 
 function lister({ db }: Database): (query: RunQuery) => readonly RunRow[] {
   const statements = new Map<string, Statement>();
-  return ({ limit = 50, composition_id, status, graph }) => {
+  return ({ limit = 50, composition_id, status, graph, labels = {}, since }) => {
     const wheres: string[] = [];
     const parameters: SqlValue[] = [];
     const where = (text: string, ...values: readonly SqlValue[]): void => {
@@ -120,6 +120,9 @@ function lister({ db }: Database): (query: RunQuery) => readonly RunRow[] {
     if (composition_id !== undefined)
       where('composition_id >= ? AND composition_id < ?', composition_id, upTo(composition_id));
     if (status !== undefined) where('status = ?', status);
+    if (since !== undefined) where('started_at >= ?', since);
+    for (const [label, value] of Object.entries(labels))
+      where('EXISTS (SELECT 1 FROM json_each(labels) WHERE key = ? AND value = ?)', label, value);
     if (graph !== undefined) {
       const ends = [`/${graph}`, `/${graph}.json`];
       where(

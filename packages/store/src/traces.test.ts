@@ -90,6 +90,22 @@ describe('runs', () => {
     ]);
   });
 
+  it('are listed by labels and by when they started', async () => {
+    const ids = (query: Parameters<typeof store.runs.list>[0]) =>
+      store.runs.list(query).map(({ run_id }) => run_id);
+    await store.runs.runStarted(begun('aa1'));
+    await store.runs.runStarted({
+      ...begun('ab4'),
+      started_at: '2030-01-01T00:00:00.000Z',
+      labels: { sprint: 's-1' },
+    });
+    expect(ids({ labels: { sprint: 's-1' } })).toEqual(['ab4']);
+    expect(ids({ labels: { sprint: 's-1', job: 'tick' } })).toEqual([]);
+    expect(ids({ labels: { sprint: 's' } })).toEqual([]);
+    expect(ids({ since: '2030-01-01T00:00:00.000Z' })).toEqual(['ab4']);
+    expect(ids({ labels: { job: 'tick' }, limit: 5 })).toEqual(['aa1']);
+  });
+
   it('are found by their id or their composition’s, by the beginning of either too', async () => {
     for (const [id, composition] of [
       ['aa1', 'c1'],

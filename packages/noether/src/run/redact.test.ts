@@ -73,6 +73,14 @@ describe('a redactor', () => {
     );
   });
 
+  it('hides in texts what it learned from marked fields it was not asked to show', () => {
+    const redact = redactor([]);
+    redact.learn({ token: 'marked-secret', name: 'shown' }, [['token']]);
+
+    expect(redact.text('marked-secret of shown')).toBe(`${REDACTED} of shown`);
+    expect(redact({ said: 'it was marked-secret' }, [])).toEqual({ said: `it was ${REDACTED}` });
+  });
+
   it('leaves short texts alone: they tell nothing and stand everywhere', () => {
     expect(redactor(['short', ''])('a short text', [])).toBe('a short text');
   });

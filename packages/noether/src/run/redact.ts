@@ -12,26 +12,46 @@ export const REDACTED = '***';
 /** Shorter texts are no secrets: hiding them would tear words apart and hide nothing. */
 const MIN_SECRET = 6;
 
+/** Hides the secrets of one run. */
+export interface Redactor {
+  /** The value with its secrets hidden: fields at marked paths, and known secrets in texts and keys. */
+  (value: Json, marked: readonly MarkedPath[]): Json;
+  /** Takes note of the texts at marked paths of a value that is not shown: no text shows them either. */
+  learn(value: Json, marked: readonly MarkedPath[]): void;
+  /** The text with every known secret hidden. */
+  text(text: string): string;
+}
+
 /**
  * Makes the function that hides secrets of one run in values: every field at a marked path but null, and every occurrence of a secret
  * in texts and keys. Texts it hides by their mark it knows from then on, so that what a stage makes of a marked field is hidden too.
  * Secrets shorter than 6 characters are hidden by their mark alone.
  */
-export function redactor(secrets: readonly string[]): (value: Json, marked: readonly MarkedPath[]) => Json {
+export function redactor(secrets: readonly string[]): Redactor {
   const known = new Set(secrets.flatMap(spellings));
-  const learn = (text: string): void => {
+  const note = (text: string): void => {
     for (const spelling of spellings(text)) known.add(spelling);
   };
-  return (value, marked) => {
+  const unlessTooDeep = <T>(work: () => T, otherwise: T): T => {
     try {
-      const visible = marked.length === 0 ? value : hide(value, marked, learn);
-      return known.size === 0 ? visible : scrub(visible, [...known]);
+      return work();
     } catch (error) {
       // Nested deeper than the stack: what cannot be looked through is not shown.
-      if (error instanceof RangeError) return REDACTED;
+      if (error instanceof RangeError) return otherwise;
       throw error;
     }
   };
+  const redact = (value: Json, marked: readonly MarkedPath[]): Json =>
+    unlessTooDeep(() => {
+      const visible = marked.length === 0 ? value : hide(value, marked, note);
+      return known.size === 0 ? visible : scrub(visible, [...known]);
+    }, REDACTED);
+  return Object.assign(redact, {
+    learn: (value: Json, marked: readonly MarkedPath[]): void => {
+      if (marked.length > 0) unlessTooDeep<unknown>(() => hide(value, marked, note), null);
+    },
+    text: (text: string): string => scrubText(text, [...known]),
+  });
 }
 
 /** A text with every occurrence of a secret of at least 6 characters hidden, as it is or as JSON and addresses spell it. */
