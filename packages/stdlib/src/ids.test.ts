@@ -21,17 +21,13 @@ const text = (path: string): string => readFileSync(new URL(path, root), 'utf8')
 const { stages: vectors } = JSON.parse(text('test/conformance/stdlib-ids.json')) as {
   stages: readonly Vector[];
 };
-const records = new Map(
-  buildCatalog(catalog.map(({ stage }) => ({ stage, archive: {}, ...stage }))).entries.map(({ record }) => [
-    record.name,
-    record,
-  ]),
-);
-const here = vectors.filter(({ name }) => records.has(name));
+const { entries } = buildCatalog(catalog.map(({ stage }) => ({ ...stage, stage, archive: {} })));
+const stages = new Map(entries.map((entry) => [entry.record.name, entry]));
+const here = vectors.filter(({ name }) => stages.has(name));
 
 it.each(here)('$name has the ids of the original', (vector) => {
   const { name, ...facts } = vector;
-  const { signature, id: stage_id, signature_id } = records.get(name)!;
+  const { signature, id: stage_id, signature_id } = stages.get(name)!.record;
   const { input, output, implementation_hash } = signature;
 
   expect({
@@ -60,14 +56,12 @@ function words(effects: readonly { readonly effect: string }[]): string {
     .join(', ');
 }
 
-it.each(ORIGINALS.filter(([name]) => records.has(name)))('%s promises what the original does', (...row) => {
+it.each(ORIGINALS.filter(([name]) => stages.has(name)))('%s promises what the original does', (...row) => {
   const [name] = row;
-  const { signature } = records.get(name)!;
+  const { input, output, effects, record } = stages.get(name)!;
 
-  expect([name, show(signature.input), show(signature.output), words(signature.effects.effects)]).toEqual(
-    row,
-  );
-  expect(signature.implementation_hash).toBe(sha256Hex(`noether-stdlib-v0.1.0:${name}`));
+  expect([name, show(input), show(output), words(effects)]).toEqual(row);
+  expect(record.signature.implementation_hash).toBe(sha256Hex(`noether-stdlib-v0.1.0:${name}`));
 });
 
 it('keeps the ids of an original for no stage of its own', () => {
@@ -84,7 +78,7 @@ it('has every stage of the original, or the document says why not', () => {
 
   expect(absent.toSorted()).toEqual(
     ORIGINALS.map(([name]) => name)
-      .filter((name) => !records.has(name))
+      .filter((name) => !stages.has(name))
       .toSorted(),
   );
 });

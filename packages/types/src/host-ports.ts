@@ -110,8 +110,12 @@ export interface ProcessHost {
   ): Promise<CommandEnd>;
   /** Starts it in a group of its own; it outlives the run. Throws PROCESS_START_FAILED, PROCESS_FOLDER_REFUSED. */
   spawn(order: ProcessOrder): Promise<StartedProcess>;
-  /** False when it still runs after `timeout_ms`. Throws PROCESS_UNKNOWN, or the signal's reason. */
-  wait(process: ProcessName, timeout_ms: number, signal?: AbortSignal): Promise<boolean>;
+  /** `exited` is false when it still runs after `timeout_ms`; the exit code is known to the process that started it. Throws PROCESS_UNKNOWN, or the signal's reason. */
+  wait(
+    process: ProcessName,
+    timeout_ms: number,
+    signal?: AbortSignal,
+  ): Promise<{ readonly exited: boolean; readonly exit_code: number | null }>;
   /** False when it is gone. `name` is a signal's name with or without SIG. Throws PROCESS_UNKNOWN, PROCESS_SIGNAL_UNKNOWN. */
   signal(process: ProcessName, name: string): Promise<boolean>;
   /** SIGKILL to it and its group; false when it is gone. Throws PROCESS_UNKNOWN. */
