@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 
 import type { CheckProblem, Json, RunResult } from '@caloron/noether';
 import { messageOf } from '@caloron/noether/errors';
-import { loadGraph } from '@caloron/scheduler/runtime';
+import { loadGraph, type RunRules } from '@caloron/scheduler/runtime';
 
 import type { Context } from './context.ts';
 import { CliError } from './errors.ts';
@@ -23,11 +23,16 @@ export async function runComposition(context: Context, name: string, input: Json
 }
 
 /** Runs a graph file; throws as {@link runComposition} does. */
-export async function runFile(context: Context, path: string, input: Json): Promise<RunOutput> {
+export async function runFile(
+  context: Context,
+  path: string,
+  input: Json,
+  rules: RunRules = {},
+): Promise<RunOutput> {
   const { runtime, signal, command, home_flag } = context;
   const graph = loadGraph(path);
   const labels = { command };
-  const result = await runtime().run({ graph, graph_name: path, input, labels, signal });
+  const result = await runtime().run({ graph, graph_name: path, input, rules, labels, signal });
   return mustRun(result, { graph: path, home_flag });
 }
 
@@ -46,13 +51,23 @@ export function mustRun(
   const { run_id, error, status } = result;
   const { code, message, path, hint, problems = [] } = error;
   const given = status === 'refused' || code === 'STAGE_INPUT_INVALID';
-  const next = given ? `./noether check ${graph}` : `./noether trace ${run_id.slice(0, 8)}${home_flag}`;
+  const next = given
+    ? (grantHint(problems) ?? `./noether check ${graph}`)
+    : `./noether trace ${run_id.slice(0, 8)}${home_flag}`;
   const said = problems.length > 0 ? listed(problems) : placed(path, message);
   throw new CliError(
     status === 'refused' ? 'CLI_RUN_REFUSED' : 'CLI_RUN_FAILED',
-    { code, run_id, path, message: said },
+    { code, run_id, path, message: said, ...(problems.length > 0 && { problems }) },
     { hint: hint ?? ADVICE[code] ?? next },
   );
+}
+
+/** What grants what a policy refuses; undefined where more than a policy is in the way. */
+export function grantHint(problems: readonly CheckProblem[]): string | undefined {
+  const refused = problems.length > 0 && problems.every(({ code }) => code === 'GRAPH_POLICY_REFUSED');
+  return refused
+    ? 'grant it with --allow-effects, --allow-capabilities or --allow-hosts, or in the policy of the graph'
+    : undefined;
 }
 
 /** A message with its place in front, once. */

@@ -45,6 +45,8 @@ export interface CommandRules {
   readonly creates?: boolean;
   /** What is said on Ctrl-C while the command's own signal ends its work; without it Ctrl-C ends the process at once. */
   readonly on_interrupt?: string;
+  /** How it answers where nothing was asked for and no terminal shows it; else in text, as on a terminal. */
+  readonly elsewhere?: OutputFormat;
 }
 
 interface GlobalOptions {
@@ -57,10 +59,10 @@ export async function runCommand(
   command: Command,
   io: Io,
   work: (context: Context) => Promise<Answer>,
-  { creates = false, on_interrupt }: CommandRules = {},
+  { creates = false, on_interrupt, elsewhere = 'text' }: CommandRules = {},
 ): Promise<void> {
   const options: GlobalOptions = command.optsWithGlobals();
-  const format = options.output ?? 'text';
+  const format = options.output ?? (io.terminal === undefined ? elsewhere : 'text');
   const name = fullName(command);
   const cwd = process.cwd();
   const home = findHome({ flag: options.home, variables: process.env, cwd });

@@ -1,3 +1,4 @@
+import type { CheckProblem } from '@caloron/noether';
 import { CodedError, type CodedErrorOptions, type Messages } from '@caloron/noether/errors';
 
 /** Why a run gave no output. */
@@ -9,6 +10,8 @@ export interface RunProblem {
   readonly run_id: string | null;
   /** Node it happened at; null when it concerns the run as a whole. */
   readonly path: string | null;
+  /** Every problem of a graph that was refused. */
+  readonly problems?: readonly CheckProblem[];
 }
 
 /** Why a command could not do what was asked. */

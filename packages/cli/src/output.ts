@@ -9,6 +9,15 @@ export type OutputFormat = 'text' | 'json' | 'table';
 export interface Io {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
+  /** The terminal that `out` shows on; absent where it goes to a file or a program. */
+  readonly terminal?: Terminal;
+}
+
+/** A terminal as answers fit themselves to it. */
+export interface Terminal {
+  readonly columns: number;
+  /** Whether it shows colours and wants them. */
+  readonly colours: boolean;
 }
 
 /** What a command found out. */
@@ -63,8 +72,8 @@ export function writeFailure(io: Io, command: string, format: OutputFormat, erro
   const message = messageOf(error);
   const hint = error instanceof CodedError ? error.hint : undefined;
   if (format === 'json') {
-    const { run_id, path } = runProblem(error) ?? {};
-    const body = { code, message, hint, path, run_id };
+    const { run_id, path, problems } = runProblem(error) ?? {};
+    const body = { code, message, hint, path, run_id, problems };
     io.out(`${JSON.stringify({ ok: false, command, error: body, meta: { version: VERSION } }, null, 2)}\n`);
     return;
   }

@@ -111,8 +111,11 @@ export function processIo(): Io {
     if (error.code !== 'EPIPE') throw error;
     process.exit();
   });
+  const { isTTY, columns } = process.stdout;
   return {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
+    // hasColors() minds NO_COLOR, FORCE_COLOR and TERM=dumb.
+    ...(isTTY && { terminal: { columns, colours: process.stdout.hasColors() } }),
   };
 }

@@ -35,6 +35,16 @@ export function readEnvironment(
   });
 }
 
+const SECRET_NAME = /TOKEN|SECRET|PASSW|CREDENTIAL|(?:^|_)KEY(?:$|_)/iu;
+
+/** Values no trace may show: of token variables, of those whose name says that they hold a secret, and the shell's token. */
+export function secretsOf({ variables, token_envs, shell_token }: Environment): readonly string[] {
+  const named = Object.entries(variables).flatMap(([name, value]) =>
+    value !== undefined && (token_envs.includes(name) || SECRET_NAME.test(name)) ? [value] : [],
+  );
+  return [...named, shell_token()].filter((value) => value !== '');
+}
+
 function readToken(file: string): string {
   try {
     return readFileSync(file, 'utf8').trim();

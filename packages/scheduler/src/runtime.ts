@@ -1,16 +1,26 @@
 import { readFileSync } from 'node:fs';
 
 import { checkGraph, GraphError, parseGraph, runGraph } from '@caloron/noether';
-import type { Catalog, CheckReport, Graph, Json, RunInfo, RunResult } from '@caloron/noether';
+import type {
+  Catalog,
+  CheckOptions,
+  CheckReport,
+  Graph,
+  Json,
+  Policy,
+  RunInfo,
+  RunResult,
+} from '@caloron/noether';
 import type { Home, Store, TraceWarning } from '@caloron/store';
 import { openStore } from '@caloron/store/store';
 import type { Clock, Random } from '@caloron/types';
 
 import { createClients, type RunCapabilities } from './clients.ts';
-import type { Environment } from './environment.ts';
+import { type Environment, secretsOf } from './environment.ts';
 import { SchedulerError, unreadable } from './errors.ts';
 import { catalogFor } from './graph-catalog.ts';
 import { syncProjectConfig } from './project-config.ts';
+import { ownProcess } from './run-process.ts';
 
 /** What a runtime is made of. */
 export interface RuntimeDeps {
@@ -26,12 +36,27 @@ export interface RuntimeDeps {
   readonly decorate?: (capabilities: RunCapabilities, run: RunInfo) => RunCapabilities;
 }
 
+/** What a caller asks of a run besides the graph's own rules. */
+export interface RunRules {
+  /** Binds together with the graph's own policy. */
+  readonly policy?: Policy;
+  /** Deadline of the whole run, ms. */
+  readonly timeout_ms?: number;
+  /** Stage calls at once, from 1. */
+  readonly concurrency?: number;
+  /** Declared cost the run may reach, cents. */
+  readonly budget_cents?: number;
+  /** Keeps what each node was given and gave in the trace, secrets hidden. */
+  readonly trace_values?: boolean;
+}
+
 /** One composition run to make. */
 export interface RunRequest {
   /** Path of the graph, for messages and traces. */
   readonly graph_name: string;
   readonly graph: Graph;
   readonly input: Json;
+  readonly rules?: RunRules;
   readonly labels?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
   readonly run_id?: string;
@@ -50,6 +75,9 @@ export interface Runtime {
   close(): void;
 }
 
+/** Graphs as last read, so that what is known of an unchanged one is kept with it. */
+const graphs = new Map<string, { readonly text: string; readonly graph: Graph }>();
+
 /** Reads and parses a graph file; throws SCHEDULER_GRAPH_MISSING or GRAPH_INVALID. */
 export function loadGraph(path: string): Graph {
   let text: string;
@@ -65,8 +93,12 @@ export function loadGraph(path: string): Graph {
       },
     );
   }
+  const known = graphs.get(path);
+  if (known?.text === text) return known.graph;
   try {
-    return parseGraph(text, path);
+    const graph = parseGraph(text, path);
+    graphs.set(path, { text, graph });
+    return graph;
   } catch (error) {
     if (!(error instanceof GraphError) || error.hint !== undefined) throw error;
     const { code, details } = error;
@@ -78,8 +110,8 @@ export function loadGraph(path: string): Graph {
 }
 
 /** Checks a graph's types and effects without running anything. */
-export function check(graph: Graph, catalog: Catalog, input?: Json): CheckReport {
-  return checkGraph(graph, catalog, input === undefined ? {} : { input });
+export function check(graph: Graph, catalog: Catalog, options: CheckOptions = {}): CheckReport {
+  return checkGraph(graph, catalog, options);
 }
 
 /** Opens the database and plugs the capabilities in. */
@@ -91,7 +123,7 @@ export function createRuntime(deps: RuntimeDeps): Runtime {
 
   return {
     store,
-    run: async ({ graph, graph_name, input, labels, signal, observe, run_id }) => {
+    run: async ({ graph, graph_name, input, rules, labels, signal, observe, run_id }) => {
       await syncProjectConfig(store, home.project_file);
       const catalog = deps.catalog ?? (await catalogFor(graph));
       const capabilitiesOf = await clients(catalog.entries.flatMap(({ stage }) => stage.capabilities));
@@ -109,7 +141,9 @@ export function createRuntime(deps: RuntimeDeps): Runtime {
         leases: store.leases,
         trace: store.runs,
         cache: store.cache,
-        ...(labels === undefined ? {} : { labels }),
+        secrets: secretsOf(environment),
+        ...rules,
+        labels: { ...sprintLabel(input), process: ownProcess(), ...labels },
         ...(signal === undefined ? {} : { signal }),
         ...(observe === undefined ? {} : { observe }),
         ...(run_id === undefined ? {} : { run_id }),
@@ -117,4 +151,11 @@ export function createRuntime(deps: RuntimeDeps): Runtime {
     },
     close: () => store.close(),
   };
+}
+
+/** Runs are found by the sprint they work for. */
+function sprintLabel(input: Json): { readonly sprint?: string } {
+  if (input === null || typeof input !== 'object' || !('sprint_id' in input)) return {};
+  const { sprint_id } = input;
+  return typeof sprint_id === 'string' ? { sprint: sprint_id } : {};
 }
