@@ -23,3 +23,14 @@ export function original<S extends Stage>(
     readonly declared: Declared;
   };
 }
+
+/**
+ * Gives a stage types its zod schemas cannot say, such as variables: `List<<T>> -> <T>`. What is left out is derived from the schema.
+ * The schemas must take and give every value of these types.
+ */
+export function typed<S extends Stage>(
+  stage: S,
+  declared: Pick<Declared, 'input' | 'output'>,
+): S & { readonly declared: Declared } {
+  return Object.freeze<object>({ ...stage, declared }) as S & { readonly declared: Declared };
+}

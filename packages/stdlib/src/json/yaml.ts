@@ -1,0 +1,59 @@
+import type { Json } from '@caloron/noether/stage';
+import { parseDocument, stringify } from 'yaml';
+import { z } from 'zod';
+
+import { StdlibError } from '../errors.ts';
+import { defineStage } from '../kit.ts';
+import { AnyResult, AnyValue } from '../shape.ts';
+
+/** Aliases followed before a document counts as an attack, as in the library's own default. */
+const MAX_ALIASES = 100;
+
+/** `yaml_parse`: one YAML 1.2 document of JSON's kinds. Throws STDLIB_YAML_INVALID. */
+export const yamlParse = defineStage({
+  name: 'yaml_parse',
+  description: 'Reads a value from its YAML text.',
+  effects: ['Pure'],
+  input: z.string(),
+  output: AnyResult,
+  examples: [
+    { input: 'a: 1\nb:\n  - x\n  - yes\n', output: { a: 1, b: ['x', 'yes'] } },
+    { input: '', output: null },
+    { input: '&n [1, 2]', output: [1, 2] },
+  ],
+  tags: ['yaml', 'conversion'],
+  run: (text) => {
+    const document = parseDocument(text, { schema: 'core', stringKeys: true });
+    const [problem] = document.errors;
+    if (problem)
+      throw new StdlibError('STDLIB_YAML_INVALID', { reason: problem.message }, { cause: problem });
+    return carried(document.toJS({ maxAliasCount: MAX_ALIASES }));
+  },
+});
+
+/** The value as JSON has it. Throws STDLIB_YAML_INVALID for infinities and the like. */
+function carried(value: unknown): Json {
+  if (value === null || value === undefined) return null;
+  if (typeof value === 'string' || typeof value === 'boolean') return value;
+  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  if (Array.isArray(value)) return value.map(carried);
+  if (typeof value === 'object')
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, carried(item)]));
+  throw new StdlibError('STDLIB_YAML_INVALID', { reason: `it holds a ${typeof value} JSON has not` });
+}
+
+/** `yaml_write`: keys sorted, so that equal values give equal texts; ends with a line feed. */
+export const yamlWrite = defineStage({
+  name: 'yaml_write',
+  description: 'Gives any value as YAML text.',
+  effects: ['Pure'],
+  input: AnyValue,
+  output: z.string(),
+  examples: [
+    { input: { b: [1, 'x'], a: 'yes: no' }, output: 'a: "yes: no"\nb:\n  - 1\n  - x\n' },
+    { input: null, output: 'null\n' },
+    { input: 'true', output: '"true"\n' },
+  ],
+  tags: ['yaml', 'conversion'],
+  run: (value) => stringify(value, { schema: 'core', sortMapEntries: true, aliasDuplicateObjects: false }),
+});
