@@ -30,6 +30,10 @@ export interface StoreErrorDetails {
   STORE_STAGES_INVALID: { readonly file: string; readonly issues: readonly string[] };
   /** The stage store file cannot be read or written. */
   STORE_STAGES_FAILED: { readonly file: string; readonly reason: string };
+  /** The author's key cannot be read or made, or others can read it. Never says what is in it. */
+  STORE_AUTHOR_KEY_FAILED: { readonly file: string; readonly reason: string };
+  /** The list of trusted keys is damaged. */
+  STORE_TRUST_INVALID: { readonly file: string; readonly issues: readonly string[] };
   /** The beginning of an id fits several runs or compositions. */
   RUN_AMBIGUOUS: { readonly reference: string; readonly candidates: readonly string[] };
   /** No sprint of this id was kicked off in this database. */
@@ -64,6 +68,8 @@ const message: Messages<StoreErrorDetails> = {
     `${lease} is no longer held with fence ${fence}${actual === null ? '' : ` (now ${actual})`}: another run has taken over`,
   STORE_STAGES_INVALID: ({ file, issues }) => `${file} is no stage store: ${issues.join('; ')}`,
   STORE_STAGES_FAILED: ({ file, reason }) => `${file} cannot be used as stage store: ${reason}`,
+  STORE_AUTHOR_KEY_FAILED: ({ file, reason }) => `the author's key ${file} cannot be used: ${reason}`,
+  STORE_TRUST_INVALID: ({ file, issues }) => `${file} is no list of trusted keys: ${issues.join('; ')}`,
   RUN_AMBIGUOUS: ({ reference, candidates }) =>
     `${JSON.stringify(reference)} fits several: ${candidates.join(', ')}`,
   SPRINT_UNKNOWN: ({ sprint_id, known }) =>

@@ -27,3 +27,6 @@ export { openStore } from './store.ts';
 export type { StoreDeps } from './store.ts';
 export type { TraceWarning } from './trace-buffer.ts';
 export { readStageStore, updateStageStore, writeStageStore } from './stage-store.ts';
+export { openStageStore, readVerifiedStages } from './stage-store-open.ts';
+export type { StageStore, StageStorePlace, VerifiedStages } from './stage-store-open.ts';
+export type { SeedResult } from './stage-store-seed.ts';

@@ -1,13 +1,11 @@
-import { mkdir, readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
 
 import type { StageRecord } from '@caloron/noether';
 import { messageOf } from '@caloron/noether/errors';
-import { lock } from 'proper-lockfile';
-import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 
 import { issuesOf, StoreError } from './errors.ts';
+import { fileFailed, withFileLock } from './stage-store-lock.ts';
 
 const Hex64 = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hex digits');
 
@@ -37,13 +35,17 @@ const Record = z.looseObject({
   ed25519_signature: z.string().nullable(),
   signer_public_key: z.string().nullable(),
   tags: z.array(z.string()).exactOptional(),
-  record_hash: z.string().exactOptional(),
+  aliases: z.array(z.string()).exactOptional(),
+  properties: z.array(z.unknown()).exactOptional(),
+  implementation_code: z.string().exactOptional(),
+  implementation_language: z.string().exactOptional(),
   archive: z.record(z.string(), z.string()).exactOptional(),
+  record_fields: z.record(z.string(), z.string()).exactOptional(),
+  record_hash: z.string().exactOptional(),
+  record_signature: z.string().exactOptional(),
+  record_signer: z.string().exactOptional(),
 });
 const File = z.looseObject({ stages: z.array(Record) });
-
-/** A lock whose owner died is taken over after this long; a live owner renews it. */
-const STALE_MS = 10_000;
 
 function parseFile(text: string, file: string): readonly StageRecord[] {
   let value: unknown;
@@ -62,10 +64,6 @@ function parseFile(text: string, file: string): readonly StageRecord[] {
   return parsed.data.stages;
 }
 
-function failed(file: string, error: unknown): StoreError {
-  return new StoreError('STORE_STAGES_FAILED', { file, reason: messageOf(error) }, { cause: error });
-}
-
 function isAbsent(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
@@ -77,39 +75,25 @@ export async function readStageStore(file: string): Promise<readonly StageRecord
     text = await readFile(file, 'utf8');
   } catch (error) {
     if (isAbsent(error)) return [];
-    throw failed(file, error);
+    throw fileFailed(file, error);
   }
   return parseFile(text, file);
 }
 
-/** Changes the stage store file: what was read, changed and written is one step under a lock; readers see the old file or the new. Gives the records written. */
+/** Changes the stage store file: what was read, changed and written is one step under a lock; readers see the old file or the new. A change that changes nothing writes nothing. Gives the records written. */
 export async function updateStageStore(
   file: string,
   change: (records: readonly StageRecord[]) => readonly StageRecord[],
 ): Promise<readonly StageRecord[]> {
-  let release: () => Promise<void>;
-  let compromised: Error | undefined;
-  try {
-    await mkdir(dirname(file), { recursive: true });
-    release = await lock(file, {
-      realpath: false,
-      stale: STALE_MS,
-      retries: { retries: 60, factor: 1.2, minTimeout: 20, maxTimeout: 400, randomize: true },
-      onCompromised: (error) => (compromised = error),
-    });
-  } catch (error) {
-    throw failed(file, error);
-  }
-  try {
-    const records = change(await readStageStore(file));
+  return withFileLock(file, async (replace) => {
+    const before = await readStageStore(file);
+    const records = change(before);
+    if (records === before) return before;
     const text = `${JSON.stringify({ stages: records }, null, 2)}\n`;
     parseFile(text, file);
-    if (compromised !== undefined) throw failed(file, compromised);
-    await writeFileAtomic(file, text);
+    await replace(text);
     return records;
-  } finally {
-    if (compromised === undefined) await release();
-  }
+  });
 }
 
 /** Writes the stage store file whole. Throws STORE_STAGES_INVALID for a record that could not be read back. */

@@ -1,0 +1,129 @@
+import { dirname } from 'node:path';
+
+import { StageError, type StageRecord } from '@caloron/noether';
+import {
+  activateStage,
+  buryStage,
+  deprecateStage,
+  type Distrust,
+  distrustOf,
+  findRecord,
+  type LifecycleChange,
+  putStage,
+  recordFaults,
+  type Seal,
+  sealRecord,
+  signRecord,
+} from '@caloron/noether/records';
+
+import { authorKey, trustedKeys } from './stage-store-keys.ts';
+import { readStageStore, updateStageStore } from './stage-store.ts';
+import { seedRecords, type SeedResult } from './stage-store-seed.ts';
+
+/** Records that are what they were when they were put there. */
+export interface VerifiedStages {
+  readonly records: readonly StageRecord[];
+  /** Why a record is not relied on, by id. Intact records of keys nobody trusts can be looked at, and no graph runs on them. */
+  readonly distrust: ReadonlyMap<string, Distrust>;
+}
+
+/** A stage store that verifies what it reads and signs and seals what it writes. Every change is one step under a lock. */
+export interface StageStore {
+  readonly file: string;
+  /** Throws STAGE_TAMPERED, STORE_STAGES_INVALID, STORE_STAGES_FAILED. */
+  read(): Promise<VerifiedStages>;
+  /** Adds a record with the lifecycle it has, signed by this home's author unless it is signed. Throws STAGE_EXISTS and as read does. */
+  put(record: StageRecord): Promise<LifecycleChange>;
+  /** Draft → Active. `reference`: as findRecord takes it. */
+  activate(reference: string): Promise<LifecycleChange>;
+  /** Active → Deprecated in favour of another. */
+  deprecate(reference: string, successor: string): Promise<LifecycleChange>;
+  /** Active → Tombstone. */
+  bury(reference: string): Promise<LifecycleChange>;
+  /** Makes the store hold these stages, Active, as the program has them. */
+  seed(records: readonly StageRecord[]): Promise<SeedResult>;
+}
+
+/** Where a stage store and its keys are. */
+export interface StageStorePlace {
+  readonly file: string;
+  /** The Noether home with the author's key and the trusted keys; absent: the file's folder. */
+  readonly keys_dir?: string;
+}
+
+/** Reads a stage store that is only looked at. Throws STAGE_TAMPERED naming stages and fields, STORE_STAGES_INVALID, STORE_STAGES_FAILED. */
+export async function readVerifiedStages(place: StageStorePlace): Promise<VerifiedStages> {
+  return verified(place.file, await readStageStore(place.file), await trustedKeys(keysDir(place)));
+}
+
+/** Opens a stage store. Nothing is read, written or made before it is asked for. */
+export function openStageStore(place: StageStorePlace): StageStore {
+  const { file } = place;
+  const change = async <T>(
+    work: (records: readonly StageRecord[], hand: Hand) => T & { readonly records: readonly StageRecord[] },
+  ): Promise<T> => {
+    const key = await authorKey(keysDir(place));
+    const seal: Seal = (record) => sealRecord(record, key);
+    const hand = { seal, sign: (record: StageRecord) => signRecord(record, key) };
+    let result: T | undefined;
+    await updateStageStore(file, (records) => {
+      requireIntact(file, records);
+      const changed = work(records, hand);
+      result = changed;
+      return changed.records;
+    });
+    return result as T;
+  };
+  return {
+    file,
+    read: () => readVerifiedStages(place),
+    put: (record) => change((records, { seal, sign }) => putStage(records, sign(record), seal)),
+    activate: (reference) =>
+      change((records, { seal }) => activateStage(records, findRecord(records, reference).id, seal)),
+    deprecate: (reference, successor) =>
+      change((records, { seal }) =>
+        deprecateStage(records, findRecord(records, reference).id, findRecord(records, successor).id, seal),
+      ),
+    bury: (reference) =>
+      change((records, { seal }) => buryStage(records, findRecord(records, reference).id, seal)),
+    seed: (stages) => change((records, { seal, sign }) => seedRecords(records, stages.map(sign), seal)),
+  };
+}
+
+/** What signs and seals in the author's name. */
+interface Hand {
+  readonly seal: Seal;
+  readonly sign: (record: StageRecord) => StageRecord;
+}
+
+function keysDir({ file, keys_dir }: StageStorePlace): string {
+  return keys_dir ?? dirname(file);
+}
+
+function verified(
+  file: string,
+  records: readonly StageRecord[],
+  trusted: ReadonlySet<string>,
+): VerifiedStages {
+  requireIntact(file, records);
+  const distrust = records.flatMap((record) => {
+    const why = distrustOf(record, trusted);
+    return why === null ? [] : [[record.id, why] as const];
+  });
+  return { records, distrust: new Map(distrust) };
+}
+
+/** Throws STAGE_TAMPERED with every field that is not what it should be. */
+function requireIntact(store: string, records: readonly StageRecord[]): void {
+  const faults = records.flatMap((record) =>
+    recordFaults(record).map((fault) => ({ stage: record.name, id: record.id, ...fault })),
+  );
+  if (faults.length === 0) return;
+  throw new StageError(
+    'STAGE_TAMPERED',
+    { store, faults },
+    {
+      hint: `./noether stage verify --store ${store} lists every field; move the file away and write it anew with ./noether stage sync --store ${store}`,
+    },
+  );
+}
