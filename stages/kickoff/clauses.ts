@@ -17,7 +17,7 @@ function clauses(brief: string): readonly string[] {
     .join('\n')
     .split(END)
     .map((clause) => clause.replace(/^\s*(?:and|then)\s+/i, '').trim())
-    .filter((clause) => /[\p{L}\p{N}]/u.test(clause));
+    .filter((clause) => /[\p{L}\p{N}\p{Extended_Pictographic}]/u.test(clause));
 }
 
 /** A plan without a model: each clause of the brief is a task and waits for the one before it. No clause is left out. */

@@ -37,10 +37,19 @@ const Difference = z.strictObject({ why: z.string().min(1), expect: z.unknown() 
 /** An answer of ours that is not the golden one, with the sentence of the design we follow. */
 export type Difference = z.infer<typeof Difference>;
 
-/** Rows whose answer we do not give, and ours. */
-export function differences(stage: string): Readonly<Record<string, Difference>> {
+function recorded(): Readonly<Record<string, Readonly<Record<string, Difference>>>> {
   const Differs = z.record(z.string(), z.record(z.string(), Difference));
-  return Differs.parse(JSON.parse(readFileSync(new URL('differs.json', folder), 'utf8')))[stage] ?? {};
+  return Differs.parse(JSON.parse(readFileSync(new URL('differs.json', folder), 'utf8')));
+}
+
+/** Rows of a golden file whose answer we do not give, and ours. */
+export function differences(file: string): Readonly<Record<string, Difference>> {
+  return recorded()[file] ?? {};
+}
+
+/** The golden files a difference is recorded for. */
+export function differingFiles(): readonly string[] {
+  return Object.keys(recorded());
 }
 
 /** The golden files there are, without their ending. */

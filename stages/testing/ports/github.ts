@@ -1,0 +1,308 @@
+import type { ForgeComment, ForgePull, ForgeReview } from '@caloron/types';
+import { z } from 'zod';
+
+import { githubPollEvents } from '../../github/poll_events.ts';
+import { REJECTS, fieldsIn, itemsIn, refuses } from '../conformance.ts';
+import type { Port, Rule } from '../conformance.ts';
+import { forgeError, memoryForge, pullOf, sha } from '../memory_forge.ts';
+import type { MemoryForge } from '../memory_forge.ts';
+import { memoryStore } from '../memory_store.ts';
+import { isInstant, timestamp } from '../vectors.ts';
+import type { Row } from '../vectors.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A canned answer: its list, none where the forge knows nothing, the forge's refusal otherwise. */
+function answerOf(row: Row, path: string): readonly Fields[] {
+  const answer = row.api?.[path] ?? [];
+  if (!Array.isArray(answer)) {
+    throw forgeError(fieldsIn(answer)['__status'] === 404 ? 'FORGE_NOT_FOUND' : 'FORGE_UNAVAILABLE');
+  }
+  return answer.map(fieldsIn);
+}
+
+/** An instant as the client takes it from a host; anything else it refuses. */
+function instant(value: unknown): string {
+  if (!isInstant(value)) throw forgeError('FORGE_ANSWER_UNEXPECTED');
+  return String(timestamp(value));
+}
+
+function loginOf(user: unknown): string | null {
+  const { login } = fieldsIn(user);
+  return typeof login === 'string' && login !== '' ? login : null;
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+/** When a pull request changed last: a host that does not say so has changed it with its newest review or its merge. */
+function changedAt(row: Row, { number, created_at, updated_at, merged_at }: Fields): string {
+  if (updated_at !== undefined) return instant(updated_at);
+  const reviews = answerOf(row, `/pulls/${String(number)}/reviews`).map(({ submitted_at }) => submitted_at);
+  const times = [created_at, merged_at, ...reviews].filter(isInstant).map((at) => String(timestamp(at)));
+  return times.toSorted().at(-1) ?? instant(created_at);
+}
+
+function pullIn(row: Row, raw: Fields): ForgePull {
+  const { number, body, user, created_at, merged_at = null, merge_commit_sha } = raw;
+  const merged = merged_at === null ? null : instant(merged_at);
+  return pullOf(z.number().int().parse(number), {
+    body: text(body),
+    author: loginOf(user),
+    state: raw['state'] === 'closed' ? 'closed' : 'open',
+    merged_at: merged,
+    merge_sha: typeof merge_commit_sha === 'string' ? merge_commit_sha : merged === null ? null : sha('c'),
+    created_at: instant(created_at),
+    updated_at: changedAt(row, raw),
+  });
+}
+
+function commentIn(raw: Fields, at: number): ForgeComment {
+  const { issue_url, body, user, created_at, updated_at = created_at } = raw;
+  const number = /\/(\d+)$/.exec(text(issue_url))?.[1];
+  if (number === undefined) throw forgeError('FORGE_ANSWER_UNEXPECTED');
+  return {
+    id: at + 1,
+    issue_number: Number(number),
+    body: text(body),
+    author: loginOf(user),
+    created_at: instant(created_at),
+    updated_at: instant(updated_at),
+  };
+}
+
+const REVIEWS: Readonly<Record<string, ForgeReview['state']>> = {
+  APPROVED: 'approved',
+  CHANGES_REQUESTED: 'changes_requested',
+  COMMENTED: 'commented',
+  DISMISSED: 'dismissed',
+};
+
+/** A review that was submitted; one that is pending is none. */
+function reviewIn(raw: Fields, at: number): readonly ForgeReview[] {
+  const state = REVIEWS[text(raw['state']).toUpperCase()];
+  if (state === undefined) return [];
+  const submitted_at = instant(raw['submitted_at']);
+  return [
+    {
+      id: `r${at}`,
+      state,
+      body: text(raw['body']),
+      author: loginOf(raw['user']),
+      commit_id: sha('a'),
+      submitted_at,
+    },
+  ];
+}
+
+/** The canned answers as the client of a real host would give them. */
+function forgeOf(row: Row): MemoryForge {
+  const forge = memoryForge();
+  forge.comments.push(...answerOf(row, '/issues/comments').map(commentIn));
+  forge.pulls.push(...answerOf(row, '/pulls').map((raw) => pullIn(row, raw)));
+  for (const { number } of forge.pulls) {
+    forge.reviews.set(number, answerOf(row, `/pulls/${String(number)}/reviews`).flatMap(reviewIn));
+  }
+  return forge;
+}
+
+const FIELDS: Readonly<Record<string, readonly string[]>> = {
+  issue_comment: ['issue_number', 'body', 'actor', 'created_at'],
+  pr_opened: ['pr_number', 'linked_issue', 'actor', 'created_at'],
+  pr_review_submitted: ['pr_number', 'review_state', 'actor', 'created_at'],
+  pr_merged: ['pr_number', 'actor', 'created_at'],
+};
+
+/** The events both have, in the fields both have. Labels are read from the issues themselves. */
+function eventsIn(events: readonly Fields[]): unknown {
+  return events.flatMap((event) => {
+    const fields = FIELDS[text(event['type'])];
+    return fields === undefined
+      ? []
+      : [{ type: event['type'], ...Object.fromEntries(fields.map((name) => [name, event[name]])) }];
+  });
+}
+
+async function run(row: Row): Promise<unknown> {
+  const { repo, since, host } = row.input;
+  const at = { updated_at: isInstant(since) ? timestamp(since) : null, etag: null };
+  const input = githubPollEvents.input.parse({
+    repo,
+    host,
+    token_env: row.input['token_env'],
+    cursors: { v: 1, log_seq: 0, forge: { issues: at, pulls: at, comments: at } },
+  });
+  const forge = forgeOf(row);
+  const output = await githubPollEvents.run(input, {
+    forge: { open: () => forge.repo },
+    log: memoryStore().log,
+  });
+  return eventsIn(githubPollEvents.output.parse(output).events.map(fieldsIn));
+}
+
+const Events = z.array(z.record(z.string(), z.unknown()));
+
+function each(why: string, change: (event: Fields, row: Row) => readonly Fields[]): Rule {
+  return {
+    why,
+    ours: (golden, row) => {
+      const events = Events.safeParse(golden);
+      return events.success ? events.data.flatMap((event) => change(event, row)) : golden;
+    },
+  };
+}
+
+/** What a pull request closes by GitHub's keywords, in prose as simple as the rows' own. */
+function closedBy(row: Row, number: unknown): number | null {
+  const { body } = answerOf(row, '/pulls').find((pull) => pull['number'] === number) ?? {};
+  const repo = text(row.input['repo']).replaceAll(/[.]/g, '\\.');
+  const reference = String.raw`(?:(?:${repo})?#|https?://[^\s]*/${repo}/issues/)(\d+)\b`;
+  const found = new RegExp(
+    String.raw`\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+${reference}`,
+    'i',
+  ).exec(text(body));
+  const issue = Number(found?.[1]);
+  return issue > 0 ? issue : null;
+}
+
+const RANK = ['pr_opened', 'pr_review_submitted', 'issue_comment', 'pr_merged'];
+
+/** Everything that the changed pull requests and the comments of a row tell, in the original's words. */
+function toldIn(row: Row): readonly Fields[] {
+  const since = isInstant(row.input['since']) ? String(timestamp(row.input['since'])) : '';
+  const pulls = answerOf(row, '/pulls').filter((pull) => changedAt(row, pull) >= since);
+  const comments = answerOf(row, '/issues/comments');
+  return [
+    ...pulls.flatMap((pull) => pullEvents(row, pull)),
+    ...comments.map(({ issue_url, body, user, created_at }) => ({
+      type: 'issue_comment',
+      issue_number: /(\d+)$/.exec(text(issue_url))?.[1],
+      body,
+      actor: loginOf(user),
+      created_at: timestamp(created_at),
+    })),
+  ];
+}
+
+function pullEvents(row: Row, { number, user, created_at, merged_at }: Fields): readonly Fields[] {
+  const about = { pr_number: number, actor: loginOf(user) };
+  const reviews = answerOf(row, `/pulls/${String(number)}/reviews`);
+  return [
+    { type: 'pr_opened', ...about, linked_issue: null, created_at: timestamp(created_at) },
+    ...(isInstant(merged_at) ? [{ type: 'pr_merged', ...about, created_at: timestamp(merged_at) }] : []),
+    ...reviews.map((review) => ({
+      type: 'pr_review_submitted',
+      pr_number: number,
+      review_state: text(review['state']).toLowerCase(),
+      actor: loginOf(review['user']),
+      created_at: timestamp(review['submitted_at']),
+    })),
+  ];
+}
+
+function isSame(a: Fields, b: Fields): boolean {
+  return ['type', 'pr_number', 'created_at', 'body'].every((name) => a[name] === b[name]);
+}
+
+/** Whether one of the answers has no time, or none that is one. */
+function isUntimed(row: Row): boolean {
+  const answers = ['/pulls', '/issues/comments'].flatMap((path) => itemsIn(row.api?.[path]).map(fieldsIn));
+  return answers.some(({ created_at }) => !isInstant(created_at));
+}
+
+function isRefused(row: Row): boolean {
+  return Object.values(row.api ?? {}).some((answer) => '__status' in fieldsIn(answer));
+}
+
+const rules: readonly Rule[] = [
+  refuses('An answer of a forge is parsed, and a refusal is an error: nothing was read.', (row) => {
+    return isRefused(row) || isUntimed(row);
+  }),
+  {
+    why: 'A deleted account is nobody, and stops no tick; nor does a merge nobody is named for.',
+    ours: (golden, row) => {
+      const answers = Object.values(row.api ?? {})
+        .flatMap(itemsIn)
+        .map(fieldsIn);
+      const ghosts = answers.some(({ user, merged_by }) => user === null || merged_by === null);
+      return golden === REJECTS && ghosts && !isRefused(row) && !isUntimed(row) ? toldIn(row) : golden;
+    },
+  },
+  {
+    why: 'What is new, the log of seen event ids knows, never a time: all that a changed pull request tells is told.',
+    ours: (golden, row) => {
+      const events = Events.safeParse(golden);
+      if (!events.success) return golden;
+      const missing = toldIn(row).filter((told) => told['type'] !== 'issue_comment');
+      return [...events.data, ...missing.filter((told) => !events.data.some((event) => isSame(event, told)))];
+    },
+  },
+  each('A review that is not submitted is none.', (event) =>
+    event['type'] !== 'pr_review_submitted' || Object.values<unknown>(REVIEWS).includes(event['review_state'])
+      ? [event]
+      : [],
+  ),
+  each('A merge is told by its author and its time; who pressed the button is not asked.', (event, row) => {
+    if (event['type'] !== 'pr_merged') return [event];
+    const { user } = answerOf(row, '/pulls').find((pull) => pull['number'] === event['pr_number']) ?? {};
+    return [{ ...event, actor: loginOf(user) }];
+  }),
+  each(
+    'A comment that was edited says something new at the time of its edit; one without words says nothing.',
+    (event, row) => {
+      if (event['type'] !== 'issue_comment') return [event];
+      const same = answerOf(row, '/issues/comments').find(
+        ({ created_at, body }) => timestamp(created_at) === event['created_at'] && body === event['body'],
+      );
+      const created_at = timestamp(same?.['updated_at'] ?? event['created_at']);
+      return [
+        { ...event, issue_number: Number(event['issue_number']), body: text(event['body']), created_at },
+      ];
+    },
+  ),
+  each("Linking a PR: GitHub's closing keywords.", (event, row) =>
+    'linked_issue' in event ? [{ ...event, linked_issue: closedBy(row, event['pr_number']) }] : [event],
+  ),
+  each('What did not change since the cursor is not asked for.', (event, row) => {
+    const pull = answerOf(row, '/pulls').find(({ number }) => number === event['pr_number']);
+    const changed = pull === undefined ? text(event['created_at']) : changedAt(row, pull);
+    const { since } = row.input;
+    return isInstant(since) && changed < String(timestamp(since)) ? [] : [event];
+  }),
+  {
+    why: 'Heads before the reviews of those heads, and a merge last: the forge’s own times do not order these.',
+    ours: (golden) => {
+      const events = Events.safeParse(golden);
+      if (!events.success) return golden;
+      const rank = ({ type }: Fields): number => RANK.indexOf(text(type));
+      const byTime = (a: Fields, b: Fields): number =>
+        text(a['created_at']) < text(b['created_at']) ? -1 : 1;
+      const ordered = events.data.toSorted((a, b) => rank(a) - rank(b) || byTime(a, b));
+      return ordered.map((event) => beforeReviews(event, ordered));
+    },
+  },
+];
+
+/** A head came before its reviews, whatever time the forge gives for it. */
+function beforeReviews(event: Fields, all: readonly Fields[]): Fields {
+  const reviews = all.filter(
+    ({ type, pr_number }) => type === 'pr_review_submitted' && pr_number === event['pr_number'],
+  );
+  const first = text(reviews[0]?.['created_at']);
+  const later = event['type'] === 'pr_opened' && first !== '' && first < text(event['created_at']);
+  return later ? { ...event, created_at: first } : event;
+}
+
+/** github_poll_events beside the original's, called by hand: without a sprint every pull request counts. */
+export const githubPort: Port = {
+  file: 'github_poll_events',
+  counterparts: ['github_poll_events'],
+  run,
+  // polled_at was the caller's clock; ours is the newest time the forge itself has named.
+  shared: (output) => {
+    const events = itemsIn(fieldsIn(output)['events']).map(fieldsIn);
+    return eventsIn(events.map((event) => ({ ...event, created_at: timestamp(event['created_at']) })));
+  },
+  rules,
+};
