@@ -1,6 +1,6 @@
 import type { Json } from '../ports.ts';
 import { jsonFault } from '../types/json-fault.ts';
-import { isObject, valueMismatch } from '../types/value.ts';
+import { type ValueProblem, isObject, valueMismatch } from '../types/value.ts';
 import type { Checked } from './check.ts';
 import { type CheckProblem, problemOf } from './problem.ts';
 import { refusedLiterals } from './policy.ts';
@@ -15,17 +15,14 @@ export function checkInputValue(
 ): readonly CheckProblem[] {
   const fault = jsonFault(input);
   const value = input as Json;
-  const wrong = fault ?? valueMismatch(value, checked.input);
+  const wrong: ValueProblem | null = fault ?? valueMismatch(value, checked.input);
   const problems: CheckProblem[] = [];
   if (wrong) {
+    const { expected, actual, nearest = null } = wrong;
     const path = wrong.path === '' ? 'input' : `input${wrong.path.startsWith('[') ? '' : '.'}${wrong.path}`;
-    const { expected, actual } = wrong;
-    problems.push(
-      problemOf(path, 'GRAPH_INPUT_INVALID', `expected ${expected}, got ${actual}`, {
-        expected,
-        actual,
-      }),
-    );
+    const hint = nearest === null ? '' : `; did you mean \`${nearest}\`?`;
+    const message = `expected ${expected}, got ${actual}${hint}`;
+    problems.push(problemOf(path, 'GRAPH_INPUT_INVALID', message, { expected, actual, nearest }));
   }
   if (fault || !isObject(value)) return problems;
   for (const policy of checked.policies) problems.push(...refusedLiterals('input', value, policy));

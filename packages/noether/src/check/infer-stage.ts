@@ -1,9 +1,9 @@
 import type { StageNode } from '../graph/ast.ts';
-import { nearest } from '../graph/resolve.ts';
+import { nearest } from '../types/nearest.ts';
 import { wrapKey } from '../run/values.ts';
 import { ANY, type Fields, type NType, fieldType, record } from '../types/ntype.ts';
 import { fieldsOf, isRecord } from '../types/subtype.ts';
-import { literalType } from '../types/value.ts';
+import { literalType } from '../types/literal.ts';
 import { checkReferences } from './references.ts';
 import { resolveStage } from './resolve-stage.ts';
 import { scopeType } from './scope-type.ts';

@@ -9,13 +9,13 @@ import type {
   ProjectNode,
   SequentialNode,
 } from '../graph/ast.ts';
-import { nearest } from '../graph/resolve.ts';
+import { nearest } from '../types/nearest.ts';
 import { childPath } from '../graph/walk.ts';
 import { pathSteps } from '../run/values.ts';
 import { ANY, BOOL, NULL, NUMBER, type NType, TEXT, list, record } from '../types/ntype.ts';
 import { fieldsOf, isRecord } from '../types/subtype.ts';
 import { union } from '../types/union.ts';
-import { literalType } from '../types/value.ts';
+import { literalType } from '../types/literal.ts';
 import { inferStage } from './infer-stage.ts';
 import { scopeType } from './scope-type.ts';
 import type { Checking, Edge } from './state.ts';

@@ -1,14 +1,9 @@
 import { ANY, type Fields, NULL, type NType, fieldType, list, record } from '../types/ntype.ts';
-import { childTypes, mapChildren, mapFields } from '../types/children.ts';
+import { childTypes, mapChildren, mapFields, renameVariables } from '../types/children.ts';
 import { type SubtypeOptions, fieldsOf, hasVariables, isRecord, mismatch } from '../types/subtype.ts';
 import { union } from '../types/union.ts';
 import { display } from '../types/value.ts';
-
-/** What is known of a type variable: the type that flowed in, or else what its uses need it to be. */
-interface Bounds {
-  readonly lower?: NType;
-  readonly upper?: NType;
-}
+import { BoundsTable } from './bounds.ts';
 
 /** Deepest nesting of variables followed; a graph never comes near. */
 const MAX_DEPTH = 64;
@@ -18,36 +13,33 @@ const MAX_DEPTH = 64;
  * variable that collects what its uses need, field by field.
  */
 export class Solver {
-  readonly #bounds = new Map<string, Bounds>();
-  /** What each change of bounds replaced, newest last, while an attempt may still take it back. */
-  readonly #trail: (readonly [variable: string, before: Bounds | undefined])[] = [];
-  #attempts = 0;
+  readonly #bounds = new BoundsTable();
   #count = 0;
   readonly #options: SubtypeOptions = {
     onVariable: (sub, sup) => this.#onVariable(sub, sup),
     restField: (rest, field) => this.fieldOf({ kind: 'Var', value: rest }, field),
     bindRest: (rest, sub) => this.#flowInto(rest, sub),
-    attempt: (check) => this.#attempt(check),
+    attempt: (check) => this.#bounds.attempt(check),
   };
 
   /** A variable nothing is known of. */
   fresh(lower?: NType): NType & { kind: 'Var' } {
     this.#count += 1;
     const name = `_${this.#count}`;
-    if (lower) this.#set(name, { lower });
+    if (lower) this.#bounds.set(name, { lower });
     return { kind: 'Var', value: name };
   }
 
   /** Why `sub` does not fit `sup`; null when it does. Remembers what it needed of variables. */
   fits(sub: NType, sup: NType): string | null {
-    return this.#attempt(() => mismatch(sub, sup, this.#options));
+    return this.#bounds.attempt(() => mismatch(sub, sup, this.#options));
   }
 
   /** The type a variable stands for so far; other types as they are. */
   shallow(type: NType): NType {
     let at = type;
     for (let depth = 0; at.kind === 'Var' && depth < MAX_DEPTH; depth += 1) {
-      const { lower } = this.#bounds.get(at.value) ?? {};
+      const { lower } = this.#bounds.get(at.value);
       if (!lower) return at;
       at = lower;
     }
@@ -124,7 +116,7 @@ export class Solver {
     if (depth > MAX_DEPTH) return ANY;
     const inner = (nested: NType): NType => this.resolve(nested, depth + 1);
     if (type.kind === 'Var') {
-      const { lower, upper } = this.#bounds.get(type.value) ?? {};
+      const { lower, upper } = this.#bounds.get(type.value);
       const known = lower ?? upper;
       return known ? inner(known) : ANY;
     }
@@ -145,35 +137,7 @@ export class Solver {
       names.set(name, known);
       return known;
     };
-    return types.map((type) => renamed(type, rename));
-  }
-
-  #set(variable: string, bounds: Bounds): void {
-    if (this.#attempts > 0) this.#trail.push([variable, this.#bounds.get(variable)]);
-    this.#bounds.set(variable, bounds);
-  }
-
-  /** Runs a check; what it decided about variables is taken back when it fails. */
-  #attempt(check: () => string | null): string | null {
-    const mark = this.#trail.length;
-    this.#attempts += 1;
-    try {
-      const reason = check();
-      if (reason !== null) this.#takeBack(mark);
-      return reason;
-    } finally {
-      this.#attempts -= 1;
-      if (this.#attempts === 0) this.#trail.length = 0;
-    }
-  }
-
-  #takeBack(mark: number): void {
-    for (let at = this.#trail.length - 1; at >= mark; at -= 1) {
-      const [variable, before] = this.#trail[at] ?? ['', undefined];
-      if (before) this.#bounds.set(variable, before);
-      else this.#bounds.delete(variable);
-    }
-    this.#trail.length = mark;
+    return types.map((type) => renameVariables(type, rename));
   }
 
   #fieldOfUnion(variants: readonly NType[], name: string): NType | undefined {
@@ -184,12 +148,12 @@ export class Solver {
   }
 
   #fieldOfFree(variable: string, name: string, create: boolean): NType | undefined {
-    const { upper } = this.#bounds.get(variable) ?? {};
+    const { upper } = this.#bounds.get(variable);
     if (upper && upper.kind !== 'Record') return this.fieldOf(upper, name, create);
     const known = upper && fieldType(upper.value, name);
     if (known || !create) return known;
     const field = this.fresh();
-    this.#set(variable, { upper: record({ ...upper?.value, [name]: field }) });
+    this.#bounds.set(variable, { upper: record({ ...upper?.value, [name]: field }) });
     return field;
   }
 
@@ -202,12 +166,12 @@ export class Solver {
   }
 
   #flowInto(variable: string, sub: NType): string | null {
-    const { lower, upper } = this.#bounds.get(variable) ?? {};
+    const { lower, upper } = this.#bounds.get(variable);
     if (sub.kind === 'Any' && !lower) return null;
     if (this.#mentions(sub, variable, 0)) return null;
-    if (!lower) this.#set(variable, { lower: sub, ...(upper && { upper }) });
+    if (!lower) this.#bounds.set(variable, { lower: sub, ...(upper && { upper }) });
     else if (this.fits(sub, lower) !== null)
-      this.#set(variable, { lower: union([lower, sub]), ...(upper && { upper }) });
+      this.#bounds.set(variable, { lower: union([lower, sub]), ...(upper && { upper }) });
     return upper ? mismatch(sub, upper, this.#options) : null;
   }
 
@@ -215,7 +179,7 @@ export class Solver {
     if (depth > MAX_DEPTH) return true;
     const inner = (nested: NType): boolean => this.#mentions(nested, variable, depth + 1);
     if (type.kind === 'Var') {
-      const { lower } = this.#bounds.get(type.value) ?? {};
+      const { lower } = this.#bounds.get(type.value);
       return type.value === variable || (lower !== undefined && inner(lower));
     }
     if (type.kind === 'RecordWith' && inner({ kind: 'Var', value: type.value.rest })) return true;
@@ -224,11 +188,11 @@ export class Solver {
 
   /** A use needs the free variable to be `sup`, on top of what other uses need. */
   #need(variable: string, sup: NType): string | null {
-    const { upper } = this.#bounds.get(variable) ?? {};
+    const { upper } = this.#bounds.get(variable);
     const met = upper ? this.#meet(upper, sup) : this.#open(sup);
     if (met === null)
       return `needed as ${display(sup)} here and as ${display(this.resolve(upper ?? ANY))} elsewhere`;
-    this.#set(variable, { upper: met });
+    this.#bounds.set(variable, { upper: met });
     if (sup.kind === 'RecordWith') return this.#flowInto(sup.value.rest, { kind: 'Var', value: variable });
     return null;
   }
@@ -292,7 +256,7 @@ export class Solver {
     const met = left.flatMap((x) =>
       right.flatMap((y) => {
         let found: NType | null = null;
-        this.#attempt(() => {
+        this.#bounds.attempt(() => {
           found = this.#meet(x, y);
           return found === null ? 'none' : null;
         });
@@ -301,12 +265,4 @@ export class Solver {
     );
     return met.length === 0 ? null : union(met);
   }
-}
-
-function renamed(type: NType, rename: (name: string) => string): NType {
-  if (type.kind === 'Var') return { kind: 'Var', value: rename(type.value) };
-  const inner = mapChildren(type, (child) => renamed(child, rename));
-  return inner.kind === 'RecordWith'
-    ? { kind: 'RecordWith', value: { fields: inner.value.fields, rest: rename(inner.value.rest) } }
-    : inner;
 }

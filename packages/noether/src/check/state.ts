@@ -1,5 +1,5 @@
 import type { StageNode } from '../graph/ast.ts';
-import { nearest } from '../graph/resolve.ts';
+import { nearest } from '../types/nearest.ts';
 import type { Catalog, CatalogStage } from '../stage/catalog.ts';
 import { type NType, fieldType, isNullable } from '../types/ntype.ts';
 import { fieldsOf, isRecord } from '../types/subtype.ts';

@@ -81,7 +81,7 @@ describe('a graph as read', () => {
     [{ timeout_ms: 0 }, 'root.timeout_ms: expected a whole number from 1 to 2147483647, got 0'],
     [{ timeout_ms: 1.5 }, 'root.timeout_ms: expected a whole number from 1 to 2147483647, got 1.5'],
     [{ retry_on: [] }, 'root.retry_on: expected "retryable" or a list of error codes, got []'],
-    [{ retry_on: 'always' }, 'root.retry_on: expected "retryable" or a list of error codes, got "always"'],
+    [{ retry_on: 'always' }, 'root.retry_on: expected "retryable" or a list of error codes, got always'],
   ])('refuses the limit %j', (more, issue) => {
     const root = { op: 'Retry', stage: { op: 'Const', value: 1 }, max_attempts: 2, ...more };
 

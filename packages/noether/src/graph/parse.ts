@@ -1,10 +1,11 @@
 import type { Json } from '../ports.ts';
-import { isObject } from '../types/value.ts';
+import { jsonFault } from '../types/json-fault.ts';
+import { isObject } from '../types/json-kind.ts';
+import { nearest } from '../types/nearest.ts';
 import type { Graph, GraphNode, LeaseSpec, NodeMap, Policy, Projection, RetryNode } from './ast.ts';
 import { GraphError, type GraphIssue } from './errors.ts';
-import { findJsonFault } from './json-position.ts';
-import { type Fields, Reader, wordOf } from './reader.ts';
-import { nearest } from './resolve.ts';
+import { type DuplicateKey, scanJson } from './json-position.ts';
+import { type Duplicates, type Fields, Reader, shownWord } from './reader.ts';
 import { childPath } from './walk.ts';
 
 /** Shortest lease a graph may ask for, ms: below it renewing cannot keep up with a busy process. */
@@ -17,10 +18,14 @@ const U32_MAX = 4_294_967_295;
 /** Reads a graph from text or parsed JSON. `where` names it in errors. Throws GRAPH_INVALID with every issue. */
 export function parseGraph(source: unknown, where: string): Graph {
   const issues: GraphIssue[] = [];
-  const graph = readGraph(
-    new Reader(issues),
-    typeof source === 'string' ? readText(source, where) : (source as Json),
-  );
+  const { value, duplicates } =
+    typeof source === 'string' ? readText(source, where) : { value: source, duplicates: NO_DUPLICATES };
+  const fault = jsonFault(value);
+  if (fault) {
+    const message = `expected ${fault.expected}, got ${fault.actual}`;
+    throw new GraphError('GRAPH_INVALID', { where, issues: [{ path: fault.path, message }] });
+  }
+  const graph = readGraph(new Reader(issues, duplicates), value as Json);
   if (issues.length > 0 || graph === null) {
     throw new GraphError(
       'GRAPH_INVALID',
@@ -31,16 +36,35 @@ export function parseGraph(source: unknown, where: string): Graph {
   return graph;
 }
 
-function readText(text: string, where: string): Json {
+const NO_DUPLICATES: Duplicates = new Map();
+
+function readText(text: string, where: string): { readonly value: unknown; readonly duplicates: Duplicates } {
+  // A byte order mark is no part of the JSON behind it.
+  const json = text.startsWith('\uFEFF') ? text.slice(1) : text;
   try {
-    return JSON.parse(text) as Json;
+    const value: unknown = JSON.parse(json);
+    const { duplicates } = scanJson(json);
+    return { value, duplicates: duplicates.length === 0 ? NO_DUPLICATES : byObject(value, duplicates) };
   } catch (cause) {
-    const fault = findJsonFault(text);
+    if (!(cause instanceof SyntaxError)) throw cause;
+    const { fault } = scanJson(json);
     const message = fault
       ? `line ${fault.line}, column ${fault.column}: not JSON, expected ${fault.expected}`
       : 'the text is not JSON';
     throw new GraphError('GRAPH_INVALID', { where, issues: [{ path: '', message }] }, { cause });
   }
+}
+
+function byObject(value: unknown, duplicates: readonly DuplicateKey[]): Duplicates {
+  const found = new Map<object, DuplicateKey[]>();
+  for (const duplicate of duplicates) {
+    const at = duplicate.steps.reduce<unknown>(
+      (inner, step) => (Object(inner) as { readonly [step: string | number]: unknown })[step],
+      value,
+    );
+    if (typeof at === 'object' && at !== null) found.set(at, [...(found.get(at) ?? []), duplicate]);
+  }
+  return found;
 }
 
 const STAND_IN: GraphNode = { op: 'Const', value: null };
@@ -111,6 +135,7 @@ function readNode(reader: Reader, value: Json, path: string): GraphNode {
     reader.wrong(path, 'a node', value);
     return STAND_IN;
   }
+  reader.once(value, path);
   const { op } = value;
   if (typeof op === 'string' && Object.hasOwn(OPS, op)) {
     const node = OPS[op as GraphNode['op']](reader, value, path);
@@ -119,7 +144,7 @@ function readNode(reader: Reader, value: Json, path: string): GraphNode {
   }
   const names = Object.keys(OPS);
   const close = typeof op === 'string' ? nearest(op, names) : [];
-  const what = op === undefined ? 'missing field `op`' : `unknown variant \`${wordOf(op)}\` for \`op\``;
+  const what = op === undefined ? 'missing field `op`' : `unknown variant \`${shownWord(op)}\` for \`op\``;
   reader.issue(path, `${what}, expected ${(close.length > 0 ? close : names).join(', ')}`);
   return STAND_IN;
 }
@@ -157,7 +182,7 @@ function readRetryOn(reader: Reader, at: Fields, path: string): Pick<RetryNode, 
   if (words.length > 0 && words.length === codes.length) return { retry_on: words };
   reader.issue(
     childPath(path, 'retry_on'),
-    `expected "retryable" or a list of error codes, got ${JSON.stringify(value)}`,
+    `expected "retryable" or a list of error codes, got ${shownWord(value)}`,
   );
   return {};
 }
@@ -165,6 +190,7 @@ function readRetryOn(reader: Reader, at: Fields, path: string): Pick<RetryNode, 
 function readProjection(reader: Reader, value: Json, path: string): Projection {
   if (isObject(value)) {
     const { path: from } = value;
+    reader.once(value, path);
     if (Object.hasOwn(value, 'value') && from === undefined) return { value: value['value'] ?? null };
     if (typeof from === 'string' && !Object.hasOwn(value, 'value')) return { path: from };
   }
@@ -177,6 +203,7 @@ function readGraph(reader: Reader, value: Json): Graph | null {
     reader.wrong('', 'a graph object', value);
     return null;
   }
+  reader.once(value, '');
   const top = { ...value };
   return {
     description: reader.text(top, '', 'description'),
@@ -198,6 +225,7 @@ function readPolicy(reader: Reader, value: Json): Policy | null {
     reader.wrong('policy', 'an object', value);
     return null;
   }
+  reader.once(value, 'policy');
   const known = ['effects', 'capabilities', 'hosts', 'auth'];
   const lists = Object.entries(value).filter(([, list]) => list !== null);
   for (const [key, words] of lists) {
@@ -217,6 +245,7 @@ function readLease(reader: Reader, value: Json): LeaseSpec | null {
     reader.wrong('lease', 'an object', value);
     return null;
   }
+  reader.once(value, 'lease');
   const ttl_ms = reader.integer(value, 'lease', 'ttl_ms', [MIN_TTL_MS, U32_MAX], DEFAULT_TTL_MS);
   const renew_ms = reader.integer(value, 'lease', 'renew_ms', [1, U32_MAX], Math.floor(ttl_ms / 3));
   if (renew_ms >= ttl_ms)

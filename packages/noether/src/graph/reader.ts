@@ -1,18 +1,28 @@
 import type { Json } from '../ports.ts';
-import { NType } from '../types/ntype.ts';
-import { isObject, jsonKind } from '../types/value.ts';
+import { isObject, jsonKind } from '../types/json-kind.ts';
+import type { NType } from '../types/ntype.ts';
+import { readType } from '../types/read.ts';
 import type { GraphIssue } from './errors.ts';
+import type { DuplicateKey } from './json-position.ts';
 import { childPath } from './walk.ts';
+
+/** Most characters of a value an issue shows. */
+const MAX_SHOWN = 80;
 
 /** A JSON object being read. */
 export type Fields = { readonly [key: string]: Json };
 
+/** Keys that objects of the text have twice. */
+export type Duplicates = ReadonlyMap<object, readonly DuplicateKey[]>;
+
 /** Collects issues while fields are read; a bad field gives a stand-in, so that reading goes on. */
 export class Reader {
   readonly issues: GraphIssue[];
+  readonly #duplicates: Duplicates;
 
-  constructor(issues: GraphIssue[]) {
+  constructor(issues: GraphIssue[], duplicates: Duplicates) {
     this.issues = issues;
+    this.#duplicates = duplicates;
   }
 
   issue(path: string, message: string): void {
@@ -50,7 +60,7 @@ export class Reader {
     const found = words.find((word) => word === value);
     if (found !== undefined) return found;
     const known = words.map((word) => `\`${word}\``).join(' or ');
-    this.issue(childPath(path, key), `unknown variant \`${wordOf(value)}\`, expected ${known}`);
+    this.issue(childPath(path, key), `unknown variant \`${shownWord(value)}\`, expected ${known}`);
     return fallback;
   }
 
@@ -67,7 +77,7 @@ export class Reader {
     if (value !== undefined)
       this.issue(
         childPath(path, key),
-        `expected a whole number from ${min} to ${max}, got ${JSON.stringify(value)}`,
+        `expected a whole number from ${min} to ${max}, got ${shortly(JSON.stringify(value))}`,
       );
     return min;
   }
@@ -78,7 +88,7 @@ export class Reader {
     if (typeof value === 'number' && value >= min && (!whole || Number.isInteger(value))) return value;
     this.issue(
       childPath(path, key),
-      `expected ${whole ? 'a whole number' : 'a number'} of at least ${min}, got ${JSON.stringify(value)}`,
+      `expected ${whole ? 'a whole number' : 'a number'} of at least ${min}, got ${shortly(JSON.stringify(value))}`,
     );
     return null;
   }
@@ -117,14 +127,21 @@ export class Reader {
   type(at: Fields, path: string, key: string): NType {
     const value = this.required(at, path, key);
     if (value === undefined) return { kind: 'Any' };
-    const parsed = NType.safeParse(value);
-    if (parsed.success) return parsed.data;
-    this.issue(
-      childPath(path, key),
-      `expected a type like {"kind":"Text"}, got ${JSON.stringify(value).slice(0, 80)}`,
-    );
-    return { kind: 'Any' };
+    return readType(value, [], (steps, message) => {
+      const place = steps.reduce<string>(stepPath, childPath(path, key));
+      this.issue(place, message);
+    });
   }
+
+  /** Tells of the keys an object of the text has twice: the one that counts could be the one that was not meant. */
+  once(value: object, path: string): void {
+    for (const { key, line, column } of this.#duplicates.get(value) ?? [])
+      this.issue(path, `duplicate field \`${shortly(key)}\` at line ${line}, column ${column}`);
+  }
+}
+
+function stepPath(path: string, step: string | number): string {
+  return typeof step === 'number' ? `${path}[${step}]` : childPath(path, step);
 }
 
 /** Order of names by their UTF-8 bytes, which is the order of code points. */
@@ -135,4 +152,13 @@ function byBytes(a: string, b: string): number {
 /** A value as an error shows it where a word was expected. */
 export function wordOf(value: Json): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** {@link wordOf}, of readable length. */
+export function shownWord(value: Json): string {
+  return shortly(wordOf(value));
+}
+
+function shortly(text: string): string {
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }

@@ -63,3 +63,12 @@ export function mapChildren(type: NType, change: (child: NType) => NType): NType
 export function mapFields(fields: Fields, change: (type: NType) => NType): Fields {
   return Object.fromEntries(Object.entries(fields).map(([name, type]) => [name, change(type)]));
 }
+
+/** The type with its variables renamed, rows of open records among them. */
+export function renameVariables(type: NType, rename: (name: string) => string): NType {
+  if (type.kind === 'Var') return { kind: 'Var', value: rename(type.value) };
+  const inner = mapChildren(type, (child) => renameVariables(child, rename));
+  return inner.kind === 'RecordWith'
+    ? { kind: 'RecordWith', value: { fields: inner.value.fields, rest: rename(inner.value.rest) } }
+    : inner;
+}

@@ -1,4 +1,4 @@
-import { jsonKind } from './value.ts';
+import { jsonKind } from './json-kind.ts';
 
 /** Deepest nesting of a graph, type or value, in levels of JSON; the original's reader stops at 128. */
 export const MAX_NESTING = 512;

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 
 import type { Json } from '../ports.ts';
+import { jsonFault } from './json-fault.ts';
+import { readType } from './read.ts';
 
 /** A predicate on a base type. Bounds are inclusive; an absent bound is open. */
 export type Refinement =
@@ -25,27 +27,21 @@ export type NType =
   | { readonly kind: 'RecordWith'; readonly value: { readonly fields: Fields; readonly rest: string } }
   | { readonly kind: 'Refined'; readonly value: { readonly base: NType; readonly refinement: Refinement } };
 
-/** The wire form of a refinement. */
-export const Refinement: z.ZodType<Refinement> = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('Range'), min: z.number().optional(), max: z.number().optional() }),
-  z.object({ kind: z.literal('OneOf'), options: z.array(z.json()) }),
-  z.object({ kind: z.literal('NonEmpty') }),
-]);
-
-const nested = (): z.ZodType<NType> => z.lazy(() => NType);
-const fields = (): z.ZodType<Fields> => z.record(z.string(), nested());
-
 /** The wire form of a type; extra keys are dropped. Unions are kept in their stored order. */
-export const NType: z.ZodType<NType> = z.discriminatedUnion('kind', [
-  z.object({ kind: z.enum(['Any', 'Bool', 'Bytes', 'Null', 'Number', 'Text', 'VNode']) }),
-  z.object({ kind: z.enum(['List', 'Stream']), value: nested() }),
-  z.object({ kind: z.literal('Map'), value: z.object({ key: nested(), value: nested() }) }),
-  z.object({ kind: z.literal('Record'), value: fields() }),
-  z.object({ kind: z.literal('Union'), value: z.array(nested()) }),
-  z.object({ kind: z.literal('Var'), value: z.string() }),
-  z.object({ kind: z.literal('RecordWith'), value: z.object({ fields: fields(), rest: z.string() }) }),
-  z.object({ kind: z.literal('Refined'), value: z.object({ base: nested(), refinement: Refinement }) }),
-]);
+export const NType: z.ZodType<NType> = z.unknown().transform((value, context) => {
+  const fault = jsonFault(value);
+  if (fault) {
+    const message = `expected ${fault.expected}, got ${fault.actual}`;
+    context.addIssue({ code: 'custom', message: fault.path === '' ? message : `${fault.path}: ${message}` });
+    return z.NEVER;
+  }
+  let sound = true;
+  const type = readType(value as Json, [], (steps, message) => {
+    sound = false;
+    context.addIssue({ code: 'custom', path: [...steps], message });
+  });
+  return sound ? type : z.NEVER;
+});
 
 /** The type of every value. */
 export const ANY: NType = { kind: 'Any' };
@@ -79,9 +75,15 @@ export function isNullable(type: NType): boolean {
   return type.kind === 'Null' || type.kind === 'Any' || type.kind === 'Var';
 }
 
-/** Own fields of a record type in key order. */
+const entries = new WeakMap<Fields, readonly (readonly [string, NType])[]>();
+
+/** Own fields of a record type in key order. Types never change: each is sorted once. */
 export function fieldEntries(value: Fields): readonly (readonly [string, NType])[] {
-  return Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  const known = entries.get(value);
+  if (known) return known;
+  const sorted = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  entries.set(value, sorted);
+  return sorted;
 }
 
 /** An own field of a record type; undefined when it has none of that name, `__proto__` and `constructor` included. */

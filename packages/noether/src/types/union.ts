@@ -1,5 +1,5 @@
 import { canonicalJson } from '../canonical.ts';
-import { type NType, fieldEntries } from './ntype.ts';
+import { type NType, type Refinement, fieldEntries } from './ntype.ts';
 
 /** Kinds in the order unions are sorted by. */
 const KINDS: readonly NType['kind'][] = [
@@ -22,8 +22,18 @@ const KINDS: readonly NType['kind'][] = [
 
 /** The total order of types: by kind, then by content. */
 export function compareTypes(a: NType, b: NType): number {
+  if (a === b) return 0;
   if (a.kind !== b.kind) return KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind);
+  if (a.kind === 'Refined' && b.kind === 'Refined') {
+    return (
+      compareTypes(a.value.base, b.value.base) || compareRefinements(a.value.refinement, b.value.refinement)
+    );
+  }
   return compareParts(parts(a), parts(b));
+}
+
+function compareRefinements(a: Refinement, b: Refinement): number {
+  return a === b ? 0 : comparePart(canonicalJson(a), canonicalJson(b));
 }
 
 /** Whether two types are the same; bounds of refinements compare as numbers. */
@@ -61,7 +71,7 @@ function parts(type: NType): readonly Part[] {
     case 'RecordWith':
       return [...fieldEntries(type.value.fields).flat(), type.value.rest];
     case 'Refined':
-      return [type.value.base, canonicalJson(type.value.refinement)];
+      return [type.value.base];
     case 'Any':
     case 'Bool':
     case 'Bytes':

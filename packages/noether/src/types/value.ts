@@ -1,21 +1,13 @@
 import { canonicalJson } from '../canonical.ts';
 import type { Json } from '../ports.ts';
-import {
-  type NType,
-  type Refinement,
-  BOOL,
-  NULL,
-  NUMBER,
-  TEXT,
-  fieldEntries,
-  isNullable,
-  list,
-  oneOf,
-  record,
-} from './ntype.ts';
-import { mapChildren } from './children.ts';
+import { isObject, jsonKind } from './json-kind.ts';
+import { type NType, type Refinement, fieldEntries, isNullable } from './ntype.ts';
+import { childTypes, mapChildren } from './children.ts';
+import { nearest } from './nearest.ts';
 import { show, showRefinement } from './show.ts';
 import { union } from './union.ts';
+
+export { isObject, jsonKind } from './json-kind.ts';
 
 /** Where and why a value does not have a type. */
 export interface ValueProblem {
@@ -23,33 +15,8 @@ export interface ValueProblem {
   readonly path: string;
   readonly expected: string;
   readonly actual: string;
-}
-
-/** Whether a JSON value is an object: neither null nor an array. */
-export function isObject(value: unknown): value is { readonly [key: string]: Json } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** The kind of a JSON value in words: null, boolean, number, string, array, object. */
-export function jsonKind(value: unknown): string {
-  if (value === null) return 'null';
-  return Array.isArray(value) ? 'array' : typeof value;
-}
-
-/** The type of one known value: exact, so that it fits enums, ranges and maps it lies in. */
-export function literalType(value: Json): NType {
-  if (value === null) return NULL;
-  return oneOf(valueType(value), [value]);
-}
-
-function valueType(value: Exclude<Json, null>): NType {
-  if (typeof value === 'boolean') return BOOL;
-  if (typeof value === 'number') return NUMBER;
-  if (typeof value === 'string') return TEXT;
-  if (Array.isArray(value)) return list(value.length === 0 ? { kind: 'Any' } : union(value.map(literalType)));
-  return record(
-    Object.fromEntries(Object.entries(value).map(([key, item]) => [key, literalType(item as Json)])),
-  );
+  /** The field of the value that was probably meant, where one is missing. */
+  readonly nearest?: string;
 }
 
 /** A type as messages show it: literals as their plain types, long displays cut. */
@@ -89,16 +56,15 @@ export function valueMismatch(value: Json, type: NType, path = ''): ValueProblem
     case 'List':
     case 'Stream':
       return Array.isArray(value)
-        ? firstOf(value.map((item, i) => () => valueMismatch(item as Json, type.value, join(path, `[${i}]`))))
+        ? first(value, (item, i) => valueMismatch(item as Json, type.value, join(path, `[${i}]`)))
         : wrong();
     case 'Map':
       return isObject(value)
-        ? firstOf(
-            Object.entries(value).map(
-              ([key, item]) =>
-                () =>
-                  valueMismatch(item, type.value.value, join(path, key)),
-            ),
+        ? first(
+            Object.entries(value),
+            ([key, item]) =>
+              keyMismatch(key, type.value.key, join(path, key)) ??
+              valueMismatch(item, type.value.value, join(path, key)),
           )
         : wrong();
     case 'Record':
@@ -118,12 +84,94 @@ export function valueMismatch(value: Json, type: NType, path = ''): ValueProblem
   }
 }
 
-/** The first refinement around a type that a value breaks, outermost first, with the reason; null when all hold. */
+/**
+ * The first refinement of a type that a value breaks, at any depth, outermost first: `(Range(0..)) at `a[2]`: reason`; null
+ * when all hold. Where the value has another shape than the type, nothing is said: that is for others to check.
+ */
 export function brokenRefinement(value: Json, type: NType): string | null {
-  if (type.kind !== 'Refined') return null;
-  const { base, refinement } = type.value;
-  const reason = refinementProblem(value, refinement);
-  return reason === null ? brokenRefinement(value, base) : `(${showRefinement(refinement)}): ${reason}`;
+  const broken = brokenAt(value, type, '');
+  if (broken === null) return null;
+  const { refinement, path, reason } = broken;
+  return `(${showRefinement(refinement)})${path === '' ? '' : ` at \`${path}\``}: ${reason}`;
+}
+
+interface Broken {
+  readonly refinement: Refinement;
+  readonly path: string;
+  readonly reason: string;
+}
+
+function brokenAt(value: Json, type: NType, path: string): Broken | null {
+  if (!holdsRefinement(type)) return null;
+  switch (type.kind) {
+    case 'Refined': {
+      const { base, refinement } = type.value;
+      const reason = refinementProblem(value, refinement);
+      return reason === null ? brokenAt(value, base, path) : { refinement, path, reason };
+    }
+    case 'List':
+    case 'Stream':
+      return Array.isArray(value)
+        ? first(value, (item, i) => brokenAt(item as Json, type.value, join(path, `[${i}]`)))
+        : null;
+    case 'Map':
+      return isObject(value)
+        ? first(
+            Object.entries(value),
+            ([key, item]) =>
+              brokenAt(key, type.value.key, join(path, key)) ??
+              brokenAt(item, type.value.value, join(path, key)),
+          )
+        : null;
+    case 'Record':
+    case 'RecordWith': {
+      const fields = type.kind === 'Record' ? type.value : type.value.fields;
+      return isObject(value)
+        ? first(Object.entries(fields), ([name, field]) =>
+            Object.hasOwn(value, name) ? brokenAt(value[name] ?? null, field, join(path, name)) : null,
+          )
+        : null;
+    }
+    case 'Union':
+      return brokenUnion(value, type.value, path);
+    case 'Any':
+    case 'Bool':
+    case 'Bytes':
+    case 'Null':
+    case 'Number':
+    case 'Text':
+    case 'VNode':
+    case 'Var':
+      return null;
+  }
+}
+
+/** Of the variants the value has the shape of one has to hold whole. */
+function brokenUnion(value: Json, variants: readonly NType[], path: string): Broken | null {
+  const shaped = variants.filter((variant) => valueMismatch(value, unrefined(variant)) === null);
+  const found = shaped.map((variant) => brokenAt(value, variant, path));
+  return found.includes(null) ? null : (found[0] ?? null);
+}
+
+const refined = new WeakMap<NType, boolean>();
+
+/** Whether a type has a refinement anywhere. Types never change: each is looked at once. */
+function holdsRefinement(type: NType): boolean {
+  const known = refined.get(type);
+  if (known !== undefined) return known;
+  const holds = type.kind === 'Refined' || childTypes(type).some(holdsRefinement);
+  refined.set(type, holds);
+  return holds;
+}
+
+const bare = new WeakMap<NType, NType>();
+
+function unrefined(type: NType): NType {
+  const known = bare.get(type);
+  if (known) return known;
+  const without = type.kind === 'Refined' ? unrefined(type.value.base) : mapChildren(type, unrefined);
+  bare.set(type, without);
+  return without;
 }
 
 /** Why a value breaks a refinement; null when it holds. */
@@ -156,13 +204,38 @@ function recordMismatch(
   fields: { readonly [field: string]: NType },
   path: string,
 ): ValueProblem | null {
-  return firstOf(
-    fieldEntries(fields).map(([name, type]) => () => {
-      const at = join(path, name);
-      if (Object.hasOwn(value, name)) return valueMismatch(value[name] ?? null, type, at);
-      return isNullable(type) ? null : { path: at, expected: display(type), actual: 'nothing' };
-    }),
-  );
+  return first(fieldEntries(fields), ([name, type]) => {
+    const at = join(path, name);
+    if (Object.hasOwn(value, name)) return valueMismatch(value[name] ?? null, type, at);
+    if (isNullable(type)) return null;
+    const close = nearestField(name, type, value, fields);
+    return {
+      path: at,
+      expected: display(type),
+      actual: 'nothing',
+      ...(close !== null && { nearest: close }),
+    };
+  });
+}
+
+/** The field of a value that was probably meant by a missing one: of a near name, else the only spare one whose value fits. */
+function nearestField(
+  name: string,
+  type: NType,
+  value: { readonly [key: string]: Json },
+  fields: { readonly [field: string]: NType },
+): string | null {
+  const spare = Object.keys(value).filter((key) => !Object.hasOwn(fields, key));
+  const [close] = nearest(name, spare);
+  if (close !== undefined) return close;
+  const [only, ...others] = spare.filter((key) => valueMismatch(value[key] ?? null, type) === null);
+  return others.length === 0 ? (only ?? null) : null;
+}
+
+/** Keys are texts: only what a refinement asks of them can be wrong. */
+function keyMismatch(key: string, type: NType, path: string): ValueProblem | null {
+  const wrong = holdsRefinement(type) || type.kind === 'Union' ? valueMismatch(key, type) : null;
+  return wrong && { ...wrong, path };
 }
 
 /** The mismatch of the only variant of the value's kind says more than that of the whole union. */
@@ -175,10 +248,10 @@ function unionMismatch(value: Json, variants: readonly NType[], path: string): V
   return { path, expected: display({ kind: 'Union', value: variants }), actual: describe(value) };
 }
 
-function firstOf(checks: readonly (() => ValueProblem | null)[]): ValueProblem | null {
-  for (const check of checks) {
-    const problem = check();
-    if (problem !== null) return problem;
+function first<T, R>(items: readonly T[], check: (item: T, i: number) => R | null): R | null {
+  for (const [i, item] of items.entries()) {
+    const found = check(item, i);
+    if (found !== null) return found;
   }
   return null;
 }
