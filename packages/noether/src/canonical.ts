@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 import canonicalize from 'canonicalize';
 
@@ -9,7 +9,7 @@ export function canonicalJson(value: unknown): string {
 
 /** SHA-256 of the text's UTF-8 bytes, 64 lower-case hex digits. */
 export function sha256Hex(text: string): string {
-  return createHash('sha256').update(text, 'utf8').digest('hex');
+  return hash('sha256', text, 'hex');
 }
 
 /** SHA-256 over the canonical JSON of a value, 64 lower-case hex digits. */

@@ -12,6 +12,8 @@ export interface RunInfo {
   readonly graph: string;
   /** The graph lease this run holds; null when the graph asks for none. */
   readonly lease: LeaseGrant | null;
+  /** Hosts the graph and its caller allow; null where no policy says anything of hosts. */
+  readonly hosts: readonly string[] | null;
 }
 
 /** A lease as held: `fence` only grows with each new holder. */

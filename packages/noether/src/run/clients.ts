@@ -1,6 +1,8 @@
 import type { CatalogStage } from '../stage/catalog.ts';
 import { StageError } from '../stage/errors.ts';
 
+const NOTHING: object = Object.freeze({});
+
 type Members = { [name: string]: unknown };
 
 /**
@@ -12,6 +14,7 @@ export function contextOf(
   path: string,
   provided: Readonly<Record<string, object>>,
 ): object {
+  if (entry.stage.capabilities.length === 0) return NOTHING;
   const clients = new Map<string, unknown>();
   for (const capability of entry.stage.capabilities) {
     const brought = Object.hasOwn(provided, capability) ? provided[capability] : undefined;

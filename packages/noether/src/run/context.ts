@@ -1,8 +1,10 @@
 import type { LimitFunction } from 'p-limit';
 
 import type { StageNode } from '../graph/ast.ts';
-import type { Json, OutputCache, StepFinished } from '../ports.ts';
+import type { Json, OutputCache } from '../ports.ts';
 import type { CatalogStage } from '../stage/catalog.ts';
+import type { Memo } from './memo.ts';
+import type { Tracing } from './tracing.ts';
 
 /** A moment of a run: just before or after a stage is called. */
 export interface Moment {
@@ -24,29 +26,36 @@ export interface Compat {
   ) => Promise<readonly Json[]>;
 }
 
+/** A stage to call and the stages its config names, by the text of the reference. */
+export interface Called {
+  readonly entry: CatalogStage;
+  /** Null for a stage without references. */
+  readonly callees: ReadonlyMap<string, CatalogStage> | null;
+}
+
 /** What the nodes of one run share. */
 export interface RunContext {
   readonly run_id: string;
-  /** The stage a node means, as the checker resolved it. */
-  readonly stageOf: (node: StageNode) => CatalogStage;
+  /** What a node calls, as the checker resolved it. */
+  readonly calledBy: (node: StageNode) => Called;
   /** Capability name → the clients it brings. */
   readonly capabilities: Readonly<Record<string, object>>;
-  readonly clock: { now(): string };
   readonly cache: OutputCache | null;
   /** Outputs of pure stages in this run, calls in flight included; null remembers nothing. */
-  readonly memo: Map<string, Promise<Json>> | null;
-  /** Executions per node path so far. */
-  readonly attempts: Map<string, number>;
-  /** Bounds stage calls at once, over the whole run. */
+  readonly memo: Memo | null;
+  /** Bounds what goes on at once outside this process, over the whole run; pure stages take no time to wait in. */
   readonly limit: LimitFunction;
-  /** Aborted when the run is interrupted, out of time or without its lease; its reason is the error. */
+  /** Aborted when the run is interrupted, out of time or without its lease, or the node out of time; its reason is the error. */
   readonly signal: AbortSignal;
   /** Rejects when `signal` is aborted. */
   readonly aborted: Promise<never>;
   /** Declared cents of the calls made so far, and what the run may spend; null is no limit. */
   readonly budget: { spent_cents: number; readonly limit_cents: number | null };
   readonly fetch: typeof globalThis.fetch;
-  readonly step: (step: StepFinished) => Promise<void>;
+  /** The secret an alias stands for; null when there is none. */
+  readonly credentials: (alias: string) => string | null;
+  /** Null when nobody keeps a trace. */
+  readonly tracing: Tracing | null;
   readonly observe: ((moment: Moment) => void | Promise<void>) | null;
   /** Merge and Fanout in turn, every error retried without a wait, branches and bindings as it says. */
   readonly compat?: Compat;

@@ -1,35 +1,44 @@
 import pLimit from 'p-limit';
 
 import { CodedError, messageOf } from '../errors.ts';
-import type { GraphNode, MapNode, NodeMap, ProjectNode, RetryNode } from '../graph/ast.ts';
+import type { GraphNode, MapNode, NodeMap, ProjectNode } from '../graph/ast.ts';
 import { GraphError } from '../graph/errors.ts';
 import { childPath } from '../graph/walk.ts';
 import type { Json } from '../ports.ts';
-import { StageError } from '../stage/errors.ts';
 import { jsonKind } from '../types/value.ts';
 import { callStage, publicCode } from './call-stage.ts';
 import type { RunContext } from './context.ts';
+import { within } from './deadline.ts';
 import { callRemote } from './remote.ts';
-import { branchInput, mergeConfig, scope, sourceInput, valueAt } from './values.ts';
-import { wait } from './wait.ts';
+import { retry } from './retry.ts';
+import { own, settledRecord } from './settle.ts';
+import { branchInput, literal, mergeConfig, scope, sourceInput, valueAt } from './values.ts';
+import { inTurn } from './wait.ts';
 
-/** Runs a node on an input. Throws the error of the failing stage, placed in the graph. */
+/** Runs a node on a settled input, within its deadline. Throws the error of the failing stage, placed in the graph, or GRAPH_NODE_TIMEOUT. */
 export async function interpret(node: GraphNode, path: string, input: Json, run: RunContext): Promise<Json> {
+  const { timeout_ms } = node;
+  if (timeout_ms === undefined || node.op === 'RemoteStage') return execute(node, path, input, run);
+  const error = (): Error => new GraphError('GRAPH_NODE_TIMEOUT', { path, timeout_ms }, { retryable: true });
+  return within(run, { timeout: { ms: timeout_ms, error } }, (inner) => execute(node, path, input, inner));
+}
+
+async function execute(node: GraphNode, path: string, input: Json, run: RunContext): Promise<Json> {
   run.signal.throwIfAborted();
   switch (node.op) {
     case 'Stage':
-      return callStage(run.stageOf(node), path, mergeConfig(input, node.config), run);
+      return callStage(run.calledBy(node), path, mergeConfig(input, node.config), run);
     case 'RemoteStage':
-      return run.limit(() => callRemote(node, path, input, run));
+      return inTurn(run, () => callRemote(node, path, input, run));
     case 'Const':
-      return node.value;
+      return literal(node.value);
     case 'Sequential':
       return sequential(node.stages, path, input, run);
     case 'Parallel': {
       const outputs = await allNamed(node.branches, 'parallel', run, (name, branch, inner) =>
         interpret(branch, childPath(`${path}.branches`, name), branchInput(input, name), inner),
       );
-      return Object.fromEntries(outputs);
+      return settledRecord(outputs);
     }
     case 'Branch': {
       const chosen =
@@ -40,17 +49,17 @@ export async function interpret(node: GraphNode, path: string, input: Json, run:
       const source = await interpret(node.source, `${path}.source`, input, run);
       const call = (target: GraphNode, i: number): Promise<Json> =>
         interpret(target, `${path}.targets[${i}]`, source, run);
-      return run.compat ? inTurn(node.targets, call) : all(node.targets.map(call));
+      return own([...(await (run.compat ? oneByOne(node.targets, call) : all(node.targets.map(call))))]);
     }
     case 'Merge': {
       const call = (source: GraphNode, i: number): Promise<Json> =>
         interpret(source, `${path}.sources[${i}]`, sourceInput(input, i), run);
-      const outputs = await (run.compat ? inTurn(node.sources, call) : all(node.sources.map(call)));
-      const merged = Object.fromEntries(outputs.map((output, i) => [`source_${i}`, output]));
+      const outputs = await (run.compat ? oneByOne(node.sources, call) : all(node.sources.map(call)));
+      const merged = settledRecord(outputs.map((output, i) => [`source_${i}`, output]));
       return interpret(node.target, `${path}.target`, merged, run);
     }
     case 'Retry':
-      return retry(node, path, input, run);
+      return retry(node, path, run, () => interpret(node.stage, `${path}.stage`, input, run));
     case 'Let': {
       const outputs = await allNamed(node.bindings, 'let', run, (name, binding, inner) =>
         interpret(binding, childPath(`${path}.bindings`, name), input, inner),
@@ -86,7 +95,7 @@ async function all(calls: readonly Promise<Json>[]): Promise<readonly Json[]> {
 }
 
 /** The original's Fanout and Merge: one after the other, the first failure stops the rest. */
-async function inTurn(
+async function oneByOne(
   nodes: readonly GraphNode[],
   call: (node: GraphNode, i: number) => Promise<Json>,
 ): Promise<readonly Json[]> {
@@ -113,29 +122,6 @@ async function allNamed(
   return outputs.map((output, i) => [names[i] ?? '', output]);
 }
 
-/** Errors another attempt cannot cure: what was refused by a check, and the end of the run. */
-const FINAL: readonly string[] = ['STAGE_INPUT_INVALID', 'STAGE_OUTPUT_INVALID', 'STAGE_CAPABILITY_MISSING'];
-
-function mayRetry(error: unknown): boolean {
-  if (error instanceof GraphError) return error.code === 'GRAPH_RETRY_EXHAUSTED';
-  return !(error instanceof StageError && FINAL.includes(error.code));
-}
-
-async function retry(node: RetryNode, path: string, input: Json, run: RunContext): Promise<Json> {
-  let delay = node.delay_ms ?? 0;
-  for (let attempt = 1; attempt <= node.max_attempts; attempt += 1) {
-    try {
-      return await interpret(node.stage, `${path}.stage`, input, run);
-    } catch (error) {
-      const final = run.compat ? false : !mayRetry(error);
-      if (run.signal.aborted || attempt === node.max_attempts || final) throw error;
-    }
-    if (delay > 0 && !run.compat) await wait(Math.min(delay, node.max_delay_ms ?? delay), run.aborted);
-    delay *= node.backoff ?? 1;
-  }
-  throw new GraphError('GRAPH_RETRY_EXHAUSTED', { path, attempts: node.max_attempts });
-}
-
 async function mapItems(node: MapNode, path: string, input: Json, run: RunContext): Promise<Json> {
   const items = valueAt(input, node.over);
   if (!Array.isArray(items)) {
@@ -158,7 +144,7 @@ async function mapItems(node: MapNode, path: string, input: Json, run: RunContex
     }
   };
   const calls = items.map((item, i) => limit(() => call(item as Json, i)));
-  return node.on_error === 'fail' ? all(calls) : collected(calls, run);
+  return node.on_error === 'fail' ? own([...(await all(calls))]) : collected(calls, run);
 }
 
 async function collected(calls: readonly Promise<Json>[], run: RunContext): Promise<Json> {
@@ -170,7 +156,7 @@ async function collected(calls: readonly Promise<Json>[], run: RunContext): Prom
       ? [{ index, code: publicCode(outcome.reason), message: reasonOf(outcome.reason) }]
       : [],
   );
-  return { results, errors };
+  return own({ results: own(results), errors: own(errors.map(own)) });
 }
 
 function reasonOf(error: unknown): string {
@@ -178,10 +164,10 @@ function reasonOf(error: unknown): string {
 }
 
 function project(node: ProjectNode, input: Json): Json {
-  return Object.fromEntries(
+  return settledRecord(
     [...node.fields].map(([name, field]) => [
       name,
-      'path' in field ? valueAt(input, field.path) : field.value,
+      'path' in field ? valueAt(input, field.path) : literal(field.value),
     ]),
   );
 }

@@ -3,45 +3,132 @@ import type { RemoteStageNode } from '../graph/ast.ts';
 import type { Json } from '../ports.ts';
 import { StageError } from '../stage/errors.ts';
 import { isObject, valueMismatch } from '../types/value.ts';
+import { publicCode } from './call-stage.ts';
 import type { RunContext } from './context.ts';
+import { within } from './deadline.ts';
+import { settle } from './settle.ts';
 
-/** Longest a remote stage may take, ms; the original's default. */
+/** Longest a remote stage may take unless its node says otherwise, ms; the original's default. */
 const REMOTE_TIMEOUT_MS = 30_000;
+/** Largest answer of a remote stage, bytes. */
+const MAX_ANSWER = 33_554_432;
 
-/** Posts `{"input"}` to a remote stage and gives `data.output` of its reply. Throws STAGE_REMOTE_FAILED. */
+/** Posts `{"input"}` to a remote stage and gives `data.output` of its reply; tells the trace. Throws STAGE_REMOTE_FAILED, STAGE_CREDENTIAL_MISSING. */
 export async function callRemote(
   node: RemoteStageNode,
   path: string,
   input: Json,
   run: RunContext,
 ): Promise<Json> {
-  const failed = (reason: string, retryable: boolean, cause?: unknown): StageError =>
-    new StageError('STAGE_REMOTE_FAILED', { url: node.url, path, reason }, { retryable, cause });
-  const signal = AbortSignal.any([run.signal, AbortSignal.timeout(REMOTE_TIMEOUT_MS)]);
-  let status: number;
-  let text: string;
+  run.signal.throwIfAborted();
+  const { tracing } = run;
+  const place = shownUrl(node.url);
+  const facts = tracing && {
+    path,
+    stage_id: place,
+    stage_name: place,
+    input,
+    started_at: tracing.now(),
+    began: performance.now(),
+  };
   try {
-    const response = await run.fetch(node.url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ input }),
-      signal,
-    });
-    status = response.status;
-    text = await response.text();
-  } catch (cause) {
-    run.signal.throwIfAborted();
-    throw failed(signal.aborted ? `no answer within ${REMOTE_TIMEOUT_MS} ms` : messageOf(cause), true, cause);
+    const output = await post({ node, path, place }, input, run);
+    if (facts) await tracing?.step({ ...facts, status: 'ok', output });
+    return output;
+  } catch (thrown) {
+    const error = { code: publicCode(thrown), message: messageOf(thrown) };
+    if (facts) await tracing?.step({ ...facts, status: 'failed', error });
+    throw thrown;
   }
-  const body = readJson(text);
+}
+
+interface RemoteCall {
+  readonly node: RemoteStageNode;
+  readonly path: string;
+  /** The address as it may be shown. */
+  readonly place: string;
+}
+
+type Failed = (reason: string, retryable: boolean, cause?: unknown) => StageError;
+
+async function post({ node, path, place }: RemoteCall, input: Json, run: RunContext): Promise<Json> {
+  const failed: Failed = (reason, retryable, cause) =>
+    new StageError('STAGE_REMOTE_FAILED', { url: place, path, reason }, { retryable, cause });
+  const ms = node.timeout_ms ?? REMOTE_TIMEOUT_MS;
+  const request = {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json',
+      ...authorised(node, path, run),
+    },
+    body: JSON.stringify({ input }),
+    // Another address would get the input and the credential.
+    redirect: 'manual',
+  } as const;
+  const { status, text } = await within(
+    run,
+    { timeout: { ms, error: () => failed(`no answer within ${ms} ms`, true) } },
+    async ({ signal }) => {
+      try {
+        const response = await run.fetch(node.url, { ...request, signal });
+        return { status: response.status, text: await limitedText(response, failed) };
+      } catch (cause) {
+        throw cause instanceof StageError ? cause : failed(reasonOf(cause), true, cause);
+      }
+    },
+  );
+  return outputOf(node, status, text, failed);
+}
+
+/** An address without what may be secret in it. */
+function shownUrl(address: string): string {
+  if (!URL.canParse(address)) return address;
+  const { origin, pathname } = new URL(address);
+  return `${origin}${pathname}`;
+}
+
+function authorised(
+  { auth }: RemoteStageNode,
+  path: string,
+  run: RunContext,
+): { readonly authorization?: string } {
+  if (auth === undefined) return {};
+  const credential = run.credentials(auth);
+  if (credential === null) throw new StageError('STAGE_CREDENTIAL_MISSING', { path, alias: auth });
+  return { authorization: `Bearer ${credential}` };
+}
+
+/** `fetch failed` with what failed. */
+function reasonOf(cause: unknown): string {
+  const below = cause instanceof Error ? cause.cause : undefined;
+  return below === undefined ? messageOf(cause) : `${messageOf(cause)}: ${messageOf(below)}`;
+}
+
+async function limitedText(response: Response, failed: Failed): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const part of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    bytes += part.byteLength;
+    if (bytes > MAX_ANSWER) throw failed(`the answer is larger than ${MAX_ANSWER} bytes`, false);
+    parts.push(part);
+  }
+  return new TextDecoder().decode(Buffer.concat(parts));
+}
+
+function outputOf(node: RemoteStageNode, status: number, text: string, failed: Failed): Json {
   const retryable = status >= 500 || status === 429;
+  if (status >= 300 && status < 400)
+    throw failed(`status ${status}: it answers with another address, which is not followed`, false);
+  const body = readJson(text);
   if (!isObject(body)) throw failed(`status ${status}, and the answer is not a JSON object`, retryable);
   if (body['ok'] === false)
     throw failed(errorText(body['error']) ?? `status ${status} without an error text`, retryable);
   const { data } = body;
   if (!isObject(data) || !Object.hasOwn(data, 'output'))
     throw failed('response missing data.output field', retryable);
-  const output = data['output'] ?? null;
+  const output = settle(data['output']);
+  if (output === undefined) throw failed('data.output holds something JSON cannot carry', false);
   const wrong = valueMismatch(output, node.output);
   if (wrong)
     throw failed(

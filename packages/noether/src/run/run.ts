@@ -1,19 +1,23 @@
 import pLimit from 'p-limit';
 
-import { contentId } from '../canonical.ts';
-import { type Checked, check } from '../check/check.ts';
+import type { Checked } from '../check/check.ts';
+import { checkInputValue } from '../check/check-input.ts';
 import type { CheckProblem } from '../check/problem.ts';
 import { CodedError, messageOf } from '../errors.ts';
 import type { Graph, Policy, StageNode } from '../graph/ast.ts';
-import { compositionId } from '../graph/composition-id.ts';
 import { GraphError } from '../graph/errors.ts';
-import type { Json, LeaseGrant, Leases, OutputCache, RunFinished, RunInfo, TraceSink } from '../ports.ts';
-import type { Catalog, CatalogStage } from '../stage/catalog.ts';
-import { StageError } from '../stage/errors.ts';
+import type { Json, Leases, OutputCache, RunFinished, RunInfo, TraceSink } from '../ports.ts';
+import type { Catalog } from '../stage/catalog.ts';
 import { pathOf, publicCode } from './call-stage.ts';
-import type { Moment, RunContext } from './context.ts';
+import type { Called, Moment, RunContext } from './context.ts';
 import { interpret } from './interpret.ts';
 import { type HeldLease, holdLease, leaseName } from './lease.ts';
+import { Memo } from './memo.ts';
+import { type Prepared, prepare, requireCapabilities } from './prepare.ts';
+import { redactText } from './redact.ts';
+import { settle, unsettled } from './settle.ts';
+import { Tracing } from './tracing.ts';
+import { valueHash } from './value-hash.ts';
 import { abortOf } from './wait.ts';
 
 /** Stage calls at once in one run, unless the caller says otherwise. */
@@ -40,7 +44,14 @@ export interface RunOptions {
   /** Declared cost the run may reach, cents; each call is charged before it is made. */
   readonly budget_cents?: number | undefined;
   readonly concurrency?: number | undefined;
+  /** A policy besides the graph's own; both bind. */
   readonly policy?: Policy | null | undefined;
+  /** Whether the trace keeps inputs and outputs, secrets hidden. */
+  readonly trace_values?: boolean | undefined;
+  /** Texts that no trace and no error of the run shows. */
+  readonly secrets?: readonly string[] | undefined;
+  /** The secret an alias of a remote stage stands for; null when there is none. Without it there is none for any. */
+  readonly credentials?: ((alias: string) => string | null) | undefined;
   /** Awaited before and after every stage call. */
   readonly observe?: ((moment: Moment) => void | Promise<void>) | undefined;
   readonly run_id?: string | undefined;
@@ -87,33 +98,69 @@ type Outcome =
 export async function runGraph(options: RunOptions): Promise<RunResult> {
   const start = performance.now();
   const run_id = options.run_id ?? options.uuid();
-  const composition_id = compositionId(options.graph);
+  const { graph, catalog, policy = null, budget_cents = null } = options;
+  const prepared = prepare(graph, { catalog, policy, budget_cents });
+  const { checked, composition_id } = prepared;
+  const input = settle(options.input);
   const trace = quiet(options.trace);
-  const { graph_name: graph, labels = {}, input } = options;
-  await trace.runStarted({
+  await trace?.runStarted({
     run_id,
     composition_id,
-    graph,
-    labels,
+    graph: options.graph_name,
+    labels: options.labels ?? {},
     started_at: options.clock.now(),
-    input_hash: contentId(input),
+    input_hash: valueHash(input ?? null),
   });
 
-  const checked = check(options.graph, options.catalog, { input, policy: options.policy ?? null });
-  const outcome = checked.report.ok
-    ? await execute(options, checked, { run_id, composition_id, graph, lease: null }, trace)
-    : refusal(checked.report.problems);
+  const problems =
+    input === undefined
+      ? [...checked.report.problems, noJson(options.input)]
+      : [...checked.report.problems, ...checkInputValue(checked, input)];
+  const hosts = hostsOf(checked.policies);
+  const info = { run_id, composition_id, graph: options.graph_name, lease: null, hosts };
+  const outcome =
+    problems.length === 0 && input !== undefined
+      ? await execute(options, prepared, { info, input, trace })
+      : refusal(problems);
 
   const duration_ms = Math.round(performance.now() - start);
-  await trace.runFinished(finished(run_id, outcome, options.clock.now(), duration_ms));
-  if ('error' in outcome) return { ok: false, run_id, composition_id, ...outcome, duration_ms };
+  const shown = 'error' in outcome ? { ...outcome, error: hidden(outcome.error, options.secrets) } : outcome;
+  await trace?.runFinished(finished(run_id, shown, options.clock.now(), duration_ms));
+  if ('error' in shown) return { ok: false, run_id, composition_id, ...shown, duration_ms };
   const { effects } = checked.report;
-  return { ok: true, run_id, composition_id, ...outcome, effects, duration_ms, warnings: checked.notices };
+  return { ok: true, run_id, composition_id, ...shown, effects, duration_ms, warnings: checked.notices };
+}
+
+function noJson(value: unknown): CheckProblem {
+  const message = `the input holds ${unsettled(value)}`;
+  return {
+    path: 'input',
+    code: 'GRAPH_INPUT_INVALID',
+    kind: 'GRAPH_INPUT_INVALID',
+    message,
+    expected: 'a JSON value',
+    actual: null,
+    nearest: null,
+  };
+}
+
+/** Hosts every policy allows; null where none says anything of hosts. */
+function hostsOf(policies: readonly Policy[]): readonly string[] | null {
+  const lists = policies.flatMap(({ hosts }) => (hosts ? [hosts] : []));
+  const [first, ...others] = lists;
+  return first ? first.filter((host) => others.every((list) => list.includes(host))) : null;
+}
+
+function hidden(failure: RunFailure, secrets: readonly string[] = []): RunFailure {
+  if (secrets.length === 0) return failure;
+  const { hint } = failure;
+  const message = redactText(failure.message, secrets);
+  return { ...failure, message, ...(hint !== undefined && { hint: redactText(hint, secrets) }) };
 }
 
 function finished(run_id: string, outcome: Outcome, finished_at: string, duration_ms: number): RunFinished {
   const facts = { run_id, finished_at, duration_ms, status: outcome.status };
-  if (!('error' in outcome)) return { ...facts, output_hash: contentId(outcome.output), error: null };
+  if (!('error' in outcome)) return { ...facts, output_hash: valueHash(outcome.output), error: null };
   const { code, message, path } = outcome.error;
   return { ...facts, output_hash: null, error: { code, message, path } };
 }
@@ -130,28 +177,29 @@ function refusal(problems: readonly CheckProblem[]): Outcome {
   };
 }
 
+interface Starting {
+  readonly info: RunInfo;
+  readonly input: Json;
+  readonly trace: TraceSink | undefined;
+}
+
 /** Takes the lease, runs, gives it back. */
-async function execute(
-  options: RunOptions,
-  checked: Checked,
-  info: RunInfo,
-  trace: TraceSink,
-): Promise<Outcome> {
+async function execute(options: RunOptions, prepared: Prepared, starting: Starting): Promise<Outcome> {
   const control = new AbortController();
   const detach = followDeadlines(options, control);
   let held: HeldLease | null = null;
   try {
     const { lease } = options.graph;
     if (lease) {
-      const name = leaseName(lease, options.input);
+      const name = leaseName(lease, starting.input);
       if (!options.leases)
         throw new GraphError('GRAPH_LEASE_INVALID', { name, reason: 'this runner keeps no leases' });
-      held = await holdLease(options.leases, lease, { name, run_id: info.run_id }, (error) =>
-        control.abort(error),
-      );
+      const { run_id } = starting.info;
+      held = await holdLease(options.leases, lease, { name, run_id }, (error) => control.abort(error));
       if (!held) return skipped(name);
     }
-    return await interpreted(options, checked, { info, grant: held?.grant ?? null, control, trace });
+    const info = { ...starting.info, lease: held?.grant ?? null };
+    return await interpreted(options, prepared, { ...starting, info }, control);
   } catch (error) {
     return { status: 'refused', error: failureOf(error) };
   } finally {
@@ -164,55 +212,46 @@ function skipped(name: string): Outcome {
   return { status: 'skipped', output: { status: 'skipped', reason: `another run holds the lease ${name}` } };
 }
 
-interface Running {
-  readonly info: RunInfo;
-  readonly grant: LeaseGrant | null;
-  readonly control: AbortController;
-  readonly trace: TraceSink;
-}
-
-async function interpreted(options: RunOptions, checked: Checked, running: Running): Promise<Outcome> {
-  const capabilities = options.capabilities({ ...running.info, lease: running.grant });
-  requireCapabilities(checked, capabilities);
+async function interpreted(
+  options: RunOptions,
+  { checked, repeated }: Prepared,
+  { info, input, trace }: Starting,
+  control: AbortController,
+): Promise<Outcome> {
+  const capabilities = options.capabilities(info);
+  requireCapabilities(options.graph, checked, capabilities);
+  const { cache = null, clock, secrets = [], trace_values: values = false } = options;
+  const { run_id } = info;
   const context: RunContext = {
-    run_id: running.info.run_id,
-    stageOf: (node) => stageOf(checked.stages, node),
+    run_id,
+    calledBy: (node) => calledBy(checked, node),
     capabilities,
-    clock: options.clock,
-    cache: options.cache ?? null,
-    memo: new Map(),
-    attempts: new Map(),
+    cache,
+    memo: new Memo(cache, repeated),
     limit: pLimit(options.concurrency ?? DEFAULT_CONCURRENCY),
-    signal: running.control.signal,
-    aborted: abortOf(running.control.signal),
+    signal: control.signal,
+    aborted: abortOf(control.signal),
     budget: { spent_cents: 0, limit_cents: options.budget_cents ?? null },
     fetch: options.fetch ?? globalThis.fetch,
-    step: async (step) => running.trace.stepFinished(step),
+    credentials: options.credentials ?? (() => null),
+    tracing: trace
+      ? new Tracing({ run_id, clock, values, secrets, write: (step) => trace.stepFinished(step) })
+      : null,
     observe: options.observe ?? null,
   };
   try {
-    return { status: 'ok', output: await interpret(options.graph.root, 'root', options.input, context) };
+    return { status: 'ok', output: await interpret(options.graph.root, 'root', input, context) };
   } catch (error) {
     // What ended the run explains it better than what a stage made of being stopped.
-    const { signal } = running.control;
+    const { signal } = control;
     return { status: 'failed', error: failureOf(signal.aborted ? signal.reason : error) };
   }
 }
 
-function stageOf(stages: ReadonlyMap<StageNode, CatalogStage>, node: StageNode): CatalogStage {
+function calledBy({ stages, callees }: Checked, node: StageNode): Called {
   const entry = stages.get(node);
   if (!entry) throw new GraphError('GRAPH_STAGE_UNKNOWN', { path: null, reference: node.id, nearest: [] });
-  return entry;
-}
-
-/** A client that is not there is found before the first effect. */
-function requireCapabilities(checked: Checked, provided: Readonly<Record<string, object>>): void {
-  for (const { path, stage, stage_id } of checked.report.steps) {
-    const entry = [...checked.stages.values()].find(({ record }) => record.id === stage_id);
-    const capability = entry?.stage.capabilities.find((name) => !Object.hasOwn(provided, name));
-    if (capability !== undefined)
-      throw new StageError('STAGE_CAPABILITY_MISSING', { stage, path, capability });
-  }
+  return { entry, callees: callees.get(node) ?? null };
 }
 
 function failureOf(error: unknown): RunFailure {
@@ -240,17 +279,19 @@ function followDeadlines(options: RunOptions, control: AbortController): () => v
 }
 
 /** A sink that throws never fails the run. */
-function quiet(trace: TraceSink | undefined): TraceSink {
-  const ignoring = async (write: () => void | Promise<void> | undefined): Promise<void> => {
+function quiet(trace: TraceSink | undefined): TraceSink | undefined {
+  if (!trace) return undefined;
+  // The run's outcome matters more than its trace.
+  const ignoring = (write: () => void | Promise<void>): void | Promise<void> => {
     try {
-      await write();
+      return write()?.catch(() => undefined);
     } catch {
-      // The run's outcome matters more than its trace.
+      return undefined;
     }
   };
   return {
-    runStarted: (run) => ignoring(() => trace?.runStarted(run)),
-    stepFinished: (step) => ignoring(() => trace?.stepFinished(step)),
-    runFinished: (run) => ignoring(() => trace?.runFinished(run)),
+    runStarted: (run) => ignoring(() => trace.runStarted(run)),
+    stepFinished: (step) => ignoring(() => trace.stepFinished(step)),
+    runFinished: (run) => ignoring(() => trace.runFinished(run)),
   };
 }

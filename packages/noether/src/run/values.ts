@@ -1,5 +1,19 @@
 import type { Json } from '../ports.ts';
 import { isObject } from '../types/value.ts';
+import { own, settle } from './settle.ts';
+
+const literals = new WeakMap<object, Json>();
+
+/** A literal of a graph as a settled value: one and the same, however often it is used. */
+export function literal(value: Json): Json {
+  if (typeof value !== 'object' || value === null) return value;
+  const known = literals.get(value);
+  if (known !== undefined) return known;
+  // The graph was parsed: what JSON cannot carry is not in it.
+  const settled = settle(value) ?? null;
+  literals.set(value, settled);
+  return settled;
+}
 
 /** Keys a bare value is stored under when a config is laid over it: the first the config leaves free. */
 export const WRAP_KEYS: readonly string[] = [
@@ -23,8 +37,8 @@ export function wrapKey(config: object): string {
 /** An input with a stage's config laid over it; the config wins, nothing is merged deeper. */
 export function mergeConfig(input: Json, config: { readonly [key: string]: Json } | null): Json {
   if (config === null) return input;
-  if (isObject(input)) return { ...input, ...config };
-  return { [wrapKey(config)]: input, ...config };
+  const fields = literal(config) as { readonly [key: string]: Json };
+  return own(isObject(input) ? { ...input, ...fields } : { [wrapKey(config)]: input, ...fields });
 }
 
 /** What a Parallel branch gets: the field of its name, even null, else the whole input. */
@@ -41,7 +55,7 @@ export function sourceInput(input: Json, index: number): Json {
 
 /** What a Let body or a Map child sees: the input's fields with `names` over them; an input that is no object is dropped. */
 export function scope(input: Json, names: readonly (readonly [string, Json])[]): Json {
-  return { ...(isObject(input) ? input : {}), ...Object.fromEntries(names) };
+  return own({ ...(isObject(input) ? input : {}), ...Object.fromEntries(names) });
 }
 
 /** Steps of a dotted path; none for the empty path. */
@@ -57,25 +71,4 @@ export function valueAt(input: Json, path: string): Json {
     value = value[step] ?? null;
   }
   return value;
-}
-
-/** A stage's answer as JSON: undefined fields are left out. Undefined when it holds something JSON cannot carry. */
-export function toJson(value: unknown): Json | undefined {
-  if (value === null || typeof value === 'boolean' || typeof value === 'string') return value;
-  if (typeof value === 'number') return Number.isFinite(value) ? value : undefined;
-  if (Array.isArray(value)) return everyItem(value);
-  if (typeof value !== 'object' || !isPlain(value)) return undefined;
-  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
-  const items = everyItem(entries.map(([, item]) => item as unknown));
-  return items && Object.fromEntries(entries.map(([key], i) => [key, items[i] ?? null]));
-}
-
-function everyItem(values: readonly unknown[]): readonly Json[] | undefined {
-  const items = values.map(toJson);
-  return items.every((item) => item !== undefined) ? items : undefined;
-}
-
-function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || prototype === Object.prototype;
 }

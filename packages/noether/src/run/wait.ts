@@ -1,3 +1,6 @@
+import type { Json } from '../ports.ts';
+import type { RunContext } from './context.ts';
+
 /** Rejects with the signal's reason once it is aborted: one listener, however many wait for it. */
 export function abortOf(signal: AbortSignal): Promise<never> {
   const aborted = new Promise<never>((_resolve, reject) => {
@@ -18,4 +21,22 @@ export async function wait(ms: number, aborted: Promise<never>): Promise<void> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Calls when one of the run's places is free; who is still waiting for one when the run ends does not wait on. */
+export async function inTurn(
+  { limit, aborted }: Pick<RunContext, 'limit' | 'aborted'>,
+  call: () => Promise<Json>,
+): Promise<Json> {
+  let begun = false;
+  const turn = limit(() => {
+    begun = true;
+    return call();
+  });
+  // A call that has begun ends by itself, and tells the trace before anybody goes on.
+  const ended = aborted.catch((error: unknown) => {
+    if (!begun) throw error;
+    return turn;
+  });
+  return Promise.race([turn, ended]);
 }

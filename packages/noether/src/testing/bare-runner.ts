@@ -3,6 +3,8 @@ import pLimit from 'p-limit';
 import type { StageNode } from '../graph/ast.ts';
 import type { StepFinished } from '../ports.ts';
 import type { RunContext } from '../run/context.ts';
+import { Memo } from '../run/memo.ts';
+import { Tracing } from '../run/tracing.ts';
 import type { CatalogStage } from '../stage/catalog.ts';
 import { type OperatorCase, asksFor } from './operator-case.ts';
 
@@ -18,23 +20,26 @@ export function bareContext(
   const names = stages.flatMap(({ stage }) => stage.capabilities);
   return {
     run_id: 'run',
-    stageOf,
+    calledBy: (node) => ({ entry: stageOf(node), callees: null }),
     capabilities: Object.fromEntries(names.map((name) => [name, {}])),
-    clock: { now: () => '' },
     cache: null,
-    memo: asksFor(test, 'memoize') ? new Map() : null,
-    attempts: new Map(),
+    memo: asksFor(test, 'memoize') ? new Memo(null, { has: () => true }) : null,
     limit: pLimit(8),
     budget: { spent_cents: 0, limit_cents: test.budget_cents ?? null },
     signal: new AbortController().signal,
     aborted: new Promise(() => undefined),
     fetch: globalThis.fetch,
-    step: async () => undefined,
+    credentials: () => null,
+    tracing: null,
     observe: null,
   };
 }
 
 /** The context with every call told to `note`. */
 export function withSteps(run: RunContext, note: (step: BareStep) => void): RunContext {
-  return { ...run, step: async (step) => note(step) };
+  const clock = { now: (): string => '' };
+  return {
+    ...run,
+    tracing: new Tracing({ run_id: run.run_id, clock, write: note, values: false, secrets: [] }),
+  };
 }

@@ -1,0 +1,170 @@
+import { describe, expect, it, vi } from 'vitest';
+
+import type { Json } from '../ports.ts';
+import { StageError } from '../stage/errors.ts';
+import { type Act, runnerOf, sink, stageNode } from '../testing/running.ts';
+
+const run = runnerOf([]);
+
+/** Never answers, but ends with its signal. */
+const listening =
+  (heard: (reason: unknown) => void): Act =>
+  (_input, signal) =>
+    new Promise((_resolve, reject) => {
+      signal?.addEventListener('abort', () => {
+        heard(signal.reason);
+        reject(signal.reason as Error);
+      });
+    });
+const deaf: Act = () => new Promise(() => undefined);
+
+describe('the deadline of a node', () => {
+  it.each([
+    ['a Stage', stageNode('act', undefined, { timeout_ms: 20 }), 'root'],
+    ['a Sequential', { op: 'Sequential', stages: [stageNode('act')], timeout_ms: 20 }, 'root'],
+    [
+      'a branch',
+      { op: 'Parallel', branches: { a: stageNode('act', undefined, { timeout_ms: 20 }) } },
+      'root.branches.a',
+    ],
+    [
+      'a Map',
+      { op: 'Map', over: 'xs', as: 'x', stage: stageNode('act'), concurrency: 4, timeout_ms: 20 },
+      'root',
+    ],
+  ] as const)('ends %s and tells its stages', async (_what, root, path) => {
+    const heard = vi.fn();
+    const result = await run(root as unknown as Json, { xs: [1, 2, 3] }, { act: listening(heard) });
+
+    expect(result).toMatchObject({ status: 'failed', error: { code: 'GRAPH_NODE_TIMEOUT', path } });
+    expect(heard).toHaveBeenCalledWith(expect.objectContaining({ code: 'GRAPH_NODE_TIMEOUT' }));
+  });
+
+  it('ends a stage that does not listen, and a Retry that would go on', async () => {
+    const called = vi.fn(deaf);
+    const root = { op: 'Retry', stage: stageNode('act'), max_attempts: 5, delay_ms: 10_000, timeout_ms: 20 };
+
+    expect(await run(root, null, { act: called })).toMatchObject({ error: { code: 'GRAPH_NODE_TIMEOUT' } });
+    expect(called).toHaveBeenCalledTimes(1);
+  });
+
+  it('may pass at the next attempt of a Retry around it', async () => {
+    const trace = sink();
+    let calls = 0;
+    const result = await run(
+      { op: 'Retry', stage: stageNode('act', undefined, { timeout_ms: 20 }), max_attempts: 3 },
+      'x',
+      { act: (input) => ((calls += 1) < 3 ? new Promise(() => undefined) : input), trace },
+    );
+
+    expect(result).toMatchObject({ ok: true, output: 'x' });
+    expect(trace.steps.map(({ attempt, status, error }) => [attempt, status, error?.code])).toEqual([
+      [1, 'failed', 'GRAPH_NODE_TIMEOUT'],
+      [2, 'failed', 'GRAPH_NODE_TIMEOUT'],
+      [3, 'ok', undefined],
+    ]);
+  });
+
+  it('does not concern its siblings', async () => {
+    const root = {
+      op: 'Map',
+      over: 'xs',
+      as: 'x',
+      stage: stageNode('act', undefined, { timeout_ms: 50 }),
+      concurrency: 3,
+      on_error: 'collect',
+    };
+    const result = await run(
+      root,
+      { xs: [1, 2, 3] },
+      {
+        act: (input) =>
+          (input as { x: number }).x === 2 ? new Promise(() => undefined) : (input as { x: number }).x,
+      },
+    );
+
+    expect(result).toMatchObject({
+      output: { results: [1, 3], errors: [{ index: 1, code: 'GRAPH_NODE_TIMEOUT' }] },
+    });
+  });
+
+  it('counts the waiting for a place, and frees the place', async () => {
+    const root = {
+      op: 'Parallel',
+      branches: {
+        a: stageNode('act', { who: 'slow' }, { timeout_ms: 60 }),
+        b: { op: 'Retry', stage: stageNode('act', { who: 'queued' }, { timeout_ms: 10 }), max_attempts: 1 },
+      },
+    };
+    const called: Json[] = [];
+    const result = await run(
+      root,
+      {},
+      {
+        act: (input) => {
+          called.push((input as { who: string }).who);
+          return new Promise(() => undefined);
+        },
+        concurrency: 1,
+      },
+    );
+
+    expect(result).toMatchObject({ error: { code: 'GRAPH_NODE_TIMEOUT', path: 'root.branches.a' } });
+    expect(called).toEqual(['slow']);
+  });
+
+  it('is also missed by code that never waits', async () => {
+    const busy: Act = (input) => {
+      const begun = performance.now();
+      while (performance.now() - begun < 15);
+      return input;
+    };
+    expect(await run(stageNode('act', undefined, { timeout_ms: 5 }), 1, { act: busy })).toMatchObject({
+      error: { code: 'GRAPH_NODE_TIMEOUT' },
+    });
+    expect(await run(stageNode('act', undefined, { timeout_ms: 5000 }), 1, { act: busy })).toMatchObject({
+      ok: true,
+    });
+  });
+
+  it('leaves the reason of the run where both end', async () => {
+    const root = stageNode('act', undefined, { timeout_ms: 10_000 });
+    expect(await run(root, 1, { act: deaf, timeout_ms: 20 })).toMatchObject({
+      error: { code: 'GRAPH_RUN_ABORTED' },
+    });
+  });
+});
+
+describe('the rule of a Retry', () => {
+  const root = (retry_on?: Json): Json => ({
+    op: 'Retry',
+    stage: stageNode('act'),
+    max_attempts: 3,
+    ...(retry_on !== undefined && { retry_on }),
+  });
+
+  it.each([
+    ['everything', undefined, 3],
+    ['what says that it may pass, which this does not', 'retryable', 1],
+    ['codes it has not', ['OTHER'], 1],
+    ['its code', ['STAGE_FAILED'], 3],
+  ] as const)('tries again on %s', async (_what, rule, times) => {
+    const failing = vi.fn(() => {
+      throw new Error('no');
+    });
+    await run(root(rule), 1, { act: failing });
+    expect(failing).toHaveBeenCalledTimes(times);
+  });
+
+  it('tries again what says that it may pass', async () => {
+    const failing = vi.fn(() => {
+      throw new StageError(
+        'STAGE_REMOTE_FAILED',
+        { url: 'u', path: 'p', reason: 'busy' },
+        { retryable: true },
+      );
+    });
+    await run(root('retryable'), 1, { act: failing });
+    expect(failing).toHaveBeenCalledTimes(3);
+  });
+});

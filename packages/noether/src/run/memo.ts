@@ -1,0 +1,102 @@
+import type { Json, OutputCache } from '../ports.ts';
+import type { CatalogStage } from '../stage/catalog.ts';
+import { sameValue, settle } from './settle.ts';
+import { valueHash, valueText } from './value-hash.ts';
+
+/** Largest canonical input, in characters, whose output is cached beyond the run: a larger one is cheaper made than looked up. */
+const MAX_CACHED_INPUT = 16_384;
+
+/** What came of asking: an output remembered, or one just made. */
+export interface Remembered {
+  readonly output: Json;
+  readonly cached: boolean;
+}
+
+/** Calls of one stage that are compared one by one before their inputs are written as text. */
+const MAX_COMPARED = 32;
+
+/** The calls made of one stage in a run. */
+class Calls {
+  readonly #few: { readonly input: Json; readonly output: Promise<Json> }[] = [];
+  #many: Map<string, Promise<Json>> | null = null;
+
+  /** The output of the call on an equal input, if there was one. */
+  find(input: Json): Promise<Json> | undefined {
+    if (this.#many) return this.#many.get(valueText(input));
+    return this.#few.findLast((call) => sameValue(call.input, input))?.output;
+  }
+
+  add(input: Json, output: Promise<Json>): void {
+    if (this.#many) this.#many.set(valueText(input), output);
+    else if (this.#few.push({ input, output }) > MAX_COMPARED)
+      this.#many = new Map(this.#few.map((call) => [valueText(call.input), call.output]));
+  }
+}
+
+/**
+ * Outputs of pure stages: shared by the nodes of a run, calls in flight included, and kept beyond it where a cache is
+ * given. A call that failed says nothing about the next.
+ */
+export class Memo {
+  readonly #calls = new Map<CatalogStage, Calls>();
+  readonly #cache: OutputCache | null;
+  readonly #repeated: Pick<ReadonlySet<CatalogStage>, 'has'>;
+
+  /** `repeated`: the stages that one run may call more than once. */
+  constructor(cache: OutputCache | null, repeated: Pick<ReadonlySet<CatalogStage>, 'has'>) {
+    this.#cache = cache;
+    this.#repeated = repeated;
+  }
+
+  /** Whether remembering can spare a call of this stage. */
+  pays(entry: CatalogStage): boolean {
+    return this.#cache !== null || this.#repeated.has(entry);
+  }
+
+  /** The output of a stage for what its schema made of the input: remembered, or made by `call`. */
+  async output(entry: CatalogStage, taken: Json, call: () => Promise<Json>): Promise<Remembered> {
+    const shared = this.#calls.get(entry)?.find(taken);
+    const output = shared && (await quietly(() => shared));
+    // One that failed, or was stopped with its branch, says nothing about this call.
+    if (output !== undefined) return { output, cached: true };
+    const made = this.#cache === null ? null : kept(this.#cache, entry, taken, call);
+    const making = made ? made.then((remembered) => remembered.output) : call();
+    // Who waits for it meets its failure there.
+    making.catch(() => undefined);
+    if (this.#repeated.has(entry)) this.#remember(entry, taken, making);
+    return made ?? { output: await making, cached: false };
+  }
+
+  #remember(entry: CatalogStage, taken: Json, output: Promise<Json>): void {
+    let calls = this.#calls.get(entry);
+    if (!calls) this.#calls.set(entry, (calls = new Calls()));
+    calls.add(taken, output);
+  }
+}
+
+async function kept(
+  cache: OutputCache,
+  { record }: CatalogStage,
+  taken: Json,
+  call: () => Promise<Json>,
+): Promise<Remembered> {
+  const text = valueText(taken);
+  // The time of the tick is part of its stages' input: such an output is never asked for again.
+  const pays = text.length <= MAX_CACHED_INPUT && !text.includes('"now":');
+  if (!pays) return { output: await call(), cached: false };
+  const hash = valueHash(taken);
+  const remembered = settle(await quietly(() => cache.get(record.id, hash)));
+  if (remembered !== undefined) return { output: remembered, cached: true };
+  const output = await call();
+  await quietly(() => cache.put(record.id, hash, output));
+  return { output, cached: false };
+}
+
+/** A cache that cannot answer is no cache. */
+async function quietly<T>(use: () => T | Promise<T>): Promise<T | undefined> {
+  try {
+    return await use();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,76 @@
+import type { z } from 'zod';
+
+import type { Json, StepFinished } from '../ports.ts';
+import { markedPaths, redactor, redactText } from './redact.ts';
+import { valueHash } from './value-hash.ts';
+
+/** What is told of one attempt of one node. */
+export interface StepFacts extends Pick<
+  StepFinished,
+  'path' | 'stage_id' | 'stage_name' | 'status' | 'started_at'
+> {
+  /** By `performance.now()`, ms; null for what took no time. */
+  readonly began: number | null;
+  readonly input: Json;
+  /** Undefined when it failed. */
+  readonly output?: Json;
+  readonly error?: { readonly code: string; readonly message: string };
+  /** Says which fields are secrets; absent for nodes without schemas. */
+  readonly schemas?: { readonly input: z.ZodType; readonly output: z.ZodType } | undefined;
+}
+
+/** What a trace is made with. */
+export interface TracingDeps {
+  readonly run_id: string;
+  readonly clock: { now(): string };
+  readonly write: (step: StepFinished) => void | Promise<void>;
+  /** Whether inputs and outputs are kept, secrets hidden. */
+  readonly values: boolean;
+  /** Texts never shown. */
+  readonly secrets: readonly string[];
+}
+
+/** Tells the trace of a run every attempt once: numbered per node, values hashed, secrets hidden. */
+export class Tracing {
+  readonly #deps: TracingDeps;
+  readonly #attempts = new Map<string, number>();
+  readonly #hide: ReturnType<typeof redactor>;
+
+  constructor(deps: TracingDeps) {
+    this.#deps = deps;
+    this.#hide = redactor(deps.secrets);
+  }
+
+  /** The time, as the trace writes it. */
+  now(): string {
+    return this.#deps.clock.now();
+  }
+
+  /** Writes one attempt; a promise only where the sink answers with one. */
+  step(facts: StepFacts): void | Promise<void> {
+    const { path, stage_id, stage_name, status, started_at, began, input, output, error } = facts;
+    const attempt = (this.#attempts.get(path) ?? 0) + 1;
+    this.#attempts.set(path, attempt);
+    const { run_id, secrets } = this.#deps;
+    return this.#deps.write({
+      run_id,
+      path,
+      stage_id,
+      stage_name,
+      attempt,
+      started_at,
+      duration_ms: began === null ? 0 : Math.round(performance.now() - began),
+      status,
+      input_hash: valueHash(input),
+      output_hash: output === undefined ? null : valueHash(output),
+      error: error ? { code: error.code, message: redactText(error.message, secrets) } : null,
+      ...(this.#deps.values ? this.#values(facts) : {}),
+    });
+  }
+
+  #values({ input, output, schemas }: StepFacts): { readonly input: Json; readonly output?: Json } {
+    const shown = this.#hide(input, schemas ? markedPaths(schemas.input) : []);
+    if (output === undefined) return { input: shown };
+    return { input: shown, output: this.#hide(output, schemas ? markedPaths(schemas.output) : []) };
+  }
+}

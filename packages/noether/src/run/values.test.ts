@@ -1,0 +1,157 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+
+import { canonicalJson, contentId } from '../canonical.ts';
+import type { Json } from '../ports.ts';
+import { takesAsIs } from './accepts.ts';
+import { isSettled, sameValue, settle, unsettled } from './settle.ts';
+import { valueHash, valueText } from './value-hash.ts';
+
+const text = fc.string({ unit: 'grapheme' });
+const json = fc.letrec<{ value: Json }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: 'small' },
+    fc.constantFrom<Json>(null, true, false, 0, -0, 1e21, 5e-324),
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    text,
+    fc.array(tie('value')),
+    fc.dictionary(fc.oneof(text, fc.constantFrom('__proto__', 'constructor', '10', '9', '')), tie('value')),
+  ),
+})).value as fc.Arbitrary<Json>;
+
+describe('a settled value', () => {
+  it('equals what was given, shares what was settled, and never changes', () => {
+    fc.assert(
+      fc.property(json, json, (a, b) => {
+        const settled = settle({ a, list: [b] }) as { a: Json; list: Json };
+        expect(JSON.stringify(settled)).toBe(JSON.stringify({ a, list: [b] }));
+        expect(isSettled(settled)).toBe(true);
+        const wider = settle({ ...settled, more: 1 }) as { a: Json; list: Json };
+        expect(wider.a).toBe(settled.a);
+        expect(wider.list).toBe(settled.list);
+        expect(() => Object.assign(settled, { a: 2 })).toThrow(TypeError);
+      }),
+    );
+  });
+
+  it('leaves undefined fields out and the given object alone', () => {
+    const given = { a: undefined, b: { c: [1] }, ['__proto__']: 1 };
+    const settled = settle(given);
+    expect(settled).toEqual({ b: { c: [1] }, ['__proto__']: 1 });
+    expect(Object.keys(settled as object)).not.toContain('a');
+    given.b.c.push(2);
+    expect(given.b.c).toEqual([1, 2]);
+    expect(settled).toMatchObject({ b: { c: [1] } });
+  });
+
+  it.each([
+    [{ a: [1, Number.NaN] }, 'a.1: NaN, which JSON cannot carry'],
+    [{ a: new Date(0) }, 'a: an object of the class Date, which JSON cannot carry'],
+    ['\ud800', 'a text with half a surrogate pair'],
+    [{ '\udfff': 1 }, 'a key with half a surrogate pair'],
+    [[undefined], '0: undefined, which JSON cannot carry'],
+    [() => 1, 'function, which JSON cannot carry'],
+  ])('is not made of %j', (value, why) => {
+    expect(settle(value)).toBeUndefined();
+    expect(unsettled(value)).toBe(why);
+  });
+
+  it('is not made of what is nested without end', () => {
+    let deep: Json = 1;
+    for (let i = 0; i < 100_000; i += 1) deep = [deep];
+    expect(settle(deep)).toBeUndefined();
+    expect(unsettled(deep)).toBe('it nests deeper than 1000 levels');
+  });
+});
+
+describe('the text and hash of a value', () => {
+  it('are those of RFC 8785, whatever part of it was written before', () => {
+    fc.assert(
+      fc.property(json, json, (a, b) => {
+        const part = settle(a) as Json;
+        valueText(part);
+        const value = settle({ b, part, again: [part, { z: part, a: 1 }] }) as Json;
+        expect(valueText(value)).toBe(canonicalJson(value));
+        expect(valueHash(value)).toBe(contentId(value));
+      }),
+    );
+  });
+
+  it('agree with equality', () => {
+    fc.assert(
+      fc.property(json, json, (a, b) => {
+        expect(sameValue(a, b)).toBe(canonicalJson(a) === canonicalJson(b));
+        expect(sameValue(a, JSON.parse(JSON.stringify(a)) as Json)).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('a value a schema takes as it is', () => {
+  const Inner = z.strictObject({ s: z.string(), n: z.number().nullable(), o: z.boolean().optional() });
+  const schemas: readonly z.ZodType[] = [
+    Inner,
+    z.object({ inner: Inner, rest: z.array(Inner).optional() }),
+    z.looseObject({ inner: Inner }),
+    z.record(z.string(), Inner),
+    z.record(z.string(), z.unknown()),
+    z.array(z.union([Inner, z.string(), z.null()])),
+    z.strictObject({ trimmed: z.string().trim(), inner: Inner }),
+    z.strictObject({ filled: z.number().default(1), inner: Inner.optional() }),
+    z.strictObject({ mail: z.email().nullable(), kind: z.enum(['a', 'b']) }),
+    z.array(z.lazy(() => Inner)).min(1),
+    z.object({ any: z.any(), unknown: z.unknown() }),
+    z.strictObject({ coerced: z.coerce.number() }),
+    z.union([z.object({ s: z.string() }), z.strictObject({ n: z.number() })]),
+    z.json(),
+  ];
+  const near = fc.oneof(
+    json,
+    fc.record(
+      {
+        s: fc.string(),
+        n: fc.oneof(fc.integer(), fc.constant(null)),
+        o: fc.boolean(),
+      },
+      { requiredKeys: ['s', 'n'] },
+    ),
+  );
+  const values = fc.oneof(
+    near,
+    fc.array(near),
+    fc.dictionary(fc.constantFrom('a', '__proto__', 's'), near),
+    fc.record(
+      { inner: near, rest: fc.array(near), trimmed: fc.string(), filled: fc.integer() },
+      { requiredKeys: [] },
+    ),
+    fc.record(
+      { mail: fc.constantFrom('a@b.cd', ' x', null), kind: fc.constantFrom('a', 'c'), coerced: fc.string() },
+      { requiredKeys: [] },
+    ),
+  ) as fc.Arbitrary<Json>;
+
+  it('is what zod makes of it', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...schemas), values, (schema, given) => {
+        const value = settle(given) as Json;
+        fc.pre(value !== undefined);
+        if (!takesAsIs(schema, value)) return;
+        const parsed = schema.safeParse(value);
+        expect(parsed.success).toBe(true);
+        expect(sameValue(parsed.data as Json, value)).toBe(true);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('is found where nothing would change', () => {
+    const inner = settle({ s: 'x', n: 1 }) as Json;
+    const taken = schemas.map((schema) =>
+      [inner, { inner }, { a: inner }, [inner], { mail: 'a@b.cd', kind: 'a' }].some((value) =>
+        takesAsIs(schema, settle(value) as Json),
+      ),
+    );
+    expect(taken.map(Number).join('')).toBe('11111100110001');
+  });
+});
