@@ -70,6 +70,43 @@ describe('github_poll_events', () => {
     expect(polled).toEqual({ events: [], cursors: exampleCursors, last_poll: null });
   });
 
+  it('begins at the first issue there still is when a person has deleted one', async () => {
+    const forge = memoryForge();
+    forge.issues.push(
+      issueOf(1, { labels: ['caloron:task'], created_at: '2020-01-01T00:00:00.000Z' }),
+      issueOf(4, { labels: ['caloron:task'], created_at: '2026-04-14T07:00:00.000Z' }),
+    );
+    const state = {
+      ...exampleState,
+      tasks: {
+        'login-form': { ...exampleTask, issue_number: 3 },
+        mail: { ...exampleTask, id: 'mail', issue_number: 4 },
+      },
+    };
+
+    const { cursors } = await pollWith(forge)(state);
+
+    expect(cursors.forge['comments']?.updated_at).toBe('2026-04-14T07:00:00.000Z');
+  });
+
+  it('begins when the sprint did when all of its issues are deleted', async () => {
+    const forge = memoryForge();
+
+    const { cursors } = await pollWith(forge)(sprintWith({ issue_number: 3 }));
+
+    expect(cursors.forge['comments']?.updated_at).toBe(exampleTask.status_at);
+  });
+
+  it('stays an error when the repository is not found', async () => {
+    const forge = memoryForge();
+    forge.faults.set('issue', [{ error: forgeError('FORGE_NOT_FOUND') }]);
+    forge.faults.set('issuesWithLabel', [{ error: forgeError('FORGE_NOT_FOUND') }]);
+
+    await expect(pollWith(forge)(sprintWith({ issue_number: 3 }))).rejects.toMatchObject({
+      code: 'FORGE_NOT_FOUND',
+    });
+  });
+
   it("begins at the first issue, by the forge's own clock", async () => {
     const forge = memoryForge();
     forge.issues.push(

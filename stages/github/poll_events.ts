@@ -1,3 +1,4 @@
+import { codeOf } from '@caloron/noether/stage';
 import {
   Cursors,
   DagState,
@@ -16,7 +17,7 @@ import { defineStage } from '../kit.ts';
 import { SprintError } from '../sprint/errors.ts';
 import { freshEvents, idsOf, type Candidate } from './candidate.ts';
 import type { Reading } from './link.ts';
-import { readEvents } from './read_events.ts';
+import { readEvents, TASK_LABEL } from './read_events.ts';
 import { pollChecks, pollReviews } from './poll_pulls.ts';
 import { Target, targetOf } from './target.ts';
 
@@ -149,9 +150,26 @@ async function startOf(
   if (state === null || known) return cursors.forge;
   const numbers = Object.values(state.tasks).flatMap(({ issue_number }) => issue_number ?? []);
   if (numbers.length === 0) return undefined;
-  const { created_at } = await repo.issue(Math.min(...numbers));
-  const start = { updated_at: created_at, etag: null };
+  const start = { updated_at: await firstIssueAt(repo, state, numbers), etag: null };
   return { issues: start, pulls: start, comments: start };
+}
+
+/** When the first issue of a sprint was made. A person may have deleted it: then the first there still is, else the sprint's own beginning. */
+async function firstIssueAt(
+  repo: ForgeRepo,
+  { tasks }: DagState,
+  numbers: readonly number[],
+): Promise<Timestamp | null> {
+  try {
+    return (await repo.issue(Math.min(...numbers))).created_at;
+  } catch (error) {
+    if (codeOf(error) !== 'FORGE_NOT_FOUND') throw error;
+    const labelled = await repo.issuesWithLabel(TASK_LABEL);
+    const left = labelled.filter(({ number }) => numbers.includes(number));
+    const times =
+      left.length > 0 ? left.map((i) => i.created_at) : Object.values(tasks).map((t) => t.status_at);
+    return times.toSorted()[0] ?? null;
+  }
 }
 
 function newest({ forge }: Cursors): Timestamp | null {
