@@ -61,7 +61,7 @@ export const loadKickoff = defineStage({
     const active = await openSprint(kv, store);
     if (active !== null && active.sprint_id !== sprint_id) {
       const { repo } = active;
-      const hint = `see how it stands: caloron status ${active.sprint_id}; go on with it: caloron tick`;
+      const hint = `see how it stands: ./caloron status --sprint ${active.sprint_id}; go on with it: ./caloron tick`;
       throw new SprintError('KICKOFF_SPRINT_ACTIVE', { active: active.sprint_id, repo }, { hint });
     }
     const known = sprint_id && (await store.exists(sprint_id));

@@ -17,6 +17,6 @@ export async function readValue<T extends z.ZodType>(
   throw new SprintError(
     'SPRINT_VALUE_INVALID',
     { key, problems },
-    { cause: parsed.error, hint: `look at it: caloron kv get ${key}` },
+    { cause: parsed.error, hint: `look at it: ./caloron kv get ${key}` },
   );
 }

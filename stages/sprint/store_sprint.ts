@@ -24,7 +24,7 @@ export const storeSprint = defineStage({
     const { sprint_id, sprint } = dag;
     if (already_exists) return { sprint_id, dag };
     if (await store.exists(sprint_id)) {
-      const hint = 'give the sprint another id: caloron kickoff --sprint-id ID';
+      const hint = 'give the sprint another id: ./caloron kickoff --sprint-id ID';
       throw new SprintError('KICKOFF_SPRINT_EXISTS', { sprint_id }, { hint });
     }
     const { repo, stall_threshold_m } = sprint;

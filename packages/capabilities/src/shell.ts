@@ -91,7 +91,7 @@ async function send(url: string, call: Call<z.ZodType>): Promise<{ status: numbe
     });
     return { status: response.status, text: await response.text() };
   } catch (error) {
-    const hint = 'start it: caloron up';
+    const hint = 'start it: ./caloron up';
     throw new ShellClientError(
       'SHELL_UNREACHABLE',
       { url, reason: reasonOf(error) },

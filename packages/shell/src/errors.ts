@@ -99,12 +99,12 @@ const messages: Messages<ShellErrorDetails> = {
 };
 
 const hints: Partial<Record<keyof ShellErrorDetails, string>> = {
-  SHELL_ALREADY_RUNNING: 'use the running shell, or stop it first: caloron down',
+  SHELL_ALREADY_RUNNING: 'use the running shell, or stop it first: ./caloron down',
   SHELL_PORT_IN_USE: 'choose another with --port N (0 finds a free one) or CALORON_SHELL_PORT',
   SHELL_TOKEN_FILE: 'remove the file and start the shell again, or set CALORON_SHELL_TOKEN',
   TOKEN_INVALID: 'send the content of .caloron/shell-token, or the value of CALORON_SHELL_TOKEN',
-  SPRINT_UNKNOWN: 'start one with: caloron kickoff',
-  TASK_UNKNOWN: 'list the tasks with: caloron status',
+  SPRINT_UNKNOWN: 'start one with: ./caloron kickoff',
+  TASK_UNKNOWN: 'list the tasks with: ./caloron status',
   ISSUE_MISSING: 'name one with issue_number, or let the next tick create it',
   BASE_UNKNOWN: 'push the branch with a first commit',
   WORKTREE_FOREIGN: 'move it away; what the agent left is kept under refs/caloron/wip of the task clone',

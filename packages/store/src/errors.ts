@@ -86,10 +86,10 @@ const hint: Partial<{ readonly [C in keyof StoreErrorDetails]: string }> = {
   STORE_NEWER: 'update this program, or name another file with CALORON_DB',
   STORE_BUSY: 'try again; a process that writes without pause holds the database',
   STORE_FULL: 'free some space and try again',
-  STORE_VALUE_INVALID: 'if the database was damaged: caloron kv rebuild',
-  STORE_STAGES_INVALID: 'write it anew with: noether stage sync ./stages',
+  STORE_VALUE_INVALID: 'if the database was damaged: ./caloron kv rebuild',
+  STORE_STAGES_INVALID: 'write it anew with: ./noether stage sync ./stages',
   RUN_AMBIGUOUS: 'write more of its id',
-  SPRINT_UNKNOWN: 'start a sprint with: caloron kickoff',
+  SPRINT_UNKNOWN: 'start a sprint with: ./caloron kickoff',
 };
 
 const retryable: ReadonlySet<keyof StoreErrorDetails> = new Set(['STORE_BUSY', 'STORE_FULL']);

@@ -17,7 +17,7 @@ export function createStdio({ input, output }: StdioDeps): Stdio {
     async read(signal) {
       if (input.isTTY === true) {
         const reason = 'it is a terminal, and nobody was asked to type';
-        const hint = 'pipe the text in: echo text | noether run graph.json';
+        const hint = 'pipe the text in: echo text | ./noether run graph.json';
         throw new ProcessError('STDIO_UNAVAILABLE', { stream: 'standard input', reason }, { hint });
       }
       // An earlier stage has read it all.

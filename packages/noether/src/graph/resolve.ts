@@ -73,7 +73,7 @@ function unknown(stages: readonly CatalogStage[], reference: string, path: strin
   return new GraphError(
     'GRAPH_STAGE_UNKNOWN',
     { path, reference, nearest: nearest(reference, names) },
-    { hint: '`noether stage list` shows every stage' },
+    { hint: '`./noether stage list` shows every stage' },
   );
 }
 
