@@ -340,6 +340,12 @@ describe('what JSON does not have', () => {
     ]);
   });
 
+  it('a second zero is the first one, as in every id', () => {
+    const { root } = parseGraph(text('{"op":"Const","value":{"a":[-0,-0.0,1]}}'), 'g');
+
+    expect(root).toEqual({ op: 'Const', value: { a: [0, 0, 1] } });
+  });
+
   it('half characters in ids, names and paths are refused', () => {
     expect(issues(text('{"op":"Stage","id":"\\ud83d"}'))[0]).toContain('root.id: expected whole characters');
     expect(issues(text(`{"op":"Parallel","branches":{"\\udc00":${LEAF}}}`))[0]).toContain(

@@ -1,6 +1,6 @@
 import type { Json } from '../ports.ts';
 import { jsonFault } from '../types/json-fault.ts';
-import { isObject } from '../types/json-kind.ts';
+import { isObject, oneZero } from '../types/json-kind.ts';
 import { nearest } from '../types/nearest.ts';
 import type { Graph, GraphNode, LeaseSpec, NodeMap, Policy, Projection, RetryNode } from './ast.ts';
 import { GraphError, type GraphIssue } from './errors.ts';
@@ -83,7 +83,7 @@ const OPS: Readonly<Record<GraphNode['op'], (reader: Reader, at: Fields, path: s
     output: reader.type(at, path, 'output'),
     ...readAuth(reader, at, path),
   }),
-  Const: (reader, at, path) => ({ op: 'Const', value: reader.required(at, path, 'value') ?? null }),
+  Const: (reader, at, path) => ({ op: 'Const', value: oneZero(reader.required(at, path, 'value') ?? null) }),
   Sequential: (reader, at, path) => ({ op: 'Sequential', stages: readNodes(reader, at, path, 'stages') }),
   Parallel: (reader, at, path) => ({ op: 'Parallel', branches: readNodeMap(reader, at, path, 'branches') }),
   Branch: (reader, at, path) => ({
@@ -164,7 +164,8 @@ function readNodeMap(reader: Reader, at: Fields, path: string, key: string): Nod
 
 function readConfig(reader: Reader, at: Fields, path: string): Fields | null {
   const value = at['config'] ?? null;
-  if (value === null || isObject(value)) return value;
+  if (value === null) return null;
+  if (isObject(value)) return oneZero(value) as Fields;
   reader.wrong(`${path}.config`, 'an object', value);
   return null;
 }
@@ -191,7 +192,8 @@ function readProjection(reader: Reader, value: Json, path: string): Projection {
   if (isObject(value)) {
     const { path: from } = value;
     reader.once(value, path);
-    if (Object.hasOwn(value, 'value') && from === undefined) return { value: value['value'] ?? null };
+    if (Object.hasOwn(value, 'value') && from === undefined)
+      return { value: oneZero(value['value'] ?? null) };
     if (typeof from === 'string' && !Object.hasOwn(value, 'value')) return { path: from };
   }
   reader.issue(path, 'expected {"path": "a.b"} or {"value": …}');

@@ -73,7 +73,8 @@ export class Reader {
   ): number {
     const value = fallback === undefined ? this.required(at, path, key) : (at[key] ?? fallback);
     const [min, max] = range;
-    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max)
+      return value + 0;
     if (value !== undefined)
       this.issue(
         childPath(path, key),
@@ -85,7 +86,7 @@ export class Reader {
   optionalNumber(at: Fields, path: string, key: string, min: number, whole: boolean): number | null {
     const value = at[key] ?? null;
     if (value === null) return null;
-    if (typeof value === 'number' && value >= min && (!whole || Number.isInteger(value))) return value;
+    if (typeof value === 'number' && value >= min && (!whole || Number.isInteger(value))) return value + 0;
     this.issue(
       childPath(path, key),
       `expected ${whole ? 'a whole number' : 'a number'} of at least ${min}, got ${shortly(JSON.stringify(value))}`,

@@ -1,7 +1,7 @@
 import type { Json } from '../ports.ts';
 import { nearest } from './nearest.ts';
 import type { Fields, NType, PrimitiveKind, Refinement } from './ntype.ts';
-import { isObject, jsonKind } from './json-kind.ts';
+import { isObject, jsonKind, oneZero } from './json-kind.ts';
 
 /** Told of every place where a value is no type. */
 export type Issue = (steps: readonly (string | number)[], message: string) => void;
@@ -114,7 +114,7 @@ function readRefinement(value: Json, steps: Steps, issue: Issue): Refinement {
       return { kind };
     case 'OneOf': {
       const { options } = value;
-      if (Array.isArray(options)) return { kind, options: options as readonly Json[] };
+      if (Array.isArray(options)) return { kind, options: oneZero(options) as readonly Json[] };
       issue([...steps, 'options'], `expected an array, got ${jsonKind(options)}`);
       return stand_in;
     }
@@ -122,7 +122,7 @@ function readRefinement(value: Json, steps: Steps, issue: Issue): Refinement {
       const bounds = (['min', 'max'] as const).flatMap((name) => {
         const bound = value[name] ?? null;
         if (bound === null) return [];
-        if (typeof bound === 'number') return [[name, bound]];
+        if (typeof bound === 'number') return [[name, bound + 0]];
         issue([...steps, name], `expected a number, got ${jsonKind(bound)}`);
         return [];
       });
