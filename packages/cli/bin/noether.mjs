@@ -9,8 +9,8 @@ if (major < 22 || (major === 22 && minor < 18)) {
   );
   process.exitCode = 1;
 } else {
-  // Compiled code is kept in the system's temporary directory: the next command starts in half the time.
-  process.getBuiltinModule('node:module').enableCompileCache?.();
+  const { useCompileCache } = await import('./compile-cache.mjs');
+  useCompileCache();
   const { main } = await import('../src/noether.ts');
   await main(process.argv.slice(2));
 }

@@ -19,6 +19,7 @@ export { canonicalise } from './graph/canonicalise.ts';
 export { canonicalText, compositionId } from './graph/composition-id.ts';
 export { GraphError } from './graph/errors.ts';
 export type { GraphErrorDetails, GraphIssue } from './graph/errors.ts';
+export { mermaidOf } from './graph/mermaid.ts';
 export { parseGraph } from './graph/parse.ts';
 export { graphJson, nodeJson, printGraph } from './graph/print.ts';
 export { walk } from './graph/walk.ts';
