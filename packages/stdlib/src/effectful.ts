@@ -1,4 +1,36 @@
 import type { Row } from './listed.ts';
 
 /** Stages that reach something outside themselves, through the clients of their capabilities: by name. */
-export const EFFECTFUL: readonly Row[] = [];
+export const EFFECTFUL: readonly Row[] = [
+  ['env_get', 'environment/get.ts', async () => (await import('./environment/get.ts')).envGet],
+  ['file_exists', 'file/exists.ts', async () => (await import('./file/exists.ts')).fileExists],
+  ['http_body', 'http/body.ts', async () => (await import('./http/body.ts')).httpBody],
+  ['http_delete', 'http/delete.ts', async () => (await import('./http/delete.ts')).httpDelete],
+  ['http_get', 'http/get.ts', async () => (await import('./http/get.ts')).httpGet],
+  ['http_head', 'http/head.ts', async () => (await import('./http/head.ts')).httpHead],
+  ['http_patch', 'http/patch.ts', async () => (await import('./http/patch.ts')).httpPatch],
+  ['http_post', 'http/post.ts', async () => (await import('./http/post.ts')).httpPost],
+  ['http_put', 'http/put.ts', async () => (await import('./http/put.ts')).httpPut],
+  ['http_request', 'http/request.ts', async () => (await import('./http/request.ts')).httpRequest],
+  ['http_status', 'http/status.ts', async () => (await import('./http/status.ts')).httpStatus],
+  ['kill_process', 'process/kill.ts', async () => (await import('./process/kill.ts')).killProcess],
+  ['kv_delete', 'kv/delete.ts', async () => (await import('./kv/delete.ts')).kvDelete],
+  ['kv_exists', 'kv/exists.ts', async () => (await import('./kv/exists.ts')).kvExists],
+  ['kv_get', 'kv/get.ts', async () => (await import('./kv/get.ts')).kvGet],
+  ['kv_list', 'kv/list.ts', async () => (await import('./kv/list.ts')).kvList],
+  ['kv_set', 'kv/set.ts', async () => (await import('./kv/set.ts')).kvSet],
+  ['list_dir', 'file/list.ts', async () => (await import('./file/list.ts')).listDir],
+  ['now', 'clock/now.ts', async () => (await import('./clock/now.ts')).now],
+  ['random_int', 'chance/int.ts', async () => (await import('./chance/int.ts')).randomInt],
+  ['random_text', 'chance/text.ts', async () => (await import('./chance/text.ts')).randomText],
+  ['read_file', 'file/read.ts', async () => (await import('./file/read.ts')).readFile],
+  ['run_command', 'process/run.ts', async () => (await import('./process/run.ts')).runCommand],
+  ['signal_process', 'process/signal.ts', async () => (await import('./process/signal.ts')).signalProcess],
+  ['sleep', 'clock/sleep.ts', async () => (await import('./clock/sleep.ts')).sleep],
+  ['spawn_process', 'process/spawn.ts', async () => (await import('./process/spawn.ts')).spawnProcess],
+  ['stdin_read', 'stdio/read.ts', async () => (await import('./stdio/read.ts')).stdinRead],
+  ['stdout_write', 'stdio/write.ts', async () => (await import('./stdio/write.ts')).stdoutWrite],
+  ['uuid', 'chance/uuid.ts', async () => (await import('./chance/uuid.ts')).uuid],
+  ['wait_process', 'process/wait.ts', async () => (await import('./process/wait.ts')).waitProcess],
+  ['write_file', 'file/write.ts', async () => (await import('./file/write.ts')).writeFile],
+];

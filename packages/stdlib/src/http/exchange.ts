@@ -1,4 +1,4 @@
-import { list, NULL, NUMBER, record, TEXT, union } from '@caloron/noether/stage';
+import { type NType, NULL, NUMBER, record, TEXT, union } from '@caloron/noether/stage';
 import type { Http, HttpAnswer, HttpRequest } from '@caloron/types';
 import { z } from 'zod';
 
@@ -13,7 +13,7 @@ const MOST_BYTES = 268_435_456;
 /** Longest wait a timer holds, in milliseconds. */
 const LONGEST_MS = 2_147_483_647;
 
-/** What every request may say. */
+/** What every request says. */
 export const Request = z.object({
   url: z.string(),
   headers: TextMap.nullish(),
@@ -23,51 +23,66 @@ export const Request = z.object({
   max_bytes: z.int().min(0).max(MOST_BYTES).nullish(),
 });
 
-/** What a request with a body says beside that; `content_type` is application/json unless told. */
+/** What a request with a body says beside that; the content type is application/json unless told, here or in a header. */
 export const Upload = Request.extend({ body: z.string(), content_type: z.string().nullish() });
 
 /** What came back. */
 export const Answer = z.object({ body: z.string(), headers: TextMap, status: z.number() });
 
-const TEXTS = mapOf(TEXT);
+const HEADERS = union([mapOf(TEXT), NULL]);
+const OPTIONAL_TEXT = union([TEXT, NULL]);
+const OPTIONAL_NUMBER = union([NUMBER, NULL]);
 
-/** The original's types of what these schemas describe. */
-export const TYPES = {
-  request: record({ headers: union([TEXTS, NULL]), url: TEXT }),
-  upload: record({
-    body: TEXT,
-    content_type: union([NULL, TEXT]),
-    headers: union([TEXTS, NULL]),
-    url: TEXT,
-  }),
-  answer: record({ body: TEXT, headers: TEXTS, status: NUMBER }),
-} as const;
+/** The original's type of a request without body. */
+export const REQUEST: NType = record({ headers: HEADERS, url: TEXT });
 
-/** The types of this library's own requests, which name their limits too. */
-const limits = { timeout_ms: union([NUMBER, NULL]), max_bytes: union([NUMBER, NULL]) };
+/** The original's type of a request with a body. */
+export const UPLOAD: NType = record({
+  headers: HEADERS,
+  url: TEXT,
+  body: TEXT,
+  content_type: OPTIONAL_TEXT,
+});
 
-/** The type of a request with further fields. */
-export function requestType(more: Parameters<typeof record>[0] = {}): ReturnType<typeof record> {
-  return record({ headers: union([TEXTS, NULL]), url: TEXT, ...limits, ...more });
+/** The original's type of an answer. */
+export const ANSWER: NType = record({ body: TEXT, headers: mapOf(TEXT), status: NUMBER });
+
+/** The type of this library's own requests, which name their limits, with further fields. */
+export function requestType(more: { readonly [field: string]: NType } = {}): NType {
+  const limits = { timeout_ms: OPTIONAL_NUMBER, max_bytes: OPTIONAL_NUMBER };
+  return record({ headers: HEADERS, url: TEXT, ...limits, ...more });
 }
 
-/** The type of a list of methods, for display. */
-export const METHODS = list(TEXT);
+/** The type of a body that may be left out, and of its content type. */
+export const OPTIONAL_BODY: { readonly [field: string]: NType } = {
+  body: OPTIONAL_TEXT,
+  content_type: OPTIONAL_TEXT,
+};
 
-/** Sends a request without body. */
-export function ask(
+/** A request as a stage got it. */
+type Given = z.output<typeof Request> & {
+  readonly body?: string | null | undefined;
+  readonly content_type?: string | null | undefined;
+};
+
+/** Sends a request; one with a body has one content type, the header's where it names one. */
+export function exchange(
   http: Http,
   method: HttpRequest['method'],
-  { url, headers, timeout_ms, max_bytes }: z.output<typeof Request>,
-  signal?: AbortSignal,
+  given: Given,
+  signal: AbortSignal | undefined,
 ): Promise<HttpAnswer> {
+  const headers = given.headers ?? {};
+  const body = given.body ?? null;
+  const named = Object.keys(headers).some((name) => name.toLowerCase() === 'content-type');
+  const type = body === null || named ? {} : { 'content-type': given.content_type ?? 'application/json' };
   return http.send({
     method,
-    url,
-    headers: headers ?? {},
-    body: null,
-    timeout_ms: timeout_ms ?? TIMEOUT_MS,
-    max_bytes: max_bytes ?? MAX_BYTES,
+    url: given.url,
+    headers: Object.fromEntries([...Object.entries(type), ...Object.entries(headers)]),
+    body,
+    timeout_ms: given.timeout_ms ?? TIMEOUT_MS,
+    max_bytes: given.max_bytes ?? MAX_BYTES,
     signal,
   });
 }

@@ -19,6 +19,7 @@ export const kvGet = original(
       { input: { key: 'no-such-key' }, output: null },
     ],
     tags: ['kv'],
-    run: async ({ key, ...place }, { kv }) => ((await kv.get(key, namespaceOf(place)))?.value ?? null) as Json,
+    run: async ({ key, ...place }, { kv }) =>
+      ((await kv.get(key, namespaceOf(place)))?.value ?? null) as Json,
   }),
 );
