@@ -1,10 +1,10 @@
 import type { StageNode } from '../graph/ast.ts';
-import { nearest } from '../types/nearest.ts';
 import type { Catalog, CatalogStage } from '../stage/catalog.ts';
-import { type NType, fieldType, isNullable } from '../types/ntype.ts';
+import { type NType, fieldType } from '../types/ntype.ts';
 import { fieldsOf, isRecord } from '../types/subtype.ts';
 import { display } from '../types/value.ts';
 import type { ProblemCode } from './errors.ts';
+import { nearestField } from './nearest-field.ts';
 import { type CheckEdge, type CheckProblem, type Facts, problemOf } from './problem.ts';
 import { Solver } from './solver.ts';
 
@@ -90,7 +90,7 @@ export class Checking {
     const before = this.solver.resolve(given);
     const actual = display(before);
     const expected = this.show(taken);
-    const close = nearestMissing(before, this.solver.resolve(taken));
+    const close = nearestField(before, this.solver.resolve(taken));
     const hint = close === null ? '' : `; did you mean \`${close}\`?`;
     const { kind, words } = wordsOf(edge);
     this.problem(path, 'GRAPH_TYPE_MISMATCH', `${words(actual, expected)}: ${short(reason)}${hint}`, {
@@ -134,16 +134,6 @@ export class Checking {
 /** A reason of readable length. */
 function short(reason: string): string {
   return reason.length > 600 ? `${reason.slice(0, 600)}…` : reason;
-}
-
-/** The given field closest to the first one that is missing. */
-function nearestMissing(given: NType, taken: NType): string | null {
-  if (!isRecord(given) || !isRecord(taken)) return null;
-  const names = Object.keys(fieldsOf(given));
-  const missing = Object.entries(fieldsOf(taken)).find(
-    ([name, type]) => !names.includes(name) && !isNullable(type),
-  );
-  return (missing && nearest(missing[0], names)[0]) ?? null;
 }
 
 type Words = (actual: string, expected: string) => string;
