@@ -47,7 +47,10 @@ export function together(
     };
     // Begins in a microtask: a call that throws at once is a failure like any other.
     void Promise.resolve()
-      .then(() => call(index, stop))
+      .then(() => {
+        stop.throwIfAborted();
+        return call(index, stop);
+      })
       .then(answered, failed)
       .finally(() => {
         running.delete(index);

@@ -27,7 +27,9 @@ function rows(text: string, delimiter: string): readonly (readonly string[])[] {
       skip_empty_lines: true,
     };
     const read = parse(text, options) as unknown as readonly RawRow[];
-    return read.filter(({ raw }) => raw.trim() !== '').map(({ record }) => record);
+    return read
+      .filter(({ record, raw }) => record.length > 1 || raw.trim() !== '')
+      .map(({ record }) => record);
   } catch (cause) {
     const line = cause instanceof CsvError && typeof cause['lines'] === 'number' ? cause['lines'] : null;
     const reason = cause instanceof Error ? cause.message : String(cause);

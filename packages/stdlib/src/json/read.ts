@@ -3,7 +3,7 @@ import { findJsonFault, type Json } from '@caloron/noether/stage';
 import { StdlibError } from '../errors.ts';
 
 /** Deepest nesting read: far beyond real documents, far below what a stack holds. */
-const MAX_DEPTH = 512;
+export const MAX_DEPTH = 512;
 
 /** Half of a character that UTF-16 writes in two units. */
 const UNPAIRED = /\p{Surrogate}/u;

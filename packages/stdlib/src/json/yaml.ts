@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { StdlibError } from '../errors.ts';
 import { defineStage } from '../kit.ts';
 import { AnyResult, AnyValue } from '../shape.ts';
+import { MAX_DEPTH } from './read.ts';
 
 /** Aliases followed before a document counts as an attack, as in the library's own default. */
 const MAX_ALIASES = 100;
@@ -23,22 +24,29 @@ export const yamlParse = defineStage({
   ],
   tags: ['yaml', 'conversion'],
   run: (text) => {
-    const document = parseDocument(text, { schema: 'core', stringKeys: true });
-    const [problem] = document.errors;
-    if (problem)
-      throw new StdlibError('STDLIB_YAML_INVALID', { reason: problem.message }, { cause: problem });
-    return carried(document.toJS({ maxAliasCount: MAX_ALIASES }));
+    try {
+      const document = parseDocument(text, { schema: 'core', stringKeys: true });
+      const [problem] = document.errors;
+      if (problem) throw problem;
+      return carried(document.toJS({ maxAliasCount: MAX_ALIASES }), 0);
+    } catch (cause) {
+      if (cause instanceof StdlibError) throw cause;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new StdlibError('STDLIB_YAML_INVALID', { reason }, { cause });
+    }
   },
 });
 
-/** The value as JSON has it. Throws STDLIB_YAML_INVALID for infinities and the like. */
-function carried(value: unknown): Json {
+/** The value as JSON has it. Throws STDLIB_YAML_INVALID for infinities, for what nests too deeply and what holds itself. */
+function carried(value: unknown, depth: number): Json {
+  if (depth > MAX_DEPTH)
+    throw new StdlibError('STDLIB_YAML_INVALID', { reason: `it nests deeper than ${MAX_DEPTH} levels` });
   if (value === null || value === undefined) return null;
   if (typeof value === 'string' || typeof value === 'boolean') return value;
   if (typeof value === 'number' && Number.isFinite(value)) return value;
-  if (Array.isArray(value)) return value.map(carried);
+  if (Array.isArray(value)) return value.map((item) => carried(item, depth + 1));
   if (typeof value === 'object')
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, carried(item)]));
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, carried(item, depth + 1)]));
   throw new StdlibError('STDLIB_YAML_INVALID', { reason: `it holds a ${typeof value} JSON has not` });
 }
 
