@@ -1,29 +1,5 @@
+import { frameworkVariables, isCommonVariable } from '@caloron/types';
 import type { Order } from '@caloron/types';
-
-/** Variables every child may have: where programs and certificates are, the language and the proxy; no key, no token. */
-const COMMON = [
-  'PATH',
-  'HOME',
-  'USER',
-  'LOGNAME',
-  'SHELL',
-  'LANG',
-  'LANGUAGE',
-  'TZ',
-  'TERM',
-  'TMPDIR',
-  'HTTP_PROXY',
-  'HTTPS_PROXY',
-  'NO_PROXY',
-  'http_proxy',
-  'https_proxy',
-  'no_proxy',
-  'SSL_CERT_FILE',
-  'SSL_CERT_DIR',
-  'NODE_EXTRA_CA_CERTS',
-] as const;
-
-const COMMON_PREFIXES = ['LC_', 'XDG_'] as const;
 
 /** Never handed to a child, whatever an option asks for. */
 const NEVER = /^(CALORON_(ORDER_FILE|SHELL_TOKEN|TOKEN_ENVS|DB)|NOETHER_KV_PATH)$|_SHELL_TOKEN$/;
@@ -37,17 +13,16 @@ export function verifyEnvironment(
 }
 
 /**
- * The environment of an agent's framework: the common variables, those its framework needs (`names`), those option
+ * The environment of an agent's framework: the common variables, those its framework needs, those option
  * `pass_env` names, its identity in git and `CALORON_PROCESS_ID`, by which the shell finds it in /proc.
  */
 export function agentEnvironment(
   env: Readonly<Record<string, string>>,
   order: Order,
-  names: readonly string[],
   prompt_file: string,
 ): Record<string, string> {
   const asked = (order.framework.options['pass_env'] ?? '').split(/[\s,]+/).filter((name) => name !== '');
-  const wanted = [...names, ...asked].filter((name) => !NEVER.test(name));
+  const wanted = [...frameworkVariables(order.framework.name), ...asked].filter((name) => !NEVER.test(name));
   const taken = wanted.flatMap((name) => {
     const value = env[name];
     return value === undefined ? [] : [[name, value] as const];
@@ -68,11 +43,7 @@ export function agentAuthor(order: Order): { name: string; email: string } {
 }
 
 function common(env: Readonly<Record<string, string>>): Record<string, string> {
-  const kept = Object.entries(env).filter(
-    ([name]) =>
-      COMMON.some((wanted) => wanted === name) || COMMON_PREFIXES.some((prefix) => name.startsWith(prefix)),
-  );
-  return Object.fromEntries(kept);
+  return Object.fromEntries(Object.entries(env).filter(([name]) => isCommonVariable(name)));
 }
 
 function identity(order: Order): Record<string, string> {

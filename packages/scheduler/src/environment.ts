@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { delimiter, resolve } from 'node:path';
 
 import type { Home } from '@caloron/store';
-
-/** Token variables a forge may be given unless CALORON_TOKEN_ENVS names others. */
-const DEFAULT_TOKEN_ENVS = ['GITHUB_TOKEN', 'GITEA_TOKEN', 'CALORON_REVIEWER_TOKEN', 'CALORON_FORGE_TOKEN'];
+import { DEFAULT_TOKEN_ENVS } from '@caloron/types';
 
 /** The variables a runtime needs, resolved; tokens stay where they are and are read by name. */
 export interface Environment {
@@ -12,6 +11,10 @@ export interface Environment {
   readonly shell_token: () => string;
   /** Names of variables that may be sent to a forge. */
   readonly token_envs: readonly string[];
+  /** Names of variables graphs may read and programs they start see. */
+  readonly env_allow: readonly string[];
+  /** Folders beside the project that graphs may read and write; absolute. */
+  readonly fs_allow: readonly string[];
   readonly log_level: string;
   readonly variables: Readonly<Record<string, string | undefined>>;
 }
@@ -21,15 +24,13 @@ export function readEnvironment(
   variables: Readonly<Record<string, string | undefined>>,
   home: Home,
 ): Environment {
-  const listed = variables['CALORON_TOKEN_ENVS']
-    ?.split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '');
   return Object.freeze({
     shell_url:
       variables['CALORON_SHELL_URL'] ?? `http://127.0.0.1:${variables['CALORON_SHELL_PORT'] ?? '7710'}`,
     shell_token: () => variables['CALORON_SHELL_TOKEN'] ?? readToken(home.shell_token_file),
-    token_envs: listed ?? DEFAULT_TOKEN_ENVS,
+    token_envs: namesOf(variables['CALORON_TOKEN_ENVS']) ?? DEFAULT_TOKEN_ENVS,
+    env_allow: namesOf(variables['CALORON_ENV_ALLOW']) ?? [],
+    fs_allow: foldersOf(variables['CALORON_FS_ALLOW'], home.dir),
     log_level: variables['CALORON_LOG_LEVEL'] ?? 'info',
     variables,
   });
@@ -43,6 +44,22 @@ export function secretsOf({ variables, token_envs, shell_token }: Environment): 
     value !== undefined && (token_envs.includes(name) || SECRET_NAME.test(name)) ? [value] : [],
   );
   return [...named, shell_token()].filter((value) => value !== '');
+}
+
+/** A comma list; undefined when the variable is not set. */
+function namesOf(list: string | undefined): readonly string[] | undefined {
+  return list
+    ?.split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+}
+
+/** A list of folders as PATH has them; relative ones count from the project. */
+function foldersOf(list: string | undefined, root: string): readonly string[] {
+  return (list ?? '')
+    .split(delimiter)
+    .filter((folder) => folder !== '')
+    .map((folder) => resolve(root, folder));
 }
 
 function readToken(file: string): string {

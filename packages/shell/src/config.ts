@@ -1,6 +1,7 @@
 import { isAbsolute, resolve } from 'node:path';
 
 import { findHome } from '@caloron/store';
+import { DEFAULT_TOKEN_ENVS } from '@caloron/types';
 
 import { type LogLevel, LOG_LEVELS } from './log-level.ts';
 import { ShellError } from './errors.ts';
@@ -39,8 +40,6 @@ export const DEFAULT_PORT = 7710;
 
 /** Seconds between heartbeats of the documented harness: 60. */
 const DEFAULT_HEARTBEAT_MS = 60_000;
-
-const DEFAULT_TOKEN_ENVS = 'GITHUB_TOKEN,GITEA_TOKEN,CALORON_REVIEWER_TOKEN,CALORON_FORGE_TOKEN';
 
 function wholeNumber(name: string, value: string, min: number, max: number): number {
   const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
@@ -98,7 +97,10 @@ export function readConfig(
     host: present(flags.host) ?? '127.0.0.1',
     port: wholeNumber(portName, port, 0, 65_535),
     token: present(env['CALORON_SHELL_TOKEN']) ?? null,
-    token_envs: names('CALORON_TOKEN_ENVS', present(env['CALORON_TOKEN_ENVS']) ?? DEFAULT_TOKEN_ENVS),
+    token_envs: names(
+      'CALORON_TOKEN_ENVS',
+      present(env['CALORON_TOKEN_ENVS']) ?? DEFAULT_TOKEN_ENVS.join(','),
+    ),
     log_level: logLevel(present(env['CALORON_LOG_LEVEL']) ?? 'info'),
     harness_bin: harnessBin(present(env['CALORON_HARNESS_BIN']), cwd),
     heartbeat_ms: wholeNumber(

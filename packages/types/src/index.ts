@@ -51,6 +51,7 @@ export {
   TickInput,
   TickOutput,
 } from './composition-io.ts';
+export { DEFAULT_TOKEN_ENVS, frameworkVariables, isCommonVariable } from './environment.ts';
 export { keys } from './keys.ts';
 export { apiUrl, cloneUrl, GITHUB_API, hostDir } from './host.ts';
 export type {

@@ -7,7 +7,6 @@ import type { Heard } from './framework.ts';
 export const aider = cliFramework({
   name: 'aider',
   model: true,
-  env_names: ['ANTHROPIC_API_KEY', 'OPENAI_API_KEY', 'GEMINI_API_KEY', 'OPENROUTER_API_KEY', 'AIDER_MODEL'],
   argv: (call) => [
     'aider',
     '--yes-always',

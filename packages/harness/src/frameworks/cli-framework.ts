@@ -10,8 +10,6 @@ const TEXT_LIMIT = 200_000;
 export interface CliSpec {
   readonly name: string;
   readonly model: boolean;
-  /** Variables it needs beside the common ones: keys and addresses. */
-  readonly env_names: readonly string[];
   /** Variables set for it. */
   readonly env?: Readonly<Record<string, string>>;
   /** The command line. Nothing of the prompt belongs in it where stdin or a file will do: argv is visible to all and limited to 128 kB. */
@@ -39,7 +37,7 @@ export function cliFramework(spec: CliSpec): CliFramework {
       const exit = await runGroup({
         argv,
         cwd: call.order.worktree,
-        env: { ...agentEnvironment(call.env, call.order, spec.env_names, call.prompt_file), ...spec.env },
+        env: { ...agentEnvironment(call.env, call.order, call.prompt_file), ...spec.env },
         stdin: spec.prompt_on_stdin ? call.prompt : null,
         timeout_ms: call.timeout_ms,
         signal: call.signal,

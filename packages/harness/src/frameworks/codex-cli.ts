@@ -6,7 +6,6 @@ import { at, jsonLine, sumAt, textAt } from './json-lines.ts';
 export const codexCli = cliFramework({
   name: 'codex-cli',
   model: true,
-  env_names: ['OPENAI_API_KEY', 'OPENAI_BASE_URL', 'CODEX_API_KEY', 'CODEX_HOME'],
   argv: (call) => [
     'codex',
     'exec',

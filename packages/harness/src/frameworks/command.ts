@@ -7,7 +7,6 @@ import { cliFramework, plainText } from './cli-framework.ts';
 export const command = cliFramework({
   name: 'command',
   model: false,
-  env_names: [],
   argv: (call) => argvOf(call.order.framework.options['command'] ?? ''),
   prompt_on_stdin: true,
   hear: plainText,

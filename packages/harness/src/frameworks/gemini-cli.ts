@@ -6,14 +6,6 @@ import { at, jsonLine, sumAt, textAt } from './json-lines.ts';
 export const geminiCli = cliFramework({
   name: 'gemini-cli',
   model: true,
-  env_names: [
-    'GEMINI_API_KEY',
-    'GOOGLE_API_KEY',
-    'GOOGLE_CLOUD_PROJECT',
-    'GOOGLE_GEMINI_BASE_URL',
-    'GOOGLE_GENAI_USE_VERTEXAI',
-    'GEMINI_MODEL',
-  ],
   env: { GEMINI_CLI_TRUST_WORKSPACE: 'true' },
   argv: (call) => [
     'gemini',

@@ -6,14 +6,6 @@ import { at, jsonLine, sumAt, textAt } from './json-lines.ts';
 export const openCode = cliFramework({
   name: 'open-code',
   model: true,
-  env_names: [
-    'ANTHROPIC_API_KEY',
-    'OPENAI_API_KEY',
-    'GEMINI_API_KEY',
-    'OPENROUTER_API_KEY',
-    'OPENCODE_API_KEY',
-    'OPENCODE_CONFIG',
-  ],
   argv: (call) => [
     'opencode',
     'run',

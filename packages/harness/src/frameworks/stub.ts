@@ -129,7 +129,7 @@ async function runStep(argv: readonly string[], call: FrameworkCall): Promise<vo
   const exit = await runGroup({
     argv,
     cwd: call.order.worktree,
-    env: agentEnvironment(call.env, call.order, [], call.prompt_file),
+    env: agentEnvironment(call.env, call.order, call.prompt_file),
     stdin: null,
     timeout_ms: call.timeout_ms,
     signal: call.signal,

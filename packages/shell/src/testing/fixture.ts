@@ -262,3 +262,6 @@ function stateOf(changes: Partial<Task>): DagState {
     status: 'active',
   };
 }
+
+/** The sprint the fixture's agents work in. */
+export const exampleSprint = stateOf({}).sprint;
