@@ -6,6 +6,7 @@ import { exampleSprint, exampleState, exampleTask } from '../dag/example.ts';
 import { defineStage } from '../kit.ts';
 import { inline, table } from '../markdown.ts';
 import { fixedHalfEven } from '../rounding.ts';
+import { exampleKpis } from './example.ts';
 
 /** The dashboard's rows: label and decimals; a count has none. */
 const DASHBOARD: readonly (readonly [keyof Kpis, string, number])[] = [
@@ -110,17 +111,7 @@ export const writeRetroReport = defineStage({
     {
       input: {
         sprint_id: exampleSprint.sprint_id,
-        kpis: {
-          total_tasks: 1,
-          completed_tasks: 1,
-          completion_rate: 1,
-          sprint_days: 0.5,
-          tasks_per_day: 2,
-          escalated_count: 0,
-          blocked_count: 0,
-          total_interventions: 0,
-          avg_interventions: 0,
-        },
+        kpis: exampleKpis,
         feedback_items: [],
         analysis: {
           themes: ['Sprint completed without notable issues'],

@@ -1,5 +1,7 @@
 import { newTask, type Cursors, type DagState, type Task } from '@caloron/types';
 
+import { exampleSprint } from '../dag/example.ts';
+
 /** The instant of the examples. */
 export const EXAMPLE_NOW = '2026-04-14T08:30:00.000Z';
 
@@ -27,27 +29,12 @@ export const exampleState: DagState = {
   v: 1,
   sprint_id: 'sprint-1',
   sprint: {
+    ...exampleSprint,
     sprint_id: 'sprint-1',
     goal: 'People can log in.',
     repo: 'owner/repo',
-    host: null,
-    base_branch: 'main',
-    token_env: 'GITHUB_TOKEN',
-    reviewer_token_env: null,
-    agent_logins: ['caloron-bot'],
     reviewer_logins: [],
     human_logins: ['ada'],
-    required_approvals: 1,
-    max_review_cycles: 3,
-    max_attempts: 3,
-    stall_threshold_m: 20,
-    cooldown_m: 10,
-    merge_method: 'merge',
-    verify: [],
-    framework: 'stub',
-    framework_options: {},
-    agent_timeout_ms: 3_600_000,
-    conventions: '',
   },
   order: ['login-form'],
   tasks: { 'login-form': exampleTask },

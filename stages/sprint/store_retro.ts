@@ -2,20 +2,9 @@ import { Id, keys, Kpis, Learnings, RetroAnalysis, RetroOutput, Timestamp } from
 import { z } from 'zod';
 
 import { defineStage } from '../kit.ts';
+import { exampleKpis } from '../retro/example.ts';
 import { EXAMPLE_NOW } from './example.ts';
 import { readValue } from './read_value.ts';
-
-const exampleKpis = {
-  total_tasks: 1,
-  completed_tasks: 1,
-  completion_rate: 1,
-  sprint_days: 0.5,
-  tasks_per_day: 2,
-  escalated_count: 0,
-  blocked_count: 0,
-  total_interventions: 0,
-  avg_interventions: 0,
-};
 
 /**
  * Keeps a retro: the report as a file, its figures, and what the sprint taught for the next kickoff. Done twice it is kept once; an interim
