@@ -40,7 +40,7 @@ export const filter = original(
     references: { stage_id: { takes: 'items[]', gives: BOOL } },
     examples: [
       { input: { items: [0, 1, '', 'x'], stage_id: 'to_bool' }, output: [1, 'x'] },
-      { input: { items: [1, 2], stage_id: 'to_text' }, output: [] },
+      { input: { items: ['a', ''], stage_id: 'is_empty' }, output: [''] },
       { input: { items: [], stage_id: 'to_bool' }, output: [] },
     ],
     tags: ['control', 'list'],

@@ -33,7 +33,7 @@ export const timeout = original(
     examples: [
       { input: { input: 'ab', stage_id: 'text_upper', timeout_ms: 60_000 }, output: 'AB' },
       { input: { input: [3, 4], stage_id: 'num_sum', timeout_ms: 60_000 }, output: 7 },
-      { input: { input: null, stage_id: 'to_text' }, output: 'null' },
+      { input: { input: null, stage_id: 'to_text', timeout_ms: 5000 }, output: 'null' },
     ],
     tags: ['control'],
     run: ({ input, stage_id, timeout_ms }, { stages }, signal) => {
@@ -108,7 +108,7 @@ export const parallel = original(
     examples: [
       { input: { inputs: ['a', [1, 2]], stages: ['text_upper', 'num_sum'] }, output: ['A', 3] },
       { input: { inputs: [null], stages: ['to_text'] }, output: ['null'] },
-      { input: { inputs: [], stages: [] }, output: [] },
+      { input: { inputs: [[], 'A'], stages: ['list_length', 'text_lower'] }, output: [0, 'a'] },
     ],
     tags: ['control'],
     run: ({ inputs, stages: names }, { stages }, signal) => {

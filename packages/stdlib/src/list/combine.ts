@@ -14,7 +14,7 @@ export const flatten = original(
     output: Items,
     examples: [
       { input: [[1, 2], [], [3]], output: [1, 2, 3] },
-      { input: [[[1]], 2], output: [[1], 2] },
+      { input: [[[1]], [2]], output: [[1], 2] },
       { input: [], output: [] },
     ],
     tags: ['list'],

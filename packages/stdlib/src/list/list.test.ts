@@ -66,6 +66,10 @@ describe('lists', () => {
     );
   });
 
+  it('keep what is no list where they are joined', () => {
+    expect(answer(flatten, [[1], 2])).toEqual([1, 2]);
+  });
+
   it('are their head and their tail, and any two parts', () => {
     fc.assert(
       fc.property(lists, fc.nat(25), (items, count) => {

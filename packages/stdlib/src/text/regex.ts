@@ -38,7 +38,7 @@ function compile(pattern: string): RE2JS {
   }
 }
 
-/** `regex_match`: the first match. */
+/** `regex_match`: the first match; a group that took no part in it is null. Throws STDLIB_REGEX_INVALID. */
 export const regexMatch = original(
   defineStage({
     name: 'regex_match',
@@ -56,8 +56,8 @@ export const regexMatch = original(
         output: { matched: true, full_match: '2026-04', groups: ['2026', '04'] },
       },
       {
-        input: { pattern: '(a)|(b)', text: 'b' },
-        output: { matched: true, full_match: 'b', groups: [null, 'b'] },
+        input: { pattern: '(?i)b+', text: 'aBbc' },
+        output: { matched: true, full_match: 'Bb', groups: [] },
       },
       {
         input: { pattern: '\\d+', text: 'none' },

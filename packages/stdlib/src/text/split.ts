@@ -33,7 +33,7 @@ export const textJoin = original(
     examples: [
       { input: { items: ['a', 'b', 'c'], delimiter: ', ' }, output: 'a, b, c' },
       { input: { items: [], delimiter: ',' }, output: '' },
-      { input: { items: ['a', 1, null, 'b'], delimiter: '-' }, output: 'a-b' },
+      { input: { items: ['a', ''], delimiter: '-' }, output: 'a-' },
     ],
     tags: ['text'],
     run: ({ items, delimiter }) => items.filter((item) => typeof item === 'string').join(delimiter),

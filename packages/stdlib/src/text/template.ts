@@ -24,7 +24,7 @@ export const textTemplate = original(
       },
       { input: { template: '{{a}} {{unknown}}', variables: { a: '1' } }, output: '1 {{unknown}}' },
       { input: { template: '{{a}}', variables: { a: '{{b}}', b: 'deep' } }, output: 'deep' },
-      { input: { template: '<{{n}}>', variables: { n: 3 } }, output: '<>' },
+      { input: { template: '<{{n}}>', variables: { n: '' } }, output: '<>' },
     ],
     tags: ['text'],
     run: ({ template, variables }) => {

@@ -74,6 +74,10 @@ describe('splitting', () => {
     );
   });
 
+  it('passes over what is no text where it joins', () => {
+    expect(answer(textJoin, { items: ['a', 1, null, 'b'], delimiter: '-' })).toBe('a-b');
+  });
+
   it('gives lines that join to the text', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: 'grapheme-ascii' }).filter((line) => line !== '')), (lines) => {
@@ -146,6 +150,10 @@ describe('regular expressions', () => {
     ]);
   });
 
+  it('give null for a group that took no part', () => {
+    expect(answer(regexMatch, { pattern: '(a)|(b)', text: 'b' })).toMatchObject({ groups: [null, 'b'] });
+  });
+
   it('that match nothing change nothing', () => {
     fc.assert(
       fc.property(words, (text) => {
@@ -156,6 +164,10 @@ describe('regular expressions', () => {
 });
 
 describe('templates', () => {
+  it('have nothing where a variable is no text', () => {
+    expect(answer(textTemplate, { template: '<{{n}}>', variables: { n: 3 } })).toBe('<>');
+  });
+
   it('are filled from fields of any name', () => {
     const variables = JSON.parse('{"__proto__": "p", "constructor": "c", "1": "one"}') as object;
 
