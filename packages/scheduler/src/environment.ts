@@ -36,6 +36,11 @@ export function readEnvironment(
   });
 }
 
+/** The token a graph names by its variable; null for a variable that is not set or not on the list of those that may be sent. */
+export function credentialOf({ variables, token_envs }: Environment, alias: string): string | null {
+  return token_envs.includes(alias) ? (variables[alias] ?? null) : null;
+}
+
 const SECRET_NAME = /TOKEN|SECRET|PASSW|CREDENTIAL|(?:^|_)KEY(?:$|_)/iu;
 
 /** Values no trace may show: of token variables, of those whose name says that they hold a secret, and the shell's token. */

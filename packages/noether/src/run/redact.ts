@@ -17,9 +17,9 @@ export interface Redactor {
   /** The value with its secrets hidden: fields at marked paths, and known secrets in texts and keys. */
   (value: Json, marked: readonly MarkedPath[]): Json;
   /** Takes note of the texts at marked paths of a value that is not shown: no text shows them either. */
-  learn(value: Json, marked: readonly MarkedPath[]): void;
+  readonly learn: (value: Json, marked: readonly MarkedPath[]) => void;
   /** The text with every known secret hidden. */
-  text(text: string): string;
+  readonly text: (text: string) => string;
 }
 
 /**

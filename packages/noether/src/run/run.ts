@@ -2,7 +2,7 @@ import pLimit from 'p-limit';
 
 import type { Checked } from '../check/check.ts';
 import { checkInputValue } from '../check/check-input.ts';
-import type { CheckProblem } from '../check/problem.ts';
+import { type CheckProblem, problemOf } from '../check/problem.ts';
 import { CodedError, messageOf } from '../errors.ts';
 import type { Graph, Policy, StageNode } from '../graph/ast.ts';
 import { GraphError } from '../graph/errors.ts';
@@ -14,7 +14,7 @@ import { interpret } from './interpret.ts';
 import { type HeldLease, holdLease, leaseName } from './lease.ts';
 import { Memo } from './memo.ts';
 import { type Prepared, prepare, requireCapabilities } from './prepare.ts';
-import { redactText } from './redact.ts';
+import { type Redactor, redactor } from './redact.ts';
 import { settle, unsettled } from './settle.ts';
 import { Tracing } from './tracing.ts';
 import { valueHash } from './value-hash.ts';
@@ -103,6 +103,7 @@ export async function runGraph(options: RunOptions): Promise<RunResult> {
   const { checked, composition_id } = prepared;
   const input = settle(options.input);
   const trace = quiet(options.trace);
+  const hide = redactor(options.secrets ?? []);
   await trace?.runStarted({
     run_id,
     composition_id,
@@ -120,11 +121,11 @@ export async function runGraph(options: RunOptions): Promise<RunResult> {
   const info = { run_id, composition_id, graph: options.graph_name, lease: null, hosts };
   const outcome =
     problems.length === 0 && input !== undefined
-      ? await execute(options, prepared, { info, input, trace })
+      ? await execute(options, prepared, { info, input, trace, hide })
       : refusal(problems);
 
   const duration_ms = Math.round(performance.now() - start);
-  const shown = 'error' in outcome ? { ...outcome, error: hidden(outcome.error, options.secrets) } : outcome;
+  const shown = 'error' in outcome ? { ...outcome, error: hidden(outcome.error, hide) } : outcome;
   await trace?.runFinished(finished(run_id, shown, options.clock.now(), duration_ms));
   if ('error' in shown) return { ok: false, run_id, composition_id, ...shown, duration_ms };
   const { effects } = checked.report;
@@ -132,16 +133,8 @@ export async function runGraph(options: RunOptions): Promise<RunResult> {
 }
 
 function noJson(value: unknown): CheckProblem {
-  const message = `the input holds ${unsettled(value)}`;
-  return {
-    path: 'input',
-    code: 'GRAPH_INPUT_INVALID',
-    kind: 'GRAPH_INPUT_INVALID',
-    message,
-    expected: 'a JSON value',
-    actual: null,
-    nearest: null,
-  };
+  const facts = { expected: 'a JSON value' };
+  return problemOf('input', 'GRAPH_INPUT_INVALID', `the input holds ${unsettled(value)}`, facts);
 }
 
 /** Hosts every policy allows; null where none says anything of hosts. */
@@ -151,11 +144,16 @@ function hostsOf(policies: readonly Policy[]): readonly string[] | null {
   return first ? first.filter((host) => others.every((list) => list.includes(host))) : null;
 }
 
-function hidden(failure: RunFailure, secrets: readonly string[] = []): RunFailure {
-  if (secrets.length === 0) return failure;
-  const { hint } = failure;
-  const message = redactText(failure.message, secrets);
-  return { ...failure, message, ...(hint !== undefined && { hint: redactText(hint, secrets) }) };
+function hidden(failure: RunFailure, { text }: Redactor): RunFailure {
+  const { message, hint, problems } = failure;
+  return {
+    ...failure,
+    message: text(message),
+    ...(hint !== undefined && { hint: text(hint) }),
+    ...(problems && {
+      problems: problems.map((problem) => ({ ...problem, message: text(problem.message) })),
+    }),
+  };
 }
 
 function finished(run_id: string, outcome: Outcome, finished_at: string, duration_ms: number): RunFinished {
@@ -181,6 +179,7 @@ interface Starting {
   readonly info: RunInfo;
   readonly input: Json;
   readonly trace: TraceSink | undefined;
+  readonly hide: Redactor;
 }
 
 /** Takes the lease, runs, gives it back. */
@@ -215,12 +214,12 @@ function skipped(name: string): Outcome {
 async function interpreted(
   options: RunOptions,
   { checked, repeated }: Prepared,
-  { info, input, trace }: Starting,
+  { info, input, trace, hide }: Starting,
   control: AbortController,
 ): Promise<Outcome> {
   const capabilities = options.capabilities(info);
   requireCapabilities(options.graph, checked, capabilities);
-  const { cache = null, clock, secrets = [], trace_values: values = false } = options;
+  const { cache = null, clock, trace_values: values = false } = options;
   const { run_id } = info;
   const context: RunContext = {
     run_id,
@@ -235,7 +234,7 @@ async function interpreted(
     fetch: options.fetch ?? globalThis.fetch,
     credentials: options.credentials ?? (() => null),
     tracing: trace
-      ? new Tracing({ run_id, clock, values, secrets, write: (step) => trace.stepFinished(step) })
+      ? new Tracing({ run_id, clock, values, hide, write: (step) => trace.stepFinished(step) })
       : null,
     observe: options.observe ?? null,
   };

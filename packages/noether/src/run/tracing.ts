@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 
 import type { Json, StepFinished } from '../ports.ts';
-import { markedPaths, redactor, redactText } from './redact.ts';
+import { markedPaths, type Redactor } from './redact.ts';
 import { valueHash } from './value-hash.ts';
 
 /** What is told of one attempt of one node. */
@@ -26,19 +26,17 @@ export interface TracingDeps {
   readonly write: (step: StepFinished) => void | Promise<void>;
   /** Whether inputs and outputs are kept, secrets hidden. */
   readonly values: boolean;
-  /** Texts never shown. */
-  readonly secrets: readonly string[];
+  /** Hides secrets; learns those of marked fields. */
+  readonly hide: Redactor;
 }
 
 /** Tells the trace of a run every attempt once: numbered per node, values hashed, secrets hidden. */
 export class Tracing {
   readonly #deps: TracingDeps;
   readonly #attempts = new Map<string, number>();
-  readonly #hide: ReturnType<typeof redactor>;
 
   constructor(deps: TracingDeps) {
     this.#deps = deps;
-    this.#hide = redactor(deps.secrets);
   }
 
   /** The time, as the trace writes it. */
@@ -51,7 +49,8 @@ export class Tracing {
     const { path, stage_id, stage_name, status, started_at, began, input, output, error } = facts;
     const attempt = (this.#attempts.get(path) ?? 0) + 1;
     this.#attempts.set(path, attempt);
-    const { run_id, secrets } = this.#deps;
+    const { run_id, hide, values } = this.#deps;
+    this.#learn(facts);
     return this.#deps.write({
       run_id,
       path,
@@ -63,14 +62,23 @@ export class Tracing {
       status,
       input_hash: valueHash(input),
       output_hash: output === undefined ? null : valueHash(output),
-      error: error ? { code: error.code, message: redactText(error.message, secrets) } : null,
-      ...(this.#deps.values ? this.#values(facts) : {}),
+      error: error ? { code: error.code, message: hide.text(error.message) } : null,
+      ...(values ? this.#values(facts) : {}),
     });
   }
 
+  /** What a schema marks is hidden in errors too, whether values are kept or not. */
+  #learn({ input, output, schemas }: StepFacts): void {
+    if (!schemas) return;
+    const { hide } = this.#deps;
+    hide.learn(input, markedPaths(schemas.input));
+    if (output !== undefined) hide.learn(output, markedPaths(schemas.output));
+  }
+
   #values({ input, output, schemas }: StepFacts): { readonly input: Json; readonly output?: Json } {
-    const shown = this.#hide(input, schemas ? markedPaths(schemas.input) : []);
+    const { hide } = this.#deps;
+    const shown = hide(input, schemas ? markedPaths(schemas.input) : []);
     if (output === undefined) return { input: shown };
-    return { input: shown, output: this.#hide(output, schemas ? markedPaths(schemas.output) : []) };
+    return { input: shown, output: hide(output, schemas ? markedPaths(schemas.output) : []) };
   }
 }

@@ -4,6 +4,7 @@ import type { StageNode } from '../graph/ast.ts';
 import type { StepFinished } from '../ports.ts';
 import type { RunContext } from '../run/context.ts';
 import { Memo } from '../run/memo.ts';
+import { redactor } from '../run/redact.ts';
 import { Tracing } from '../run/tracing.ts';
 import type { CatalogStage } from '../stage/catalog.ts';
 import { type OperatorCase, asksFor } from './operator-case.ts';
@@ -40,6 +41,6 @@ export function withSteps(run: RunContext, note: (step: BareStep) => void): RunC
   const clock = { now: (): string => '' };
   return {
     ...run,
-    tracing: new Tracing({ run_id: run.run_id, clock, write: note, values: false, secrets: [] }),
+    tracing: new Tracing({ run_id: run.run_id, clock, write: note, values: false, hide: redactor([]) }),
   };
 }
