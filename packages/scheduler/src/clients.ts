@@ -1,8 +1,9 @@
 import type { RunInfo } from '@caloron/noether';
-import type { Store } from '@caloron/store';
+import type { Home, Store } from '@caloron/store';
 import type { CapabilityName, CaloronCapabilities, Clock, Random } from '@caloron/types';
 
 import type { Environment } from './environment.ts';
+import { hostClients } from './host-clients.ts';
 
 /** What one run's stages may use: capability name → the clients it brings. */
 export type RunCapabilities = { readonly [N in keyof CaloronCapabilities]?: CaloronCapabilities[N] };
@@ -13,8 +14,7 @@ export interface ClientDeps {
   readonly environment: Environment;
   readonly clock: Clock;
   readonly random: Random;
-  /** Directory of the retro reports. */
-  readonly reports_dir: string;
+  readonly home: Home;
 }
 
 /** Makes the clients of one run. */
@@ -47,7 +47,7 @@ export function createClients(
 }
 
 function loadersOf(deps: ClientDeps): Loaders {
-  return { ...storeClients(deps), ...peerClients(deps) };
+  return { ...storeClients(deps), ...peerClients(deps), ...hostClients(deps) };
 }
 
 /** What the database gives: each run writes under its own name and lease. */
@@ -56,14 +56,19 @@ function storeClients({ store }: ClientDeps): Loaders {
   return {
     'kv.read': () => (run) => {
       const { kv } = own(run);
-      return { kv: { get: (key) => kv.get(key), list: (prefix) => kv.list(prefix) } };
+      return {
+        kv: {
+          get: (key, place) => kv.get(key, place),
+          list: (prefix, place) => kv.list(prefix, place),
+        },
+      };
     },
     'kv.write': () => (run) => {
       const { kv } = own(run);
       return {
         kv: {
           put: (key, value, options) => kv.put(key, value, options),
-          delete: (key) => kv.delete(key),
+          delete: (key, place) => kv.delete(key, place),
         },
       };
     },
@@ -74,7 +79,7 @@ function storeClients({ store }: ClientDeps): Loaders {
 }
 
 /** What lies outside of this process. */
-function peerClients({ store, environment, clock, random, reports_dir }: ClientDeps): Loaders {
+function peerClients({ store, environment, clock, random, home }: ClientDeps): Loaders {
   return {
     forge: async () => {
       const { createForges } = await import('@caloron/capabilities/github');
@@ -95,7 +100,7 @@ function peerClients({ store, environment, clock, random, reports_dir }: ClientD
     },
     reports: async () => {
       const { createReports } = await import('@caloron/capabilities/reports');
-      const reports = createReports({ dir: reports_dir });
+      const reports = createReports({ dir: home.reports_dir });
       return () => ({ reports });
     },
     clock: () => () => ({ clock }),

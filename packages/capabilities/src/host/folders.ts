@@ -9,7 +9,9 @@ export interface FolderRules {
   readonly root: string;
   /** Further folders, with all below them. */
   readonly allow: readonly string[];
-  /** Folders inside of them that are not; the nearest of both decides. */
+  /** Further folders that are read and not written. */
+  readonly read_only?: readonly string[];
+  /** Folders and files inside of them that are not; the nearest of both decides. */
   readonly deny: readonly string[];
 }
 
@@ -56,7 +58,7 @@ async function nearest(folders: readonly string[], target: string): Promise<numb
 }
 
 /** Holds paths against the rules each time anew: links may have changed. */
-export function createFolders({ root, allow, deny }: FolderRules): Folders {
+export function createFolders({ root, allow, read_only = [], deny }: FolderRules): Folders {
   const refused = (given: string, reason: string, hint?: string): FileError<'FILE_REFUSED'> =>
     new FileError('FILE_REFUSED', { path: given, reason }, hint === undefined ? {} : { hint });
   return {
@@ -70,7 +72,8 @@ export function createFolders({ root, allow, deny }: FolderRules): Folders {
         throw refused(given, `the system does not let it be followed (${codeOf(cause)})`);
       }
       if (target === undefined) throw refused(given, 'a link in it leads nowhere');
-      const allowed = await nearest([root, ...allow], target);
+      const open = purpose === 'read' ? [root, ...allow, ...read_only] : [root, ...allow];
+      const allowed = await nearest(open, target);
       if (allowed < 0) {
         const hint = `an operator allows further folders with CALORON_FS_ALLOW=${path.dirname(path.resolve(root, given))}`;
         throw refused(

@@ -37,7 +37,8 @@ beforeEach(() => {
   files = createFiles(
     createFolders({
       root,
-      allow: [join(base, 'allowed'), join(root, '.caloron/processes')],
+      allow: [join(base, 'allowed')],
+      read_only: [join(root, '.caloron/processes')],
       deny: [join(root, '.caloron')],
     }),
   );
@@ -129,7 +130,6 @@ describe('outside of the project', () => {
   it('only the allowed folders may be used', async () => {
     expect(await files.write(join(base, 'allowed/x'), '1')).toEqual({ bytes_written: 1 });
     expect(await files.read('../allowed/x')).toMatchObject({ content: '1' });
-    await files.write('.caloron/processes/x', '1');
   });
 
   it.each([
@@ -166,6 +166,15 @@ describe('outside of the project', () => {
     }
     expect(readdirSync(join(base, 'outside'))).toEqual(['secret']);
     expect(readFileSync(join(base, 'outside/secret'), 'utf8')).toBe('secret');
+  });
+
+  it('a folder that is only read is not written', async () => {
+    writeFileSync(join(root, '.caloron/processes/1.log'), 'out');
+
+    expect(await files.read('.caloron/processes/1.log')).toMatchObject({ content: 'out' });
+    await expect(files.write('.caloron/processes/1.json', '{}')).rejects.toMatchObject({
+      code: 'FILE_REFUSED',
+    });
   });
 
   it('nothing is written into .git, which is read', async () => {

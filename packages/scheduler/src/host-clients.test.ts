@@ -1,0 +1,158 @@
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { systemClock } from '@caloron/capabilities/clock';
+import { systemRandom } from '@caloron/capabilities/random';
+import { type Json, parseGraph, type RunResult } from '@caloron/noether';
+import { findHome } from '@caloron/store';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { readEnvironment } from './environment.ts';
+import { createRuntime, type Runtime } from './runtime.ts';
+
+let dir: string;
+let beside: string;
+let server: Server;
+let host: string;
+let runtime: Runtime;
+
+beforeEach(async () => {
+  const base = realpathSync(mkdtempSync(join(tmpdir(), 'caloron-host-')));
+  dir = join(base, 'project');
+  beside = join(base, 'beside');
+  mkdirSync(join(dir, '.caloron'), { recursive: true });
+  mkdirSync(beside);
+  writeFileSync(join(dir, '.caloron/shell-token'), 'shell-secret');
+  server = createServer((_request, response) => response.end('here')).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const home = findHome({ flag: dir, cwd: dir });
+  const variables = {
+    PATH: process.env['PATH'],
+    OPEN: 'yes',
+    GITHUB_TOKEN: 'token-secret',
+    CALORON_ENV_ALLOW: 'OPEN, ALSO',
+    CALORON_FS_ALLOW: beside,
+  };
+  const environment = readEnvironment(variables, home);
+  runtime = createRuntime({ home, environment, clock: systemClock, random: systemRandom });
+});
+afterEach(() => {
+  runtime.close();
+  server.closeAllConnections();
+  server.close();
+  rmSync(join(dir, '..'), { recursive: true, force: true });
+});
+
+function run(root: object, input: Json, more: object = {}): Promise<RunResult> {
+  const text = JSON.stringify({ description: '', version: '0.1.0', root, ...more });
+  return runtime.run({ graph: parseGraph(text), graph_name: 'test', input });
+}
+
+const stage = (id: string, input: Json, more: object = {}): Promise<RunResult> =>
+  run({ op: 'Stage', id }, input, more);
+
+describe('a graph over the standard library', () => {
+  it('keeps values of a namespace in the database of its home', async () => {
+    await stage('kv_set', { key: 'k', namespace: 'n', value: [1] });
+
+    expect(await stage('kv_get', { key: 'k', namespace: 'n' })).toMatchObject({ ok: true, output: [1] });
+    expect(await stage('kv_get', { key: 'k' })).toMatchObject({ ok: true, output: null });
+    expect(await runtime.store.kv.get('k', { namespace: 'n' })).toEqual({ value: [1], rev: 1 });
+  });
+
+  it('is meant by names, ids, prefixes and signature ids', async () => {
+    const ids = JSON.parse(
+      readFileSync(new URL('../../../test/conformance/stdlib-ids.json', import.meta.url), 'utf8'),
+    ) as { stages: { name: string; stage_id: string; signature_id: string }[] };
+    const { stage_id, signature_id } = ids.stages.find(({ name }) => name === 'text_length')!;
+
+    for (const reference of ['text_length', stage_id, stage_id.slice(0, 12), signature_id])
+      expect(await stage(reference, 'four')).toMatchObject({ ok: true, output: 4 });
+  });
+
+  it('reaches any host without a policy, and only the policy’s with one', async () => {
+    const url = `http://${host}/`;
+
+    expect(await stage('http_get', { url })).toMatchObject({
+      ok: true,
+      output: { status: 200, body: 'here' },
+    });
+    expect(await stage('http_get', { url }, { policy: { hosts: [host] } })).toMatchObject({ ok: true });
+    // The address is not known before the run: the client itself refuses it.
+    const hidden = {
+      op: 'Sequential',
+      stages: [
+        { op: 'Project', fields: { url: { path: 'address' } } },
+        { op: 'Stage', id: 'http_get' },
+      ],
+    };
+    expect(await run(hidden, { address: url }, { policy: { hosts: ['example.org'] } })).toMatchObject({
+      ok: false,
+      error: { code: 'HTTP_HOST_REFUSED' },
+    });
+    expect(await run(hidden, { address: url }, { policy: { hosts: [] } })).toMatchObject({ ok: false });
+  });
+
+  it('uses files of the project and of allowed folders, not what Caloron keeps', async () => {
+    expect(await stage('write_file', { path: 'a.txt', content: 'a' })).toMatchObject({ ok: true });
+    expect(await stage('write_file', { path: join(beside, 'b'), content: 'b' })).toMatchObject({ ok: true });
+    expect(await stage('read_file', { path: 'a.txt' })).toMatchObject({ output: { content: 'a' } });
+    for (const path of [
+      '.caloron/shell-token',
+      '.caloron/caloron.db',
+      '.noether/store.json',
+      '../x',
+      '/etc/hosts',
+    ])
+      expect(await stage('read_file', { path })).toMatchObject({
+        ok: false,
+        error: { code: 'FILE_REFUSED' },
+      });
+  });
+
+  it('reads allowed variables, and programs see those and no token', async () => {
+    expect(await stage('env_get', { name: 'OPEN' })).toMatchObject({ output: 'yes' });
+    expect(await stage('env_get', { name: 'ALSO' })).toMatchObject({ output: null });
+    expect(await stage('env_get', { name: 'GITHUB_TOKEN' })).toMatchObject({
+      error: { code: 'ENV_NOT_ALLOWED' },
+    });
+    const ran = await stage('run_command', { cmd: 'env' });
+    expect(ran).toMatchObject({
+      ok: true,
+      output: { stdout: expect.stringContaining('OPEN=yes') as string },
+    });
+    expect(JSON.stringify(ran)).not.toContain('token-secret');
+  });
+
+  it('starts a process, reads its output and ends it', async () => {
+    const started = await stage('spawn_process', { cmd: 'sh', args: ['-c', 'echo out; sleep 60'] });
+    const { pid, output_path } = (started as { output: { pid: number; output_path: string } }).output;
+
+    await expect
+      .poll(async () => (await stage('read_file', { path: output_path })) as unknown)
+      .toMatchObject({ output: { content: 'out\n' } });
+    expect(await stage('kill_process', { pid })).toMatchObject({ output: { killed: true } });
+    expect(await stage('wait_process', { pid })).toMatchObject({ output: { exited: true } });
+    const forged = { path: `.caloron/processes/${process.pid}.json`, content: '{}' };
+    expect(await stage('write_file', forged)).toMatchObject({ ok: false });
+    expect(await stage('kill_process', { pid: process.pid })).toMatchObject({
+      error: { code: 'PROCESS_UNKNOWN' },
+    });
+  });
+
+  it('knows the time and chance', async () => {
+    expect(await stage('now', null)).toMatchObject({ output: expect.stringMatching(/^20.*Z$/) as string });
+    expect(await stage('uuid', null)).toMatchObject({
+      output: expect.stringMatching(/^[0-9a-f-]{36}$/) as string,
+    });
+    expect(await stage('random_text', { length: 20 })).toMatchObject({
+      output: expect.stringMatching(/^[A-Za-z0-9]{20}$/) as string,
+    });
+    expect(await stage('sleep', { ms: 1, value: 'v' })).toMatchObject({ output: 'v' });
+  });
+});
