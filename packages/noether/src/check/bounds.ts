@@ -12,12 +12,19 @@ export class BoundsTable {
   /** What each change replaced, newest last, while an attempt may still take it back. */
   readonly #trail: (readonly [variable: string, before: Bounds | undefined])[] = [];
   #attempts = 0;
+  #version = 0;
+
+  /** Grows with every change: what was made of the bounds holds while it stays. */
+  get version(): number {
+    return this.#version;
+  }
 
   get(variable: string): Bounds {
     return this.#bounds.get(variable) ?? {};
   }
 
   set(variable: string, bounds: Bounds): void {
+    this.#version += 1;
     if (this.#attempts > 0) this.#trail.push([variable, this.#bounds.get(variable)]);
     this.#bounds.set(variable, bounds);
   }
@@ -37,6 +44,7 @@ export class BoundsTable {
   }
 
   #takeBack(mark: number): void {
+    this.#version += 1;
     for (let at = this.#trail.length - 1; at >= mark; at -= 1) {
       const [variable, before] = this.#trail[at] ?? ['', undefined];
       if (before) this.#bounds.set(variable, before);

@@ -1,6 +1,7 @@
 import type { Json } from '../ports.ts';
 import { jsonFault } from '../types/json-fault.ts';
 import { type ValueProblem, isObject, valueMismatch } from '../types/value.ts';
+import { branchProblems } from './branch-input.ts';
 import type { Checked } from './check.ts';
 import { type CheckProblem, problemOf } from './problem.ts';
 import { refusedLiterals } from './policy.ts';
@@ -10,7 +11,7 @@ import { refusedLiterals } from './policy.ts';
  * allow. Empty when nothing does. The check of the graph itself can be kept for every input.
  */
 export function checkInputValue(
-  checked: Pick<Checked, 'input' | 'policies'>,
+  checked: Pick<Checked, 'input' | 'branches' | 'policies'>,
   input: unknown,
 ): readonly CheckProblem[] {
   const fault = jsonFault(input);
@@ -24,6 +25,7 @@ export function checkInputValue(
     const message = `expected ${expected}, got ${actual}${hint}`;
     problems.push(problemOf(path, 'GRAPH_INPUT_INVALID', message, { expected, actual, nearest }));
   }
+  if (!wrong) problems.push(...branchProblems(checked.branches, value));
   if (fault || !isObject(value)) return problems;
   for (const policy of checked.policies) problems.push(...refusedLiterals('input', value, policy));
   return problems;

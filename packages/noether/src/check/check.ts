@@ -2,6 +2,7 @@ import type { Graph, Policy, StageNode } from '../graph/ast.ts';
 import type { Json } from '../ports.ts';
 import type { Catalog, CatalogStage } from '../stage/catalog.ts';
 import { type NType, TEXT } from '../types/ntype.ts';
+import { type InputBranch, checkBranches } from './branch-input.ts';
 import { checkInputValue } from './check-input.ts';
 import { infer } from './infer.ts';
 import { staticCents } from './plan.ts';
@@ -25,6 +26,8 @@ export interface Checked {
   readonly report: CheckReport;
   /** The type of the graph's input; Any where nothing is needed of it. */
   readonly input: NType;
+  /** Branches of Parallels over the graph's input that it decides for. */
+  readonly branches: readonly InputBranch[];
   /** The graph's own policy and the caller's. */
   readonly policies: readonly Policy[];
   /** The stage each node means. */
@@ -46,16 +49,16 @@ export function check(graph: Graph, catalog: Catalog, options: CheckOptions = {}
   const input = checking.solver.fresh();
   const output = infer(graph.root, 'root', input, { kind: 'input', index: 0 }, checking);
   needLeaseFields(graph, input, checking);
-  checking.reportAmbiguousBranches();
+  const branches = checkBranches(input, checking);
   const policies = [graph.policy, options.policy ?? null].filter((policy) => policy !== null);
   for (const policy of policies) checkPolicy(graph.root, policy, checking);
   if (typeof options.budget_cents === 'number') checkBudget(graph, options.budget_cents, checking);
   const { stages, callees, warnings: notices } = checking;
   const needed = checking.solver.resolve(input);
   if (options.input !== undefined)
-    checking.problems.push(...checkInputValue({ input: needed, policies }, options.input));
+    checking.problems.push(...checkInputValue({ input: needed, branches, policies }, options.input));
   const report = reportOf(graph, { input: needed, output }, checking);
-  return { report, input: needed, policies, stages, callees, notices };
+  return { report, input: needed, branches, policies, stages, callees, notices };
 }
 
 /** Fields of the input a lease's name is filled from. */

@@ -15,6 +15,7 @@ export const PROBLEM_MEANINGS = {
   GRAPH_STAGE_AMBIGUOUS: 'a reference fits several stages',
   GRAPH_REFERENCE_NOT_LITERAL: 'a stage that runs other stages is not told which ones by a literal in config',
   GRAPH_REFERENCE_NESTED: 'a stage named in config names other stages itself',
+  STAGE_NO_CODE: 'the stage store knows the stage, but nothing here can run it',
   GRAPH_LEASE_INVALID: "the lease's name needs a text the input does not have",
 } as const satisfies Readonly<Record<string, string>>;
 

@@ -12,10 +12,11 @@ import type {
 import { nearest } from '../types/nearest.ts';
 import { childPath } from '../graph/walk.ts';
 import { pathSteps } from '../run/values.ts';
-import { ANY, BOOL, NULL, NUMBER, type NType, TEXT, list, record } from '../types/ntype.ts';
+import { ANY, BOOL, NUMBER, type NType, TEXT, fieldType, list, record } from '../types/ntype.ts';
 import { fieldsOf, isRecord } from '../types/subtype.ts';
 import { union } from '../types/union.ts';
 import { literalType } from '../types/literal.ts';
+import { branchType, sourceType } from './branch-input.ts';
 import { inferStage } from './infer-stage.ts';
 import { scopeType } from './scope-type.ts';
 import type { Checking, Edge } from './state.ts';
@@ -73,21 +74,19 @@ function inferSequential(
 
 function inferParallel(node: ParallelNode, path: string, input: NType, edge: Edge, check: Checking): NType {
   if (node.branches.size === 0) check.empty(path, node.op);
-  const outputs: [string, NType][] = [];
-  for (const [name, branch] of node.branches) {
+  const outputs = [...node.branches].map(([name, branch]) => {
     const at = childPath(`${path}.branches`, name);
-    const given = check.solver.fieldOf(input, name, false);
-    if (given !== undefined) outputs.push([name, infer(branch, at, given, edge, check)]);
-    else if (check.isOpen(input))
-      outputs.push([name, inferOpenBranch(branch, at, { input, name, edge }, check)]);
-    else outputs.push([name, infer(branch, at, input, edge, check)]);
-  }
+    const output = check.isOpen(input)
+      ? inferOpenBranch(branch, at, { input, name, edge }, check)
+      : infer(branch, at, branchType(input, name, check), edge, check);
+    return [name, output] as const;
+  });
   return record(Object.fromEntries(outputs));
 }
 
 /**
- * A branch over an input not known yet: it gets a field of its name only if it needs something that is no record,
- * else the whole input.
+ * A branch over an input not known yet: it gets a field of its name if there is one known or it needs something that is
+ * no record, else the whole input.
  */
 function inferOpenBranch(
   branch: GraphNode,
@@ -95,15 +94,25 @@ function inferOpenBranch(
   given: { readonly input: NType; readonly name: string; readonly edge: Edge },
   check: Checking,
 ): NType {
+  const { input, name, edge } = given;
   const needed = check.solver.fresh();
-  const output = infer(branch, path, needed, given.edge, check);
+  const known = check.solver.fieldOf(input, name, false);
+  const output = infer(branch, path, known ?? needed, edge, check);
   const shape = check.solver.resolve(needed);
   const whole =
     shape.kind === 'Any' || isRecord(shape) || (shape.kind === 'Union' && shape.value.some(isRecord));
-  const source = whole ? given.input : (check.solver.fieldOf(given.input, given.name) ?? given.input);
-  if (whole) check.tookWhole({ path, input: given.input, name: given.name });
-  check.fit(path, source, needed, given.edge);
+  const takes = known === undefined && whole ? 'whole' : 'field';
+  const source = takes === 'whole' ? input : (known ?? check.solver.fieldOf(input, name) ?? input);
+  if (!isBound(input, name, check))
+    check.branches.push({ path, name, input, takes, needed: known ?? needed });
+  if (known === undefined) check.fit(path, source, needed, edge);
   return output;
+}
+
+/** Whether the input has the name for sure, as that of a binding or an item. */
+function isBound(input: NType, name: string, check: Checking): boolean {
+  const at = check.solver.shallow(input);
+  return at.kind === 'RecordWith' && fieldType(at.value.fields, name) !== undefined;
 }
 
 function inferBranch(node: BranchNode, path: string, input: NType, edge: Edge, check: Checking): NType {
@@ -138,8 +147,7 @@ function inferMerge(node: MergeNode, path: string, input: NType, edge: Edge, che
   if (node.sources.length === 0) check.empty(path, node.op);
   const outputs = node.sources.map((source, i) => {
     const name = `source_${i}`;
-    const whole = !check.mayBeObject(input);
-    const given = whole ? input : (check.solver.fieldOf(input, name) ?? NULL);
+    const given = sourceType(input, name, check);
     return [name, infer(source, `${path}.sources[${i}]`, given, edge, check)] as const;
   });
   return infer(

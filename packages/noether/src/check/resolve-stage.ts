@@ -2,6 +2,7 @@ import type { StageNode } from '../graph/ast.ts';
 import { GraphError } from '../graph/errors.ts';
 import { resolveReference } from '../graph/resolve.ts';
 import type { CatalogStage } from '../stage/catalog.ts';
+import { hasCode, noCode } from '../stage/no-code.ts';
 import type { Checking } from './state.ts';
 
 /** The stage a reference means; a problem and null when there is none or there are several. A deprecated one is a warning. */
@@ -18,6 +19,10 @@ export function resolveStage(
         path,
         `stage ${old.record.name} ${old.record.id.slice(0, 16)} is deprecated; running ${entry.record.id.slice(0, 16)}`,
       );
+    }
+    if (!hasCode(entry.stage)) {
+      const { code, message, hint = '' } = noCode(entry.record);
+      check.problem(path, code, `${message}; ${hint}`, { actual: reference });
     }
     return entry;
   } catch (error) {

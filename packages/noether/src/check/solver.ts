@@ -15,6 +15,9 @@ const MAX_DEPTH = 64;
 export class Solver {
   readonly #bounds = new BoundsTable();
   #count = 0;
+  /** What variables stood for at a version of the bounds. */
+  #resolved = new WeakMap<NType, NType>();
+  #resolvedAt = 0;
   readonly #options: SubtypeOptions = {
     onVariable: (sub, sup) => this.#onVariable(sub, sup),
     restField: (rest, field) => this.fieldOf({ kind: 'Var', value: rest }, field),
@@ -113,7 +116,20 @@ export class Solver {
 
   /** The type with variables replaced by what is known of them; Any where nothing is. */
   resolve(type: NType, depth = 0): NType {
+    if (!hasVariables(type)) return type;
+    if (this.#resolvedAt !== this.#bounds.version) {
+      this.#resolved = new WeakMap();
+      this.#resolvedAt = this.#bounds.version;
+    }
+    const known = this.#resolved.get(type);
+    if (known) return known;
     if (depth > MAX_DEPTH) return ANY;
+    const resolved = this.#resolveParts(type, depth);
+    this.#resolved.set(type, resolved);
+    return resolved;
+  }
+
+  #resolveParts(type: NType, depth: number): NType {
     const inner = (nested: NType): NType => this.resolve(nested, depth + 1);
     if (type.kind === 'Var') {
       const { lower, upper } = this.#bounds.get(type.value);

@@ -1,8 +1,9 @@
 import type { StageNode } from '../graph/ast.ts';
 import type { Catalog, CatalogStage } from '../stage/catalog.ts';
-import { type NType, fieldType } from '../types/ntype.ts';
-import { fieldsOf, isRecord } from '../types/subtype.ts';
+import type { NType } from '../types/ntype.ts';
+import { isRecord } from '../types/subtype.ts';
 import { display } from '../types/value.ts';
+import type { OpenBranch } from './branch-input.ts';
 import type { ProblemCode } from './errors.ts';
 import { nearestField } from './nearest-field.ts';
 import { type CheckEdge, type CheckProblem, type Facts, problemOf } from './problem.ts';
@@ -13,13 +14,6 @@ export interface Edge {
   readonly kind: 'input' | 'sequential' | 'fanout' | 'merge' | 'let';
   /** Position of the producer in a Sequential, or of the target in a Fanout. */
   readonly index: number;
-}
-
-/** A branch that was given the whole of an input not known yet. */
-interface WholeBranch {
-  readonly path: string;
-  readonly input: NType;
-  readonly name: string;
 }
 
 /** What flows into a node. */
@@ -38,9 +32,10 @@ export class Checking {
   readonly stages = new Map<StageNode, CatalogStage>();
   /** The stages a node's config names, for stages that call others. */
   readonly callees = new Map<StageNode, ReadonlyMap<string, CatalogStage>>();
+  /** Branches over an input nothing was known of. */
+  readonly branches: OpenBranch[] = [];
   readonly catalog: Catalog;
   readonly #edges: Flow[] = [];
-  readonly #whole: WholeBranch[] = [];
 
   constructor(catalog: Catalog) {
     this.catalog = catalog;
@@ -114,20 +109,6 @@ export class Checking {
     if (at.kind === 'Union') return at.value.some((variant) => this.mayBeObject(variant));
     if (at.kind === 'Refined') return this.mayBeObject(at.value.base);
     return isRecord(at) || at.kind === 'Map' || at.kind === 'Var' || at.kind === 'Any' || at.kind === 'VNode';
-  }
-
-  tookWhole(branch: WholeBranch): void {
-    this.#whole.push(branch);
-  }
-
-  /** Branches that took the whole input although it turned out to have a field of their name. */
-  reportAmbiguousBranches(): void {
-    for (const { path, input, name } of this.#whole) {
-      const known = this.solver.resolve(input);
-      if (!isRecord(known) || fieldType(fieldsOf(known), name) === undefined) continue;
-      const message = `branch \`${name}\` would get the input's field \`${name}\`, but needs the whole input; rename the branch`;
-      this.problem(path, 'GRAPH_BRANCH_AMBIGUOUS', message);
-    }
   }
 }
 

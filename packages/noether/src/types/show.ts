@@ -1,7 +1,17 @@
 import { type NType, type Refinement, fieldEntries } from './ntype.ts';
 
-/** A type as people read it: `Record { a: Text, b: List<Number> }`. */
+const shown = new WeakMap<NType, string>();
+
+/** A type as people read it: `Record { a: Text, b: List<Number> }`. Types never change: each is put into words once. */
 export function show(type: NType): string {
+  const known = shown.get(type);
+  if (known !== undefined) return known;
+  const text = words(type);
+  shown.set(type, text);
+  return text;
+}
+
+function words(type: NType): string {
   switch (type.kind) {
     case 'List':
     case 'Stream':
@@ -15,8 +25,8 @@ export function show(type: NType): string {
     case 'Var':
       return `<${type.value}>`;
     case 'RecordWith': {
-      const shown = [...fieldEntries(type.value.fields).map(showField), `...<${type.value.rest}>`];
-      return `Record { ${shown.join(', ')} }`;
+      const fields = [...fieldEntries(type.value.fields).map(showField), `...<${type.value.rest}>`];
+      return `Record { ${fields.join(', ')} }`;
     }
     case 'Refined':
       return `${show(type.value.base)} | ${showRefinement(type.value.refinement)}`;

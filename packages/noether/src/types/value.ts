@@ -25,8 +25,19 @@ export function display(type: NType, limit = 400): string {
   return text.length > limit ? `${text.slice(0, limit)}…` : text;
 }
 
+const widened = new WeakMap<NType, NType>();
+
 /** The type with every single-value refinement replaced by its base. */
 export function widen(type: NType): NType {
+  if (!('value' in type)) return type;
+  const known = widened.get(type);
+  if (known) return known;
+  const wide = widenParts(type);
+  widened.set(type, wide);
+  return wide;
+}
+
+function widenParts(type: NType): NType {
   if (type.kind === 'Refined') {
     const { base, refinement } = type.value;
     return refinement.kind === 'OneOf' && refinement.options.length === 1 ? widen(base) : type;
