@@ -24,7 +24,9 @@ export interface Draft {
 
 /** Opens a draft of a state. The key of a task is its id. */
 export function openDraft(state: DagState, now: Timestamp, busy: readonly Id[]): Draft {
-  const tasks = new Map(entriesOf(state.tasks).map(([id, task]) => [id, { ...task, id }]));
+  const tasks = new Map(
+    entriesOf(state.tasks).map(([id, task]) => [id, task.id === id ? task : { ...task, id }]),
+  );
   const known = state.order.filter((id, at) => tasks.has(id) && state.order.indexOf(id) === at);
   const order = [...known, ...[...tasks.keys()].filter((id) => !known.includes(id))];
   return {
@@ -39,8 +41,14 @@ export function openDraft(state: DagState, now: Timestamp, busy: readonly Id[]):
   };
 }
 
-/** The state a draft has come to. */
+/** The state a draft has come to; the given one itself when nothing moved. */
 export function closeDraft(state: DagState, draft: Draft): DagState {
+  const given = entriesOf(state.tasks);
+  const moved =
+    draft.status !== state.status ||
+    draft.tasks.size !== given.length ||
+    given.some(([id, task]) => draft.tasks.get(id) !== task);
+  if (!moved) return state;
   return { ...state, status: draft.status, tasks: Object.fromEntries(draft.tasks) };
 }
 
@@ -52,6 +60,8 @@ export function tasksInOrder(draft: Draft): readonly Task[] {
 /** Moves a task on; `status_at` follows a change of status. */
 export function update(draft: Draft, task: Task, change: Partial<Task>): Task {
   const moved = change.status !== undefined && change.status !== task.status;
+  const same = Object.entries(change).every(([field, value]) => Object.is(task[field as keyof Task], value));
+  if (same && !moved && draft.tasks.get(task.id) === task) return task;
   const next: Task = { ...task, ...change, ...(moved ? { status_at: draft.now } : {}) };
   draft.tasks.set(task.id, next);
   return next;

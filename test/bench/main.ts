@@ -1,11 +1,14 @@
 import { availableParallelism } from 'node:os';
 
 import { benchDemo } from './demo.ts';
+import { benchCheck, benchEngine } from './engine.ts';
 import { benchHeartbeats } from './heartbeats.ts';
 import { render, type Row } from './table.ts';
 import { benchTicks } from './ticks.ts';
 
 const BENCHES: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
+  engine: benchEngine,
+  check: benchCheck,
   tick: benchTicks,
   heartbeat: benchHeartbeats,
   demo: benchDemo,

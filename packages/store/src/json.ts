@@ -1,8 +1,11 @@
-import { canonicalJson, type Json } from '@caloron/noether';
+import { canonicalJson, isSettled, type Json, noteText, settle, takenBy, valueText } from '@caloron/noether';
 import { messageOf } from '@caloron/noether/errors';
 import type { z } from 'zod';
 
 import { issuesOf, StoreError } from './errors.ts';
+
+/** Rows whose values are kept at hand: a scheduler ticks a few sprints at a time. */
+const MAX_KNOWN = 16;
 
 /** Half a surrogate pair as JSON.stringify escapes it; group 1 is an escaped backslash, which is none. */
 const LONE_SURROGATE = /(\\\\)|\\ud[89a-f][0-9a-f]{2}/g;
@@ -18,6 +21,9 @@ function wellFormed(text: string): unknown {
 
 /** The canonical JSON text of a value, as it is stored. Throws STORE_VALUE_INVALID naming `key` for what is no JSON: undefined, NaN, a cycle. */
 export function storedText(value: unknown, key: string): string {
+  // Written once, however often it is stored: what a run hands over is immutable.
+  if (typeof value === 'object' && value !== null && isSettled(value as Json))
+    return valueText(value as Json);
   try {
     // JSON.stringify refuses cycles and gives undefined for what is no JSON; its type does not say so.
     const text = JSON.stringify(value) as string | undefined;
@@ -45,8 +51,32 @@ export function storedValue(text: string, key: string): Json {
   }
 }
 
+/** Values of large rows as last read or written: whoever reads an unchanged row gets the same immutable value. */
+export class KnownValues {
+  readonly #known = new Map<string, { readonly text: string; readonly value: Json }>();
+
+  /** The value of a stored text, immutable. Throws STORE_VALUE_INVALID. */
+  valueOf(key: string, text: string): Json {
+    const known = this.#known.get(key);
+    if (known?.text === text) return known.value;
+    const read = storedValue(text, key);
+    return this.note(key, text, settle(read) ?? read);
+  }
+
+  /** Remembers the value a canonical text was made of. */
+  note(key: string, text: string, value: Json): Json {
+    this.#known.delete(key);
+    this.#known.set(key, { text, value });
+    noteText(value, text);
+    const [oldest] = this.#known.keys();
+    if (this.#known.size > MAX_KNOWN && oldest !== undefined) this.#known.delete(oldest);
+    return value;
+  }
+}
+
 /** `value` itself once its schema has proved it: zod would drop a member called `__proto__`. Throws STORE_VALUE_INVALID with key, path and expectation. */
 export function provenValue<T>(schema: z.ZodType<T>, value: unknown, key: string): T {
+  if (isSettled(value as Json) && takenBy(schema, value as Json) === value) return value as T;
   const parsed = schema.safeParse(value);
   if (parsed.success) return value as T;
   throw new StoreError(

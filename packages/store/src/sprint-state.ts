@@ -10,10 +10,11 @@ import {
   type SprintSnapshot,
   type StateCommit,
 } from '@caloron/types';
+import { isSettled, type Json } from '@caloron/noether';
 import { z } from 'zod';
 
 import { StoreError } from './errors.ts';
-import { provenValue, storedText, storedValue } from './json.ts';
+import { KnownValues, provenValue, storedText, storedValue } from './json.ts';
 import type { KvTable, Writer } from './kv.ts';
 import type { Log } from './log.ts';
 import type { OutboxTable } from './outbox.ts';
@@ -48,11 +49,12 @@ export function createSprints({ database, log, kv, outbox, clock }: SprintDeps):
   const ids = () => newest.all().map((row) => Sprint.parse(row).sprint_id);
   const unknown = (sprint_id: Id) => new StoreError('SPRINT_UNKNOWN', { sprint_id, known: ids() });
 
+  const known = new KnownValues();
   const parsed = <T>(schema: z.ZodType<T>, key: string): T => {
     const row = kv.row(key);
     if (row === undefined)
       throw new StoreError('STORE_VALUE_INVALID', { key, issues: ['the key is missing'] });
-    return provenValue(schema, storedValue(row.text, key), key);
+    return provenValue(schema, known.valueOf(key, row.text), key);
   };
   const load = (sprint_id: Id): SprintSnapshot => {
     const rev = kv.row(keys.state(sprint_id))?.rev;
@@ -138,6 +140,8 @@ export function createSprints({ database, log, kv, outbox, clock }: SprintDeps):
     const cursors = provenValue(Cursors, change.cursors, keys.cursors(sprint_id));
     const news = consume(sprint_id, events, writer);
     const put = kv.put(keys.state(sprint_id), state, writer);
+    if (isSettled(state as unknown as Json))
+      known.note(keys.state(sprint_id), storedText(state, keys.state(sprint_id)), state as unknown as Json);
     const done = [
       news,
       put.changed,

@@ -1,121 +1,156 @@
 import type { z } from 'zod';
 
 import type { Json } from '../ports.ts';
-import { isSettled } from './settle.ts';
+import { isSettled, own, settledRecord } from './settle.ts';
 
 type Schema = z.core.$ZodType;
 type Def = z.core.$ZodTypes['_zod']['def'];
-type Check = (value: Json) => boolean;
 
-const checks = new WeakMap<Schema, Check>();
+/** What a schema makes of a settled value; undefined where zod has to say it. */
+type Take = (value: Json) => Json | undefined;
+
+const takes = new WeakMap<Schema, Take>();
 
 /**
- * Whether a schema takes a value and leaves it as it is: no default, no transform, no field it would drop. False says
- * nothing: zod then has the word. What was found of an immutable value is remembered with the schema, so that the parts
- * of a large value that a stage hands on are looked at once.
+ * What a schema makes of a value, where it is made of the same parts: the value itself, or the value without the fields
+ * that the schema drops. Undefined says nothing: zod then has the word. What was found of an immutable value is remembered
+ * with the schema, so that the parts of a large value that a stage hands on are looked at once.
  */
-export function takesAsIs(schema: Schema, value: Json): boolean {
-  return checkOf(schema)(value);
+export function takenBy(schema: Schema, value: Json): Json | undefined {
+  return takeOf(schema)(value);
 }
 
-function checkOf(schema: Schema): Check {
-  const known = checks.get(schema);
+function takeOf(schema: Schema): Take {
+  const known = takes.get(schema);
   if (known) return known;
-  const check = remembering(checkFor(schema));
-  checks.set(schema, check);
-  return check;
+  const take = remembering(takeFor(schema));
+  takes.set(schema, take);
+  return take;
 }
 
-function remembering(check: Check): Check {
-  const taken = new WeakSet<object>();
+function remembering(take: Take): Take {
+  const taken = new WeakMap<object, Json>();
   return (value) => {
-    if (typeof value !== 'object' || value === null) return check(value);
-    if (taken.has(value)) return true;
-    if (!check(value)) return false;
-    if (isSettled(value)) taken.add(value);
-    return true;
+    if (typeof value !== 'object' || value === null) return take(value);
+    const known = taken.get(value);
+    if (known !== undefined) return known;
+    const made = take(value);
+    if (made !== undefined && isSettled(value)) taken.set(value, made);
+    return made;
   };
 }
 
-const never: Check = () => false;
+const unsure: Take = () => undefined;
 
-function checkFor(schema: Schema): Check {
+function takeFor(schema: Schema): Take {
   const def = defOf(schema);
-  const whole: Check = isSame(schema) ? (value) => (schema as z.ZodType).safeParse(value).success : never;
+  const whole: Take = isSame(schema)
+    ? (value) => ((schema as z.ZodType).safeParse(value).success ? value : undefined)
+    : unsure;
   if (hasChecks(def)) return whole;
   switch (def.type) {
     case 'any':
     case 'unknown':
-      return () => true;
+      return (value) => value;
     case 'string':
-      return 'format' in def ? whole : (value) => typeof value === 'string';
+      return 'format' in def ? whole : (value) => (typeof value === 'string' ? value : undefined);
     case 'boolean':
-      return (value) => typeof value === 'boolean';
+      return (value) => (typeof value === 'boolean' ? value : undefined);
     case 'nullable': {
-      const inner = checkOf(def.innerType);
-      return (value) => value === null || inner(value);
+      const inner = takeOf(def.innerType);
+      return (value) => (value === null ? value : inner(value));
     }
     case 'optional':
     case 'readonly':
-      return checkOf(def.innerType);
+      return takeOf(def.innerType);
     case 'lazy':
-      return (value) => checkOf(def.getter())(value);
-    case 'array': {
-      const element = checkOf(def.element);
-      return (value) => Array.isArray(value) && value.every(element);
-    }
+      return (value) => takeOf(def.getter())(value);
+    case 'array':
+      return itemsTake(def);
     case 'object':
       // zod compiles the check of an object: faster than field by field where no field holds parts of its own.
-      return isStrict(def) && Object.values(def.shape).every(isLeaf) ? whole : fieldsCheck(def);
+      return isStrict(def) && Object.values(def.shape).every(isLeaf) ? whole : fieldsTake(def);
     case 'record':
-      return entriesCheck(def);
+      return entriesTake(def);
     case 'union':
-      return unionCheck(def);
+      return unionTake(def);
     default:
       return whole;
   }
 }
 
-/** The first variant that takes the value has to leave it as it is. */
-function unionCheck(def: z.core.$ZodUnionDef): Check {
+function itemsTake(def: z.core.$ZodArrayDef): Take {
+  const element = takeOf(def.element);
+  return (value) => {
+    if (!Array.isArray(value)) return undefined;
+    const items: Json[] = [];
+    let isSameList = true;
+    for (const item of value as readonly Json[]) {
+      const made = element(item);
+      if (made === undefined) return undefined;
+      isSameList &&= made === item;
+      items.push(made);
+    }
+    return isSameList ? value : own(items);
+  };
+}
+
+function fieldsTake(def: z.core.$ZodObjectDef): Take {
+  const rest = def.catchall && defOf(def.catchall).type;
+  if (rest !== undefined && rest !== 'never' && rest !== 'unknown') return unsure;
+  const fields = new Map(Object.entries(def.shape).map(([name, field]) => [name, takeOf(field)]));
+  const needed = Object.entries(def.shape).flatMap(([name, field]) =>
+    defOf(field).type === 'optional' ? [] : [name],
+  );
+  // Fields the schema does not know: kept by a loose one, dropped by a plain one, refused by a strict one.
+  const other: Take = rest === 'unknown' ? (value) => value : unsure;
+  return (value) => {
+    if (!isFields(value) || !needed.every((name) => Object.hasOwn(value, name))) return undefined;
+    return entriesOf(value, (name) => {
+      // zod drops this one key.
+      if (name === '__proto__') return unsure;
+      return fields.get(name) ?? (rest === undefined ? null : other);
+    });
+  };
+}
+
+function entriesTake(def: z.core.$ZodRecordDef): Take {
+  if (defOf(def.keyType).type !== 'string') return unsure;
+  const key = takeOf(def.keyType);
+  const item = takeOf(def.valueType);
+  return (value) =>
+    isFields(value)
+      ? entriesOf(value, (name) => (name === '__proto__' || key(name) === undefined ? unsure : item))
+      : undefined;
+}
+
+/** The object with each field as its take makes it; a field with null for a take is left out. */
+function entriesOf(
+  value: { readonly [key: string]: Json },
+  takeFor: (name: string) => Take | null,
+): Json | undefined {
+  const entries: [string, Json][] = [];
+  let isSameObject = true;
+  for (const [name, field] of Object.entries(value)) {
+    const take = takeFor(name);
+    const made = take === null ? null : take(field);
+    if (made === undefined) return undefined;
+    isSameObject &&= take !== null && made === field;
+    if (take !== null) entries.push([name, made]);
+  }
+  return isSameObject ? value : settledRecord(entries);
+}
+
+/** The first variant that takes the value is the one. */
+function unionTake(def: z.core.$ZodUnionDef): Take {
   return (value) => {
     for (const option of def.options) {
       if (PLAIN.includes(defOf(option).type) && typeof value === 'object' && value !== null) continue;
-      if (checkOf(option)(value)) return true;
-      if ((option as z.ZodType).safeParse(value).success) return false;
+      const made = takeOf(option)(value);
+      if (made !== undefined) return made;
+      if ((option as z.ZodType).safeParse(value).success) return undefined;
     }
-    return false;
-  };
-}
-
-function fieldsCheck(def: z.core.$ZodObjectDef): Check {
-  const rest = def.catchall && defOf(def.catchall).type;
-  if (rest !== undefined && rest !== 'never' && rest !== 'unknown') return never;
-  const fields = Object.entries(def.shape).map(([name, field]) => {
-    const isOptional = defOf(field).type === 'optional';
-    return { name, isOptional, check: checkOf(field) };
-  });
-  const names = new Set(Object.keys(def.shape));
-  return (value) => {
-    if (!isFields(value)) return false;
-    for (const name of Object.keys(value)) {
-      // zod drops fields it does not know, and this one always.
-      if (name === '__proto__' || (rest !== 'unknown' && !names.has(name))) return false;
-    }
-    return fields.every(({ name, isOptional, check }) =>
-      Object.hasOwn(value, name) ? check(value[name] ?? null) : isOptional,
-    );
-  };
-}
-
-function entriesCheck(def: z.core.$ZodRecordDef): Check {
-  const key = defOf(def.keyType);
-  if (key.type !== 'string' || 'format' in key || hasChecks(key)) return never;
-  const item = checkOf(def.valueType);
-  return (value) => {
-    if (!isFields(value)) return false;
-    // zod drops this one key.
-    return !Object.hasOwn(value, '__proto__') && Object.values(value).every(item);
+    return undefined;
   };
 }
 

@@ -9,20 +9,21 @@ import { childTypes } from '../types/children.ts';
 import type { NType } from '../types/ntype.ts';
 import { sameType } from '../types/union.ts';
 import { brokenRefinement } from '../types/value.ts';
-import { takesAsIs } from './accepts.ts';
+import { takenBy } from './accepts.ts';
 import { settle, unsettled } from './settle.ts';
 
 /** Issues named in one error; more would hide the first. */
 const MAX_ISSUES = 5;
 
-/** What a stage's input schema makes of a value; a value it would leave as it is stays the same object. Throws STAGE_INPUT_INVALID. */
+/** What a stage's input schema makes of a value; its parts stay the same objects where the schema leaves them alone. Throws STAGE_INPUT_INVALID. */
 export function takeInput(entry: CatalogStage, path: string, input: Json): unknown {
   const { stage } = entry;
   const invalid = (issues: readonly string[]): StageError =>
     new StageError('STAGE_INPUT_INVALID', { stage: stage.name, path, issues });
   const broken = isRefined(entry, 'input') ? brokenRefinement(input, entry.input) : null;
   if (broken !== null) throw invalid([`input refinement violation ${broken}`]);
-  if (takesAsIs(stage.input, input)) return input;
+  const taken = takenBy(stage.input, input);
+  if (taken !== undefined) return taken;
   const first = stage.input.safeParse(input);
   const parsed = first.success ? first : stage.input.safeParse(fitInput(stage.input, input));
   if (parsed.success) return parsed.data;
@@ -35,7 +36,7 @@ export function takeOutput(entry: CatalogStage, path: string, answer: unknown): 
   const invalid = (issues: readonly string[]): StageError =>
     new StageError('STAGE_OUTPUT_INVALID', { stage: stage.name, path, issues });
   const given = settle(answer);
-  const output = given !== undefined && takesAsIs(stage.output, given) ? given : parsed();
+  const output = (given === undefined ? undefined : takenBy(stage.output, given)) ?? parsed();
   const broken = isRefined(entry, 'output') ? brokenRefinement(output, entry.output) : null;
   if (broken !== null) throw invalid([`output refinement violation ${broken}`]);
   return output;

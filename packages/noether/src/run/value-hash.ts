@@ -16,6 +16,11 @@ export function valueText(value: Json): string {
   return text;
 }
 
+/** Tells the canonical text of a settled value to who asks for it later; the caller knows it from having read the value. */
+export function noteText(value: Json, text: string): void {
+  if (typeof value === 'object' && value !== null && isSettled(value)) texts.set(value, text);
+}
+
 /** SHA-256 of a value's canonical text, 64 hex digits. */
 export function valueHash(value: Json): string {
   if (typeof value !== 'object' || value === null) return sha256Hex(canonicalJson(value));
