@@ -23,6 +23,7 @@ const Row = z.strictObject({
 const LogType = z.enum(LOG_EVENT_TYPES);
 const Seq = z.strictObject({ seq: z.number() });
 const LastSeq = z.strictObject({ seq: z.number().nullable() });
+const SeenId = z.strictObject({ event_id: z.string() });
 const SeqAndPayload = z.strictObject({ seq: z.number(), payload: z.string() });
 
 /** What one row came to: `appended` false when its event_id was there. */
@@ -184,7 +185,7 @@ export function createLog(database: Database, clock: Clock): Log {
       database.read(() =>
         seen
           .all(sprint_id, JSON.stringify(event_ids))
-          .map((row) => z.strictObject({ event_id: z.string() }).parse(row).event_id),
+          .map((row) => SeenId.parse(row).event_id),
       ),
   };
 }
