@@ -178,7 +178,7 @@ export class Solver {
     const known = this.shallow(sub);
     if (known.kind !== 'Var' && sub.kind === 'Var') return mismatch(known, sup, this.#options);
     if (sup.kind === 'Var') return this.#flowInto(sup.value, known);
-    return known.kind === 'Var' && sup.kind !== 'Any' ? this.#need(known.value, sup) : null;
+    return known.kind === 'Var' && !takesAnything(sup) ? this.#need(known.value, sup) : null;
   }
 
   #flowInto(variable: string, sub: NType): string | null {
@@ -220,7 +220,7 @@ export class Solver {
       mapFields(fieldsOf(type), (needed) => {
         if (needed.kind === 'Var') return needed;
         const field = this.fresh();
-        if (needed.kind !== 'Any') this.#need(field.value, needed);
+        if (!takesAnything(needed)) this.#need(field.value, needed);
         return field;
       }),
     );
@@ -228,8 +228,8 @@ export class Solver {
 
   /** The widest type that is both; null when there is none. */
   #meet(a: NType, b: NType): NType | null {
-    if (a.kind === 'Any') return this.#open(b);
-    if (b.kind === 'Any') return a;
+    if (takesAnything(a)) return this.#open(b);
+    if (takesAnything(b)) return a;
     if (a.kind === 'Var' || b.kind === 'Var') return this.fits(a, b) === null ? a : null;
     if (isRecord(a) && isRecord(b)) return this.#meetRecords(fieldsOf(a), fieldsOf(b));
     if (a.kind === 'Union' || b.kind === 'Union') return this.#meetUnions(a, b);
@@ -281,4 +281,9 @@ export class Solver {
     );
     return met.length === 0 ? null : union(met);
   }
+}
+
+/** Whether every value has the type: Any, or a union that holds it. */
+function takesAnything(type: NType): boolean {
+  return type.kind === 'Any' || (type.kind === 'Union' && type.value.some(takesAnything));
 }
