@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 
+import { benchCold } from './cold.ts';
 import { benchDemo } from './demo.ts';
 import { benchCheck, benchEngine } from './engine.ts';
 import { benchHeartbeats } from './heartbeats.ts';
@@ -9,6 +10,7 @@ import { benchTicks } from './ticks.ts';
 const BENCHES: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   engine: benchEngine,
   check: benchCheck,
+  cold: benchCold,
   tick: benchTicks,
   heartbeat: benchHeartbeats,
   demo: benchDemo,

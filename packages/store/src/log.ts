@@ -183,9 +183,7 @@ export function createLog(database: Database, clock: Clock): Log {
       })),
     seen: async (sprint_id, event_ids) =>
       database.read(() =>
-        seen
-          .all(sprint_id, JSON.stringify(event_ids))
-          .map((row) => SeenId.parse(row).event_id),
+        seen.all(sprint_id, JSON.stringify(event_ids)).map((row) => SeenId.parse(row).event_id),
       ),
   };
 }
