@@ -18,7 +18,7 @@ const computing = library.filter(({ stage }) => names.has(stage.name));
 const catalog = buildCatalog(library.map(({ stage }) => ({ stage, archive: {}, ...stage })));
 
 function graphOf(root: object): ReturnType<typeof parseGraph> {
-  return parseGraph(JSON.stringify({ description: 'test', version: '0.1.0', root }));
+  return parseGraph(JSON.stringify({ description: 'test', version: '0.1.0', root }), 'test');
 }
 
 interface Ran {

@@ -8,7 +8,7 @@ import { z } from 'zod';
 
 import { StdlibError } from '../errors.ts';
 import { defineStage, original } from '../kit.ts';
-import { AnyValue, fieldOf, isObject } from '../shape.ts';
+import { AnyValue, compareText, fieldOf, isObject } from '../shape.ts';
 
 /** Problems named in one answer; more would hide the first. */
 const MAX_ERRORS = 100;
@@ -47,7 +47,7 @@ function problems(data: Json, schema: Json): readonly string[] {
     const ajv = dialect(schema);
     formats.default(ajv, { mode: 'fast' });
     const validate = ajv.compile(schema);
-    return validate(data) ? [] : (validate.errors ?? []).map(problem);
+    return validate(data) ? [] : (validate.errors ?? []).map(problem).sort(compareText);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new StdlibError('STDLIB_SCHEMA_INVALID', { reason }, { cause });
@@ -62,7 +62,7 @@ function problem({ instancePath, message = 'is not valid', params }: ErrorObject
 
 /**
  * `json_schema_validate`: JSON Schema 2020-12, 2019-09 or draft-07 by the schema's `$schema`, formats included. References lead
- * within the schema; nothing is fetched. Throws STDLIB_SCHEMA_INVALID for a schema that is none.
+ * within the schema; nothing is fetched. Errors are sorted. Throws STDLIB_SCHEMA_INVALID for a schema that is none.
  */
 export const jsonSchemaValidate = original(
   defineStage({
@@ -89,8 +89,8 @@ export const jsonSchemaValidate = original(
         },
         output: {
           errors: [
-            "/ must have required property 'name'",
             '/ must NOT have additional properties: more',
+            "/ must have required property 'name'",
             '/id must match pattern "^\\d+$"',
             '/n/1 must be number',
           ],
