@@ -5,6 +5,12 @@ import { fitInput } from './fit-input.ts';
 import { typeOfSchema } from './from-schema.ts';
 import { show } from './show.ts';
 
+const Folder = z.object({
+  name: z.string(),
+  get inside(): z.ZodArray<typeof Folder> {
+    return z.array(Folder);
+  },
+});
 const recursive: z.ZodType = z.lazy(() => z.object({ children: z.array(recursive) }));
 
 describe('the type of a schema', () => {
@@ -35,6 +41,33 @@ describe('the type of a schema', () => {
     ['json', z.json(), 'Any'],
     ['unknown', z.unknown(), 'Any'],
     ['a recursive schema', recursive, 'Record { children: List<Any> }'],
+    ['a recursive object', Folder, 'Record { inside: List<Any>, name: Text }'],
+    [
+      'an object used twice',
+      z.object({ a: z.object({}), b: z.object({}) }),
+      'Record { a: Record {  }, b: Record {  } }',
+    ],
+    ['a template', z.templateLiteral(['a', z.number()]), 'Text'],
+    ['a part that may be absent', z.union([z.string(), z.undefined()]), 'Null | Text'],
+    [
+      'a discriminated union',
+      z.discriminatedUnion('t', [z.object({ t: z.literal(1) }), z.object({ t: z.literal(2) })]),
+      'Record { t: Number | OneOf[1] } | Record { t: Number | OneOf[2] }',
+    ],
+    ['a record over an enum', z.record(z.enum(['a', 'b']), z.number()), 'Map<Text, Number>'],
+    ['a loose object', z.looseObject({ a: z.string() }), 'Record { a: Text }'],
+    ['what a preprocess takes', z.preprocess(String, z.string()), 'Any'],
+    ['what a catch takes', z.string().catch(''), 'Any'],
+    ['a prefault', z.string().prefault('x'), 'Null | Text'],
+    ['nonoptional', z.string().optional().nonoptional(), 'Text'],
+    [
+      'an intersection that agrees',
+      z.object({ a: z.string() }).and(z.object({ a: z.string(), b: z.null() })),
+      'Record { a: Text, b: Null }',
+    ],
+    ['an empty tuple', z.tuple([]), 'List<Any>'],
+    ['a tuple with a rest', z.tuple([z.string()]).rest(z.null()), 'List<Null | Text>'],
+    ['a field called __proto__', z.object({ ['__proto__']: z.string() }), 'Record { __proto__: Text }'],
     ['what a transform takes', z.string().transform(Number), 'Text'],
     [
       'an intersection',
@@ -55,6 +88,28 @@ describe('the type of a schema', () => {
     ['output.a.[].at', z.object({ a: z.array(z.object({ at: z.date() })) })],
     ['output.a', z.object({ a: z.string().transform(Number) })],
     ['output.n', z.object({ n: z.bigint() })],
+    ['output', z.undefined()],
+    ['output', z.void()],
+    ['output.a', z.object({ a: z.void() })],
+    ['output.a', z.object({ a: z.never() })],
+    ['output.a', z.object({ a: z.nan() })],
+    ['output.a', z.object({ a: z.symbol() })],
+    ['output.a', z.object({ a: z.custom<string>(() => true) })],
+    ['output.a', z.object({ a: z.instanceof(URL) })],
+    ['output.a', z.object({ a: z.map(z.string(), z.string()) })],
+    ['output.a', z.object({ a: z.set(z.string()) })],
+    ['output.a', z.object({ a: z.promise(z.string()) })],
+    ['output.a', z.object({ a: z.literal(1n) })],
+    [
+      'output.a',
+      z.object({ a: z.codec(z.string(), z.date(), { decode: (text) => new Date(text), encode: String }) }),
+    ],
+    ['output.*', z.record(z.string(), z.date())],
+    ['output.|1', z.union([z.string(), z.date()])],
+    ['output[0]', z.tuple([z.date()])],
+    ['output.a', z.lazy(() => z.object({ a: z.date().nullable() }))],
+    ['output.b', z.object({ a: z.string(), b: z.string() }).and(z.object({ b: z.number() }))],
+    ['output', z.object({}).and(z.record(z.string(), z.string()))],
   ])('is refused with the path %s of what JSON cannot carry', (path, schema) => {
     const convert = (): unknown => typeOfSchema(schema, 's', 'output');
 

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import type { Json } from '../ports.ts';
 import { StageError } from '../stage/errors.ts';
 import { ANY, BOOL, NULL, NUMBER, type NType, TEXT, fieldType, list, oneOf, record } from './ntype.ts';
-import { union } from './union.ts';
+import { sameType, union } from './union.ts';
 
 /** Which side of a stage a schema describes: defaults make input fields optional and output fields sure. */
 export type Side = 'input' | 'output';
@@ -12,7 +12,7 @@ interface Place {
   readonly stage: string;
   readonly path: string;
   readonly side: Side;
-  /** Lazy schemas being unfolded; one that meets itself again is Any there. */
+  /** Objects and lazy schemas being unfolded; one that meets itself again is Any there. */
   readonly open: readonly z.core.$ZodType[];
 }
 
@@ -26,6 +26,10 @@ export function typeOfSchema(schema: z.ZodType, stage: string, side: Side): NTyp
 
 function convert(schema: z.core.$ZodType, at: Place): NType {
   const { def } = (schema as z.core.$ZodTypes)._zod;
+  if (def.type === 'object' || def.type === 'lazy') {
+    if (at.open.includes(schema)) return ANY;
+    return unfolded(def, { ...at, open: [...at.open, schema] });
+  }
   switch (def.type) {
     case 'string':
     case 'template_literal':
@@ -43,8 +47,6 @@ function convert(schema: z.core.$ZodType, at: Place): NType {
       return literals(def.values, at);
     case 'enum':
       return literals(enumValues(def.entries), at);
-    case 'object':
-      return objectType(def, at);
     case 'array':
       return list(convert(def.element, deeper(at, '[]')));
     case 'tuple':
@@ -55,11 +57,17 @@ function convert(schema: z.core.$ZodType, at: Place): NType {
       return unfoldJson(union(def.options.map((option, i) => convert(option, deeper(at, `|${i}`)))));
     case 'intersection':
       return intersection(convert(def.left, at), convert(def.right, at), at);
-    case 'lazy':
-      return at.open.includes(schema) ? ANY : convert(def.getter(), { ...at, open: [...at.open, schema] });
+    case 'undefined':
+      // As a part it is what may be absent, which is null in graphs; a stage that takes or gives it has no type.
+      return at.path === at.side ? unsupported(def.type, at) : NULL;
     default:
       return wrapped(schema, at);
   }
+}
+
+/** Schemas that may hold themselves. */
+function unfolded(def: z.core.$ZodObjectDef | z.core.$ZodLazyDef, at: Place): NType {
+  return def.type === 'object' ? objectType(def, at) : convert(def.getter(), at);
 }
 
 /** Schemas around one other schema. */
@@ -81,12 +89,16 @@ function wrapped(schema: z.core.$ZodType, at: Place): NType {
     case 'pipe':
       return pipeType(def, at);
     default:
-      throw new StageError(
-        'STAGE_TYPE_UNSUPPORTED',
-        { stage: at.stage, path: at.path, schema: def.type },
-        { hint: 'use object, string, number, boolean, null, literal, enum, array, record, union or json' },
-      );
+      return unsupported(def.type, at);
   }
+}
+
+function unsupported(schema: string, { stage, path }: Place): never {
+  throw new StageError(
+    'STAGE_TYPE_UNSUPPORTED',
+    { stage, path, schema },
+    { hint: 'use object, string, number, boolean, null, literal, enum, array, record, union or json' },
+  );
 }
 
 function deeper(at: Place, step: string): Place {
@@ -114,7 +126,7 @@ function literals(values: readonly unknown[], at: Place): NType {
   });
   const known = values.filter((value) => value === null || BASES.some(([kind]) => typeof value === kind));
   if (known.length !== values.length) {
-    throw new StageError('STAGE_TYPE_UNSUPPORTED', { stage: at.stage, path: at.path, schema: 'literal' });
+    return unsupported('literal', at);
   }
   return union(values.includes(null) ? [...variants, NULL] : variants);
 }
@@ -141,19 +153,21 @@ function recordType(def: z.core.$ZodRecordDef, at: Place): NType {
   return { kind: 'Map', value: { key: TEXT, value } };
 }
 
+/** Two records as one; a field both have must have one type. */
 function intersection(left: NType, right: NType, at: Place): NType {
-  if (left.kind === 'Record' && right.kind === 'Record') {
-    const both = Object.keys(right.value).find((name) => fieldType(left.value, name) !== undefined);
-    if (both === undefined) return record({ ...left.value, ...right.value });
-  }
-  throw new StageError('STAGE_TYPE_UNSUPPORTED', { stage: at.stage, path: at.path, schema: 'intersection' });
+  if (left.kind !== 'Record' || right.kind !== 'Record') return unsupported('intersection', at);
+  const both = Object.entries(right.value).find(([name, type]) => {
+    const other = fieldType(left.value, name);
+    return other !== undefined && !sameType(other, type);
+  });
+  return both ? unsupported('intersection', deeper(at, both[0])) : record({ ...left.value, ...right.value });
 }
 
 function pipeType(def: z.core.$ZodPipeDef, at: Place): NType {
   const side = at.side === 'input' ? def.in : def.out;
   if (side._zod.def.type === 'transform') {
     if (at.side === 'input') return ANY;
-    throw new StageError('STAGE_TYPE_UNSUPPORTED', { stage: at.stage, path: at.path, schema: 'transform' });
+    return unsupported('transform', at);
   }
   return convert(side, at);
 }
