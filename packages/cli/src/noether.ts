@@ -8,6 +8,7 @@ const COMMANDS: readonly ListedCommand[] = [
   { name: 'run', load: async () => (await import('./noether/run.ts')).runGraphCommand },
   { name: 'check', load: async () => (await import('./noether/check.ts')).checkCommand },
   { name: 'graph', load: async () => (await import('./noether/graph.ts')).graphCommand },
+  { name: 'migrate', load: async () => (await import('./noether/migrate.ts')).migrateCommand },
   { name: 'stage', load: async () => (await import('./noether/stage.ts')).stageCommand },
   { name: 'store', load: async () => (await import('./noether/store.ts')).storeCommand },
   { name: 'runs', load: async () => (await import('./noether/runs.ts')).runsCommand },

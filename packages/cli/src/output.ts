@@ -113,10 +113,18 @@ const FAILURE_CODES: ReadonlySet<string> = new Set([
   'STORE_STAGES_FAILED',
 ]);
 
+/** Stages that are not what they say, or that nobody trusted vouches for. */
+const REFUSED_CODES: ReadonlySet<string> = new Set([
+  'CLI_RUN_REFUSED',
+  'STAGE_SIGNATURE_INVALID',
+  'STAGE_TAMPERED',
+  'STAGE_UNTRUSTED',
+]);
+
 /** 1: bad input or not found; 2: refused before running; 3: failed while running. */
 export function exitCodeOf(error: unknown): number {
   const code = codeOf(error);
-  if (code === 'CLI_RUN_REFUSED') return 2;
+  if (REFUSED_CODES.has(code)) return 2;
   if (code === 'CLI_RUN_FAILED') return INPUT_CODES.has(publicCode(error)) ? 1 : 3;
   const known = error instanceof CodedError && !error.retryable;
   return known && !FAILURE_CODES.has(code) ? 1 : 3;

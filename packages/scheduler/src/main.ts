@@ -45,6 +45,7 @@ async function serve(positional: string | undefined, options: Options): Promise<
     clock: systemClock,
     random: systemRandom,
     catalog,
+    stage_store: config.store_path,
     warn,
   });
   // The port first: a scheduler that cannot have it fires no job.

@@ -16,9 +16,9 @@ import { openStore } from '@caloron/store/store';
 import type { Clock, Random } from '@caloron/types';
 
 import { createClients, type RunCapabilities } from './clients.ts';
-import { type Environment, secretsOf } from './environment.ts';
+import { credentialOf, type Environment, secretsOf } from './environment.ts';
 import { SchedulerError, unreadable } from './errors.ts';
-import { catalogFor } from './graph-catalog.ts';
+import { openCatalog } from './open-catalog.ts';
 import { syncProjectConfig } from './project-config.ts';
 import { ownProcess } from './run-process.ts';
 
@@ -30,6 +30,8 @@ export interface RuntimeDeps {
   readonly random: Random;
   /** Every stage, for a process that runs many graphs; else each run loads the stages its graph names. */
   readonly catalog?: Catalog;
+  /** Where graphs' references to stages that are not of this program are looked up; absent: the home's. */
+  readonly stage_store?: string;
   /** Told when a trace cannot be written: facts first, then a sentence. */
   readonly warn?: TraceWarning;
   /** Changes what a run's stages are given: a caller's own clients, or watched ones. */
@@ -125,7 +127,7 @@ export function createRuntime(deps: RuntimeDeps): Runtime {
     store,
     run: async ({ graph, graph_name, input, rules, labels, signal, observe, run_id }) => {
       await syncProjectConfig(store, home.project_file);
-      const catalog = deps.catalog ?? (await catalogFor(graph));
+      const catalog = await openCatalog(graph, deps.stage_store ?? home.stage_store, deps.catalog);
       const capabilitiesOf = await clients(catalog.entries.flatMap(({ stage }) => stage.capabilities));
       return runGraph({
         graph,
@@ -142,6 +144,7 @@ export function createRuntime(deps: RuntimeDeps): Runtime {
         trace: store.runs,
         cache: store.cache,
         secrets: secretsOf(environment),
+        credentials: (alias) => credentialOf(environment, alias),
         ...rules,
         labels: { ...sprintLabel(input), process: ownProcess(), ...labels },
         ...(signal === undefined ? {} : { signal }),

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 
 import type { CheckProblem, CheckReport, Json } from '@caloron/noether';
 import { CodedError, codeOf, messageOf } from '@caloron/noether/errors';
-import { catalogFor } from '@caloron/scheduler/graph-catalog';
+import { openCatalog } from '@caloron/scheduler/open-catalog';
 import { check, loadGraph } from '@caloron/scheduler/runtime';
 import { Command } from 'commander';
 
@@ -52,13 +52,13 @@ export function checkCommand(io: Io): Command {
 
 /** The report of a graph that type-checks. Throws CLI_RUN_REFUSED with every problem, GRAPH_INVALID, SCHEDULER_GRAPH_MISSING or CLI_USAGE. */
 export async function checkFile(
-  { cwd }: Context,
+  { cwd, home }: Context,
   path: string,
   { input, rules }: CheckRequest,
 ): Promise<CheckReport> {
   const { policy, budget_cents } = rulesOf(rules);
   const graph = loadGraph(resolve(cwd, path));
-  const report = check(graph, await catalogFor(graph), {
+  const report = check(graph, await openCatalog(graph, home.stage_store), {
     ...(input !== undefined && { input }),
     ...(policy && { policy }),
     ...(budget_cents !== undefined && { budget_cents }),

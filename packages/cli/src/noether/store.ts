@@ -1,13 +1,16 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 
+import type { StageRecord } from '@caloron/noether';
+import { lifecycleWord } from '@caloron/noether/records';
+import { loadCatalog } from '@caloron/scheduler';
 import { readStageStore } from '@caloron/store';
 import { Command } from 'commander';
 
 import { runCommand } from '../context.ts';
 import { CliError } from '../errors.ts';
 import type { Io } from '../output.ts';
-import { effectWords } from './stage.ts';
+import { auditStore, type AuditedRecord } from '../store-audit.ts';
+import { effectWords, storeFile, type StoreOption, withStore } from './stage-options.ts';
 
 function tally(words: readonly string[]): Readonly<Record<string, number>> {
   const counts = new Map<string, number>();
@@ -21,38 +24,137 @@ function showTally(title: string, counts: Readonly<Record<string, number>>): str
 }
 
 /** `noether store stats`: what the stage store file holds. */
-export function storeCommand(io: Io): Command {
-  const command = new Command('store').description('look at the stage store');
-  const stats = new Command('stats')
-    .description('how many stages the stage store holds, by lifecycle, effect and capability')
-    .option('--store <path>', 'its file (default: .noether/store.json of the home)')
-    .action((options: { readonly store?: string }) =>
-      runCommand(stats, io, async ({ home }) => {
-        const path = options.store ?? join(home.dir, '.noether', 'store.json');
-        if (!existsSync(path))
-          throw new CliError(
-            'CLI_NOT_FOUND',
-            { what: 'stage store', id: path },
-            { hint: './noether stage sync' },
-          );
-        const records = await readStageStore(path);
-        const data = {
-          path,
-          stages: records.length,
-          lifecycles: tally(
-            records.map(({ lifecycle }) => (typeof lifecycle === 'string' ? lifecycle : 'Deprecated')),
+function statsCommand(io: Io): Command {
+  const command = withStore(
+    new Command('stats').description(
+      'how many stages the store holds, by lifecycle, effect, capability and signer',
+    ),
+  );
+  return command.action((options: StoreOption) =>
+    runCommand(command, io, async (context) => {
+      const path = storeFile(context, options);
+      if (!existsSync(path))
+        throw new CliError(
+          'CLI_NOT_FOUND',
+          { what: 'stage store', id: path },
+          { hint: './noether stage sync' },
+        );
+      const records = await readStageStore(path);
+      const data = {
+        path,
+        stages: records.length,
+        lifecycles: tally(records.map(({ lifecycle }) => lifecycleWord(lifecycle))),
+        effects: tally(records.flatMap(({ signature }) => effectWords(signature.effects.effects))),
+        capabilities: tally(records.flatMap(({ capabilities }) => capabilities)),
+        signers: tally(records.map(({ signer_public_key }) => signer_public_key?.slice(0, 16) ?? 'nobody')),
+      };
+      const text = [
+        `${records.length} stages in ${path}`,
+        showTally('lifecycle', data.lifecycles),
+        showTally('effects', data.effects),
+        showTally('capabilities', data.capabilities),
+        showTally('signed by', data.signers),
+      ].join('\n');
+      return { data, text };
+    }),
+  );
+}
+
+/** One thing an audit found. */
+interface Finding {
+  /** `error`: graphs may not run, or run something else than meant. `note`: worth knowing. */
+  readonly level: 'error' | 'note';
+  readonly stage: string | null;
+  readonly message: string;
+}
+
+function findingsOf(
+  { record, faults, distrust, differs, claims }: AuditedRecord,
+  byId: ReadonlyMap<string, StageRecord>,
+  here: ReadonlySet<string>,
+): readonly Finding[] {
+  const { name, id, lifecycle } = record;
+  const stage = `${name} ${id.slice(0, 8)}`;
+  const error = (message: string): Finding => ({ level: 'error', stage, message });
+  const note = (message: string): Finding => ({ level: 'note', stage, message });
+  const successor = typeof lifecycle === 'object' ? byId.get(lifecycle.Deprecated.successor_id) : undefined;
+  return [
+    ...faults.map(({ field }) => error(`${field} was changed`)),
+    ...(distrust === null ? [] : [error(`not trusted: ${distrust.reason}`)]),
+    ...differs.map(({ field }) => error(`${field} is not the program's`)),
+    ...claims.map(error),
+    ...(typeof lifecycle === 'object' && successor === undefined
+      ? [error('its successor is not in the store')]
+      : []),
+    ...(successor?.lifecycle === 'Tombstone' ? [error('its successor is a Tombstone')] : []),
+    ...(lifecycle === 'Active' && !here.has(id) ? [note('its code is not here: no graph can run it')] : []),
+  ];
+}
+
+/** Active stages that share what only one may have. */
+function clashes(records: readonly StageRecord[]): readonly Finding[] {
+  const active = records.filter(({ lifecycle }) => lifecycle === 'Active');
+  const several = (words: readonly string[]): readonly string[] =>
+    Object.entries(tally(words)).flatMap(([word, count]) => (count > 1 ? [word] : []));
+  return [
+    ...several(active.map(({ signature_id }) => signature_id)).map((id): Finding => ({
+      level: 'error',
+      stage: null,
+      message: `several Active stages have the signature ${id.slice(0, 16)}`,
+    })),
+    ...several(active.map(({ name }) => name)).map((name): Finding => ({
+      level: 'note',
+      stage: null,
+      message: `several Active stages are called ${name}: graphs have to name them by id`,
+    })),
+  ];
+}
+
+/** `noether store health`: everything that is wrong with the stage store; changes nothing. */
+function healthCommand(io: Io): Command {
+  const head = ['', 'stage', 'finding'] as const;
+  const command = withStore(
+    new Command('health').description('what is wrong with the store; changes nothing'),
+  );
+  return command.action((options: StoreOption) =>
+    runCommand(command, io, async (context) => {
+      const path = storeFile(context, options);
+      const catalog = loadCatalog();
+      const audited = await auditStore(path, catalog);
+      const records = audited.map(({ record }) => record);
+      const byId = new Map(records.map((record) => [record.id, record]));
+      const here = new Set(catalog.entries.map(({ record }) => record.id));
+      const missing = catalog.entries.filter(({ record }) => !byId.has(record.id));
+      const findings: readonly Finding[] = [
+        ...audited.flatMap((found) => findingsOf(found, byId, here)),
+        ...clashes(records),
+        ...missing.map(({ record }): Finding => ({
+          level: 'error',
+          stage: `${record.name} ${record.id.slice(0, 8)}`,
+          message: "the program's stage is not in the store; ./noether stage sync writes it",
+        })),
+      ];
+      const errors = findings.filter(({ level }) => level === 'error').length;
+      const rows = findings.map(({ level, stage, message }) => [level, stage ?? '-', message]);
+      return {
+        data: { path, stages: records.length, healthy: errors === 0, findings },
+        text: [
+          ...rows.map(
+            ([level = '', stage = '', message = '']) => `${level.padEnd(6)} ${stage.padEnd(36)} ${message}`,
           ),
-          effects: tally(records.flatMap(({ signature }) => effectWords(signature.effects.effects))),
-          capabilities: tally(records.flatMap(({ capabilities }) => capabilities)),
-        };
-        const text = [
-          `${records.length} stages in ${path}`,
-          showTally('lifecycle', data.lifecycles),
-          showTally('effects', data.effects),
-          showTally('capabilities', data.capabilities),
-        ].join('\n');
-        return { data, text };
-      }),
-    );
-  return command.addCommand(stats);
+          errors === 0 ? `${records.length} stages in ${path}: healthy` : `${errors} errors in ${path}`,
+        ].join('\n'),
+        table: { head, rows },
+        exit_code: errors === 0 ? 0 : 1,
+      };
+    }),
+  );
+}
+
+/** `noether store stats|health`. */
+export function storeCommand(io: Io): Command {
+  return new Command('store')
+    .description('look at the stage store')
+    .addCommand(statsCommand(io))
+    .addCommand(healthCommand(io));
 }

@@ -9,7 +9,7 @@ import { StageError } from './errors.ts';
 const WITHOUT_CODE = new WeakSet<Stage>();
 
 /** STAGE_NO_CODE with the next step. */
-export function noCode({ name, id, implementation_language }: StageRecord): StageError {
+export function noCode({ name, id, implementation_language }: StageRecord): StageError<'STAGE_NO_CODE'> {
   return new StageError(
     'STAGE_NO_CODE',
     { stage: name, id, language: implementation_language ?? null },
