@@ -1,5 +1,6 @@
 import type { Json, StepFinished } from '@caloron/noether';
 import colours from 'picocolors';
+import stringWidth from 'string-width';
 
 import type { Terminal } from '../output.ts';
 import { cutTo, oneLine, padTo } from '../width.ts';
@@ -15,10 +16,13 @@ export interface Waterfall {
 
 /** Columns of a terminal nobody asked about. */
 const DEFAULT_COLUMNS = 120;
-const MIN_BAR = 10;
+const MIN_BAR = 8;
+const MIN_NAME = 5;
 const MAX_PATH = 48;
 const MAX_STAGE = 28;
 const INDENT = '  ';
+/** Columns of the indent, the blanks between columns, `took`, and `try 12`. */
+const FIXED = 2 + 2 + 2 + 2 + 9 + 8;
 
 type Paint = ReturnType<typeof colours.createColors>;
 
@@ -47,17 +51,17 @@ interface Widths {
 
 function widthsOf(steps: readonly StepFinished[], columns: number): Widths {
   const longest = (texts: readonly string[], most: number): number =>
-    Math.min(most, Math.max(4, ...texts.map((text) => text.length)));
+    Math.min(Math.max(MIN_NAME, most), Math.max(MIN_NAME, ...texts.map((text) => stringWidth(text))));
+  const names = columns - FIXED - MIN_BAR;
   const path = longest(
     steps.map((step) => step.path),
-    Math.min(MAX_PATH, Math.floor(columns / 3)),
+    Math.min(MAX_PATH, Math.floor(names * 0.6)),
   );
   const stage = longest(
     steps.map((step) => step.stage_name),
-    Math.min(MAX_STAGE, Math.floor(columns / 4)),
+    Math.min(MAX_STAGE, names - path),
   );
-  // Two blanks between columns, `took` of 9, and room for a status.
-  return { path, stage, bar: Math.max(MIN_BAR, columns - path - stage - 2 * 5 - 9 - 12) };
+  return { path, stage, bar: Math.max(MIN_BAR, columns - FIXED - path - stage) };
 }
 
 function headOf({ path, stage, bar }: Widths, total: number, paint: Paint): string {
@@ -99,9 +103,9 @@ function endOf({ attempt, status, error }: StepFinished): string {
 }
 
 function barOf(at: number, took: number, total: number, width: number): string {
-  const start = Math.min(width - 1, Math.floor((at / total) * width));
-  const length = Math.max(1, Math.min(width - start, Math.round((took / total) * width)));
-  return ' '.repeat(start) + '█'.repeat(length) + ' '.repeat(width - start - length);
+  const start = Math.min(width - 1, Math.round((at / total) * width));
+  const end = Math.min(width, Math.max(start + 1, Math.round(((at + took) / total) * width)));
+  return ' '.repeat(start) + '█'.repeat(end - start) + ' '.repeat(width - end);
 }
 
 function valuesOf({ input, output }: StepFinished, columns: number, paint: Paint): readonly string[] {
