@@ -23,6 +23,8 @@ export interface ProviderRequest {
   readonly system: string;
   readonly prompt: string;
   readonly max_tokens: number;
+  readonly temperature?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Sends one request; throws what the SDK throws. */
@@ -40,7 +42,7 @@ const AnthropicAnswer = z.object({
 
 /** Anthropic's Messages API. The SDK is loaded when the first request is sent. */
 export function anthropicCall(options: ProviderOptions): ProviderCall {
-  return async ({ model, system, prompt, max_tokens }) => {
+  return async ({ model, system, prompt, max_tokens, temperature, signal }) => {
     const { Anthropic } = await import('@anthropic-ai/sdk');
     const client = new Anthropic({
       apiKey: options.api_key,
@@ -50,12 +52,16 @@ export function anthropicCall(options: ProviderOptions): ProviderCall {
       logLevel: 'off',
       ...(options.base_url === null ? {} : { baseURL: options.base_url }),
     });
-    const raw: unknown = await client.messages.create({
-      model,
-      max_tokens,
-      system,
-      messages: [{ role: 'user', content: prompt }],
-    });
+    const raw: unknown = await client.messages.create(
+      {
+        model,
+        max_tokens,
+        ...(system === '' ? {} : { system }),
+        ...(temperature === undefined ? {} : { temperature }),
+        messages: [{ role: 'user', content: prompt }],
+      },
+      { signal },
+    );
     const answer = AnthropicAnswer.parse(raw);
     return {
       text: answer.content.flatMap((part) => (part.type === 'text' ? (part.text ?? []) : [])).join(''),
@@ -76,7 +82,7 @@ const OpenAiAnswer = z.object({
 
 /** OpenAI's Chat Completions API, which many other servers speak too. The SDK is loaded when the first request is sent. */
 export function openAiCall(options: ProviderOptions): ProviderCall {
-  return async ({ model, system, prompt, max_tokens }) => {
+  return async ({ model, system, prompt, max_tokens, temperature, signal }) => {
     const { OpenAI } = await import('openai');
     const client = new OpenAI({
       apiKey: options.api_key,
@@ -85,14 +91,18 @@ export function openAiCall(options: ProviderOptions): ProviderCall {
       logLevel: 'off',
       ...(options.base_url === null ? {} : { baseURL: options.base_url }),
     });
-    const raw: unknown = await client.chat.completions.create({
-      model,
-      max_completion_tokens: max_tokens,
-      messages: [
-        { role: 'system', content: system },
-        { role: 'user', content: prompt },
-      ],
-    });
+    const raw: unknown = await client.chat.completions.create(
+      {
+        model,
+        max_completion_tokens: max_tokens,
+        ...(temperature === undefined ? {} : { temperature }),
+        messages: [
+          ...(system === '' ? [] : [{ role: 'system' as const, content: system }]),
+          { role: 'user', content: prompt },
+        ],
+      },
+      { signal },
+    );
     const answer = OpenAiAnswer.parse(raw);
     const [choice] = answer.choices;
     return {

@@ -118,6 +118,26 @@ describe.each(providers)('$name', ({ name, env, path, reply }) => {
     });
   });
 
+  it('is asked for another model, a temperature and no system where the request says so', async () => {
+    answer = { status: 200, json: reply('warm') };
+
+    await createLlm(env()).complete({ ...ASK, system: '', model: 'other', temperature: 0.5 });
+
+    expect(requests[0]).toMatchObject({ body: { model: 'other', temperature: 0.5 } });
+    expect(JSON.stringify(requests[0]?.body)).not.toContain('system');
+  });
+
+  it("is given up with the signal's reason", async () => {
+    answer = { status: 200, json: {}, hang: true };
+    const abort = new AbortController();
+    const asked = createLlm(env()).complete({ ...ASK, signal: abort.signal });
+    asked.catch(() => undefined);
+    await expect.poll(() => requests.length).toBe(1);
+    abort.abort(new Error('the run ended'));
+
+    await expect(asked).rejects.toThrow('the run ended');
+  });
+
   it('that answers no text is LLM_EMPTY', async () => {
     answer = { status: 200, json: reply(' ') };
 

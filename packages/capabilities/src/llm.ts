@@ -108,13 +108,18 @@ export function createLlm(env: Env, options: { readonly timeout_ms?: number } = 
     async complete(request) {
       let answer;
       try {
-        answer = await call({ ...request, model });
+        answer = await call({ ...request, model: request.model ?? model });
       } catch (error) {
-        throw failed(error, provider.name, model, api_key);
+        request.signal?.throwIfAborted();
+        throw failed(error, provider.name, request.model ?? model, api_key);
       }
       const { stop_reason, ...completion } = answer;
       if (completion.text.trim() === '')
-        throw new LlmError('LLM_EMPTY', { provider: provider.name, model, stop_reason });
+        throw new LlmError('LLM_EMPTY', {
+          provider: provider.name,
+          model: request.model ?? model,
+          stop_reason,
+        });
       return completion;
     },
   };

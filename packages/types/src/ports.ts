@@ -139,9 +139,15 @@ export interface Llm {
   /** False when no provider is configured: nothing is sent then. */
   readonly available: boolean;
   complete(request: {
+    /** Empty where there is nothing to say beside the prompt. */
     readonly system: string;
     readonly prompt: string;
     readonly max_tokens: number;
+    /** The provider's name of a model; absent: the configured one. */
+    readonly model?: string | undefined;
+    /** 0 to 1, or to 2 where the provider goes further; absent: the provider's own. */
+    readonly temperature?: number | undefined;
+    readonly signal?: AbortSignal | undefined;
   }): Promise<{ readonly text: string; readonly model: string; readonly tokens_used: number }>;
 }
 

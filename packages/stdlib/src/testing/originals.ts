@@ -91,7 +91,7 @@ export const ORIGINALS: readonly (readonly [name: string, input: string, output:
     ],
     [
       'llm_extract',
-      'Record { model: Null | Text, schema: Record {}, text: Text }',
+      'Record { model: Null | Text, schema: Record {  }, text: Text }',
       'Record { extracted: Any, model: Text }',
       'Cost(5), Fallible, Llm(default), NonDeterministic',
     ],

@@ -23,7 +23,7 @@ import { createProcesses } from '@caloron/capabilities/host/process';
 import { createStdio } from '@caloron/capabilities/host/stdio';
 import { createTimer } from '@caloron/capabilities/host/timer';
 import { openStore } from '@caloron/store/store';
-import type { ProcessHost } from '@caloron/types';
+import type { Llm, ProcessHost } from '@caloron/types';
 
 /** What an effectful stage's examples run in: real files, servers and processes, made for one example. */
 export interface World {
@@ -163,6 +163,12 @@ function stdioWorld(): World {
 
 const random = { uuid: () => '6f1c8d52-3f0e-4b7a-9a45-0c3f0e5b7a9a', fraction: () => 0.5 };
 
+/** A model that says the same to everyone. */
+function llmWorld(text: string): () => World {
+  const complete: Llm['complete'] = async ({ model = 'example-1' }) => ({ text, model, tokens_used: 12 });
+  return () => still({ llm: { available: true, complete } });
+}
+
 /** One world for each effectful stage. */
 export const worlds: Readonly<Record<string, () => Promise<World> | World>> = {
   env_get: environmentWorld,
@@ -181,6 +187,9 @@ export const worlds: Readonly<Record<string, () => Promise<World> | World>> = {
   kv_list: kvWorld,
   kv_set: kvWorld,
   list_dir: fileWorld,
+  llm_classify: llmWorld('{"category":"bug","confidence":0.9}'),
+  llm_complete: llmWorld('hello'),
+  llm_extract: llmWorld('{"extracted":{"name":"Ada","age":36}}'),
   now: () => still({ clock }),
   random_int: () => still({ random }),
   random_text: () => still({ random }),

@@ -1,0 +1,23 @@
+import { CodedError, type CodedErrorOptions, type Messages } from '@caloron/noether/stage';
+
+/** Why a model's answer is of no use. */
+export interface LlmAnswerErrorDetails {
+  /** The model did not answer in the form it was asked for. `answer` is its beginning, at most 200 characters. */
+  LLM_ANSWER_INVALID: { readonly model: string; readonly expected: string; readonly answer: string };
+}
+
+const message: Messages<LlmAnswerErrorDetails> = {
+  LLM_ANSWER_INVALID: ({ model, expected, answer }) =>
+    `${model} did not answer with ${expected}: ${JSON.stringify(answer)}`,
+};
+
+/** A model's answer is of no use; another one may be. */
+export class LlmAnswerError<
+  C extends keyof LlmAnswerErrorDetails = keyof LlmAnswerErrorDetails,
+> extends CodedError<LlmAnswerErrorDetails, C> {
+  override readonly name = 'LlmAnswerError';
+
+  constructor(code: C, details: LlmAnswerErrorDetails[C], options?: CodedErrorOptions) {
+    super(code, details, message[code](details), options);
+  }
+}
