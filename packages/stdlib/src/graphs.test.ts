@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 import {
   buildCatalog,
   checkGraph,
@@ -21,6 +23,16 @@ function graphOf(root: object): ReturnType<typeof parseGraph> {
   return parseGraph(JSON.stringify({ description: 'test', version: '0.1.0', root }), 'test');
 }
 
+/** Waits as long as it is told, unless it is interrupted. */
+const interrupted: unknown[] = [];
+const timer = {
+  sleep: (ms: number, signal?: AbortSignal) =>
+    delay(ms, undefined, signal ? { signal } : {}).catch((error: unknown) => {
+      interrupted.push(signal?.reason);
+      throw error;
+    }),
+};
+
 interface Ran {
   readonly result: RunResult;
   readonly steps: readonly StepFinished[];
@@ -33,7 +45,7 @@ async function run(root: object, input: unknown): Promise<Ran> {
     graph_name: 'test',
     input: input as Json,
     catalog,
-    capabilities: () => ({}),
+    capabilities: () => ({ timer: { timer } }),
     clock: { now: () => '2026-04-14T08:30:00.000Z' },
     uuid: () => 'run',
     trace: {
@@ -120,6 +132,19 @@ describe('stages that call stages', () => {
     });
 
     expect(result).toMatchObject({ ok: true, output: '{X' });
+  });
+
+  it('interrupt what takes too long and what lost the race', async () => {
+    interrupted.length = 0;
+    const config = { stage_id: 'sleep', timeout_ms: 20 };
+
+    const late = await run(stage('timeout', config), { input: { ms: 60_000 } });
+    const race = await run(stage('race', { stages: ['sleep', 'to_json'] }), { input: { ms: 60_000 } });
+
+    expect(late.result).toMatchObject({ ok: false, error: { code: 'STDLIB_TIMEOUT', path: 'root' } });
+    expect(race.result).toMatchObject({ ok: true, output: '{"ms":60000}' });
+    expect(race.result.ok && race.result.effects).toContain('NonDeterministic');
+    await expect.poll(() => interrupted.length).toBe(2);
   });
 
   it('fail with the code of the stage they call', async () => {
