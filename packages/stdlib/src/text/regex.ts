@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { StdlibError } from '../errors.ts';
 import { defineStage, original } from '../kit.ts';
 import { MAX_TEXT } from './characters.ts';
+import { withUnicodeClasses } from './unicode-classes.ts';
 
 /** Declared by the original for every stage that takes a pattern. */
 const EFFECTS = [{ effect: 'Fallible' }, { effect: 'Pure' }];
@@ -31,7 +32,7 @@ function* matches(pattern: string, text: string): Generator<Match> {
 
 function compile(pattern: string): RE2JS {
   try {
-    return RE2JS.compile(pattern);
+    return RE2JS.compile(withUnicodeClasses(pattern));
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new StdlibError('STDLIB_REGEX_INVALID', { pattern, reason }, { cause });

@@ -150,6 +150,33 @@ describe('regular expressions', () => {
     ]);
   });
 
+  it.each([
+    ['\\w+', 'é😀ß_1-x', 'é'],
+    ['[\\w😀]+', 'é😀ß_1-x', 'é😀ß_1'],
+    ['\\d+', 'x٣4', '٣4'],
+    ['a\\sb', 'a\u00a0b', 'a\u00a0b'],
+    ['\\W', 'é-', '-'],
+    ['\\D\\S', '1é\u2003éé', '\u2003é'],
+    ['[^\\s]+$', 'a\u0085bc', 'bc'],
+    ['[]\\d]+', 'a]1', ']1'],
+    ['[[:alpha:]\\d]+', '-a1', 'a1'],
+    ['\\\\d', 'x\\d', '\\d'],
+    ['\\Q\\d[\\E\\d', 'a\\d[7', '\\d[7'],
+    ['[\\\\w]', '\\', '\\'],
+  ])('know Unicode: %s', (pattern, text, full_match) => {
+    expect(answer(regexMatch, { pattern, text })).toMatchObject({ full_match });
+  });
+
+  it('that only quote what they look for find it', () => {
+    fc.assert(
+      fc.property(words, words, (before, text) => {
+        const pattern = text.replace(/[\\^$.|?*+()[\]{}]/gu, '\\$&');
+
+        expect(answer(regexMatch, { pattern, text: before + text })).toMatchObject({ full_match: text });
+      }),
+    );
+  });
+
   it('give null for a group that took no part', () => {
     expect(answer(regexMatch, { pattern: '(a)|(b)', text: 'b' })).toMatchObject({ groups: [null, 'b'] });
   });
