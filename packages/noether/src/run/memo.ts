@@ -1,7 +1,7 @@
 import type { Json, OutputCache } from '../ports.ts';
 import type { CatalogStage } from '../stage/catalog.ts';
 import { sameValue, settle } from './settle.ts';
-import { valueHash, valueText } from './value-hash.ts';
+import { holdsNow, valueHash, valueKey, valueSize } from './value-hash.ts';
 
 /** Largest canonical input, in characters, whose output is cached beyond the run: a larger one is cheaper made than looked up. */
 const MAX_CACHED_INPUT = 16_384;
@@ -22,14 +22,14 @@ class Calls {
 
   /** The output of the call on an equal input, if there was one. */
   find(input: Json): Promise<Json> | undefined {
-    if (this.#many) return this.#many.get(valueText(input));
+    if (this.#many) return this.#many.get(valueKey(input));
     return this.#few.findLast((call) => sameValue(call.input, input))?.output;
   }
 
   add(input: Json, output: Promise<Json>): void {
-    if (this.#many) this.#many.set(valueText(input), output);
+    if (this.#many) this.#many.set(valueKey(input), output);
     else if (this.#few.push({ input, output }) > MAX_COMPARED)
-      this.#many = new Map(this.#few.map((call) => [valueText(call.input), call.output]));
+      this.#many = new Map(this.#few.map((call) => [valueKey(call.input), call.output]));
   }
 }
 
@@ -80,10 +80,8 @@ async function kept(
   taken: Json,
   call: () => Promise<Json>,
 ): Promise<Remembered> {
-  const text = valueText(taken);
   // The time of the tick is part of its stages' input: such an output is never asked for again.
-  const pays = text.length <= MAX_CACHED_INPUT && !text.includes('"now":');
-  if (!pays) return { output: await call(), cached: false };
+  if (valueSize(taken) > MAX_CACHED_INPUT || holdsNow(taken)) return { output: await call(), cached: false };
   const hash = valueHash(taken);
   const remembered = settle(await quietly(() => cache.get(record.id, hash)));
   if (remembered !== undefined) return { output: remembered, cached: true };

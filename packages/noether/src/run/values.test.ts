@@ -6,7 +6,8 @@ import { canonicalJson, contentId } from '../canonical.ts';
 import type { Json } from '../ports.ts';
 import { takenBy } from './accepts.ts';
 import { isSettled, sameValue, settle, unsettled } from './settle.ts';
-import { valueHash, valueText } from './value-hash.ts';
+import { holdsNow, valueHash, valueKey, valueSize } from './value-hash.ts';
+import { valueText } from './value-text.ts';
 
 const text = fc.string({ unit: 'grapheme' });
 const json = fc.letrec<{ value: Json }>((tie) => ({
@@ -65,20 +66,45 @@ describe('a settled value', () => {
   });
 });
 
-describe('the text and hash of a value', () => {
-  it('are those of RFC 8785, whatever part of it was written before', () => {
+describe('the hash of a value', () => {
+  const list = (length: number): Json => Array.from({ length }, (_, i) => `item ${i}`);
+
+  it('is that of its canonical text, whatever part of it was hashed before', () => {
     fc.assert(
       fc.property(json, json, (a, b) => {
         const part = settle(a) as Json;
-        valueText(part);
+        valueHash(part);
         const value = settle({ b, part, again: [part, { z: part, a: 1 }] }) as Json;
-        expect(valueText(value)).toBe(canonicalJson(value));
+        fc.pre(canonicalJson(value).length <= 4096);
         expect(valueHash(value)).toBe(contentId(value));
+        expect(valueSize(value)).toBe(canonicalJson(value).length);
+        expect(valueText(value)).toBe(canonicalJson(value));
       }),
     );
   });
 
-  it('agree with equality', () => {
+  it('is equal for equal values and different for others, long parts and all', () => {
+    const short = fc.oneof(json, fc.constantFrom<Json>(list(3), '#', `#${'0'.repeat(64)}`));
+    const long = fc.constantFrom<Json>(list(500), { now: list(501) }, [list(500), list(500)]);
+    const values = fc.array(fc.oneof(short, long), { maxLength: 4 });
+    fc.assert(
+      fc.property(values, values, (a, b) => {
+        const again = JSON.parse(JSON.stringify(a)) as Json;
+        expect(valueHash(settle(a) as Json)).toBe(valueHash(again));
+        expect(valueKey(a) === valueKey(b)).toBe(sameValue(a, b));
+        expect(valueHash(a) === valueHash(b)).toBe(sameValue(a, b));
+        expect(valueSize(a)).toBe(canonicalJson(a).length);
+        expect(holdsNow(a)).toBe(/"now":/u.test(canonicalJson(a)));
+      }),
+    );
+  });
+
+  it('stands for a long part', () => {
+    const part = list(500);
+    expect(valueKey({ part, n: 1 })).toBe(`{"n":1,"part":#${contentId(part)}}`);
+  });
+
+  it('agrees with equality', () => {
     fc.assert(
       fc.property(json, json, (a, b) => {
         expect(sameValue(a, b)).toBe(canonicalJson(a) === canonicalJson(b));
