@@ -50,7 +50,7 @@ afterEach(() => {
 
 function run(root: object, input: Json, more: object = {}): Promise<RunResult> {
   const text = JSON.stringify({ description: '', version: '0.1.0', root, ...more });
-  return runtime.run({ graph: parseGraph(text), graph_name: 'test', input });
+  return runtime.run({ graph: parseGraph(text, 'test'), graph_name: 'test', input });
 }
 
 const stage = (id: string, input: Json, more: object = {}): Promise<RunResult> =>
@@ -131,7 +131,8 @@ describe('a graph over the standard library', () => {
 
   it('starts a process, reads its output and ends it', async () => {
     const started = await stage('spawn_process', { cmd: 'sh', args: ['-c', 'echo out; sleep 60'] });
-    const { pid, output_path } = (started as { output: { pid: number; output_path: string } }).output;
+    const { pid, output_path } = (started as unknown as { output: { pid: number; output_path: string } })
+      .output;
 
     await expect
       .poll(async () => (await stage('read_file', { path: output_path })) as unknown)

@@ -31,6 +31,13 @@ describe('an answer of a model', () => {
     await expect(classify(text)).rejects.toMatchObject({ code: 'LLM_ANSWER_INVALID', retryable: true });
   });
 
+  it('is not asked for where there is no category', async () => {
+    await expect(llmClassify.call({ text: 'x', categories: [] }, says(''))).rejects.toMatchObject({
+      code: 'LLM_CATEGORIES_EMPTY',
+      retryable: false,
+    });
+  });
+
   it('holds what was read out, whatever it is', async () => {
     expect(await extract('{"extracted":[1,null]}')).toEqual({ extracted: [1, null], model: 'm' });
     expect(await extract('{"extracted":null}')).toEqual({ extracted: null, model: 'm' });

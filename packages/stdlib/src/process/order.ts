@@ -34,7 +34,7 @@ export function orderOf({ cmd, args, cwd, env }: z.output<typeof Order>): Proces
 }
 
 /** A process by its pid; `started_at` as `spawn_process` gave it makes sure that it is that one. */
-export const Named = z.object({ pid: z.int().positive(), started_at: z.number().nullish() });
+export const Named = z.object({ pid: z.number(), started_at: z.number().nullish() });
 
 /** A process in the words of the capability. */
 export function nameOf({ pid, started_at }: z.output<typeof Named>): {

@@ -14,7 +14,7 @@ export const waitProcess = original(
     description: 'Waits for a process that spawn_process started, 30 s unless told.',
     effects: ['Fallible', 'NonDeterministic', 'Process'],
     capabilities: ['process'],
-    input: Named.extend({ timeout_ms: z.number().min(0).max(LONGEST_MS).nullish() }),
+    input: Named.extend({ timeout_ms: z.number().nullish() }),
     output: z.object({ exited: z.boolean(), timed_out: z.boolean(), exit_code: z.number().nullable() }),
     examples: [
       {
@@ -29,7 +29,8 @@ export const waitProcess = original(
     ],
     tags: ['process'],
     run: async ({ timeout_ms, ...name }, { process }, signal) => {
-      const end = await process.wait(nameOf(name), timeout_ms ?? TIMEOUT_MS, signal);
+      const ms = Math.min(timeout_ms ?? TIMEOUT_MS, LONGEST_MS);
+      const end = await process.wait(nameOf(name), ms, signal);
       return { ...end, timed_out: !end.exited };
     },
   }),
