@@ -9,7 +9,8 @@ import { buildCatalog, parseGraph } from '@caloron/noether';
 import { stageKit } from '@caloron/noether/stage';
 import { createRuntime, readEnvironment } from '@caloron/scheduler';
 import { findHome, openStore } from '@caloron/store';
-import { execa, type ResultPromise } from 'execa';
+import type { CaloronCapabilities } from '@caloron/types';
+import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 
@@ -57,10 +58,15 @@ async function peer(): Promise<Peer> {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked, server };
 }
 
+/** A command that goes on. */
+interface Child extends PromiseLike<{ readonly exitCode?: number | undefined }> {
+  readonly kill: (signal: NodeJS.Signals) => boolean;
+}
+
 describe('runs and their traces', () => {
   let dir: string;
   let remote: Peer;
-  const children: ResultPromise[] = [];
+  const children: Child[] = [];
 
   beforeEach(async () => {
     dir = temporaryDirectory();
@@ -94,7 +100,7 @@ describe('runs and their traces', () => {
     Runs.parse(await json('runs', ...args)).data;
 
   /** A run that goes on until something ends it. */
-  async function hanging(): Promise<{ readonly child: ResultPromise }> {
+  async function hanging(): Promise<{ readonly child: Child }> {
     const path = graph('hang', call('/hang'));
     const child = execa(process.execPath, [BINS.noether, 'run', path, '--home', dir], {
       ...env(),
@@ -286,7 +292,7 @@ describe('runs and their traces', () => {
   it('show no field a stage marks as secret, nor what a failure says of it', async () => {
     const home = findHome({ flag: dir, cwd: dir });
     const secret = 'marked-5ecret-value';
-    const defineStage = stageKit<Record<never, object>>();
+    const defineStage = stageKit<CaloronCapabilities>();
     const stage = defineStage({
       name: 'sign_in',
       description: 'Fails with what it was given.',
