@@ -1,4 +1,4 @@
-import { parseMarker, type DagState, type ForgePull, type Marker, type Task } from '@caloron/types';
+import { ownOf, parseMarker, type DagState, type ForgePull, type Marker, type Task } from '@caloron/types';
 
 import { closedIssues } from './closing_keywords.ts';
 import { isOneOf } from './trust.ts';
@@ -31,7 +31,7 @@ export function linkOf(pull: ForgePull, { state, repo, host }: Reading): Link {
   const owner = tasks.find((task) => task.pr_number === pull.number);
   const task =
     owner ??
-    (marker === null ? undefined : state?.tasks[marker.task_id]) ??
+    (marker === null || state === null ? undefined : ownOf(state.tasks, marker.task_id)) ??
     (linked_issue === null ? undefined : tasks.find((task) => task.issue_number === linked_issue)) ??
     null;
   return { marker, linked_issue, task, tracked: owner !== undefined };
@@ -42,7 +42,7 @@ function markerIn(pull: ForgePull, state: DagState | null): Marker | null {
   if (state === null) return written;
   if (!isOneOf(pull.author, state.sprint.agent_logins)) return null;
   const named = written ?? branchMarker(pull);
-  const known = named?.sprint_id === state.sprint_id && state.tasks[named.task_id] !== undefined;
+  const known = named?.sprint_id === state.sprint_id && ownOf(state.tasks, named.task_id) !== undefined;
   return known ? named : null;
 }
 

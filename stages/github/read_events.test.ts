@@ -86,6 +86,8 @@ describe('pull requests', () => {
     expect(readPulls({ body: 'See #1', head_ref: 'feature', author: 'ada' })).toEqual([]);
     expect(readPulls({ body: markerOf('sprint-2', 'login-form'), head_ref: 'feature' })).toEqual([]);
     expect(readPulls({ body: markerOf('sprint-1', 'ghost'), head_ref: 'feature' })).toEqual([]);
+    expect(readPulls({ body: markerOf('sprint-1', 'constructor'), head_ref: 'feature' })).toEqual([]);
+    expect(readPulls({ body: '', head_ref: 'caloron/sprint-1/__proto__' })).toEqual([]);
   });
 
   it('are told once', () => {

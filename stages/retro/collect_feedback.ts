@@ -1,5 +1,5 @@
 import { codeOf, messageOf } from '@caloron/noether/stage';
-import { DagState, FeedbackItem } from '@caloron/types';
+import { DagState, FeedbackItem, ownOf } from '@caloron/types';
 import type { ForgeRepo, Id } from '@caloron/types';
 import { z } from 'zod';
 
@@ -94,7 +94,7 @@ export const collectSprintFeedback = defineStage({
   run: async ({ target, state, reported }, { forge }) => {
     const logins = state.sprint.agent_logins.map((login) => login.toLowerCase());
     const tasks = state.order.flatMap((id) =>
-      Object.hasOwn(state.tasks, id) ? (state.tasks[id] ?? []) : [],
+      ownOf(state.tasks, id) ?? [],
     );
     const asked = tasks.flatMap(({ id, issue_number }) =>
       issue_number === null ? [] : [{ id, issue_number }],

@@ -1,4 +1,4 @@
-import { DagState, FeedbackItem, Id, Kpis, RetroAnalysis, Timestamp } from '@caloron/types';
+import { DagState, FeedbackItem, Id, Kpis, ownOf, RetroAnalysis, Timestamp } from '@caloron/types';
 import type { Task } from '@caloron/types';
 import { z } from 'zod';
 
@@ -68,7 +68,7 @@ function taskRow(task: Task): readonly string[] {
 }
 
 function tasks({ state }: Input): readonly string[] {
-  const all = state.order.flatMap((id) => (Object.hasOwn(state.tasks, id) ? (state.tasks[id] ?? []) : []));
+  const all = state.order.flatMap((id) => ownOf(state.tasks, id) ?? []);
   return [
     '## Tasks',
     '',

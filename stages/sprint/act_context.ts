@@ -1,5 +1,6 @@
 import {
   markerOf,
+  ownOf,
   type Action,
   type ActionResult,
   type ForgeIssue,
@@ -41,7 +42,7 @@ export interface Acted {
 
 /** The task an action is about; ACTION_TASK_UNKNOWN when the sprint has no such task. */
 export function taskOf({ action_id, task_id }: Action, { snapshot }: ActContext): Task {
-  const task = task_id === null ? undefined : snapshot.state.tasks[task_id];
+  const task = task_id === null ? undefined : ownOf(snapshot.state.tasks, task_id);
   if (task === undefined) throw new ActError('ACTION_TASK_UNKNOWN', { action_id, task_id });
   return task;
 }

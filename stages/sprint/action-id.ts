@@ -3,7 +3,8 @@ import type { ActionOf, ActionType, Id } from '@caloron/types';
 
 /** The id of an action: the same cause gives the same id, so that intending it twice is intending it once. */
 export function actionId(sprint_id: Id | null, type: ActionType, task_id: Id | null, cause: string): string {
-  return contentId([sprint_id, type, task_id, cause]).slice(0, 32);
+  // Half an emoji has no canonical form; a forge's text may hold one.
+  return contentId([sprint_id, type, task_id, cause.toWellFormed()]).slice(0, 32);
 }
 
 type Facts<T extends ActionType> = Omit<ActionOf<T>, 'action_id' | 'type'>;

@@ -6,6 +6,7 @@ import {
   FeedbackItem,
   Id,
   keys,
+  ownOf,
   Timestamp,
   type KvRead,
 } from '@caloron/types';
@@ -102,7 +103,7 @@ async function feedbackRow(
   const added = logged.flatMap((event): FeedbackItem[] => {
     if (event.type !== 'agent_reported' || event.report.feedback === null) return [];
     const { task_id, agent_id, feedback } = event.report;
-    const issue_number = tasks[task_id]?.issue_number ?? null;
+    const issue_number = ownOf(tasks, task_id)?.issue_number ?? null;
     return [{ issue_number, author: agent_id, created_at: event.created_at, feedback }];
   });
   if (added.length === 0) return {};

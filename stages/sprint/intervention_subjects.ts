@@ -1,4 +1,4 @@
-import { DagState, Health } from '@caloron/types';
+import { DagState, Health, ownOf } from '@caloron/types';
 import { z } from 'zod';
 
 import { defineStage } from '../kit.ts';
@@ -50,7 +50,7 @@ export const interventionSubjects = defineStage({
       const health = results.find((result) => result.agent_id === agent_id && result.task_id === task_id);
       return {
         ...decision,
-        task_title: state.tasks[task_id]?.title ?? task_id,
+        task_title: ownOf(state.tasks, task_id)?.title ?? task_id,
         health_status: health?.status ?? 'unknown',
       };
     }),

@@ -1,4 +1,4 @@
-import { DagState, Generator, Id, keys, Timestamp, type Task } from '@caloron/types';
+import { DagState, Generator, Id, keys, ownOf, Timestamp, type Task } from '@caloron/types';
 import { z } from 'zod';
 
 import { createIssue } from '../dag/issue.ts';
@@ -49,6 +49,6 @@ export const storeSprint = defineStage({
 
 /** Tasks that wait for nothing before those that do, each in authored order: a forge takes its issues one after the other. */
 function startableFirst({ order, tasks }: DagState): readonly Task[] {
-  const all = order.flatMap((id) => tasks[id] ?? []).filter(({ issue_number }) => issue_number === null);
+  const all = order.flatMap((id) => ownOf(tasks, id) ?? []).filter(({ issue_number }) => issue_number === null);
   return [...all.filter((t) => t.depends_on.length === 0), ...all.filter((t) => t.depends_on.length > 0)];
 }

@@ -1,4 +1,4 @@
-import { DagState, Health, Id, minutesBetween, Timestamp } from '@caloron/types';
+import { DagState, Health, Id, minutesBetween, ownOf, Timestamp } from '@caloron/types';
 import type { Task } from '@caloron/types';
 import { z } from 'zod';
 
@@ -70,7 +70,7 @@ export const decideIntervention = defineStage({
   ],
   run: ({ results, state, now }) => ({
     decisions: results.flatMap((health) => {
-      const task = Object.hasOwn(state.tasks, health.task_id) ? state.tasks[health.task_id] : undefined;
+      const task = ownOf(state.tasks, health.task_id);
       if (
         task === undefined ||
         task.status !== 'InProgress' ||

@@ -165,11 +165,11 @@ describe('agents', () => {
     });
   });
 
-  it('keep an agent called __proto__', async () => {
-    await store.processes.begin(processRow({ agent_id: '__proto__' }), 'h1');
+  it('keep an agent called constructor', async () => {
+    await store.processes.begin(processRow({ agent_id: 'constructor' }), 'h1');
 
     const found = await store.kv.get(keys.agents('s1'));
 
-    expect(Object.keys(found?.value as object)).toEqual(['__proto__']);
+    expect(Object.keys(found?.value as object)).toEqual(['constructor']);
   });
 });

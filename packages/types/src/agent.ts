@@ -18,7 +18,7 @@ export const AgentInfo = z.strictObject({
   sprint_id: Id,
   task_id: Id,
   role: Role,
-  process_id: z.string(),
+  process_id: z.string().min(1),
   pid: z.number().int().nullable(),
   alive: z.boolean(),
   status: z.enum(['spawning', 'working', 'blocked', 'finished']),
@@ -49,7 +49,7 @@ export type Health = z.infer<typeof Health>;
 
 /** One process the shell started, written before the fork. */
 export const ProcessRow = z.strictObject({
-  process_id: z.string(),
+  process_id: z.string().min(1),
   action_id: z.string(),
   agent_id: Id,
   sprint_id: Id,
@@ -104,7 +104,7 @@ export const Report = z.strictObject({
   sprint_id: Id,
   task_id: Id,
   agent_id: Id,
-  process_id: z.string(),
+  process_id: z.string().min(1),
   role: Role,
   attempt: z.number().int().min(1),
   outcome: z.enum([

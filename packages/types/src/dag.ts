@@ -65,7 +65,7 @@ export type Sprint = z.infer<typeof Sprint>;
 export const Review = z.strictObject({
   login: z.string(),
   state: z.enum(['approved', 'changes_requested', 'dismissed']),
-  review_id: z.string(),
+  review_id: z.string().min(1),
   head_sha: Sha,
   at: Timestamp,
   body: z.string(),
@@ -97,7 +97,7 @@ export const Task = z.strictObject({
   /** Reviewer runs on the current head that ended without a verdict; bounded by max_attempts. */
   review_attempts: z.number().int().min(0),
   /** The author process that has the task now: only its exit counts. */
-  process_id: z.string().nullable(),
+  process_id: z.string().min(1).nullable(),
   review_cycles: z.number().int().min(0),
   rebases: z.number().int().min(0),
   intervention_count: z.number().int().min(0),
@@ -114,7 +114,7 @@ export const Task = z.strictObject({
   /** Pull requests of it that were closed without merge. */
   reworks: z.number().int().min(0).optional(),
   /** The latest reviewer process; `over` once it reported, exited or its head was superseded. */
-  reviewer_run: z.strictObject({ process_id: z.string(), over: z.boolean() }).nullable().optional(),
+  reviewer_run: z.strictObject({ process_id: z.string().min(1), over: z.boolean() }).nullable().optional(),
 });
 export type Task = z.infer<typeof Task>;
 

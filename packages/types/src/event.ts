@@ -64,7 +64,7 @@ export const Event = z.discriminatedUnion('type', [
     ...base,
     type: z.literal('pr_review_submitted'),
     pr_number: number,
-    review_id: z.string(),
+    review_id: z.string().min(1),
     head_sha: Sha,
     body: z.string(),
     review_state: z.enum(['approved', 'changes_requested', 'commented', 'dismissed']),
@@ -80,7 +80,7 @@ export const Event = z.discriminatedUnion('type', [
   z.strictObject({
     ...base,
     type: z.literal('agent_exited'),
-    process_id: z.string(),
+    process_id: z.string().min(1),
     task_id: Id,
     role: Role,
     exit: Exit,

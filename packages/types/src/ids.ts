@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
-/** What every id looks like; a path, a branch or a table key can be made of it without quoting. */
-export const ID_PATTERN = /^[a-z0-9_-]{1,64}$/;
+/** What every id looks like; a path, a branch, a table key or an object's key can be made of it without quoting: `__proto__` is no id. */
+export const ID_PATTERN = /^(?!__proto__$)[a-z0-9_-]{1,64}$/;
 
 /** The id of a sprint, a task or an agent. */
 export const Id = z

@@ -1,6 +1,6 @@
 export { ID_PATTERN, Id, RepoName, Sha, slug, TokenEnv } from './ids.ts';
 export { addMs, epochMs, minutesBetween, Timestamp, timestampOf, toTimestamp } from './time.ts';
-export { entriesOf } from './record.ts';
+export { entriesOf, ownOf } from './record.ts';
 export {
   branchOf,
   Checks,

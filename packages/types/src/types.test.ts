@@ -15,7 +15,7 @@ import {
 } from './index.ts';
 
 describe('an id', () => {
-  it.each(['../etc', 'A', '', 'x'.repeat(65), 'a;b', 'a/b', 'a b'])('is never %j', (text) => {
+  it.each(['../etc', 'A', '', 'x'.repeat(65), 'a;b', 'a/b', 'a b', '__proto__'])('is never %j', (text) => {
     expect(Id.safeParse(text).success).toBe(false);
   });
 

@@ -1,4 +1,4 @@
-import { keys, Timestamp } from '@caloron/types';
+import { keys, ownOf, Timestamp } from '@caloron/types';
 import { Command } from 'commander';
 
 import { loadState, runCommand, sprintId, unknownTask } from '../context.ts';
@@ -58,7 +58,7 @@ export function showCommand(io: Io): Command {
       runCommand(command, io, async (context) => {
         const sprint_id = await sprintId(context, options.sprint);
         const state = await loadState(context, sprint_id);
-        const task = state.tasks[task_id];
+        const task = ownOf(state.tasks, task_id);
         if (task === undefined) throw unknownTask(task_id, state);
         const story = context
           .runtime()

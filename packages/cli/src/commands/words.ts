@@ -1,6 +1,6 @@
 import { systemClock } from '@caloron/capabilities/clock';
 import { systemRandom } from '@caloron/capabilities/random';
-import type { HumanWord } from '@caloron/types';
+import { ownOf, type HumanWord } from '@caloron/types';
 import { Command } from 'commander';
 
 import { loadState, runCommand, sprintId, unknownTask } from '../context.ts';
@@ -25,7 +25,7 @@ export function wordCommand(name: keyof typeof WORDS): (io: Io) => Command {
         runCommand(command, io, async (context) => {
           const sprint_id = await sprintId(context, options.sprint);
           const state = await loadState(context, sprint_id);
-          if (state.tasks[task_id] === undefined) throw unknownTask(task_id, state);
+          if (ownOf(state.tasks, task_id) === undefined) throw unknownTask(task_id, state);
           const { seq } = await context.runtime().store.events.appendEvent(sprint_id, {
             type: 'human_command',
             event_id: `human_command:${systemRandom.uuid()}`,
