@@ -49,13 +49,16 @@ describe('the stage store file', () => {
     expect(readFileSync(file, 'utf8')).toBe(damaged);
   });
 
-  it.each(['', '{"stages":', '[]', '{}'])('refuses a file that holds %j', async (text) => {
-    writeFileSync(join(dir, 'store.json'), text);
+  it.each(['', '{"stages":', '[]', '{}', `{"stages":${'['.repeat(9_999)}${']'.repeat(9_999)}}`])(
+    'refuses a file that holds %j',
+    async (text) => {
+      writeFileSync(join(dir, 'store.json'), text);
 
-    await expect(readStageStore(join(dir, 'store.json'))).rejects.toMatchObject({
-      code: 'STORE_STAGES_INVALID',
-    });
-  });
+      await expect(readStageStore(join(dir, 'store.json'))).rejects.toMatchObject({
+        code: 'STORE_STAGES_INVALID',
+      });
+    },
+  );
 
   it('refuses a directory', async () => {
     await expect(readStageStore(dir)).rejects.toMatchObject({ code: 'STORE_STAGES_FAILED' });

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 
 import type { StageRecord } from '@caloron/noether';
 import { messageOf } from '@caloron/noether/errors';
+import { jsonFault } from '@caloron/noether/records';
 import { z } from 'zod';
 
 import { issuesOf, StoreError } from './errors.ts';
@@ -53,6 +54,11 @@ function parseFile(text: string, file: string): readonly StageRecord[] {
     value = JSON.parse(text);
   } catch (error) {
     throw new StoreError('STORE_STAGES_INVALID', { file, issues: [messageOf(error)] }, { cause: error });
+  }
+  const fault = jsonFault(value);
+  if (fault !== null) {
+    const issue = `${fault.path} expected ${fault.expected}, got ${fault.actual}`.trim();
+    throw new StoreError('STORE_STAGES_INVALID', { file, issues: [issue] });
   }
   const parsed = File.safeParse(value);
   if (!parsed.success)

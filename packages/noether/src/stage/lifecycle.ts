@@ -1,4 +1,4 @@
-import { nearest } from '../graph/resolve.ts';
+import { nearest } from '../types/nearest.ts';
 import type { Lifecycle, StageRecord } from '../stage-record.ts';
 import { StageError } from './errors.ts';
 

@@ -15,6 +15,7 @@ export { fieldHashes, recordHash, sealRecord, signRecord } from './seal.ts';
 export { isSignedBy, ORIGINAL_PUBLIC_KEY, publicKeyText, signingKey } from './signing.ts';
 export type { SigningKey } from './signing.ts';
 export { nearDuplicates, searchRecords } from './similarity.ts';
+export { jsonFault } from '../types/json-fault.ts';
 export type { SimilarStage } from './similarity.ts';
 export { parseStageSpec, readStageSpec } from './spec.ts';
 export type { SpecOptions, StageSpec } from './spec.ts';

@@ -1,4 +1,4 @@
-import { nearest } from '../graph/resolve.ts';
+import { nearest } from '../types/nearest.ts';
 import { ANY, NType, record } from '../types/ntype.ts';
 import { isObject } from '../types/value.ts';
 

@@ -1,4 +1,4 @@
-import { nearest } from '../graph/resolve.ts';
+import { nearest } from '../types/nearest.ts';
 import { isObject } from '../types/value.ts';
 import { EFFECT_KINDS, type EffectJson, effectSet } from './identity.ts';
 

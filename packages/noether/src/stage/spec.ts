@@ -1,9 +1,10 @@
 import { z } from 'zod';
 
 import { sha256Hex } from '../canonical.ts';
-import { findJsonFault } from '../graph/json-position.ts';
-import { nearest } from '../graph/resolve.ts';
+import { scanJson } from '../graph/json-position.ts';
+import { nearest } from '../types/nearest.ts';
 import type { StageRecord } from '../stage-record.ts';
+import { jsonFault } from '../types/json-fault.ts';
 import { NType } from '../types/ntype.ts';
 import { isObject } from '../types/value.ts';
 import { StageError } from './errors.ts';
@@ -90,14 +91,26 @@ const SIMPLE_KEYS = [...Object.keys(Simple.shape), 'input', 'output', 'effects']
  * and the properties must hold of them. Throws STAGE_SPEC_INVALID with every issue.
  */
 export function parseStageSpec(text: string, where: string, options: SpecOptions = {}): StageSpec {
-  const fault = findJsonFault(text);
+  // A byte order mark is no part of the JSON behind it.
+  const json = text.startsWith('\uFEFF') ? text.slice(1) : text;
+  const { fault, duplicates } = scanJson(json);
   if (fault !== null)
     throw invalid(where, [`line ${fault.line}, column ${fault.column}: expected ${fault.expected}`]);
-  return readStageSpec(JSON.parse(text) as unknown, where, options);
+  const [twice] = duplicates;
+  if (twice !== undefined)
+    throw invalid(where, [
+      `line ${twice.line}, column ${twice.column}: ${JSON.stringify(twice.key)} is there twice`,
+    ]);
+  return readStageSpec(JSON.parse(json) as unknown, where, options);
 }
 
 /** {@link parseStageSpec} of parsed JSON. */
 export function readStageSpec(value: unknown, where: string, options: SpecOptions = {}): StageSpec {
+  const fault = jsonFault(value);
+  if (fault !== null)
+    throw invalid(where, [
+      `${fault.path === '' ? '' : `${fault.path}: `}expected ${fault.expected}, got ${fault.actual}`,
+    ]);
   if (!isObject(value))
     throw invalid(where, ['expected an object with name and implementation, or a whole stage with id']);
   const spec = Object.hasOwn(value, 'id') ? readFull(value, where) : readSimple(value, where);
