@@ -86,7 +86,8 @@ export async function runCommand(
     await writeAnswer(io, name, format, answer);
     process.exitCode = answer.exit_code ?? 0;
   } catch (error) {
-    writeFailure(io, name, format, error);
+    // A failure is a sentence unless JSON was asked for: who sends the answer to a file still reads it.
+    writeFailure(io, name, options.output ?? 'text', error);
     process.exitCode = exitCodeOf(error);
   } finally {
     opened?.close();
