@@ -12,6 +12,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'packages/stdlib': [
     '@caloron/types',
     '@caloron/noether/stage',
+    '@caloron/noether/records',
     'ajv',
     'ajv/dist/*',
     'ajv-formats',

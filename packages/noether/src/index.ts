@@ -1,6 +1,7 @@
 export { canonicalJson, contentId, sha256Hex } from './canonical.ts';
 export { checkGraph } from './check/check.ts';
 export type { CheckOptions } from './check/check.ts';
+export { effectWord } from './check/policy.ts';
 export { PROBLEM_MEANINGS } from './check/errors.ts';
 export type { ProblemCode } from './check/errors.ts';
 export type {

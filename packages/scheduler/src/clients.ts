@@ -103,6 +103,14 @@ function peerClients({ store, environment, clock, random, home }: ClientDeps): L
       const reports = createReports({ dir: home.reports_dir });
       return () => ({ reports });
     },
+    catalog: async () => {
+      const { createStageCatalog } = await import('./catalog-client.ts');
+      const catalog = createStageCatalog(home.stage_store);
+      return () => ({ catalog });
+    },
+    'trace.read': () => () => ({
+      trace: { read: async (reference) => store.runs.get(reference) ?? null },
+    }),
     clock: () => () => ({ clock }),
     random: () => () => ({ random }),
   };

@@ -146,6 +146,24 @@ describe('a graph over the standard library', () => {
     });
   });
 
+  it('knows stages and traces', async () => {
+    expect(await stage('stage_describe', { id: 'write_file' })).toMatchObject({
+      output: { name: 'write_file', effects: ['fallible', 'fs-write'], lifecycle: 'Active' },
+    });
+    expect(await stage('stage_describe', { id: 'no_such_stage' })).toMatchObject({
+      error: { code: 'GRAPH_STAGE_UNKNOWN' },
+    });
+    const found = await stage('store_search', { query: 'upper case', limit: 1 });
+    expect(found).toMatchObject({ output: [{ name: 'text_upper', input: 'Text', output: 'Text' }] });
+    const { run_id, composition_id } = found;
+    expect(await stage('trace_read', { composition_id })).toMatchObject({
+      output: { trace: { run: { run_id, status: 'ok' }, steps: [{ stage_name: 'store_search' }] } },
+    });
+    expect(await stage('trace_read', { composition_id: 'zz' })).toMatchObject({
+      error: { code: 'TRACE_UNKNOWN' },
+    });
+  });
+
   it('knows the time and chance', async () => {
     expect(await stage('now', null)).toMatchObject({ output: expect.stringMatching(/^20.*Z$/) as string });
     expect(await stage('uuid', null)).toMatchObject({

@@ -33,7 +33,21 @@ export const EFFECTFUL: readonly Row[] = [
   ['spawn_process', 'process/spawn.ts', async () => (await import('./process/spawn.ts')).spawnProcess],
   ['stdin_read', 'stdio/read.ts', async () => (await import('./stdio/read.ts')).stdinRead],
   ['stdout_write', 'stdio/write.ts', async () => (await import('./stdio/write.ts')).stdoutWrite],
+  ['stage_describe', 'engine/describe.ts', async () => (await import('./engine/describe.ts')).stageDescribe],
+  ['store_search', 'engine/search.ts', async () => (await import('./engine/search.ts')).storeSearch],
+  ['trace_read', 'engine/trace.ts', async () => (await import('./engine/trace.ts')).traceRead],
+  ['type_check', 'engine/type-check.ts', async () => (await import('./engine/type-check.ts')).typeCheck],
   ['uuid', 'chance/uuid.ts', async () => (await import('./chance/uuid.ts')).uuid],
+  [
+    'verify_stage_content_hash',
+    'engine/verify-hash.ts',
+    async () => (await import('./engine/verify-hash.ts')).verifyStageContentHash,
+  ],
+  [
+    'verify_stage_ed25519',
+    'engine/verify-signature.ts',
+    async () => (await import('./engine/verify-signature.ts')).verifyStageEd25519,
+  ],
   ['wait_process', 'process/wait.ts', async () => (await import('./process/wait.ts')).waitProcess],
   ['write_file', 'file/write.ts', async () => (await import('./file/write.ts')).writeFile],
 ];

@@ -1,4 +1,4 @@
-import { type Declared, sha256Hex, type Stage, stageKit } from '@caloron/noether/stage';
+import { type Declared, originalHash, type Stage, stageKit } from '@caloron/noether/stage';
 import type { CaloronCapabilities } from '@caloron/types';
 
 /** `defineStage` bound to the capabilities a stage of the library can ask for. */
@@ -6,9 +6,6 @@ export const defineStage = stageKit<CaloronCapabilities>();
 
 /** A stage of the library. `declared` holds the facts of the original of the same name that give it the original's ids. */
 export type LibraryStage = Stage & { readonly declared?: Declared };
-
-/** What stands before a stage's name in the text the original hashes instead of its code. */
-const ORIGINAL = 'noether-stdlib-v0.1.0:';
 
 /**
  * Gives a stage the ids of Noether's stage of the same name. `declared` names what the original promised where the stage's own
@@ -18,7 +15,7 @@ export function original<S extends Stage>(
   stage: S,
   declared: Omit<Declared, 'implementation_hash'> = {},
 ): S & { readonly declared: Declared } {
-  const implementation_hash = sha256Hex(`${ORIGINAL}${stage.name}`);
+  const implementation_hash = originalHash(stage.name);
   return Object.freeze<object>({ ...stage, declared: { ...declared, implementation_hash } }) as S & {
     readonly declared: Declared;
   };

@@ -134,3 +134,32 @@ export interface Stdio {
   read(signal?: AbortSignal): Promise<string>;
   write(text: string): Promise<void>;
 }
+
+/** A stage as graphs are told of it. */
+export interface StageSummary {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  /** Types as they are displayed. */
+  readonly input: string;
+  readonly output: string;
+  /** Words for its effects, as policies use them. */
+  readonly effects: readonly string[];
+  /** Draft, Active, Deprecated or Tombstone. */
+  readonly lifecycle: string;
+  readonly examples_count: number;
+}
+
+/** `catalog`: the stages graphs may name: the program's, and what the stage store holds beside them. */
+export interface StageCatalog {
+  /** By id, signature id, prefix or name. Throws GRAPH_STAGE_UNKNOWN, GRAPH_STAGE_AMBIGUOUS. */
+  describe(reference: string): Promise<StageSummary>;
+  /** Active stages a question is about, best first; `score` from above 0 to 1. */
+  search(question: string, limit: number): Promise<readonly (StageSummary & { readonly score: number })[]>;
+}
+
+/** `trace.read`: traces of this installation's runs, without what is secret. */
+export interface TraceRead {
+  /** A run and its steps, by run id or the latest of a composition id; null when there is none. Throws RUN_AMBIGUOUS. */
+  read(reference: string): Promise<unknown>;
+}

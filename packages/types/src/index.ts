@@ -95,8 +95,11 @@ export type {
   ProcessHost,
   ProcessName,
   ProcessOrder,
+  StageCatalog,
+  StageSummary,
   StartedProcess,
   Stdio,
   Timer,
+  TraceRead,
   Variables,
 } from './host-ports.ts';

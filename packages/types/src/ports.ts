@@ -2,7 +2,17 @@ import type { Action, ActionError, ActionResult, OutboxRow } from './action.ts';
 import type { Cursors, DagState } from './dag.ts';
 import type { Event } from './event.ts';
 import type { ForgeRepo, ForgeTarget } from './forge-port.ts';
-import type { FileRead, FileWrite, Http, ProcessHost, Stdio, Timer, Variables } from './host-ports.ts';
+import type {
+  FileRead,
+  FileWrite,
+  Http,
+  ProcessHost,
+  StageCatalog,
+  Stdio,
+  Timer,
+  TraceRead,
+  Variables,
+} from './host-ports.ts';
 import type { Id } from './ids.ts';
 import type {
   CleanupReply,
@@ -190,6 +200,8 @@ export interface CaloronCapabilities {
   process: { readonly process: ProcessHost };
   timer: { readonly timer: Timer };
   stdio: { readonly stdio: Stdio };
+  catalog: { readonly catalog: StageCatalog };
+  'trace.read': { readonly trace: TraceRead };
 }
 /** The name of a capability. */
 export type CapabilityName = keyof CaloronCapabilities;

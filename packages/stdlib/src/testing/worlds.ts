@@ -23,7 +23,7 @@ import { createProcesses } from '@caloron/capabilities/host/process';
 import { createStdio } from '@caloron/capabilities/host/stdio';
 import { createTimer } from '@caloron/capabilities/host/timer';
 import { openStore } from '@caloron/store/store';
-import type { Llm, ProcessHost } from '@caloron/types';
+import type { Llm, ProcessHost, StageCatalog } from '@caloron/types';
 
 /** What an effectful stage's examples run in: real files, servers and processes, made for one example. */
 export interface World {
@@ -163,6 +163,27 @@ function stdioWorld(): World {
 
 const random = { uuid: () => '6f1c8d52-3f0e-4b7a-9a45-0c3f0e5b7a9a', fraction: () => 0.5 };
 
+const UPPER = {
+  id: 'c0ffee',
+  name: 'text_upper',
+  description: 'Gives a text in upper case.',
+  input: 'Text',
+  output: 'Text',
+  effects: ['pure'],
+  lifecycle: 'Active',
+  examples_count: 3,
+};
+
+/** A catalog of one stage; the real one is tried in the scheduler's tests. */
+function catalogWorld(): World {
+  const catalog: StageCatalog = {
+    describe: async () => UPPER,
+    search: async (question, limit) =>
+      question === 'upper case' ? [{ ...UPPER, score: 1 }].slice(0, limit) : [],
+  };
+  return still({ catalog });
+}
+
 /** A model that says the same to everyone. */
 function llmWorld(text: string): () => World {
   const complete: Llm['complete'] = async ({ model = 'example-1' }) => ({ text, model, tokens_used: 12 });
@@ -200,6 +221,10 @@ export const worlds: Readonly<Record<string, () => Promise<World> | World>> = {
   spawn_process: startingWorld,
   stdin_read: stdioWorld,
   stdout_write: stdioWorld,
+  stage_describe: catalogWorld,
+  store_search: catalogWorld,
+  trace_read: () =>
+    still({ trace: { read: async () => ({ run: { run_id: 'run-1', status: 'ok' }, steps: [] }) } }),
   uuid: () => still({ random }),
   wait_process: startedWorld,
   write_file: fileWorld,
