@@ -48,6 +48,13 @@ export function branchType(input: NType, name: string, check: Checking): NType {
   }
 }
 
+/** The variants of a union that nothing is known of yet. */
+export function openVariants(type: NType, check: Checking): readonly NType[] {
+  const at = check.solver.shallow(type);
+  if (at.kind === 'Union') return at.value.flatMap((variant) => openVariants(variant, check));
+  return check.isOpen(at) ? [at] : [];
+}
+
 /** What a Merge source gets of an input: its field or null of an object, the whole of anything else. */
 export function sourceType(input: NType, name: string, check: Checking): NType {
   const at = check.solver.shallow(input);

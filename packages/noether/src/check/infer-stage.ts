@@ -1,8 +1,9 @@
 import type { StageNode } from '../graph/ast.ts';
 import { nearest } from '../types/nearest.ts';
 import { wrapKey } from '../run/values.ts';
-import { ANY, type Fields, type NType, fieldType, record } from '../types/ntype.ts';
-import { fieldsOf, isRecord } from '../types/subtype.ts';
+import { ANY, type Fields, type NType, fieldEntries, fieldType, record } from '../types/ntype.ts';
+import { fieldsOf, hasVariables, isRecord } from '../types/subtype.ts';
+import { union } from '../types/union.ts';
 import { literalType } from '../types/literal.ts';
 import { checkReferences } from './references.ts';
 import { resolveStage } from './resolve-stage.ts';
@@ -59,19 +60,37 @@ function fitConfig(
   if (isRecord(taken))
     checkLiterals(literals, fieldsOf(taken), { path, stage, open: taken.kind === 'RecordWith' }, check);
   // A literal is reported once, by itself: what is left to fit are the other fields.
-  const rest = isRecord(taken) ? record(without(fieldsOf(taken), literals)) : taken;
+  const rest = isRecord(taken) ? withFields(taken, without(fieldsOf(taken), literals)) : taken;
+  const laid = scopeType(input, literals, check);
   if (check.isOpen(input) && check.solver.shallow(input).kind === 'Var') {
-    // A lone field may come bare, wrapped under its key: nothing can be asked of the input then.
-    const [only, ...others] = isRecord(rest) ? Object.keys(fieldsOf(rest)) : [];
-    if (others.length === 0 && only === wrapKey(config)) return null;
-    check.fit(path, input, rest, edge);
-    return scopeType(input, literals, check);
+    const bare = bareField(rest, wrapKey(config));
+    if (bare === ANY) return null;
+    // What has variables of its own takes the literals too.
+    const arrives = hasVariables(taken) ? laid : input;
+    check.fit(path, arrives, bare === null ? rest : union([rest, bare]), edge);
+    return laid;
   }
-  const arrives = check.mayBeObject(input)
-    ? scopeType(input, literals, check)
-    : record({ [wrapKey(config)]: input, ...literals });
+  const arrives = check.mayBeObject(input) ? laid : record({ [wrapKey(config)]: input, ...literals });
   check.fit(path, arrives, rest, edge);
   return arrives;
+}
+
+function withFields(type: NType & { kind: 'Record' | 'RecordWith' }, fields: Fields): NType {
+  return type.kind === 'Record' ? record(fields) : { kind: 'RecordWith', value: { ...type.value, fields } };
+}
+
+/**
+ * A lone field may come bare, wrapped under its key: the type of what may come so. Any where nothing can be asked of the
+ * input then, null where nothing may.
+ */
+function bareField(rest: NType, key: string): NType | null {
+  const [only, ...others] = rest.kind === 'Record' ? fieldEntries(rest.value) : [];
+  if (!only || others.length > 0 || only[0] !== key) return null;
+  const [, type] = only;
+  const variants = type.kind === 'Union' ? type.value : [type];
+  if (variants.some((variant) => variant.kind === 'Any' || hasVariables(variant))) return ANY;
+  const bare = variants.filter((variant) => !isRecord(variant) && variant.kind !== 'Map');
+  return bare.length === 0 ? null : union(bare);
 }
 
 function without(fields: Fields, taken: Fields): Fields {

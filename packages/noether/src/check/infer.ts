@@ -16,7 +16,7 @@ import { ANY, BOOL, NUMBER, type NType, TEXT, fieldType, list, record } from '..
 import { fieldsOf, isRecord } from '../types/subtype.ts';
 import { union } from '../types/union.ts';
 import { literalType } from '../types/literal.ts';
-import { branchType, sourceType } from './branch-input.ts';
+import { branchType, openVariants, sourceType } from './branch-input.ts';
 import { inferStage } from './infer-stage.ts';
 import { scopeType } from './scope-type.ts';
 import type { Checking, Edge } from './state.ts';
@@ -76,24 +76,35 @@ function inferParallel(node: ParallelNode, path: string, input: NType, edge: Edg
   if (node.branches.size === 0) check.empty(path, node.op);
   const outputs = [...node.branches].map(([name, branch]) => {
     const at = childPath(`${path}.branches`, name);
-    const output = check.isOpen(input)
-      ? inferOpenBranch(branch, at, { input, name, edge }, check)
-      : infer(branch, at, branchType(input, name, check), edge, check);
-    return [name, output] as const;
+    return [name, inferNamedBranch(branch, at, { input, name, edge }, check)] as const;
   });
   return record(Object.fromEntries(outputs));
+}
+
+interface GivenBranch {
+  readonly input: NType;
+  readonly name: string;
+  readonly edge: Edge;
+}
+
+function inferNamedBranch(branch: GraphNode, path: string, given: GivenBranch, check: Checking): NType {
+  const { input, name, edge } = given;
+  if (check.isOpen(input)) return inferOpenBranch(branch, path, given, check);
+  const type = branchType(input, name, check);
+  const open = openVariants(input, check);
+  if (open.length === 0) return infer(branch, path, type, edge, check);
+  const needed = check.solver.fresh();
+  const output = infer(branch, path, needed, edge, check);
+  for (const variant of open) check.branches.push({ path, name, input: variant, takes: 'whole', needed });
+  check.fit(path, type, needed, edge);
+  return output;
 }
 
 /**
  * A branch over an input not known yet: it gets a field of its name if there is one known or it needs something that is
  * no record, else the whole input.
  */
-function inferOpenBranch(
-  branch: GraphNode,
-  path: string,
-  given: { readonly input: NType; readonly name: string; readonly edge: Edge },
-  check: Checking,
-): NType {
+function inferOpenBranch(branch: GraphNode, path: string, given: GivenBranch, check: Checking): NType {
   const { input, name, edge } = given;
   const needed = check.solver.fresh();
   const known = check.solver.fieldOf(input, name, false);

@@ -1,7 +1,8 @@
-import { ANY, type Fields, NULL, type NType, fieldType, list, record } from '../types/ntype.ts';
+import { ANY, type Fields, NULL, type NType } from '../types/ntype.ts';
+import { fieldType, list, record, takesAnything } from '../types/ntype.ts';
 import { childTypes, mapChildren, mapFields, renameVariables } from '../types/children.ts';
 import { type SubtypeOptions, fieldsOf, hasVariables, isRecord, mismatch } from '../types/subtype.ts';
-import { union } from '../types/union.ts';
+import { union, withField } from '../types/union.ts';
 import { display } from '../types/value.ts';
 import { BoundsTable } from './bounds.ts';
 
@@ -165,7 +166,10 @@ export class Solver {
 
   #fieldOfFree(variable: string, name: string, create: boolean): NType | undefined {
     const { upper } = this.#bounds.get(variable);
-    if (upper && upper.kind !== 'Record') return this.fieldOf(upper, name, create);
+    if (upper?.kind === 'Union' && create)
+      this.#bounds.set(variable, { upper: withField(upper.value, name, this.fresh()) });
+    if (upper && upper.kind !== 'Record')
+      return this.fieldOf(this.#bounds.get(variable).upper ?? upper, name, create);
     const known = upper && fieldType(upper.value, name);
     if (known || !create) return known;
     const field = this.fresh();
@@ -281,9 +285,4 @@ export class Solver {
     );
     return met.length === 0 ? null : union(met);
   }
-}
-
-/** Whether every value has the type: Any, or a union that holds it. */
-function takesAnything(type: NType): boolean {
-  return type.kind === 'Any' || (type.kind === 'Union' && type.value.some(takesAnything));
 }

@@ -75,6 +75,11 @@ export function isNullable(type: NType): boolean {
   return type.kind === 'Null' || type.kind === 'Any' || type.kind === 'Var';
 }
 
+/** Whether every value has the type: Any, or a union that holds it. */
+export function takesAnything(type: NType): boolean {
+  return type.kind === 'Any' || (type.kind === 'Union' && type.value.some(takesAnything));
+}
+
 const entries = new WeakMap<Fields, readonly (readonly [string, NType])[]>();
 
 /** Own fields of a record type in key order. Types never change: each is sorted once. */

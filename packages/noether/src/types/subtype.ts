@@ -66,7 +66,8 @@ function refinedOrUnion(sub: NType, sup: NType, options: SubtypeOptions): string
     }
     if (sup.kind === 'Union') {
       const fits = sup.value.some(
-        (variant) => variant.kind === 'Refined' && tried(sub, variant, options) === null,
+        (variant) =>
+          (variant.kind === 'Refined' || variant.kind === 'Union') && tried(sub, variant, options) === null,
       );
       if (fits) return null;
     }

@@ -1,5 +1,5 @@
 import { canonicalJson } from '../canonical.ts';
-import { type NType, type Refinement, fieldEntries } from './ntype.ts';
+import { type NType, type Refinement, fieldEntries, fieldType, record } from './ntype.ts';
 
 /** Kinds in the order unions are sorted by. */
 const KINDS: readonly NType['kind'][] = [
@@ -51,6 +51,17 @@ export function union(types: readonly NType[]): NType {
   const [first] = distinct;
   if (first === undefined) return { kind: 'Null' };
   return distinct.length === 1 ? first : { kind: 'Union', value: distinct };
+}
+
+/** The union of the variants, records among them with a field more unless they have it. */
+export function withField(variants: readonly NType[], name: string, field: NType): NType {
+  return union(
+    variants.map((variant) =>
+      variant.kind === 'Record' && fieldType(variant.value, name) === undefined
+        ? record({ ...variant.value, [name]: field })
+        : variant,
+    ),
+  );
 }
 
 type Part = string | NType;
