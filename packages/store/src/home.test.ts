@@ -37,4 +37,16 @@ describe('the home', () => {
     expect(db({ CALORON_DB: '', NOETHER_KV_PATH: 'y.db' })).toBe(join(dir, 'y.db'));
     expect(db({ CALORON_DB: '' })).toBe(join(dir, '.caloron', 'caloron.db'));
   });
+
+  it('keeps its stage store where NOETHER_HOME says, unless a flag names the home', () => {
+    const variables = { NOETHER_HOME: 'stages' };
+
+    expect(findHome({ variables, cwd: dir }).stage_store).toBe(join(dir, 'stages', 'store.json'));
+    expect(findHome({ variables, flag: 'a', cwd: dir }).stage_store).toBe(
+      join(dir, 'a', '.noether', 'store.json'),
+    );
+    expect(findHome({ variables: { NOETHER_HOME: '' }, cwd: dir }).stage_store).toBe(
+      join(dir, '.noether', 'store.json'),
+    );
+  });
 });

@@ -71,11 +71,12 @@ async function addSpec(store: StageStore, spec: StageSpec, draft: boolean): Prom
   const { records } = await store.read();
   const { record, warnings } = spec;
   const { id, name, signature_id } = record;
-  const before = records.find((other) => other.id === id);
-  if (before !== undefined) {
+  const there = (before: StageRecord): Added => {
     const lifecycle = lifecycleWord(before.lifecycle).toLowerCase();
     return { id, name, signature_id, lifecycle, supersedes: [], warnings, note: 'already exists' };
-  }
+  };
+  const before = records.find((other) => other.id === id);
+  if (before !== undefined) return there(before);
   const similar = nearDuplicates(records, record);
   const twin = similar.find(({ same_types }) => same_types);
   if (twin !== undefined)
@@ -88,7 +89,13 @@ async function addSpec(store: StageStore, spec: StageSpec, draft: boolean): Prom
     (other) =>
       `it says almost the same as ${other.record.name} ${other.record.id.slice(0, 8)}, of other types`,
   );
-  const put = await store.put({ ...record, lifecycle: draft ? 'Draft' : begun(record) });
+  const added = { ...record, lifecycle: draft ? 'Draft' : begun(record) };
+  const put = await store.put(added).catch((error: unknown) => {
+    // Another process added it meanwhile.
+    if (codeOf(error) !== 'STAGE_EXISTS') throw error;
+    return null;
+  });
+  if (put === null) return there(added);
   return {
     id,
     name,

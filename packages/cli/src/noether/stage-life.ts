@@ -1,4 +1,5 @@
 import { lifecycleWord, type LifecycleChange } from '@caloron/noether/records';
+import { loadCatalog } from '@caloron/scheduler';
 import { openStageStore, type StageStore } from '@caloron/store';
 import { Command } from 'commander';
 
@@ -11,12 +12,15 @@ const STAGE = ['<stage>', 'name, id or a beginning of the id'] as const;
 function told({ record, supersedes }: LifecycleChange): Answer {
   const { id, name, lifecycle } = record;
   const word = lifecycleWord(lifecycle);
+  const own = word !== 'Active' && loadCatalog().entries.some((entry) => entry.record.id === id);
+  const warnings = own ? ['its code is in this program: graphs find it as long as it is there'] : [];
   return {
-    data: { id, name, lifecycle, supersedes },
+    data: { id, name, lifecycle, supersedes, warnings },
     text: [
       `${name} ${id} is ${word} now`,
       ...(typeof lifecycle === 'object' ? [`  its successor is ${lifecycle.Deprecated.successor_id}`] : []),
       ...supersedes.map((old) => `  it takes the place of ${old}`),
+      ...warnings.map((warning) => `  warning: ${warning}`),
     ].join('\n'),
   };
 }

@@ -294,6 +294,17 @@ describe('stages are', () => {
     });
   });
 
+  it('found by graphs as long as the program has their code, which is said', async () => {
+    await noether('stage', 'sync');
+
+    expect((await noether('stage', 'tombstone', 'to_text')).data).toMatchObject({
+      lifecycle: 'Tombstone',
+      warnings: [expect.stringContaining('its code is in this program') as string],
+    });
+    await noether('stage', 'sync');
+    expect((await noether('stage', 'list', '--name', 'to_text')).data).toEqual([]);
+  });
+
   it('tested by their examples where their code is here', async () => {
     await noether('stage', 'add', spec('a'));
 

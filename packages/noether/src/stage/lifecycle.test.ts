@@ -31,7 +31,7 @@ function stage(id: string, lifecycle: Lifecycle, signature = 'sig'): StageRecord
   };
 }
 
-const lives = (records: readonly StageRecord[]): unknown =>
+const lives = (records: readonly StageRecord[]): readonly unknown[] =>
   records.map(({ name, lifecycle }) => [name, lifecycle]);
 const code = (expected: string): unknown => expect.objectContaining({ code: expected });
 
