@@ -1,10 +1,12 @@
 import type { StageNode } from '../graph/ast.ts';
+import type { Stage } from '../stage/define-stage.ts';
 import { nearest } from '../types/nearest.ts';
 import { wrapKey } from '../run/values.ts';
 import { ANY, type Fields, type NType, fieldEntries, fieldType, record } from '../types/ntype.ts';
 import { fieldsOf, hasVariables, isRecord } from '../types/subtype.ts';
 import { union } from '../types/union.ts';
 import { literalType } from '../types/literal.ts';
+import { ownFieldMismatch, ownFields } from './own-fields.ts';
 import { checkReferences } from './references.ts';
 import { resolveStage } from './resolve-stage.ts';
 import { scopeType } from './scope-type.ts';
@@ -23,13 +25,7 @@ export function inferStage(node: StageNode, path: string, input: NType, edge: Ed
   ]);
   let arrives: NType | null = input;
   if (node.config === null) check.fit(path, input, taken, edge);
-  else
-    arrives = fitConfig(
-      { config: node.config, stage: entry.record.name },
-      path,
-      { input, taken, edge },
-      check,
-    );
+  else arrives = fitConfig({ config: node.config, stage: entry.stage }, path, { input, taken, edge }, check);
   if (needed.length > 0) checkReferences({ node, path, entry, arrives, gives }, check);
   check.edge({ path, from: input, to: taken, gives: given });
   return given;
@@ -37,7 +33,7 @@ export function inferStage(node: StageNode, path: string, input: NType, edge: Ed
 
 interface Configured {
   readonly config: NonNullable<StageNode['config']>;
-  readonly stage: string;
+  readonly stage: Stage;
 }
 
 interface Arriving {
@@ -58,7 +54,12 @@ function fitConfig(
     Object.entries(config).map(([key, value]) => [key, literalType(value)]),
   );
   if (isRecord(taken))
-    checkLiterals(literals, fieldsOf(taken), { path, stage, open: taken.kind === 'RecordWith' }, check);
+    checkLiterals(
+      literals,
+      fieldsOf(taken),
+      { path, stage, config, open: taken.kind === 'RecordWith' },
+      check,
+    );
   // A literal is reported once, by itself: what is left to fit are the other fields.
   const rest = isRecord(taken) ? withFields(taken, without(fieldsOf(taken), literals)) : taken;
   const laid = scopeType(input, literals, check);
@@ -100,24 +101,42 @@ function without(fields: Fields, taken: Fields): Fields {
 function checkLiterals(
   literals: Fields,
   fields: Fields,
-  at: { readonly path: string; readonly stage: string; readonly open: boolean },
+  at: Configured & { readonly path: string; readonly open: boolean },
   check: Checking,
 ): void {
   for (const [name, literal] of Object.entries(literals)) {
     const expected = fieldType(fields, name);
     const place = `${at.path}.config.${name}`;
     if (expected === undefined) {
-      if (at.open) continue;
-      const [close] = nearest(name, Object.keys(fields));
-      check.warn(
-        place,
-        `stage ${at.stage} has no input \`${name}\`${close === undefined ? '' : `; did you mean \`${close}\`?`}`,
-      );
+      if (!at.open) checkOwnField(name, Object.keys(fields), { ...at, place }, check);
       continue;
     }
     const reason = check.solver.fits(literal, expected);
     if (reason === null) continue;
     const facts = { expected: check.show(expected), actual: check.show(literal) };
-    check.problem(place, 'GRAPH_CONFIG_INVALID', `config \`${name}\` of stage ${at.stage}: ${reason}`, facts);
+    check.problem(
+      place,
+      'GRAPH_CONFIG_INVALID',
+      `config \`${name}\` of stage ${at.stage.name}: ${reason}`,
+      facts,
+    );
   }
+}
+
+/** A literal for no field of the declared type: one of the stage's own, or a slip. */
+function checkOwnField(
+  name: string,
+  declared: readonly string[],
+  { stage, config, place }: Configured & { readonly place: string },
+  check: Checking,
+): void {
+  const reason = ownFieldMismatch(stage, name, config[name] ?? null);
+  if (reason === null) return;
+  if (reason !== undefined) {
+    check.problem(place, 'GRAPH_CONFIG_INVALID', `config \`${name}\` of stage ${stage.name}: ${reason}`);
+    return;
+  }
+  const [close] = nearest(name, [...new Set([...declared, ...ownFields(stage)])]);
+  const meant = close === undefined ? '' : `; did you mean \`${close}\`?`;
+  check.warn(place, `stage ${stage.name} has no input \`${name}\`${meant}`);
 }
