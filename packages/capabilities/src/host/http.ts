@@ -142,7 +142,9 @@ async function exchange(
 /** What fetch throws, without the sentences that hold addresses and headers. */
 function failed(error: unknown, facts: HttpFacts): HttpError {
   const found = Reason.safeParse(error);
-  const code = found.success ? found.data.cause.code : 'the connection failed';
+  const code = found.success
+    ? found.data.cause.code
+    : 'no connection was made; its port may be one that is never connected to, as 6000';
   if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH') {
     const reason = 'HTTP does not allow one of its headers here';
     return new HttpError('HTTP_REQUEST_INVALID', { ...facts, reason });

@@ -1,8 +1,14 @@
-import { TEXT } from '@caloron/noether/stage';
+import { type NType, TEXT } from '@caloron/noether/stage';
 import { z } from 'zod';
 
 import { defineStage, typed } from '../kit.ts';
 import { ANSWER, Answer, exchange, OPTIONAL_BODY, Request, requestType } from './exchange.ts';
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+const METHOD: NType = {
+  kind: 'Refined',
+  value: { base: TEXT, refinement: { kind: 'OneOf', options: METHODS } },
+};
 
 /** `http_request`: one stage for every method. GET and HEAD carry no body. */
 export const httpRequest = typed(
@@ -12,7 +18,7 @@ export const httpRequest = typed(
     effects: ['Fallible', 'Network'],
     capabilities: ['http'],
     input: Request.extend({
-      method: z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']),
+      method: z.enum(METHODS),
       body: z.string().nullish(),
       content_type: z.string().nullish(),
     }),
@@ -46,5 +52,5 @@ export const httpRequest = typed(
     tags: ['http'],
     run: (input, { http }, signal) => exchange(http, input.method, input, signal),
   }),
-  { input: requestType({ method: TEXT, ...OPTIONAL_BODY }), output: ANSWER },
+  { input: requestType({ method: METHOD, ...OPTIONAL_BODY }), output: ANSWER },
 );
