@@ -21,6 +21,20 @@ describe('the catalogue', () => {
   });
 });
 
+/** Stages that cannot have three: one takes nothing, the other has one answer and refuses all else. */
+const ONE_ANSWER: readonly string[] = ['clock_now', 'kickoff_refuse'];
+
+describe('a stage', () => {
+  it.each(catalog.map(({ stage }) => ({ name: stage.name, stage })))(
+    '$name has three examples, each another',
+    ({ stage }) => {
+      const inputs = new Set(stage.examples.map(({ input }) => JSON.stringify(input)));
+
+      expect(inputs.size).toBeGreaterThanOrEqual(ONE_ANSWER.includes(stage.name) ? 1 : 3);
+    },
+  );
+});
+
 describe('the examples of a stage hold', () => {
   const examples = catalog.flatMap(({ stage }) =>
     stage.examples.map((example, at) => ({ name: `${stage.name}[${String(at)}]`, stage, example })),

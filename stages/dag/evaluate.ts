@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { defineStage } from '../kit.ts';
 import { closeDraft, openDraft, tasksInOrder } from './draft.ts';
 import type { Draft } from './draft.ts';
-import { exampleInput, exampleOutput } from './example.ts';
+import { exampleEnd, exampleInput, exampleOutput, exampleWait } from './example.ts';
 import { judge, proceed } from './review.ts';
 import { skipDelivered, startAuthors, takenAgents, unblockPending } from './start.ts';
 import { moveSprint, stuckTasks } from './stuck.ts';
@@ -54,7 +54,11 @@ export const dagEvaluate = defineStage({
     stuck: z.record(Id, z.string()),
     announce: z.array(Announced),
   }),
-  examples: [{ input: exampleInput, output: exampleOutput }],
+  examples: [
+    { input: exampleInput, output: exampleOutput },
+    { input: exampleEnd.input, output: exampleEnd.output },
+    { input: exampleWait.input, output: exampleWait.output },
+  ],
   run: ({ state, events, log_events, now, busy }) => {
     if (state.status === 'completed' || state.status === 'cancelled')
       return { state, actions: [], stuck: {}, announce: [] };

@@ -87,3 +87,29 @@ export const exampleOutput = {
   stuck: {},
   announce: [],
 };
+
+const done = exampleState([exampleTask('form', { status: 'Done', issue_number: 1 })]);
+
+/** The last task is Done: the sprint is closed. */
+export const exampleEnd = {
+  input: { state: done, now },
+  output: {
+    state: done,
+    actions: [
+      action('close_sprint', { cause: 'close', sprint_id: done.sprint_id, task_id: null, agent_id: null }),
+    ],
+    stuck: {},
+    announce: [],
+  },
+};
+
+const waiting = exampleState([
+  exampleTask('form', { status: 'InProgress', issue_number: 1, attempt: 1, process_id: 'p-1' }),
+  exampleTask('mail', { issue_number: 2, depends_on: ['form'] }),
+]);
+
+/** A task waits for the one that is worked on: nothing is done. */
+export const exampleWait = {
+  input: { state: waiting, events: [], log_events: [], now, busy: ['agent-1'] },
+  output: { state: waiting, actions: [], stuck: { mail: 'waits_for: form' }, announce: [] },
+};

@@ -27,6 +27,10 @@ export const dagIsComplete = defineStage({
       input: { state: { tasks: { form: { status: 'Done' }, mail: { status: 'Blocked' } } } },
       output: { complete: false, total: 2, done: 1, blocked: 1, cancelled: 0 },
     },
+    {
+      input: { state: { tasks: {} } },
+      output: { complete: false, total: 0, done: 0, blocked: 0, cancelled: 0 },
+    },
   ],
   run: ({ state }) => {
     const statuses = Object.values(state.tasks).map((task) => task.status);

@@ -100,6 +100,7 @@ export const dagValidate = defineStage({
         errors: ["Task 'form' depends on unknown task 'ghost'", 'DAG contains a cycle involving: form'],
       },
     },
+    { input: { dag: { tasks: {} } }, output: { valid: false, errors: ['DAG has no tasks'] } },
   ],
   run: ({ dag }) => {
     const tasks: Tasks = new Map(Object.entries(dag.tasks ?? {}));

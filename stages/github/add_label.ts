@@ -21,6 +21,14 @@ export const githubAddLabel = defineStage({
       input: { repo: 'owner/repo', issue_number: 1, label: 'caloron:task' },
       output: { ok: true, error: null },
     },
+    {
+      input: { repo: 'owner/repo', token_env: 'GITHUB_TOKEN', issue_number: 1, label: 'caloron:done' },
+      output: { ok: true, error: null },
+    },
+    {
+      input: { repo: 'owner/repo', issue_number: 9, label: 'caloron:done' },
+      output: { ok: false, error: 'the forge says FORGE_NOT_FOUND' },
+    },
   ],
   run: async (input, { forge }) => {
     const repo = forge.open(targetOf(input));

@@ -21,6 +21,21 @@ export const githubCreateIssue = defineStage({
       input: { repo: 'owner/repo', title: 'Add a login form', body: '', labels: ['caloron:task'] },
       output: { issue_number: 1, url: 'https://github.com/owner/repo/issues/1' },
     },
+    {
+      input: { repo: 'acme/shop', title: 'Say hello' },
+      output: { issue_number: 1, url: 'https://github.com/owner/repo/issues/1' },
+    },
+    {
+      input: {
+        repo: 'acme/shop',
+        host: 'http://127.0.0.1:3000',
+        token_env: 'GITEA_TOKEN',
+        title: 'Write mail',
+        body: 'To whom it concerns.',
+        labels: null,
+      },
+      output: { issue_number: 1, url: 'https://github.com/owner/repo/issues/1' },
+    },
   ],
   run: async (input, { forge }) => {
     const repo = forge.open(targetOf(input));

@@ -27,6 +27,14 @@ export const githubMergePr = defineStage({
       input: { repo: 'owner/repo', pr_number: 4 },
       output: { merged: true, merge_commit: 'c'.repeat(40), error: null },
     },
+    {
+      input: { repo: 'owner/repo', pr_number: 4, head_sha: 'a'.repeat(40), merge_method: 'squash' },
+      output: { merged: true, merge_commit: 'c'.repeat(40), error: null },
+    },
+    {
+      input: { repo: 'owner/repo', pr_number: 4, head_sha: 'b'.repeat(40) },
+      output: { merged: false, merge_commit: null, error: 'the forge says FORGE_HEAD_MOVED' },
+    },
   ],
   run: async (input, { forge }) => {
     const repo = forge.open(targetOf(input));

@@ -1,11 +1,32 @@
-import { DagState, Event } from '@caloron/types';
+import { DagState, Event, type Task } from '@caloron/types';
 import { z } from 'zod';
 
 import { defineStage } from '../kit.ts';
-import { exampleState } from '../sprint/example.ts';
+import { exampleState, exampleTarget, exampleTask } from '../sprint/example.ts';
 import { freshEvents } from './candidate.ts';
 import { pollChecks } from './poll_pulls.ts';
 import { Target } from './target.ts';
+
+const HEAD = 'a'.repeat(40);
+
+const review = {
+  login: 'reviewer-1',
+  state: 'approved',
+  review_id: 'r-1',
+  head_sha: HEAD,
+  at: exampleTask.status_at,
+  body: '',
+} as const;
+
+/** A task whose pull request is approved and whose checks nobody has asked for. */
+const approved: Task = {
+  ...exampleTask,
+  status: 'InReview',
+  issue_number: 1,
+  pr_number: 4,
+  head_sha: HEAD,
+  reviews: { 'agent:reviewer-1': review },
+};
 
 /**
  * The checks of heads nobody has asked about yet: an approval that came by report in this very tick can so lead to a merge in it. Makes no
@@ -21,8 +42,32 @@ export const githubPollChecks = defineStage({
   examples: [
     {
       input: {
-        target: { repo: 'owner/repo', host: null, token_env: 'GITHUB_TOKEN' },
+        target: exampleTarget,
         state: exampleState,
+      },
+      output: { events: [] },
+    },
+    {
+      input: { target: exampleTarget, state: { ...exampleState, tasks: { 'login-form': approved } } },
+      output: {
+        events: [
+          {
+            type: 'checks_changed',
+            event_id: `checks_changed:4:${HEAD}:none`,
+            created_at: approved.status_at,
+            actor: null,
+            trusted: true,
+            pr_number: 4,
+            head_sha: HEAD,
+            checks: 'none',
+          },
+        ],
+      },
+    },
+    {
+      input: {
+        target: exampleTarget,
+        state: { ...exampleState, tasks: { 'login-form': { ...approved, checks: 'green' } } },
       },
       output: { events: [] },
     },

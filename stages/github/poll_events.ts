@@ -15,6 +15,7 @@ import { z } from 'zod';
 
 import { defineStage } from '../kit.ts';
 import { SprintError } from '../sprint/errors.ts';
+import { exampleState, exampleTarget } from '../sprint/example.ts';
 import { freshEvents, idsOf, type Candidate } from './candidate.ts';
 import type { Reading } from './link.ts';
 import { readEvents, TASK_LABEL } from './read_events.ts';
@@ -22,6 +23,9 @@ import { pollChecks, pollReviews } from './poll_pulls.ts';
 import { Target, targetOf } from './target.ts';
 
 const nothing: Cursors = { v: 1, log_seq: 0, forge: {} };
+
+const heard = { updated_at: '2026-04-15T08:00:00.000Z', etag: null };
+const exampleHeard: Cursors = { v: 1, log_seq: 4, forge: { issues: heard, pulls: heard, comments: heard } };
 
 /**
  * What happened on the forge since the cursors. An idle poll is three conditional requests; reviews are asked for pull requests that
@@ -73,6 +77,14 @@ export const githubPollEvents = defineStage({
         },
         last_poll: '2026-04-14T08:00:00.000Z',
       },
+    },
+    {
+      input: { target: exampleTarget, state: { ...exampleState, status: 'completed' } },
+      output: { events: [], cursors: nothing, last_poll: null },
+    },
+    {
+      input: { repo: 'owner/repo', cursors: exampleHeard },
+      output: { events: [], cursors: exampleHeard, last_poll: '2026-04-15T08:00:00.000Z' },
     },
   ],
   run: async (input, { forge, log }) => {

@@ -17,6 +17,20 @@ export const githubPostComment = defineStage({
       input: { repo: 'owner/repo', issue_number: 1, body: 'On it.' },
       output: { comment_id: 100, url: 'https://github.com/owner/repo/issues/1#issuecomment-100' },
     },
+    {
+      input: { repo: 'acme/shop', issue_number: 1, body: 'Completed via PR #4' },
+      output: { comment_id: 100, url: 'https://github.com/acme/shop/issues/1#issuecomment-100' },
+    },
+    {
+      input: {
+        repo: 'owner/repo',
+        host: 'https://git.example.org/api/v1',
+        token_env: 'GITEA_TOKEN',
+        issue_number: 1,
+        body: '@caloron-agent-agent-1 has been assigned this task.',
+      },
+      output: { comment_id: 100, url: 'https://git.example.org/owner/repo/issues/1#issuecomment-100' },
+    },
   ],
   run: async (input, { forge }) => {
     const target = targetOf(input);

@@ -35,3 +35,19 @@ export const exampleDag: DagState = {
   },
   status: 'active',
 };
+
+/** The same work as a brief of two clauses: a description is all that differs, and there is none. */
+export const exampleClauses: DagState = {
+  ...exampleDag,
+  sprint: { ...exampleSprint, goal: 'A login form Write form. Write mail.' },
+  order: ['a-login-form', 'write-form', 'write-mail'],
+  tasks: {
+    'a-login-form': exampleTask('a-login-form', { title: 'A login form' }),
+    'write-form': exampleTask('write-form', {
+      title: 'Write form',
+      agent_id: 'agent-2',
+      depends_on: ['a-login-form'],
+    }),
+    'write-mail': exampleTask('write-mail', { title: 'Write mail', depends_on: ['write-form'] }),
+  },
+};

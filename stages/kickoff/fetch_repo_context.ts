@@ -22,6 +22,17 @@ export type RepoContext = z.infer<typeof RepoContext>;
 /** Commits that are looked at. */
 const COMMITS = 5;
 
+const exampleContext: RepoContext = {
+  description: 'A small shop',
+  default_branch: 'main',
+  open_issues: 2,
+  recent_commits: [
+    { sha: '0123abcd', message: 'Add a basket', author: 'maria', date: '2026-04-13T16:02:11.000Z' },
+  ],
+  languages: { TypeScript: 48211 },
+  logins: { author: 'caloron-bot', reviewer: null },
+};
+
 /** Reads what a kickoff plans with. An empty repository has no commits and no languages. */
 export const fetchRepoContext = defineStage({
   name: 'fetch_repo_context',
@@ -39,16 +50,12 @@ export const fetchRepoContext = defineStage({
   examples: [
     {
       input: { repo: 'acme/shop' },
-      output: {
-        description: 'A small shop',
-        default_branch: 'main',
-        open_issues: 2,
-        recent_commits: [
-          { sha: '0123abcd', message: 'Add a basket', author: 'maria', date: '2026-04-13T16:02:11.000Z' },
-        ],
-        languages: { TypeScript: 48211 },
-        logins: { author: 'caloron-bot', reviewer: null },
-      },
+      output: exampleContext,
+    },
+    { input: { repo: 'acme/shop', reviewer_token_env: 'CALORON_REVIEWER_TOKEN' }, output: exampleContext },
+    {
+      input: { repo: 'acme/shop', host: 'https://git.example.org/api/v1', token_env: 'GITEA_TOKEN' },
+      output: exampleContext,
     },
   ],
   run: async ({ repo, host, token_env, reviewer_token_env }, { forge }) => {

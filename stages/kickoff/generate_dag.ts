@@ -17,7 +17,7 @@ import { askModel } from './ask_model.ts';
 import { assign } from './assign.ts';
 import { planOfClauses } from './clauses.ts';
 import { BriefError } from './errors.ts';
-import { exampleDag, exampleKickoff } from './example.ts';
+import { exampleClauses, exampleDag, exampleKickoff } from './example.ts';
 import { RepoContext } from './fetch_repo_context.ts';
 import type { Plan } from './planned.ts';
 import { parseTaskList } from './task_list.ts';
@@ -127,6 +127,14 @@ export const generateSprintDag = defineStage({
   output: z.strictObject({ dag: DagState, generator: Generator, already_exists: z.boolean() }),
   examples: [
     { input: exampleKickoff, output: { dag: exampleDag, generator: 'list', already_exists: false } },
+    {
+      input: { ...exampleKickoff, existing: exampleDag },
+      output: { dag: exampleDag, generator: 'list', already_exists: true },
+    },
+    {
+      input: { ...exampleKickoff, brief: 'A login form\n\nWrite form. Write mail.' },
+      output: { dag: exampleClauses, generator: 'template', already_exists: false },
+    },
   ],
   run: async (input, { llm }): Promise<{ dag: DagState; generator: Generator; already_exists: boolean }> => {
     if (input.existing !== null && input.existing !== undefined) {

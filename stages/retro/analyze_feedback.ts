@@ -4,6 +4,7 @@ import { z } from 'zod';
 
 import { defineStage } from '../kit.ts';
 import { fixedHalfEven } from '../rounding.ts';
+import { exampleFeedback } from './example.ts';
 
 /** Clarity below this is low; 0 is unknown and neither low nor high. */
 const LOW_CLARITY = 5;
@@ -109,24 +110,7 @@ export const analyzeSprintFeedback = defineStage({
   examples: [
     {
       input: {
-        feedback_items: [
-          {
-            issue_number: 1,
-            author: 'agent-1',
-            created_at: '2026-04-14T09:00:00.000Z',
-            feedback: {
-              task_id: 'form',
-              agent_role: 'developer',
-              task_clarity: 4,
-              blockers: ['The mail task is a dependency the DAG does not know'],
-              tools_used: ['bash'],
-              tokens_consumed: 14_200,
-              time_to_complete_min: 47,
-              notes: '',
-              self_assessment: 'completed',
-            },
-          },
-        ],
+        feedback_items: [exampleFeedback],
         kpis: { completion_rate: 1, avg_interventions: 0 },
       },
       output: {
@@ -140,6 +124,37 @@ export const analyzeSprintFeedback = defineStage({
           'All tasks completed successfully — ready to increase sprint scope',
         ],
         sentiment: 'mixed',
+      },
+    },
+    {
+      input: {
+        feedback_items: [
+          {
+            ...exampleFeedback,
+            feedback: {
+              ...exampleFeedback.feedback,
+              task_clarity: 0,
+              blockers: [],
+              self_assessment: 'crashed',
+            },
+          },
+        ],
+        kpis: { completion_rate: 0, avg_interventions: 2 },
+      },
+      output: {
+        themes: ['1 tasks failed or crashed out of 1'],
+        improvements: ['Investigate failed tasks — consider stronger models or clearer specifications'],
+        learnings: ['High intervention rate — agents may need better prompts or more context'],
+        sentiment: 'negative',
+      },
+    },
+    {
+      input: { feedback_items: [] },
+      output: {
+        themes: ['No agent feedback was collected during this sprint'],
+        improvements: ['Ensure agents post caloron_feedback comments on task completion'],
+        learnings: [],
+        sentiment: 'neutral',
       },
     },
   ],

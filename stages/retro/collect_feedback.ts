@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { exampleState, exampleTask } from '../dag/example.ts';
 import { Target } from '../github/target.ts';
 import { defineStage } from '../kit.ts';
+import { exampleFeedback } from './example.ts';
 import { feedbackIn } from './feedback_block.ts';
 
 /** Issues that are read at once. */
@@ -90,12 +91,26 @@ export const collectSprintFeedback = defineStage({
       },
       output: { feedback_items: [], problems: [] },
     },
+    {
+      input: {
+        target: { repo: 'acme/shop', host: null, token_env: 'GITHUB_TOKEN' },
+        state: exampleState([exampleTask('form', { issue_number: 1 })]),
+        reported: [exampleFeedback],
+      },
+      output: { feedback_items: [exampleFeedback], problems: [] },
+    },
+    {
+      input: {
+        target: { repo: 'acme/shop', host: null, token_env: 'GITHUB_TOKEN' },
+        state: exampleState([exampleTask('mail')]),
+        reported: [exampleFeedback],
+      },
+      output: { feedback_items: [], problems: [] },
+    },
   ],
   run: async ({ target, state, reported }, { forge }) => {
     const logins = state.sprint.agent_logins.map((login) => login.toLowerCase());
-    const tasks = state.order.flatMap((id) =>
-      ownOf(state.tasks, id) ?? [],
-    );
+    const tasks = state.order.flatMap((id) => ownOf(state.tasks, id) ?? []);
     const asked = tasks.flatMap(({ id, issue_number }) =>
       issue_number === null ? [] : [{ id, issue_number }],
     );

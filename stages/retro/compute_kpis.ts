@@ -73,6 +73,38 @@ export const computeSprintKpis = defineStage({
         avg_interventions: 0.33,
       },
     },
+    {
+      input: { state: { tasks: {} } },
+      output: {
+        total_tasks: 0,
+        completed_tasks: 0,
+        completion_rate: 0,
+        sprint_days: 0,
+        tasks_per_day: 0,
+        escalated_count: 0,
+        blocked_count: 0,
+        total_interventions: 0,
+        avg_interventions: 0,
+      },
+    },
+    {
+      input: {
+        state: { tasks: { form: { status: 'Done' }, mail: { status: 'Blocked', intervention_count: 3 } } },
+        started_at: '2026-04-14T08:00:00.000Z',
+        ended_at: null,
+      },
+      output: {
+        total_tasks: 2,
+        completed_tasks: 1,
+        completion_rate: 0.5,
+        sprint_days: 0,
+        tasks_per_day: 0,
+        escalated_count: 1,
+        blocked_count: 1,
+        total_interventions: 3,
+        avg_interventions: 1.5,
+      },
+    },
   ],
   run: ({ state, started_at, ended_at }) => {
     const tasks = Object.values(state.tasks);

@@ -43,6 +43,44 @@ export const buildTickOutput = defineStage({
         consumed_seq: 12,
       },
     },
+    {
+      input: {
+        now: EXAMPLE_NOW,
+        shell_error: 'SHELL_UNREACHABLE: nobody answers',
+        first: { actions_taken: [], errors: ['spawn: again later'], stuck: {}, complete: false, last_seq: 3 },
+        rounds: [],
+      },
+      output: {
+        actions_taken: [],
+        errors: ['shell: SHELL_UNREACHABLE: nobody answers', 'spawn: again later'],
+        complete: false,
+        polled_at: EXAMPLE_NOW,
+        stuck: {},
+        consumed_seq: 3,
+      },
+    },
+    {
+      input: {
+        now: EXAMPLE_NOW,
+        shell_error: null,
+        first: {
+          actions_taken: [],
+          errors: [],
+          stuck: { mail: 'waits_for: form' },
+          complete: false,
+          last_seq: 0,
+        },
+        rounds: [],
+      },
+      output: {
+        actions_taken: [],
+        errors: [],
+        complete: false,
+        polled_at: EXAMPLE_NOW,
+        stuck: { mail: 'waits_for: form' },
+        consumed_seq: 0,
+      },
+    },
   ],
   run: ({ now, shell_error, first, rounds }) => {
     const all = [first, ...rounds];

@@ -35,6 +35,26 @@ export const commitSupervision = defineStage({
       input: { sprint_id: 'sprint-1', decisions: [], messages: [], now: EXAMPLE_NOW },
       output: { changed: false, actions: 0 },
     },
+    {
+      input: {
+        sprint_id: 'sprint-1',
+        decisions: [{ agent_id: 'agent-1', task_id: 'login-form', action: 'probe', reason: 'no progress' }],
+        messages: [{ message: '@caloron-agent-agent-1 what is the state of it?' }],
+        now: EXAMPLE_NOW,
+      },
+      output: { changed: true, actions: 1 },
+    },
+    {
+      input: {
+        sprint_id: 'sprint-1',
+        decisions: [
+          { agent_id: 'agent-2', task_id: 'mail', action: 'restart', reason: 'its process is gone' },
+        ],
+        messages: [],
+        now: EXAMPLE_NOW,
+      },
+      output: { changed: false, actions: 0 },
+    },
   ],
   run: async ({ sprint_id, decisions, messages, now }, { state: store }) => {
     if (decisions.length === 0) return { changed: false, actions: 0 };

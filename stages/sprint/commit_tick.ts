@@ -13,7 +13,7 @@ import {
 import { z } from 'zod';
 
 import { defineStage } from '../kit.ts';
-import { EXAMPLE_NOW, exampleCursors, exampleState } from './example.ts';
+import { EXAMPLE_NOW, exampleCursors, exampleState, exampleWord } from './example.ts';
 import { interventionRows } from './interventions.ts';
 import { readValue } from './read_value.ts';
 
@@ -67,6 +67,29 @@ export const commitTick = defineStage({
         now: EXAMPLE_NOW,
       },
       output: { rev: 1, changed: false, log_seq: 0 },
+    },
+    {
+      input: {
+        sprint_id: 'sprint-1',
+        rev: 1,
+        cursors: exampleCursors,
+        state: exampleState,
+        evaluated: { state: { ...exampleState, status: 'waiting_for_human' }, actions: [], announce: [] },
+        now: EXAMPLE_NOW,
+      },
+      output: { rev: 2, changed: true, log_seq: 0 },
+    },
+    {
+      input: {
+        sprint_id: 'sprint-1',
+        rev: 1,
+        cursors: exampleCursors,
+        state: exampleState,
+        evaluated: { state: exampleState, actions: [], announce: [] },
+        log: { events: [exampleWord], last_seq: 7 },
+        now: EXAMPLE_NOW,
+      },
+      output: { rev: 2, changed: true, log_seq: 7 },
     },
   ],
   run: async (input, { state: store, kv }) => {

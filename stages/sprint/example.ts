@@ -1,4 +1,4 @@
-import { newTask, type Cursors, type DagState, type Task } from '@caloron/types';
+import { newTask, type AgentInfo, type Cursors, type DagState, type Event, type Task } from '@caloron/types';
 
 import { exampleSprint } from '../dag/example.ts';
 
@@ -46,3 +46,31 @@ export const exampleCursors: Cursors = { v: 1, log_seq: 0, forge: {} };
 
 /** Where the example's sprint works. */
 export const exampleTarget = { repo: 'owner/repo', host: null, token_env: 'GITHUB_TOKEN' };
+
+/** The author of the example's task, as the shell sees it. */
+export const exampleAgent: AgentInfo = {
+  sprint_id: 'sprint-1',
+  task_id: 'login-form',
+  role: 'author',
+  process_id: 'process-1',
+  pid: 4711,
+  alive: true,
+  status: 'working',
+  task_started_at: STARTED,
+  last_heartbeat_at: STARTED,
+  last_progress_at: STARTED,
+  next_by: null,
+  tokens_used: 0,
+  exit: null,
+};
+
+/** What a person said of the example's task. */
+export const exampleWord: Event = {
+  type: 'human_command',
+  event_id: 'word-1',
+  created_at: EXAMPLE_NOW,
+  actor: 'ada',
+  trusted: true,
+  task_id: 'login-form',
+  word: 'resolved',
+};

@@ -42,6 +42,14 @@ export const executeActions = defineStage({
       input: { sprint_id: 'sprint-1' },
       output: { actions_taken: ['issue:#1'], errors: [], issues_created: [1] },
     },
+    {
+      input: { sprint_id: 'sprint-1', shell_url: 'http://127.0.0.1:7710' },
+      output: { actions_taken: ['issue:#1'], errors: [], issues_created: [1] },
+    },
+    {
+      input: { sprint_id: 'sprint-2' },
+      output: { actions_taken: [], errors: [], issues_created: [] },
+    },
   ],
   run: async ({ sprint_id, shell_url }, { outbox, state, kv, forge, shell, clock }) => {
     const out = { actions_taken: [] as string[], errors: [] as string[], issues_created: [] as number[] };

@@ -43,6 +43,28 @@ export const interventionSubjects = defineStage({
         ],
       },
     },
+    { input: { decisions: [], results: [], state: exampleState }, output: { subjects: [] } },
+    {
+      input: {
+        decisions: [
+          { agent_id: 'agent-2', task_id: 'mail', action: 'restart', reason: 'its process is gone' },
+        ],
+        results: [],
+        state: exampleState,
+      },
+      output: {
+        subjects: [
+          {
+            agent_id: 'agent-2',
+            task_id: 'mail',
+            action: 'restart',
+            reason: 'its process is gone',
+            task_title: 'mail',
+            health_status: 'unknown',
+          },
+        ],
+      },
+    },
   ],
   run: ({ decisions, results, state }) => ({
     subjects: decisions.map((decision) => {

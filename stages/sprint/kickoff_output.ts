@@ -28,6 +28,26 @@ export const kickoffOutput = defineStage({
         already_exists: false,
       },
     },
+    {
+      input: { sprint_id: 'sprint-1', generator: 'template', already_exists: true, issues_created: [] },
+      output: {
+        sprint_id: 'sprint-1',
+        dag: exampleState,
+        issues_created: [],
+        generator: 'template',
+        already_exists: true,
+      },
+    },
+    {
+      input: { sprint_id: 'sprint-1', generator: 'llm', already_exists: false, issues_created: [7, 3, 7] },
+      output: {
+        sprint_id: 'sprint-1',
+        dag: exampleState,
+        issues_created: [3, 7],
+        generator: 'llm',
+        already_exists: false,
+      },
+    },
   ],
   run: async ({ sprint_id, generator, already_exists, issues_created }, { state: store }) => {
     const { state } = await store.load(sprint_id);

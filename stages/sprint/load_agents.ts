@@ -3,6 +3,7 @@ import { AgentInfo, AgentsMap, Id } from '@caloron/types';
 import { z } from 'zod';
 
 import { defineStage } from '../kit.ts';
+import { exampleAgent } from './example.ts';
 
 /** An agent without what only the shell's answer adds. */
 const Info = z.object(AgentInfo.shape);
@@ -24,7 +25,24 @@ export const loadAgents = defineStage({
     /** Why the shell could not be asked; null when it answered. */
     shell_error: z.string().nullable(),
   }),
-  examples: [{ input: { sprint_id: 'sprint-1' }, output: { agents: {}, busy: [], shell_error: null } }],
+  examples: [
+    {
+      input: { sprint_id: 'sprint-1' },
+      output: { agents: { 'agent-1': exampleAgent }, busy: ['agent-1', 'agent-2'], shell_error: null },
+    },
+    {
+      input: { sprint_id: 'sprint-2', shell_url: 'http://127.0.0.1:7710' },
+      output: {
+        agents: { 'agent-2': { ...exampleAgent, sprint_id: 'sprint-2' } },
+        busy: ['agent-1', 'agent-2'],
+        shell_error: null,
+      },
+    },
+    {
+      input: { sprint_id: 'sprint-3', shell_url: null },
+      output: { agents: {}, busy: ['agent-1', 'agent-2'], shell_error: null },
+    },
+  ],
   run: async ({ sprint_id, shell_url }, { shell }) => {
     try {
       const status = await shell.open(shell_url ?? null).status();

@@ -16,6 +16,16 @@ import { defineStage } from '../kit.ts';
 import { SprintError } from './errors.ts';
 import { readValue } from './read_value.ts';
 
+const exampleStart = {
+  config: ProjectConfig.parse({}),
+  learnings: [],
+  existing: null,
+  active: null,
+  host: null,
+  token_env: 'GITHUB_TOKEN',
+  reviewer_token_env: null,
+};
+
 /** What a kickoff begins with. One home works on one sprint at a time: another open one is refused by name. */
 export const loadKickoff = defineStage({
   name: 'load_kickoff',
@@ -44,15 +54,15 @@ export const loadKickoff = defineStage({
   examples: [
     {
       input: { repo: 'owner/repo' },
-      output: {
-        config: ProjectConfig.parse({}),
-        learnings: [],
-        existing: null,
-        active: null,
-        host: null,
-        token_env: 'GITHUB_TOKEN',
-        reviewer_token_env: null,
-      },
+      output: exampleStart,
+    },
+    {
+      input: { repo: 'owner/repo', sprint_id: 'sprint-9', token_env: 'GITEA_TOKEN' },
+      output: { ...exampleStart, token_env: 'GITEA_TOKEN' },
+    },
+    {
+      input: { repo: 'owner/repo', host: 'https://git.example.org/api/v1' },
+      output: { ...exampleStart, host: 'https://git.example.org/api/v1' },
     },
   ],
   run: async ({ sprint_id, host, token_env }, { kv, state: store }) => {

@@ -8,6 +8,16 @@ import { SprintError } from './errors.ts';
 import { exampleState, exampleTarget } from './example.ts';
 import { readValue } from './read_value.ts';
 
+const exampleOpen = {
+  sprint_id: 'sprint-1',
+  state: exampleState,
+  target: exampleTarget,
+  started_at: '2026-04-14T08:00:00.000Z',
+  ended_at: null,
+  reported: [],
+  interim: true,
+};
+
 /** What a retro looks back on. A sprint without an end gives an interim one. */
 export const loadRetro = defineStage({
   name: 'load_retro',
@@ -29,14 +39,17 @@ export const loadRetro = defineStage({
   examples: [
     {
       input: { sprint_id: 'sprint-1' },
+      output: exampleOpen,
+    },
+    { input: { sprint_id: 'sprint-1', repo: 'owner/repo' }, output: exampleOpen },
+    {
+      input: { sprint_id: 'sprint-2', repo: null },
       output: {
-        sprint_id: 'sprint-1',
-        state: exampleState,
-        target: exampleTarget,
-        started_at: '2026-04-14T08:00:00.000Z',
-        ended_at: null,
-        reported: [],
-        interim: true,
+        ...exampleOpen,
+        sprint_id: 'sprint-2',
+        state: { ...exampleState, sprint_id: 'sprint-2', status: 'completed' },
+        started_at: null,
+        interim: false,
       },
     },
   ],

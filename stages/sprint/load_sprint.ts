@@ -6,6 +6,16 @@ import { defineStage } from '../kit.ts';
 import { SprintError } from './errors.ts';
 import { exampleCursors, exampleState, exampleTarget } from './example.ts';
 
+const exampleLoaded = {
+  state: exampleState,
+  rev: 1,
+  cursors: exampleCursors,
+  last_poll: null,
+  target: exampleTarget,
+  stall_threshold_m: 20,
+  log_after: 0,
+};
+
 /** The sprint as the store has it. What the sprint was kicked off with wins: a tick for another repository or forge is an error. */
 export const loadSprint = defineStage({
   name: 'load_sprint',
@@ -34,15 +44,15 @@ export const loadSprint = defineStage({
   examples: [
     {
       input: { sprint_id: 'sprint-1', repo: 'owner/repo' },
-      output: {
-        state: exampleState,
-        rev: 1,
-        cursors: exampleCursors,
-        last_poll: null,
-        target: exampleTarget,
-        stall_threshold_m: 20,
-        log_after: 0,
-      },
+      output: exampleLoaded,
+    },
+    {
+      input: { sprint_id: 'sprint-1', repo: 'owner/repo', stall_threshold_m: 5, token_env: 'GITEA_TOKEN' },
+      output: { ...exampleLoaded, stall_threshold_m: 5 },
+    },
+    {
+      input: { sprint_id: 'sprint-1', repo: 'owner/repo', host: 'https://api.github.com' },
+      output: exampleLoaded,
     },
   ],
   run: async ({ sprint_id, repo, host, stall_threshold_m }, { state: store }) => {

@@ -4,6 +4,15 @@ import { z } from 'zod';
 import { defineStage } from '../kit.ts';
 import { startAgent } from './act_agent.ts';
 
+const exampleReply = {
+  pid: 4711,
+  process_id: 'process-1',
+  worktree: '/home/ada/project/.caloron/worktrees/sprint-1/login-form',
+  branch: 'caloron/sprint-1/login-form',
+  base_sha: 'b'.repeat(40),
+  existing: false,
+};
+
 /** Starts one agent by hand, the way `execute_actions` starts them: the shell refuses a second live process of a task. */
 export const spawnAgent = defineStage({
   name: 'spawn_agent',
@@ -36,13 +45,36 @@ export const spawnAgent = defineStage({
   examples: [
     {
       input: { sprint_id: 'sprint-1', task_id: 'login-form', agent_id: 'agent-1', repo: 'owner/repo' },
+      output: exampleReply,
+    },
+    {
+      input: {
+        sprint_id: 'sprint-1',
+        task_id: 'login-form',
+        agent_id: 'reviewer-1',
+        repo: 'owner/repo',
+        role: 'reviewer',
+        mode: 'review',
+        head_sha: 'a'.repeat(40),
+      },
+      output: exampleReply,
+    },
+    {
+      input: {
+        sprint_id: 'sprint-1',
+        task_id: 'mail',
+        agent_id: 'agent-2',
+        repo: 'owner/repo',
+        shell_url: 'http://127.0.0.1:7710',
+        mode: 'resume',
+        attempt: 2,
+        issue_number: 2,
+        instruction: 'Say who it is from.',
+      },
       output: {
-        pid: 4711,
-        process_id: 'process-1',
-        worktree: '/home/ada/project/.caloron/worktrees/sprint-1/login-form',
-        branch: 'caloron/sprint-1/login-form',
-        base_sha: 'b'.repeat(40),
-        existing: false,
+        ...exampleReply,
+        worktree: '/home/ada/project/.caloron/worktrees/sprint-1/mail',
+        branch: 'caloron/sprint-1/mail',
       },
     },
   ],

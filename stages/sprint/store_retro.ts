@@ -47,6 +47,45 @@ export const storeRetro = defineStage({
         interim: false,
       },
     },
+    {
+      input: {
+        sprint_id: 'sprint-1',
+        kpis: exampleKpis,
+        report_markdown: '# Sprint retro: sprint-1\n',
+        analysis: {
+          themes: [],
+          improvements: [],
+          learnings: ['Say where the tests are.'],
+          sentiment: 'mixed',
+        },
+        interim: true,
+        now: EXAMPLE_NOW,
+      },
+      output: {
+        sprint_id: 'sprint-1',
+        kpis: exampleKpis,
+        report_path: 'reports/sprint-1.md',
+        learnings: [],
+        interim: true,
+      },
+    },
+    {
+      input: {
+        sprint_id: 'sprint-2',
+        kpis: { ...exampleKpis, completed_tasks: 0, completion_rate: 0 },
+        report_markdown: '# Sprint retro: sprint-2\n',
+        analysis: { themes: [], improvements: [], learnings: [], sentiment: 'neutral' },
+        interim: false,
+        now: EXAMPLE_NOW,
+      },
+      output: {
+        sprint_id: 'sprint-2',
+        kpis: { ...exampleKpis, completed_tasks: 0, completion_rate: 0 },
+        report_path: 'reports/sprint-2.md',
+        learnings: [],
+        interim: false,
+      },
+    },
   ],
   run: async ({ sprint_id, kpis, report_markdown, analysis, interim, now }, { kv, reports }) => {
     const { path } = await reports.write(sprint_id, report_markdown);

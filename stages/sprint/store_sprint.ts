@@ -19,6 +19,19 @@ export const storeSprint = defineStage({
       input: { dag: exampleState, generator: 'list', already_exists: false, now: EXAMPLE_NOW },
       output: { sprint_id: 'sprint-1', dag: exampleState },
     },
+    {
+      input: { dag: exampleState, generator: 'template', already_exists: true, now: EXAMPLE_NOW },
+      output: { sprint_id: 'sprint-1', dag: exampleState },
+    },
+    {
+      input: {
+        dag: { ...exampleState, order: [], tasks: {} },
+        generator: 'llm',
+        already_exists: false,
+        now: EXAMPLE_NOW,
+      },
+      output: { sprint_id: 'sprint-1', dag: { ...exampleState, order: [], tasks: {} } },
+    },
   ],
   run: async ({ dag, already_exists, now }, { state: store }) => {
     const { sprint_id, sprint } = dag;
@@ -49,6 +62,8 @@ export const storeSprint = defineStage({
 
 /** Tasks that wait for nothing before those that do, each in authored order: a forge takes its issues one after the other. */
 function startableFirst({ order, tasks }: DagState): readonly Task[] {
-  const all = order.flatMap((id) => ownOf(tasks, id) ?? []).filter(({ issue_number }) => issue_number === null);
+  const all = order
+    .flatMap((id) => ownOf(tasks, id) ?? [])
+    .filter(({ issue_number }) => issue_number === null);
   return [...all.filter((t) => t.depends_on.length === 0), ...all.filter((t) => t.depends_on.length > 0)];
 }

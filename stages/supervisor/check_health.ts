@@ -52,6 +52,23 @@ function whole(from: Timestamp, now: Timestamp): number {
   return Number.isNaN(minutes) ? 0 : Math.max(0, roundHalfEven(minutes, 0));
 }
 
+/** An agent whose harness beats and which has not got on for a while. */
+const exampleAgent: AgentInfo = {
+  sprint_id: 'login-20260414',
+  task_id: 'form',
+  role: 'author',
+  process_id: 'p-1',
+  pid: 4711,
+  alive: true,
+  status: 'working',
+  task_started_at: '2026-04-14T08:00:00.000Z',
+  last_heartbeat_at: '2026-04-14T08:29:30.000Z',
+  last_progress_at: '2026-04-14T08:05:00.000Z',
+  next_by: null,
+  tokens_used: 1200,
+  exit: null,
+};
+
 /** Judges the agents of a sprint: alive, and getting on with it. Finished ones are left out. */
 export const checkAgentHealth = defineStage({
   name: 'check_agent_health',
@@ -67,21 +84,7 @@ export const checkAgentHealth = defineStage({
     {
       input: {
         agents: {
-          'agent-1': {
-            sprint_id: 'login-20260414',
-            task_id: 'form',
-            role: 'author',
-            process_id: 'p-1',
-            pid: 4711,
-            alive: true,
-            status: 'working',
-            task_started_at: '2026-04-14T08:00:00.000Z',
-            last_heartbeat_at: '2026-04-14T08:29:30.000Z',
-            last_progress_at: '2026-04-14T08:05:00.000Z',
-            next_by: null,
-            tokens_used: 1200,
-            exit: null,
-          },
+          'agent-1': exampleAgent,
         },
         now: '2026-04-14T08:30:00.000Z',
         stall_threshold_m: 20,
@@ -95,6 +98,37 @@ export const checkAgentHealth = defineStage({
             minutes_since: 25,
             last_progress_at: '2026-04-14T08:05:00.000Z',
           },
+        ],
+      },
+    },
+    {
+      input: {
+        agents: {
+          'agent-1': { ...exampleAgent, last_progress_at: '2026-04-14T08:29:00.000Z' },
+          'agent-2': { ...exampleAgent, status: 'finished' },
+        },
+        now: '2026-04-14T08:30:00.000Z',
+      },
+      output: {
+        results: [
+          {
+            agent_id: 'agent-1',
+            task_id: 'form',
+            status: 'healthy',
+            minutes_since: 1,
+            last_progress_at: '2026-04-14T08:29:00.000Z',
+          },
+        ],
+      },
+    },
+    {
+      input: {
+        agents: { 'agent-1': { ...exampleAgent, alive: false, last_progress_at: null } },
+        now: '2026-04-14T08:32:30.000Z',
+      },
+      output: {
+        results: [
+          { agent_id: 'agent-1', task_id: 'form', status: 'dead', minutes_since: 3, last_progress_at: null },
         ],
       },
     },

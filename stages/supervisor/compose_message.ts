@@ -61,6 +61,20 @@ export const composeInterventionMessage = defineStage({
           'Agent `agent-1` is restarted on "Login form" (still no progress after a probe), with the same context. Its worktree is preserved.',
       },
     },
+    {
+      input: { agent_id: 'agent-1', task_title: 'Tell @maria', health_status: 'stalled', action: 'probe' },
+      output: {
+        message:
+          '@caloron-agent-agent-1 there is no sign of progress on "Tell @\u200bmaria". What is the state of it? If you are blocked, say what you need.',
+      },
+    },
+    {
+      input: { agent_id: 'agent-1', health_status: 'missing', action: 'reassign', reason: 'no heartbeat' },
+      output: {
+        message:
+          '"unknown task" is taken from agent `agent-1` and given to another (no heartbeat). The worktree is preserved.',
+      },
+    },
   ],
   run: ({ agent_id, task_title, health_status, action, reason }) => {
     const because = reason === null || reason === undefined || reason === '' ? '' : ` (${reason})`;

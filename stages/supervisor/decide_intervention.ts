@@ -45,6 +45,9 @@ function cooledDown(task: Task, cooldown_m: number, now: Timestamp): boolean {
   return task.last_intervention_at === null || minutesBetween(task.last_intervention_at, now) >= cooldown_m;
 }
 
+/** A task its author works on. */
+const working = exampleTask('form', { status: 'InProgress', issue_number: 1, attempt: 1, process_id: 'p-1' });
+
 /** Decides what to do about agents that do not get on. One ladder per task; only an author that has its task in progress is on it. */
 export const decideIntervention = defineStage({
   name: 'decide_intervention',
@@ -56,9 +59,7 @@ export const decideIntervention = defineStage({
     {
       input: {
         results: [{ agent_id: 'agent-1', task_id: 'form', status: 'stalled', minutes_since: 25 }],
-        state: exampleState([
-          exampleTask('form', { status: 'InProgress', issue_number: 1, attempt: 1, process_id: 'p-1' }),
-        ]),
+        state: exampleState([working]),
         now: '2026-04-14T08:30:00.000Z',
       },
       output: {
@@ -66,6 +67,33 @@ export const decideIntervention = defineStage({
           { agent_id: 'agent-1', task_id: 'form', action: 'probe', reason: 'no progress for 25 minutes' },
         ],
       },
+    },
+    {
+      input: {
+        results: [{ agent_id: 'agent-1', task_id: 'form', status: 'stalled', minutes_since: 45 }],
+        state: exampleState([
+          { ...working, intervention_count: 2, rung: 2, last_intervention_at: '2026-04-14T08:15:00.000Z' },
+        ]),
+        now: '2026-04-14T08:30:00.000Z',
+      },
+      output: {
+        decisions: [
+          {
+            agent_id: 'agent-1',
+            task_id: 'form',
+            action: 'escalate_human',
+            reason: 'stalled after probe and restart, 45 minutes',
+          },
+        ],
+      },
+    },
+    {
+      input: {
+        results: [{ agent_id: 'agent-1', task_id: 'form', status: 'healthy', minutes_since: 2 }],
+        state: exampleState([working]),
+        now: '2026-04-14T08:30:00.000Z',
+      },
+      output: { decisions: [] },
     },
   ],
   run: ({ results, state, now }) => ({

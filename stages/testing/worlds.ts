@@ -1,9 +1,9 @@
 import { keys, type ForgeRepo } from '@caloron/types';
 
 import { action } from '../sprint/action-id.ts';
-import { EXAMPLE_NOW, exampleState } from '../sprint/example.ts';
+import { EXAMPLE_NOW, exampleState, exampleWord } from '../sprint/example.ts';
 import { issueOf, memoryForge, pullOf } from './memory_forge.ts';
-import { memoryShell } from './memory_shell.ts';
+import { agentOf, memoryShell } from './memory_shell.ts';
 import { memoryStore } from './memory_store.ts';
 
 const clock = { now: () => EXAMPLE_NOW };
@@ -44,7 +44,7 @@ function shopAnswers(): Partial<ForgeRepo> {
 }
 
 function executing(): object {
-  const store = memoryStore([exampleState]);
+  const store = memoryStore([exampleState, { ...exampleState, sprint_id: 'sprint-2' }]);
   const { sprint_id } = exampleState;
   const about = { sprint_id, task_id: 'login-form', agent_id: 'agent-1', cause: 'issue' };
   store.intend(
@@ -55,7 +55,8 @@ function executing(): object {
 }
 
 function retro(): object {
-  const { state, kv, rows } = memoryStore([exampleState]);
+  const over = { ...exampleState, sprint_id: 'sprint-2', status: 'completed' } as const;
+  const { state, kv, rows } = memoryStore([exampleState, over]);
   rows.set(keys.startedAt('sprint-1'), { value: '2026-04-14T08:00:00.000Z', rev: 1 });
   return { state, kv };
 }
@@ -78,8 +79,16 @@ export const worlds: Readonly<Record<string, () => object>> = {
     llm: { available: false, complete: () => Promise.reject(new Error('no model')) },
   }),
   load_sprint: () => memoryStore([exampleState]),
-  load_agents: () => ({ shell: { open: () => memoryShell().shell } }),
-  read_log_events: () => memoryStore(),
+  load_agents: () => {
+    const { agents, shell } = memoryShell();
+    agents.push(agentOf('agent-1'), agentOf('agent-2', { sprint_id: 'sprint-2' }));
+    return { shell: { open: () => shell } };
+  },
+  read_log_events: () => {
+    const { events, log } = memoryStore();
+    events.push({ seq: 7, event: exampleWord });
+    return { log };
+  },
   commit_tick: () => memoryStore([exampleState]),
   commit_supervision: () => memoryStore([exampleState]),
   execute_actions: executing,
