@@ -54,12 +54,15 @@ function guarded<T>(db: BetterSqlite3.Database, path: string, call: () => T): T 
 /** The connection as the store's rooms and siblings see it. */
 function sqlOf(db: BetterSqlite3.Database, path: string): Sql {
   const prepare = (source: string): Statement => {
-    const statement: BetterSqlite3.Statement = guarded(db, path, () => db.prepare(source));
+    // Compiled when it is first used: a command uses a few of the store's statements.
+    let compiled: BetterSqlite3.Statement | undefined;
+    const use = <T>(call: (statement: BetterSqlite3.Statement) => T): T =>
+      guarded(db, path, () => call((compiled ??= db.prepare(source))));
     return {
-      run: (...parameters) => guarded(db, path, () => statement.run(...parameters)),
-      get: (...parameters) => guarded(db, path, () => statement.get(...parameters)),
-      all: (...parameters) => guarded(db, path, () => statement.all(...parameters)),
-      iterate: (...parameters) => guarded(db, path, () => statement.iterate(...parameters)),
+      run: (...parameters) => use((statement) => statement.run(...parameters)),
+      get: (...parameters) => use((statement) => statement.get(...parameters)),
+      all: (...parameters) => use((statement) => statement.all(...parameters)),
+      iterate: (...parameters) => use((statement) => statement.iterate(...parameters)),
     };
   };
   return { prepare, exec: (source) => guarded(db, path, () => db.exec(source)) };
