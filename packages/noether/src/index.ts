@@ -39,8 +39,6 @@ export type { Catalog, CatalogStage, StageSource } from './stage/catalog.ts';
 export type { Stage } from './stage/define-stage.ts';
 export { StageError } from './stage/errors.ts';
 export type { StageErrorDetails } from './stage/errors.ts';
-export { distrustOf, recordFaults } from './stage/verify.ts';
-export type { Distrust, RecordFault } from './stage/verify.ts';
 export { EFFECT_KINDS, effectSet, implementationHash, signatureId, stageId } from './stage/identity.ts';
 export type { EffectJson, SignatureFacts } from './stage/identity.ts';
 export { typeOfSchema } from './types/from-schema.ts';

@@ -87,7 +87,7 @@ const hint: Partial<{ readonly [C in keyof StoreErrorDetails]: string }> = {
   STORE_BUSY: 'try again; a process that writes without pause holds the database',
   STORE_FULL: 'free some space and try again',
   STORE_VALUE_INVALID: 'if the database was damaged: ./caloron kv rebuild',
-  STORE_STAGES_INVALID: 'write it anew with: ./noether stage sync ./stages',
+  STORE_STAGES_INVALID: 'move the file away and write it anew with: ./noether stage sync ./stages',
   RUN_AMBIGUOUS: 'write more of its id',
   SPRINT_UNKNOWN: 'start a sprint with: ./caloron kickoff',
 };

@@ -19,7 +19,11 @@ export function storeFile({ home, cwd }: Context, { store }: StoreOption): strin
   return store === undefined ? home.stage_store : resolve(cwd, store);
 }
 
-/** The kinds of a record's effects. */
+/** The kinds of a record's effects; `?` for what is none. */
 export function effectWords(effects: readonly unknown[]): readonly string[] {
-  return effects.map((effect) => (effect as { readonly effect: string }).effect);
+  return effects.map((effect) =>
+    typeof effect === 'object' && effect !== null && 'effect' in effect && typeof effect.effect === 'string'
+      ? effect.effect
+      : '?',
+  );
 }

@@ -1,7 +1,8 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 
-import { sha256Hex } from '../canonical.ts';
+import { canonicalJson, sha256Hex } from '../canonical.ts';
 import { buildCatalog, recordOf } from './catalog.ts';
 import { stageKit } from './define-stage.ts';
 import { effectSet } from './identity.ts';
@@ -21,6 +22,28 @@ function stageNamed(name: string): Parameters<typeof recordOf>[0]['stage'] {
     examples: [{ input: { a: '' }, output: true }],
     run: () => true,
   });
+}
+
+/** What the stage store's reader has seen to before anything is verified: the kinds of the fields that verifying reads. */
+function isRecord(value: unknown): boolean {
+  const text = z.string();
+  const shape = z.object({
+    id: text,
+    signature_id: text,
+    signature: z.object({
+      effects: z.object({ effects: z.array(z.unknown()) }),
+      implementation_hash: text,
+    }),
+    name: text,
+    ed25519_signature: text.nullable(),
+    signer_public_key: text.nullable(),
+    archive: z.record(text, text).exactOptional(),
+    record_fields: z.record(text, text).exactOptional(),
+    record_hash: text.exactOptional(),
+    record_signature: text.exactOptional(),
+    record_signer: text.exactOptional(),
+  });
+  return shape.safeParse(value).success;
 }
 
 describe('a record', () => {
@@ -62,6 +85,42 @@ describe('a record', () => {
     const changed = JSON.parse(JSON.stringify({ ...record, ...change })) as typeof record;
 
     expect(recordFaults(changed).map(({ field }) => field)).toEqual(fields);
+  });
+
+  it('is found out whatever single value of it is changed or removed', () => {
+    const text = JSON.stringify(record);
+    const places: (readonly string[])[] = [];
+    const look = (value: unknown, path: readonly string[]): void => {
+      if (path.length > 0) places.push(path);
+      if (typeof value === 'object' && value !== null)
+        for (const [key, item] of Object.entries(value)) look(item, [...path, key]);
+    };
+    look(JSON.parse(text), []);
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...places),
+        fc.option(fc.jsonValue(), { nil: undefined }),
+        (path, value) => {
+          const changed = JSON.parse(text) as Record<string, never>;
+          const holder = path
+            .slice(0, -1)
+            .reduce((at: Record<string, unknown>, key) => at[key] as never, changed);
+          holder[path.at(-1) ?? ''] = value;
+          const edited = JSON.parse(JSON.stringify(changed)) as typeof record;
+          fc.pre(canonicalJson(edited) !== canonicalJson(record) && isRecord(edited));
+
+          expect(recordFaults(edited)).not.toEqual([]);
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  it('that says only a hash, as earlier versions of this program wrote it, has no seal and is not trusted', () => {
+    const old = { ...signRecord(plain, key), record_hash: 'a'.repeat(64) };
+
+    expect(recordFaults(old)).toEqual([]);
+    expect(distrustOf(old, new Set([key.public_key]))?.reason).toBe('unsealed');
   });
 
   it('tells what is stored and what it would have to be', () => {

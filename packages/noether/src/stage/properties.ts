@@ -12,7 +12,7 @@ const Path = z
 
 /** What holds of every example of a stage: the original's six relations and two comparisons, by `kind`. */
 export const StageProperty = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('set_member'), field: Path, set: z.array(z.json()) }),
+  z.object({ kind: z.literal('set_member'), field: Path, set: z.array(z.custom<Json>()) }),
   z.object({
     kind: z.literal('range'),
     field: Path,

@@ -320,7 +320,15 @@ describe('text', () => {
       'line 1, column 13: "name" is there twice',
     );
     const deep = `{"examples":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
-    expect(() => parseStageSpec(deep, 's')).toThrow(/at most 512 levels/);
+    expect(() => parseStageSpec(deep, 's')).toThrow(/at most \d+ levels/);
+  });
+
+  it('as deep as JSON may be is read', () => {
+    const deep = `${'['.repeat(1_000)}${']'.repeat(1_000)}`;
+    const spec = simple({ input: 'Any', output: 'Any', examples: [{ input: 'DEEP', output: 1 }] });
+    const { record } = parseStageSpec(JSON.stringify(spec).replace('"DEEP"', deep), 's');
+
+    expect(recordFaults(record)).toEqual([]);
   });
 
   it.each(['null', '3', '[]', '"x"', '{}'])('%s is no stage', (text) => {

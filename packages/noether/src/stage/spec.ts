@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { sha256Hex } from '../canonical.ts';
 import { scanJson } from '../graph/json-position.ts';
 import { nearest } from '../types/nearest.ts';
+import type { Json } from '../ports.ts';
 import type { StageRecord } from '../stage-record.ts';
 import { jsonFault } from '../types/json-fault.ts';
 import { NType } from '../types/ntype.ts';
@@ -29,7 +30,9 @@ export interface SpecOptions {
   readonly capabilities?: readonly string[];
 }
 
-const Example = z.strictObject({ input: z.json(), output: z.json() });
+/** What jsonFault has seen already; z.json() takes a stack frame or more per level. */
+const Seen = z.custom<Json>((value) => value !== undefined, 'is missing');
+const Example = z.strictObject({ input: Seen, output: Seen });
 const Cost = z.strictObject({
   time_ms_p50: z.number().min(0).exactOptional(),
   tokens_est: z.number().min(0).exactOptional(),

@@ -1,7 +1,9 @@
+import { z } from 'zod';
+
 import { canonicalJson, contentId, sha256Hex } from '../canonical.ts';
 import type { StageRecord } from '../stage-record.ts';
 import { NType } from '../types/ntype.ts';
-import { type EffectJson, effectSet, implementationHash, signatureId, stageId } from './identity.ts';
+import { EFFECT_KINDS, effectSet, implementationHash, signatureId, stageId } from './identity.ts';
 import { isOriginalStage, originalHash } from './original-ids.ts';
 import { fieldHashes } from './seal.ts';
 import { isSignedBy, ORIGINAL_PUBLIC_KEY, sameText } from './signing.ts';
@@ -38,26 +40,30 @@ function compare(field: string, stored: string | undefined, recomputed: string):
   return held !== null && sameText(held, recomputed) ? [] : [{ field, stored: held, recomputed }];
 }
 
+/** Effects as ids cover them; their payloads are scalars. */
+const Effects = z.array(
+  z.object({ effect: z.enum(EFFECT_KINDS) }).catchall(z.union([z.string(), z.number()])),
+);
+
 function idFaults(record: StageRecord): readonly RecordFault[] {
   const { signature, name, id, signature_id } = record;
   const input = NType.safeParse(signature.input);
   const output = NType.safeParse(signature.output);
-  for (const [field, type] of [
-    ['signature.input', input],
-    ['signature.output', output],
-  ] as const) {
-    if (type.success) continue;
-    const held = field === 'signature.input' ? signature.input : signature.output;
-    return [{ field, stored: canonicalJson(held).slice(0, SHOWN), recomputed: null }];
-  }
-  if (!input.success || !output.success) return [];
-  const effects = effectSet(signature.effects.effects as readonly EffectJson[]);
-  const facts = { name, input: input.data, output: output.data, effects };
+  const effects = Effects.safeParse(signature.effects.effects);
+  if (!input.success) return [noSuch('signature.input', signature.input)];
+  if (!output.success) return [noSuch('signature.output', signature.output)];
+  if (!effects.success) return [noSuch('signature.effects', signature.effects.effects)];
+  const facts = { name, input: input.data, output: output.data, effects: effectSet(effects.data) };
   return [
     ...compare('signature_id', signature_id, signatureId(facts)),
     ...compare('id', id, stageId(facts, signature.implementation_hash)),
     ...implementationFaults(record),
   ];
+}
+
+/** A part of the signature that is none. */
+function noSuch(field: string, held: unknown): RecordFault {
+  return { field, stored: canonicalJson(held).slice(0, SHOWN), recomputed: null };
 }
 
 /** An original's standard library stage has a hash of its name; one without code here has a hash nothing can be compared with. */
@@ -79,8 +85,9 @@ function implementationFaults({
 
 function sealFaults(record: StageRecord): readonly RecordFault[] {
   const { record_fields, record_hash, record_signature, record_signer } = record;
-  const parts = [record_fields, record_hash, record_signature, record_signer];
-  if (parts.every((part) => part === undefined)) return [];
+  // A hash alone is no seal: whoever changes the record can change it too.
+  const seal = [record_fields, record_signature, record_signer];
+  if (seal.every((part) => part === undefined)) return [];
   const now = fieldHashes(record);
   const then = new Map(Object.entries(record_fields ?? {}));
   const fields = [...new Set([...then.keys(), ...Object.keys(now)])].toSorted();
