@@ -41,6 +41,7 @@ export { StageError } from './stage/errors.ts';
 export type { StageErrorDetails } from './stage/errors.ts';
 export { EFFECT_KINDS, effectSet, implementationHash, signatureId, stageId } from './stage/identity.ts';
 export type { EffectJson, SignatureFacts } from './stage/identity.ts';
+export { originalName } from './stage/original-ids.ts';
 export { typeOfSchema } from './types/from-schema.ts';
 export { NType } from './types/ntype.ts';
 export { show } from './types/show.ts';

@@ -1,4 +1,4 @@
-import { parseGraph } from '@caloron/noether';
+import { originalName, parseGraph } from '@caloron/noether';
 import { describe, expect, it } from 'vitest';
 
 import { loadCatalog } from './catalog.ts';
@@ -38,6 +38,26 @@ describe('the catalogue of a graph', () => {
 
     expect(entries.map(({ record }) => record)).toEqual([whole.resolve('text_upper').record]);
     expect(whole.resolve(whole.resolve('text_upper').record.signature_id).record.name).toBe('text_upper');
+  });
+
+  it('finds them by the ids of their originals too, without asking the others', async () => {
+    const { id, signature_id } = whole.resolve('text_upper').record;
+    const stages = [stage(id), stage(signature_id), stage('text_upper')];
+
+    expect(await names({ op: 'Sequential', stages })).toEqual(['text_upper']);
+    const mapped = { ...stage('map'), config: { stage_id: id } };
+    expect([...(await names(mapped))].toSorted()).toEqual(['map', 'text_upper']);
+  });
+
+  it('knows the ids of every original that is there', () => {
+    const originals = whole.entries.filter(({ record }) => originalName(record.id) !== undefined);
+
+    expect(originals.length).toBeGreaterThan(50);
+    for (const { record } of originals)
+      expect([originalName(record.id), originalName(record.signature_id)]).toEqual([
+        record.name,
+        record.name,
+      ]);
   });
 
   it('is the whole one where only all ids tell which stage is meant', async () => {

@@ -4,6 +4,7 @@ import {
   type Catalog,
   type Graph,
   type Json,
+  originalName,
   type StageNode,
   type StageSource,
   walk,
@@ -42,7 +43,8 @@ const MAY_BE_ID = /^[0-9a-fA-F]+$/u;
 
 /**
  * The stages a graph needs, with their ids. Code and source text of the others are not read, unless the graph refers to a
- * stage by its id or by a name that is none: then all of them are, as only they tell which is meant.
+ * stage by an id that is not the original's of the standard library, by a prefix, or by a name that is none: then all of them
+ * are, as only they tell which is meant.
  */
 export async function catalogFor(graph: Graph): Promise<Catalog> {
   const sources = await named(
@@ -53,21 +55,29 @@ export async function catalogFor(graph: Graph): Promise<Catalog> {
   return loadCatalog();
 }
 
+/** The stage a reference surely means; undefined where all have to be asked. */
+function listed(reference: string): Listed | undefined {
+  return LISTED.get(MAY_BE_ID.test(reference) ? (originalName(reference) ?? '') : reference);
+}
+
 /** The stages the nodes name, with those that their config names for them; null when one is not named so. */
 async function named(nodes: readonly StageNode[]): Promise<readonly StageSource[] | null> {
   const sources = new Map<string, StageSource>();
-  const load = async (names: readonly string[]): Promise<boolean> => {
-    const listed = [...new Set(names)].map((name) => (MAY_BE_ID.test(name) ? undefined : LISTED.get(name)));
-    const found = listed.filter((stage) => stage !== undefined);
-    if (found.length < listed.length) return false;
-    await Promise.all(found.map(async (stage) => sources.set(stage.name, await stage.load())));
+  const load = async (references: readonly string[]): Promise<boolean> => {
+    const found = new Map(references.map((reference) => [reference, listed(reference)]));
+    if ([...found.values()].includes(undefined)) return false;
+    await Promise.all(
+      [...found].map(async ([reference, stage]) => stage && sources.set(reference, await stage.load())),
+    );
     return true;
   };
   if (!(await load(nodes.map(({ id }) => id)))) return null;
   const further = nodes.flatMap(({ id, config }) =>
     Object.keys(sources.get(id)?.stage.references ?? {}).flatMap((field) => texts(config?.[field])),
   );
-  return (await load(further)) ? [...sources.values()] : null;
+  if (!(await load(further))) return null;
+  // A stage that is named twice, as by its id and by its name, is there once.
+  return [...new Map([...sources.values()].map((source) => [source.stage.name, source])).values()];
 }
 
 function texts(value: Json | undefined): readonly string[] {

@@ -115,3 +115,15 @@ export function originalHash(name: string): string {
 export function isOriginalStage(id: string, name: string): boolean {
   return NAME_OF.get(id) === name;
 }
+
+const NAME_OF_REFERENCE: ReadonlyMap<string, string> = new Map(
+  originalStages.flatMap(({ id, signature_id, name }) => [
+    [id, name],
+    [signature_id, name],
+  ]),
+);
+
+/** The name of the original's standard library stage with this stage id or signature id; undefined for any other reference. */
+export function originalName(reference: string): string | undefined {
+  return NAME_OF_REFERENCE.get(reference);
+}
