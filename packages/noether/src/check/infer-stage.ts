@@ -7,7 +7,7 @@ import { fieldsOf, hasVariables, isRecord } from '../types/subtype.ts';
 import { union } from '../types/union.ts';
 import { literalType } from '../types/literal.ts';
 import { ownFieldMismatch, ownFields } from './own-fields.ts';
-import { checkReferences } from './references.ts';
+import { checkCallees, resolveCallees, takenByCallees } from './references.ts';
 import { resolveStage } from './resolve-stage.ts';
 import { scopeType } from './scope-type.ts';
 import type { Checking, Edge } from './state.ts';
@@ -23,10 +23,18 @@ export function inferStage(node: StageNode, path: string, input: NType, edge: Ed
     entry.output,
     ...needed,
   ]);
+  const callees = needed.length > 0 ? resolveCallees(node, path, { entry, gives }, check) : [];
+  const open = takenByCallees(taken, callees);
   let arrives: NType | null = input;
   if (node.config === null) check.fit(path, input, taken, edge);
-  else arrives = fitConfig({ config: node.config, stage: entry.stage }, path, { input, taken, edge }, check);
-  if (needed.length > 0) checkReferences({ node, path, entry, arrives, gives }, check);
+  else
+    arrives = fitConfig(
+      { config: node.config, stage: entry.stage },
+      path,
+      { input, taken, open, edge },
+      check,
+    );
+  checkCallees(entry.record.name, callees, arrives, check);
   check.edge({ path, from: input, to: taken, gives: given });
   return given;
 }
@@ -39,6 +47,8 @@ interface Configured {
 interface Arriving {
   readonly input: NType;
   readonly taken: NType;
+  /** What it takes where nothing is known of the input yet. */
+  readonly open: NType;
   readonly edge: Edge;
 }
 
@@ -49,7 +59,9 @@ function fitConfig(
   arriving: Arriving,
   check: Checking,
 ): NType | null {
-  const { input, taken, edge } = arriving;
+  const { input, edge } = arriving;
+  const isOpen = check.isOpen(input) && check.solver.shallow(input).kind === 'Var';
+  const taken = isOpen ? arriving.open : arriving.taken;
   const literals: Fields = Object.fromEntries(
     Object.entries(config).map(([key, value]) => [key, literalType(value)]),
   );
@@ -63,7 +75,7 @@ function fitConfig(
   // A literal is reported once, by itself: what is left to fit are the other fields.
   const rest = isRecord(taken) ? withFields(taken, without(fieldsOf(taken), literals)) : taken;
   const laid = scopeType(input, literals, check);
-  if (check.isOpen(input) && check.solver.shallow(input).kind === 'Var') {
+  if (isOpen) {
     const bare = bareField(rest, wrapKey(config));
     if (bare === ANY) return null;
     // What has variables of its own takes the literals too.

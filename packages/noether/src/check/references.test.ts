@@ -105,7 +105,7 @@ describe('a stage that names others', () => {
     [
       'as a number',
       { stage_id: 1 },
-      ['root.config.stage_id GRAPH_CONFIG_INVALID', 'root.config.stage_id GRAPH_REFERENCE_NOT_LITERAL'],
+      ['root.config.stage_id GRAPH_REFERENCE_NOT_LITERAL', 'root.config.stage_id GRAPH_CONFIG_INVALID'],
     ],
     ['of nobody', { stage_id: 'lenght' }, ['root.config.stage_id GRAPH_STAGE_UNKNOWN']],
     ['of one that names others', { stage_id: 'filter' }, ['root.config.stage_id GRAPH_REFERENCE_NESTED']],
@@ -151,6 +151,12 @@ describe('a stage that names others', () => {
     const { report } = checked(stage('filter', { tests: ['is_even'] }));
 
     expect(report.input).toBe('Record { in: Record { items: List<Number> } }');
+    expect(checked(stage('map', { stage_id: 'length' })).report.input).toBe(
+      'List<Text> | Record { items: List<Text> }',
+    );
+    expect(problems(checked(stage('map', { stage_id: 'length' }), { input: [1] }))).toEqual([
+      'input[0] GRAPH_INPUT_INVALID',
+    ]);
   });
 
   it('has the effects and capabilities of its callees, and is pure only with pure ones', () => {

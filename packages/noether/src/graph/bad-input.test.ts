@@ -180,6 +180,14 @@ describe('words that are not known', () => {
   });
 });
 
+it('of very many issues the message names twenty', () => {
+  const stages = Array.from({ length: 5000 }, () => ({ op: 'Sage' }));
+  const read = (): unknown => parseGraph(rooted({ op: 'Sequential', stages }), 'g');
+
+  expect(issues(rooted({ op: 'Sequential', stages }))).toHaveLength(5000);
+  expect(read).toThrow(/and 4980 more$/u);
+});
+
 describe('a type', () => {
   const typeIssues = (input: unknown): readonly string[] =>
     issues(rooted({ op: 'RemoteStage', url: 'u', input, output: { kind: 'Any' } }));

@@ -53,8 +53,13 @@ export interface GraphErrorDetails {
   GRAPH_VALUE_INVALID: { readonly path: string; readonly expected: string; readonly actual: string };
 }
 
+/** Issues a message names; the details have them all. */
+const MAX_SHOWN = 20;
+
 function shown(issues: readonly GraphIssue[]): string {
-  return issues.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');
+  const named = issues.slice(0, MAX_SHOWN);
+  const more = issues.length > MAX_SHOWN ? `; and ${issues.length - MAX_SHOWN} more` : '';
+  return named.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ') + more;
 }
 
 const message: Messages<GraphErrorDetails> = {
