@@ -18,7 +18,8 @@ type Counted = z.infer<typeof Counted>;
 /** A time without a zone is UTC: only so can it be compared with one that has a zone. */
 function instant(text: string | null | undefined): number | undefined {
   if (text === null || text === undefined || text === '') return undefined;
-  const zoned = /T.*(?:Z|[+-]\d{2}:?\d{2})$/i.test(text) || !text.includes('T') ? text : `${text}Z`;
+  const iso = text.replace(/^(\d{4}-\d{2}-\d{2}) /, '$1T');
+  const zoned = /T.*(?:Z|[+-]\d{2}:?\d{2})$/i.test(iso) || !iso.includes('T') ? iso : `${iso}Z`;
   const at = toTimestamp(zoned);
   return at === undefined ? undefined : epochMs(at);
 }

@@ -65,11 +65,42 @@ function idMessages(id: string, task: Readonly<Record<string, unknown>>): readon
   ];
 }
 
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function extraMessages(
+  id: string,
+  { depends_on, agent_id, reviewer_id }: Readonly<Record<string, unknown>>,
+): readonly string[] {
+  const on = itemsIn(depends_on).filter((one) => typeof one === 'string');
+  const twice = on.filter((one, at) => on.indexOf(one) !== at);
+  const own = typeof agent_id === 'string' && agent_id !== '' && agent_id === reviewer_id;
+  return [
+    ...twice.map((one) => `Task '${id}' names dependency '${one}' twice`),
+    ...(own ? [`Task '${id}' is reviewed by its own agent '${agent_id}'`] : []),
+  ];
+}
+
+/** Whether a row has faults the original does not see: our messages of them stand between its own. */
+function hasMore({ input }: Row): boolean {
+  return tasksOf(input['dag']).some(
+    ([id, task]) => idMessages(id, task).length + extraMessages(id, task).length > 0,
+  );
+}
+
+/** The messages of a row in their order; without it where ours stand between the original's. */
+function messages(row: Row, output: unknown): unknown {
+  const { valid, errors } = fieldsIn(asSets(output));
+  const texts = itemsIn(errors).map(String);
+  return { valid, errors: hasMore(row) ? texts.toSorted() : texts };
+}
+
 const validate: Port = {
   file: 'dag_validate',
   counterparts: ['dag_validate'],
-  run: ({ input }) => asSets(dagValidate.call(dagValidate.input.parse(input), {})),
-  shared: asSets,
+  run: (row) => messages(row, dagValidate.call(dagValidate.input.parse(row.input), {})),
+  shared: (output, row) => messages(row, output),
   rules: [
     refuses('depends_on is a list: a text is refused.', ({ input }) =>
       tasksOf(input['dag']).some(([, task]) => typeof task['depends_on'] === 'string'),
@@ -87,14 +118,38 @@ const validate: Port = {
           : golden;
       },
     },
+    refuses('What enters is parsed: an id is a text.', ({ input }) =>
+      tasksOf(input['dag']).some(([, task]) =>
+        ['agent_id', 'reviewer_id'].some(
+          (name) => !['string', 'undefined'].includes(typeof (task[name] ?? undefined)),
+        ),
+      ),
+    ),
+    {
+      why: 'Absent is null on the wire: no tasks are none.',
+      ours: (golden, { input }) =>
+        isObject(input['dag']) && fieldsIn(input['dag'])['tasks'] === null
+          ? { valid: false, errors: ['DAG has no tasks'] }
+          : golden,
+    },
+    {
+      why: 'Everything wrong is a message: a dependency named twice, and a task reviewed by its own agent.',
+      ours: (golden, row) => {
+        const more = tasksOf(row.input['dag']).flatMap(([id, task]) => extraMessages(id, task));
+        const { errors } = fieldsIn(golden);
+        return more.length === 0 || errors === undefined
+          ? golden
+          : messages(row, { valid: false, errors: [...itemsIn(errors), ...more] });
+      },
+    },
     {
       why: 'Ids match ^[a-z0-9_-]{1,64}$ everywhere.',
-      ours: (golden, { input }) => {
-        const wrong = tasksOf(input['dag']).flatMap(([id, task]) => idMessages(id, task));
+      ours: (golden, row) => {
+        const wrong = tasksOf(row.input['dag']).flatMap(([id, task]) => idMessages(id, task));
         const { errors } = fieldsIn(golden);
         return wrong.length === 0 || errors === undefined
           ? golden
-          : { valid: false, errors: [...wrong, ...itemsIn(errors)] };
+          : messages(row, { valid: false, errors: [...wrong, ...itemsIn(errors)] });
       },
     },
   ],

@@ -126,6 +126,10 @@ export const kickoffPort: Port = {
       return typeof agents !== 'number' || !Number.isInteger(agents) || agents < 1 || agents > 50;
     }),
     refuses(
+      'More than 50 tasks is a sign that the brief was not meant to be split like this.',
+      ({ input: { brief } }) => typeof brief === 'string' && titlesOf(brief).length > 50,
+    ),
+    refuses(
       'A brief that says nothing is an error: KICKOFF_BRIEF_EMPTY.',
       ({ input: { brief } }) => typeof brief === 'string' && titlesOf(brief).length === 0,
     ),

@@ -6,6 +6,7 @@ import { analyzeSprintFeedback } from '../../retro/analyze_feedback.ts';
 import { collectSprintFeedback } from '../../retro/collect_feedback.ts';
 import { computeSprintKpis } from '../../retro/compute_kpis.ts';
 import { feedbackIn } from '../../retro/feedback_block.ts';
+import { roundHalfEven } from '../../rounding.ts';
 import { fieldsIn, itemsIn, likePlainer, refuses } from '../conformance.ts';
 import type { Port } from '../conformance.ts';
 import { forgeError, memoryForge } from '../memory_forge.ts';
@@ -162,6 +163,20 @@ const kpis: Port = {
         return typeof sprint_days === 'number' && sprint_days < 0 ? { ...others, sprint_days: 0 } : golden;
       },
     },
+    {
+      why: 'A time without a zone is UTC: only so can it be compared with one that has a zone.',
+      ours: (golden, { input }) => {
+        const figures = fieldsIn(golden);
+        const times = [input['started_at'], input['ended_at']].map(String);
+        const naive = times.filter((text) => /^\d{4}-\d{2}-\d{2}[T ][\d:.]+$/.test(text));
+        if (naive.length !== 1 || !times.every((text) => naive.includes(text) || isInstant(text)))
+          return golden;
+        const [from = 0, to = 0] = times.map((text) => Date.parse(naive.includes(text) ? `${text}Z` : text));
+        const days = Math.max(0, (to - from) / 86_400_000);
+        const a_day = days > 0 ? Number(figures['completed_tasks']) / days : 0;
+        return { ...figures, sprint_days: roundHalfEven(days, 1), tasks_per_day: roundHalfEven(a_day, 1) };
+      },
+    },
     refuses(
       'What enters is parsed: a time that is no text is refused, never taken for absent.',
       ({ input }) =>
@@ -308,6 +323,9 @@ function onlyBlock(comment: Item): Item {
   return { ...comment, body: ['---', ...block, '---'].join('\n') };
 }
 
+/** Scalars that YAML 1.1 reads as something else than 1.2 does. */
+const ONLY_1_1 = /^(?:yes|no|on|off|y|n|0\d+|\d+(?::\d+)+)$/i;
+
 const collect: Port = {
   file: 'retro_collect_feedback',
   counterparts: ['collect_sprint_feedback'],
@@ -324,6 +342,29 @@ const collect: Port = {
           said.every(({ parsed, is_parsed_yaml }) => parsed === null && is_parsed_yaml === true)
           ? { feedback_items: [] }
           : golden;
+      },
+    },
+    {
+      why: 'Feedback is YAML 1.2: yes, 010 and 1:30 are what they look like, not true, 8 and 90.',
+      ours: (golden, row) => {
+        const collection = Collected.safeParse(golden);
+        const bodies = Object.values(row.api ?? {})
+          .flatMap(itemsIn)
+          .map((comment) => String(fieldsIn(comment)['body']));
+        const plain = Object.entries(linesIn(bodies.join('\n'))).filter(
+          ([key, value]) => key in defaults && ONLY_1_1.test(String(value)),
+        );
+        if (!collection.success || plain.length === 0) return golden;
+        const read = plain.map(([key, value]) => {
+          const decimal = /^\d+$/.test(String(value));
+          return [key, leniently(key, decimal ? Number(value) : value)] as const;
+        });
+        return {
+          feedback_items: collection.data.feedback_items.map((item) => ({
+            ...item,
+            ...Object.fromEntries(read),
+          })),
+        };
       },
     },
     {

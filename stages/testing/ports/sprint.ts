@@ -23,9 +23,13 @@ import type { Row } from '../vectors.ts';
 
 const NOW = '2026-04-14T08:30:00.000Z';
 
-/** An instant of ours for a golden text that stands for one without being one. */
+/** An instant like no other, for a golden text that stands for one without being one. */
 function standIn(text: unknown): unknown {
-  return isInstant(text) ? timestamp(text) : typeof text === 'string' && text !== '' ? NOW : text;
+  return isInstant(text)
+    ? timestamp(text)
+    : typeof text === 'string' && text !== ''
+      ? '2026-05-01T00:00:00.000Z'
+      : text;
 }
 
 function isObject(value: unknown): boolean {
