@@ -40,6 +40,12 @@ describe('a waterfall', () => {
     expect(bar(second)[0]).toBe(bar(first)[1] + 1);
   });
 
+  it('falls in the order attempts began, whatever order they ended in', () => {
+    const [, first, second] = draw([step(50, 10, { path: 'root.b' }), step(0, 90, { path: 'root.a' })]);
+
+    expect([first, second].map((line) => line?.trim().split(' ')[0])).toEqual(['root.a', 'root.b']);
+  });
+
   it.each([48, 60, 80, 120, 200])('fits %i columns, whatever paths, names and values hold', (columns) => {
     const long = step(10, 5, {
       path: `root.${'bindings.über.'.repeat(20)}x`,
@@ -66,7 +72,7 @@ describe('a waterfall', () => {
 
   it('tells tries, failures with their reason, what came from the cache, and values where they were kept', () => {
     const text = draw([
-      step(0, 3, { status: 'failed', error: { code: 'STAGE_FAILED', message: 'no luck' } }),
+      step(0, 3, { status: 'failed', error: { code: 'STAGE_FAILED', message: 'root: no luck' } }),
       step(4, 3, { attempt: 2, input: { a: 1 }, output: [2] }),
       step(8, 0, { status: 'cached' }),
     ]).join('\n');

@@ -33,7 +33,10 @@ export function renderWaterfall(
 ): string {
   const paint = colours.createColors(terminal?.colours ?? false);
   const columns = terminal?.columns ?? DEFAULT_COLUMNS;
-  const rows = steps.map((step) => ({ step, at: Math.max(0, Date.parse(step.started_at) - begun) }));
+  // Steps are kept in the order they ended; a waterfall falls in the order they began.
+  const rows = steps
+    .map((step) => ({ step, at: Math.max(0, Date.parse(step.started_at) - begun) }))
+    .toSorted((a, b) => a.at - b.at);
   const total = Math.max(1, duration_ms ?? 0, ...rows.map(({ step, at }) => at + step.duration_ms));
   const widths = widthsOf(steps, columns);
   const lines = rows.flatMap(({ step, at }) => [
@@ -96,10 +99,14 @@ function rowOf(step: StepFinished, { at, total, widths, columns }: Place, paint:
   return `${line}  ${end}`;
 }
 
-function endOf({ attempt, status, error }: StepFinished): string {
+function endOf({ path, attempt, status, error }: StepFinished): string {
   const tried = attempt === 1 ? '' : `try ${attempt}`;
-  if (status !== 'failed') return tried;
-  return `try ${attempt} failed: ${error?.code ?? ''} ${error?.message ?? ''}`.trimEnd();
+  if (status !== 'failed' || error === null) return tried;
+  // The line above says where.
+  const message = error.message.startsWith(`${path}: `)
+    ? error.message.slice(path.length + 2)
+    : error.message;
+  return `try ${attempt} failed: ${error.code} ${message}`;
 }
 
 function barOf(at: number, took: number, total: number, width: number): string {
