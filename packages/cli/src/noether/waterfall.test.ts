@@ -33,7 +33,7 @@ const bar = (line = ''): readonly [number, number] => [line.indexOf('█'), line
 
 describe('a waterfall', () => {
   it('shows when each attempt began and how long it took', () => {
-    const [, first, second, third] = draw([step(0, 50), step(50, 50), step(0, 100)]);
+    const [, first, third, second] = draw([step(0, 50), step(0, 100), step(50, 50)]);
 
     expect(bar(first)[0]).toBe(bar(third)[0]);
     expect(bar(second)[1]).toBe(bar(third)[1]);
