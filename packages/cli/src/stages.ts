@@ -16,6 +16,13 @@ export interface KnownStage {
   readonly stored: boolean;
 }
 
+let loaded: Catalog | undefined;
+
+/** Every stage of this program; read once. */
+export function programCatalog(): Catalog {
+  return (loaded ??= loadCatalog());
+}
+
 /** Makes a stage store hold the catalogue's stages as they are, Active, signed and sealed; what others put there stays. */
 export async function seedStages(file: string, catalog: Catalog): Promise<SeedResult> {
   return openStageStore({ file }).seed(catalog.entries.map(({ record }) => record));
@@ -35,7 +42,7 @@ export async function knownStages(file: string): Promise<readonly KnownStage[]> 
   const { records, distrust } = existsSync(file)
     ? await readVerifiedStages({ file })
     : { records: [], distrust: new Map<string, Distrust>() };
-  const entries = loadCatalog().entries;
+  const { entries } = programCatalog();
   const code = new Map(entries.map((entry) => [entry.record.id, entry]));
   const stored = new Set(records.map(({ id }) => id));
   return [

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 import { compositionId, parseGraph } from '@caloron/noether';
-import { loadCatalog } from '@caloron/scheduler';
 import { loadGraph } from '@caloron/scheduler/runtime';
 import { withFileLock } from '@caloron/store/stage-store-lock';
 import { Command } from 'commander';
@@ -10,6 +9,7 @@ import { Command } from 'commander';
 import { runCommand } from '../context.ts';
 import type { Io } from '../output.ts';
 import { migrateText } from '../migration.ts';
+import { programCatalog } from '../stages.ts';
 
 /** Lines that differ, before and after; the texts have as many lines each unless the graph was written anew. */
 function diff(before: string, after: string): readonly string[] {
@@ -33,7 +33,7 @@ export function migrateCommand(io: Io): Command {
       const file = resolve(cwd, path);
       const before = compositionId(loadGraph(file));
       const old = readFileSync(file, 'utf8');
-      const { text, renamed, unknown } = migrateText(old, loadCatalog());
+      const { text, renamed, unknown } = migrateText(old, programCatalog());
       const after = compositionId(parseGraph(text, path));
       const changed = renamed.length > 0;
       const written = changed && options.write === true;

@@ -1,30 +1,28 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 
 import { type Lifecycle, StageError, type StageRecord } from '@caloron/noether';
-import { codeOf, messageOf } from '@caloron/noether/errors';
+import { codeOf } from '@caloron/noether/errors';
 import {
   distrustOf,
   lifecycleWord,
   nearDuplicates,
   parseStageSpec,
-  readStageSpec,
   recordFaults,
   type StageSpec,
 } from '@caloron/noether/records';
-import { loadCatalog } from '@caloron/scheduler';
 import { openStageStore, type StageStore } from '@caloron/store';
 import { trustedKeys } from '@caloron/store/stage-store-keys';
 import { Command } from 'commander';
 
-import { type Context, runCommand } from '../context.ts';
+import { runCommand } from '../context.ts';
 import { CliError } from '../errors.ts';
-import type { Answer, Io } from '../output.ts';
-import { seedStages } from '../stages.ts';
+import type { Io } from '../output.ts';
+import { programCatalog } from '../stages.ts';
 import { storeFile, type StoreOption, withStore } from './stage-options.ts';
 
 /** What adding one stage did. */
-interface Added {
+export interface Added {
   readonly id: string;
   readonly name: string;
   readonly signature_id: string;
@@ -36,13 +34,17 @@ interface Added {
 }
 
 /** Capabilities a spec file may name: the original's six and those of the program's stages. */
-function capabilities(): readonly string[] {
-  const own = loadCatalog().entries.flatMap(({ stage }) => stage.capabilities);
+export function capabilities(): readonly string[] {
+  const own = programCatalog().entries.flatMap(({ stage }) => stage.capabilities);
   return [...new Set(['Network', 'FsRead', 'FsWrite', 'Gpu', 'Llm', 'Process', ...own])];
 }
 
 /** Refuses what is not what it says, or comes from nobody trusted here. Throws STAGE_TAMPERED, STAGE_SIGNATURE_INVALID, STAGE_UNTRUSTED. */
-async function requireGenuine({ record, form }: StageSpec, where: string, file: string): Promise<void> {
+export async function requireGenuine(
+  { record, form }: StageSpec,
+  where: string,
+  file: string,
+): Promise<void> {
   if (form === 'simple') return;
   const { id, name: stage } = record;
   const faults = recordFaults(record);
@@ -67,43 +69,60 @@ async function requireGenuine({ record, form }: StageSpec, where: string, file: 
 }
 
 /** Adds one stage; what is there already is left alone. */
-async function addSpec(store: StageStore, spec: StageSpec, draft: boolean): Promise<Added> {
-  const { records } = await store.read();
-  const { record, warnings } = spec;
+export async function addSpec(
+  store: StageStore,
+  { record, warnings }: StageSpec,
+  draft: boolean,
+): Promise<Added> {
   const { id, name, signature_id } = record;
-  const there = (before: StageRecord): Added => {
-    const lifecycle = lifecycleWord(before.lifecycle).toLowerCase();
-    return { id, name, signature_id, lifecycle, supersedes: [], warnings, note: 'already exists' };
-  };
-  const before = records.find((other) => other.id === id);
-  if (before !== undefined) return there(before);
-  const similar = nearDuplicates(records, record);
+  const added: StageRecord = { ...record, lifecycle: draft ? 'Draft' : begun(record) };
+  const told = ({ lifecycle }: StageRecord, supersedes: readonly string[]): Added => ({
+    id,
+    name,
+    signature_id,
+    lifecycle: lifecycleWord(lifecycle).toLowerCase(),
+    supersedes,
+    warnings: [...warnings, ...nameWarnings(record)],
+  });
+  try {
+    const put = await store.put(added);
+    return told(put.record, put.supersedes);
+  } catch (error) {
+    if (codeOf(error) !== 'STAGE_EXISTS') throw error;
+    const { records } = await store.read();
+    const before = records.find((other) => other.id === id) ?? added;
+    return { ...told(before, []), note: 'already exists' };
+  }
+}
+
+/** The program's stage of the same name is the one that graphs find by it. */
+function nameWarnings({ id, name }: StageRecord): readonly string[] {
+  const own = programCatalog().entries.find(({ record }) => record.name === name);
+  return own === undefined || own.record.id === id
+    ? []
+    : [`graphs that say ${name} mean the program's stage; they find this one by its id`];
+}
+
+/** Warnings of stages that say almost the same with other types. Throws STAGE_DUPLICATE for one with the same types. */
+async function likenessWarnings(store: StageStore, { record }: StageSpec): Promise<readonly string[]> {
+  const { records } = await store.read();
+  if (records.some(({ id }) => id === record.id)) return [];
+  const stored = new Set(records.map(({ id }) => id));
+  const own = programCatalog().entries.flatMap((entry) =>
+    stored.has(entry.record.id) ? [] : [entry.record],
+  );
+  const similar = nearDuplicates([...records, ...own], record);
   const twin = similar.find(({ same_types }) => same_types);
   if (twin !== undefined)
     throw new StageError(
       'STAGE_DUPLICATE',
-      { stage: name, other: twin.record.name, id: twin.record.id, score: twin.score },
+      { stage: record.name, other: twin.record.name, id: twin.record.id, score: twin.score },
       { hint: `use ${twin.record.name}, or say in the description what this one does otherwise` },
     );
-  const said = similar.map(
+  return similar.map(
     (other) =>
       `it says almost the same as ${other.record.name} ${other.record.id.slice(0, 8)}, of other types`,
   );
-  const added = { ...record, lifecycle: draft ? 'Draft' : begun(record) };
-  const put = await store.put(added).catch((error: unknown) => {
-    // Another process added it meanwhile.
-    if (codeOf(error) !== 'STAGE_EXISTS') throw error;
-    return null;
-  });
-  if (put === null) return there(added);
-  return {
-    id,
-    name,
-    signature_id,
-    lifecycle: lifecycleWord(put.record.lifecycle).toLowerCase(),
-    supersedes: put.supersedes,
-    warnings: [...warnings, ...said],
-  };
 }
 
 /** A new stage is Active; one that another store has retired stays so. */
@@ -111,7 +130,8 @@ function begun({ lifecycle }: StageRecord): Lifecycle {
   return lifecycle === 'Draft' ? 'Active' : lifecycle;
 }
 
-function readText(path: string): string {
+/** The text of a file. Throws CLI_NOT_FOUND. */
+export function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
@@ -119,7 +139,8 @@ function readText(path: string): string {
   }
 }
 
-interface AddOptions extends StoreOption {
+/** How stages of files are added. */
+export interface AddOptions extends StoreOption {
   readonly draft?: boolean;
 }
 
@@ -138,7 +159,13 @@ export function addCommand(io: Io): Command {
         capabilities: capabilities(),
       });
       await requireGenuine(spec, path, file);
-      const added = await addSpec(openStageStore({ file }), spec, options.draft === true);
+      const store = openStageStore({ file });
+      const alike = await likenessWarnings(store, spec);
+      const added = await addSpec(
+        store,
+        { ...spec, warnings: [...spec.warnings, ...alike] },
+        options.draft === true,
+      );
       return { data: added, text: addedText(added) };
     }),
   );
@@ -151,106 +178,4 @@ function addedText({ id, name, lifecycle, supersedes, warnings, note }: Added): 
     ...supersedes.map((old) => `  takes the place of ${old}`),
     ...warnings.map((warning) => `  warning: ${warning}`),
   ].join('\n');
-}
-
-interface Failed {
-  readonly file: string;
-  readonly code: string;
-  readonly message: string;
-}
-
-/** Stages of a folder's spec files, or of a stage store of the original's, each with where it is written. */
-function specsOf(path: string): readonly { readonly where: string; readonly read: () => StageSpec }[] {
-  const options = { capabilities: capabilities() };
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true)
-    return readdirSync(path)
-      .filter((name) => name.endsWith('.json') && name !== 'package.json' && !name.startsWith('tsconfig'))
-      .toSorted()
-      .map((name) => ({
-        where: join(path, name),
-        read: () => parseStageSpec(readText(join(path, name)), join(path, name), options),
-      }));
-  const value: unknown = JSON.parse(readText(path));
-  const stages: unknown =
-    typeof value === 'object' && value !== null && 'stages' in value ? value.stages : null;
-  if (!Array.isArray(stages))
-    throw new CliError('CLI_USAGE', { problem: `${path} is neither a folder nor a stage store` });
-  return stages.map((stage: unknown, i) => {
-    const where = `${path}: stages[${i}]`;
-    return { where, read: () => readStageSpec(stage, where, options) };
-  });
-}
-
-interface Imported {
-  readonly imported: readonly Added[];
-  readonly skipped: readonly Added[];
-  readonly failed: readonly Failed[];
-}
-
-/** Adds all it can; what cannot be added is told with its reason. */
-async function importAll(file: string, path: string, draft: boolean): Promise<Imported> {
-  const store = openStageStore({ file });
-  const [imported, skipped, failed]: [Added[], Added[], Failed[]] = [[], [], []];
-  for (const { where, read } of specsOf(path)) {
-    try {
-      const spec = read();
-      await requireGenuine(spec, where, file);
-      const added = await addSpec(store, spec, draft);
-      (added.note === undefined ? imported : skipped).push(added);
-    } catch (error) {
-      failed.push({ file: where, code: codeOf(error), message: messageOf(error) });
-    }
-  }
-  return { imported, skipped, failed };
-}
-
-/** `noether stage sync [PATH]`. */
-export function syncCommand(io: Io): Command {
-  const command = withStore(
-    new Command('sync')
-      .description("write the program's stages to the stage store, and those of a folder's spec files")
-      .argument('[path]', 'a folder of spec files, or a stage store of the original to take over')
-      .option('--draft', 'leave what comes from files as drafts'),
-  );
-  return command.action((path: string | undefined, options: AddOptions) =>
-    runCommand(command, io, (context) => sync(context, path, options)),
-  );
-}
-
-async function sync(context: Context, path: string | undefined, options: AddOptions): Promise<Answer> {
-  const file = storeFile(context, options);
-  const catalog = loadCatalog();
-  const seeded = await seedStages(file, catalog);
-  const from = path === undefined ? null : resolve(context.cwd, path);
-  const files: Imported =
-    from === null
-      ? { imported: [], skipped: [], failed: [] }
-      : await importAll(file, from, options.draft === true);
-  const stages = catalog.entries.map(({ record }) => [record.name, record.id] as const);
-  const { imported, updated, superseded } = seeded;
-  const all = [
-    ...stages,
-    ...[...files.imported, ...files.skipped].map(({ name, id }) => [name, id] as const),
-  ];
-  return {
-    data: {
-      path: file,
-      directory: from,
-      stages: Object.fromEntries(all),
-      program: { imported, updated, superseded },
-      ...files,
-      counts: {
-        imported: imported.length + files.imported.length,
-        updated: updated.length,
-        skipped: stages.length - imported.length - updated.length + files.skipped.length,
-        failed: files.failed.length,
-      },
-    },
-    text: [
-      ...all.map(([name, id]) => `${name} → ${id}`),
-      ...files.failed.map(({ file: where, code, message }) => `FAILED ${where}: ${message} [${code}]`),
-      `wrote ${file}`,
-    ].join('\n'),
-    exit_code: files.failed.length === 0 ? 0 : 1,
-  };
 }

@@ -1,10 +1,10 @@
 import { lifecycleWord, type LifecycleChange } from '@caloron/noether/records';
-import { loadCatalog } from '@caloron/scheduler';
 import { openStageStore, type StageStore } from '@caloron/store';
 import { Command } from 'commander';
 
 import { runCommand } from '../context.ts';
 import type { Answer, Io } from '../output.ts';
+import { programCatalog } from '../stages.ts';
 import { storeFile, type StoreOption, withStore } from './stage-options.ts';
 
 const STAGE = ['<stage>', 'name, id or a beginning of the id'] as const;
@@ -12,7 +12,7 @@ const STAGE = ['<stage>', 'name, id or a beginning of the id'] as const;
 function told({ record, supersedes }: LifecycleChange): Answer {
   const { id, name, lifecycle } = record;
   const word = lifecycleWord(lifecycle);
-  const own = word !== 'Active' && loadCatalog().entries.some((entry) => entry.record.id === id);
+  const own = word !== 'Active' && programCatalog().entries.some((entry) => entry.record.id === id);
   const warnings = own ? ['its code is in this program: graphs find it as long as it is there'] : [];
   return {
     data: { id, name, lifecycle, supersedes, warnings },

@@ -1,11 +1,11 @@
+import type { Catalog } from '@caloron/noether';
 import { noCode } from '@caloron/noether/records';
-import { loadCatalog } from '@caloron/scheduler';
 import { Command } from 'commander';
 
 import { runCommand } from '../context.ts';
 import { type ExampleRun, runExamples, whyNotRun } from '../example-runs.ts';
 import type { Io } from '../output.ts';
-import { type KnownStage, knownStages, oneStage } from '../stages.ts';
+import { type KnownStage, knownStages, oneStage, programCatalog } from '../stages.ts';
 import { storeFile, type StoreOption, withStore } from './stage-options.ts';
 
 interface Tested {
@@ -17,7 +17,7 @@ interface Tested {
   readonly examples: readonly ExampleRun[];
 }
 
-async function test({ record, entry }: KnownStage, catalog: ReturnType<typeof loadCatalog>): Promise<Tested> {
+async function test({ record, entry }: KnownStage, catalog: Catalog): Promise<Tested> {
   const { id, name } = record;
   const reason = entry === null ? 'its code is not here' : whyNotRun(entry);
   if (entry === null || reason !== null) return { id, name, status: 'skipped', reason, examples: [] };
@@ -48,7 +48,7 @@ export function testCommand(io: Io): Command {
       const chosen = reference === undefined ? known : [oneStage(known, reference)];
       const [only] = chosen;
       if (reference !== undefined && only !== undefined && only.entry === null) throw noCode(only.record);
-      const catalog = loadCatalog();
+      const catalog = programCatalog();
       const results: Tested[] = [];
       for (const stage of chosen) {
         if (reference === undefined && stage.record.lifecycle !== 'Active') continue;

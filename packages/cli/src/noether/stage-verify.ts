@@ -1,11 +1,11 @@
 import type { Distrust, RecordFault } from '@caloron/noether/records';
 import { findRecord } from '@caloron/noether/records';
-import { loadCatalog } from '@caloron/scheduler';
 import { Command } from 'commander';
 
 import { runCommand } from '../context.ts';
 import type { Io } from '../output.ts';
 import { type AuditedRecord, auditStore } from '../store-audit.ts';
+import { programCatalog } from '../stages.ts';
 import { storeFile, type StoreOption, withStore } from './stage-options.ts';
 
 interface VerifyOptions extends StoreOption {
@@ -76,7 +76,7 @@ export function verifyCommand(io: Io): Command {
   return command.action((reference: string | undefined, options: VerifyOptions) =>
     runCommand(command, io, async (context) => {
       const file = storeFile(context, options);
-      const audited = await auditStore(file, loadCatalog());
+      const audited = await auditStore(file, programCatalog());
       const all = audited.map(({ record }) => record);
       const one = reference === undefined ? undefined : findRecord(all, reference);
       const results = audited

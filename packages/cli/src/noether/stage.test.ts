@@ -2,7 +2,7 @@ import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { sealRecord, signingKey, signRecord } from '@caloron/noether/records';
+import { originalStages, sealRecord, signingKey, signRecord } from '@caloron/noether/records';
 import { authorKey } from '@caloron/store/stage-store-keys';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
@@ -164,6 +164,13 @@ describe('stage add', () => {
   });
 });
 
+it('stage add warns of a name the program has, as graphs mean the program by it', async () => {
+  const { data } = await noether('stage', 'add', spec('a', { name: 'kv_get' }));
+
+  expect(data).toMatchObject({ warnings: [expect.stringContaining("the program's stage") as string] });
+  expect(await noether('stage', 'sync', spec('a'))).toMatchObject({ code: 1, error: { code: 'CLI_USAGE' } });
+});
+
 describe('stage sync', () => {
   it("writes the program's stages and a folder's, tells what failed, and changes nothing twice", async () => {
     spec('a');
@@ -199,7 +206,8 @@ describe('stage sync', () => {
     const plain = old.stages.map((stage) =>
       Object.fromEntries(Object.entries(stage).filter(([field]) => !field.startsWith('record_'))),
     );
-    writeFileSync(join(dir, 'plain.json'), JSON.stringify({ stages: [...plain, { id: 'no' }] }));
+    const id = originalStages.find(({ name }) => name === 'kv_get')?.id;
+    writeFileSync(join(dir, 'plain.json'), JSON.stringify({ stages: [...plain, { id: 'no' }, { id }] }));
     const { public_key } = await authorKey(join(dir, 'old'));
     await noether('stage', 'trust', public_key);
 
@@ -207,7 +215,11 @@ describe('stage sync', () => {
 
     expect(synced).toMatchObject({
       code: 1,
-      data: { imported: [{ name: 'shout' }], failed: [{ code: 'STAGE_SPEC_INVALID' }] },
+      data: {
+        imported: [{ name: 'shout' }],
+        skipped: [{ name: 'kv_get' }],
+        failed: [{ code: 'STAGE_SPEC_INVALID' }],
+      },
     });
   });
 });

@@ -1,9 +1,10 @@
 import { Command } from 'commander';
 
 import type { Io } from '../output.ts';
-import { addCommand, syncCommand } from './stage-add.ts';
+import { addCommand } from './stage-add.ts';
 import { activateCommand, deprecateCommand, tombstoneCommand } from './stage-life.ts';
 import { getCommand, listCommand, searchCommand } from './stage-look.ts';
+import { syncCommand } from './stage-sync.ts';
 import { testCommand } from './stage-test.ts';
 import { keysCommand, trustCommand } from './stage-trust.ts';
 import { verifyCommand } from './stage-verify.ts';

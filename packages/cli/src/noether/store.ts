@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 
 import type { StageRecord } from '@caloron/noether';
 import { lifecycleWord } from '@caloron/noether/records';
-import { loadCatalog } from '@caloron/scheduler';
 import { readStageStore } from '@caloron/store';
 import { Command } from 'commander';
 
@@ -10,6 +9,7 @@ import { runCommand } from '../context.ts';
 import { CliError } from '../errors.ts';
 import type { Io } from '../output.ts';
 import { auditStore, type AuditedRecord } from '../store-audit.ts';
+import { programCatalog } from '../stages.ts';
 import { effectWords, storeFile, type StoreOption, withStore } from './stage-options.ts';
 
 function tally(words: readonly string[]): Readonly<Record<string, number>> {
@@ -119,7 +119,7 @@ function healthCommand(io: Io): Command {
   return command.action((options: StoreOption) =>
     runCommand(command, io, async (context) => {
       const path = storeFile(context, options);
-      const catalog = loadCatalog();
+      const catalog = programCatalog();
       const audited = await auditStore(path, catalog);
       const records = audited.map(({ record }) => record);
       const byId = new Map(records.map((record) => [record.id, record]));
