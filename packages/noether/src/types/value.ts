@@ -197,9 +197,10 @@ export function refinementProblem(value: Json, refinement: Refinement): string |
       return null;
     }
     case 'OneOf': {
-      const text = canonicalJson(value);
-      const found = refinement.options.some((option) => canonicalJson(option) === text);
-      return found ? null : `value ${JSON.stringify(value)} is not one of the allowed options`;
+      const { options } = refinement;
+      return isOneOf(value, options)
+        ? null
+        : `value ${JSON.stringify(value)} is not one of the allowed options`;
     }
     case 'NonEmpty': {
       if (typeof value === 'string') return value === '' ? 'string is empty' : null;
@@ -208,6 +209,12 @@ export function refinementProblem(value: Json, refinement: Refinement): string |
       return `NonEmpty expects a string / array / object, got ${jsonKind(value)}`;
     }
   }
+}
+
+function isOneOf(value: Json, options: readonly Json[]): boolean {
+  if (typeof value !== 'object' || value === null) return options.includes(value);
+  const text = canonicalJson(value);
+  return options.some((option) => canonicalJson(option) === text);
 }
 
 function recordMismatch(
