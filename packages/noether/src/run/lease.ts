@@ -3,6 +3,7 @@ import type { LeaseSpec } from '../graph/ast.ts';
 import { GraphError } from '../graph/errors.ts';
 import type { Json, LeaseGrant, Leases } from '../ports.ts';
 import { isObject } from '../types/value.ts';
+import { LONGEST_MS } from './wait.ts';
 
 /** A lease a run holds and renews until it is released. */
 export interface HeldLease {
@@ -49,7 +50,7 @@ export async function holdLease(
     next();
   };
   const next = (): void => {
-    if (!stopped) timer = setTimeout(() => void renew(), spec.renew_ms);
+    if (!stopped) timer = setTimeout(() => void renew(), Math.min(spec.renew_ms, LONGEST_MS));
   };
   const fail = (): void => {
     if (!stopped) lost(new GraphError('GRAPH_LEASE_LOST', { name: grant.name }, { retryable: true }));

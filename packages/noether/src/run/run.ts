@@ -18,7 +18,7 @@ import { type Redactor, redactor } from './redact.ts';
 import { settle, unsettled } from './settle.ts';
 import { Tracing } from './tracing.ts';
 import { valueHash } from './value-hash.ts';
-import { abortOf } from './wait.ts';
+import { LONGEST_MS, abortOf } from './wait.ts';
 
 /** Stage calls at once in one run, unless the caller says otherwise. */
 const DEFAULT_CONCURRENCY = 16;
@@ -270,7 +270,7 @@ function followDeadlines(options: RunOptions, control: AbortController): () => v
   const timer =
     timeout_ms === undefined
       ? undefined
-      : setTimeout(() => stop(`its deadline of ${timeout_ms} ms passed`), timeout_ms);
+      : setTimeout(() => stop(`its deadline of ${timeout_ms} ms passed`), Math.min(timeout_ms, LONGEST_MS));
   return () => {
     clearTimeout(timer);
     signal?.removeEventListener('abort', interrupted);

@@ -13,14 +13,37 @@ export function abortOf(signal: AbortSignal): Promise<never> {
   return aborted;
 }
 
-/** Waits, in ms; rejects as soon as `aborted` does. */
+/** Longest wait a timer knows, ms; a longer one would end at once. */
+export const LONGEST_MS = 2_147_483_647;
+
+/** Waits, in ms, 24 days at most; rejects as soon as `aborted` does. */
 export async function wait(ms: number, aborted: Promise<never>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   try {
-    await Promise.race([new Promise<void>((resolve) => (timer = setTimeout(resolve, ms))), aborted]);
+    await Promise.race([
+      new Promise<void>((resolve) => (timer = setTimeout(resolve, Math.min(ms, LONGEST_MS)))),
+      aborted,
+    ]);
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Longest time timers and signals wait for a loop without waits of its own, ms. */
+const BREATH_MS = 20;
+
+/** For a loop whose rounds may take no time: now and then lets timers, signals and other runs have their turn. */
+export function breather(): () => Promise<void> | undefined {
+  let since = performance.now();
+  return () => {
+    if (performance.now() - since < BREATH_MS) return undefined;
+    return new Promise((resolve) =>
+      setImmediate(() => {
+        since = performance.now();
+        resolve();
+      }),
+    );
+  };
 }
 
 /** Calls when one of the run's places is free; who is still waiting for one when the run ends does not wait on. */
