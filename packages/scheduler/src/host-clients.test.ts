@@ -33,7 +33,7 @@ beforeEach(async () => {
   const home = findHome({ flag: dir, cwd: dir });
   const variables = {
     PATH: process.env['PATH'],
-    OPEN: 'yes',
+    OPEN: 'yes-it-is-open',
     GITHUB_TOKEN: 'token-secret',
     CALORON_ENV_ALLOW: 'OPEN, ALSO',
     CALORON_FS_ALLOW: beside,
@@ -48,9 +48,9 @@ afterEach(() => {
   rmSync(join(dir, '..'), { recursive: true, force: true });
 });
 
-function run(root: object, input: Json, more: object = {}): Promise<RunResult> {
+function run(root: object, input: Json, more: object = {}, trace_values = false): Promise<RunResult> {
   const text = JSON.stringify({ description: '', version: '0.1.0', root, ...more });
-  return runtime.run({ graph: parseGraph(text, 'test'), graph_name: 'test', input });
+  return runtime.run({ graph: parseGraph(text, 'test'), graph_name: 'test', input, rules: { trace_values } });
 }
 
 const stage = (id: string, input: Json, more: object = {}): Promise<RunResult> =>
@@ -116,7 +116,7 @@ describe('a graph over the standard library', () => {
   });
 
   it('reads allowed variables, and programs see those and no token', async () => {
-    expect(await stage('env_get', { name: 'OPEN' })).toMatchObject({ output: 'yes' });
+    expect(await stage('env_get', { name: 'OPEN' })).toMatchObject({ output: 'yes-it-is-open' });
     expect(await stage('env_get', { name: 'ALSO' })).toMatchObject({ output: null });
     expect(await stage('env_get', { name: 'GITHUB_TOKEN' })).toMatchObject({
       error: { code: 'ENV_NOT_ALLOWED' },
@@ -144,6 +144,22 @@ describe('a graph over the standard library', () => {
     expect(await stage('kill_process', { pid: process.pid })).toMatchObject({
       error: { code: 'PROCESS_UNKNOWN' },
     });
+  });
+
+  it('shows no credential in traces and errors', async () => {
+    const authorization = 'Bearer abc-def-ghi';
+    const request = {
+      url: `http://${host}/`,
+      headers: { Authorization: authorization, accept: 'text/plain' },
+    };
+    const sent = await run({ op: 'Stage', id: 'http_get' }, request, {}, true);
+    const read = await run({ op: 'Stage', id: 'env_get' }, { name: 'OPEN' }, {}, true);
+    expect(read).toMatchObject({ ok: true, output: 'yes-it-is-open' });
+
+    const traces = [sent, read].map(({ run_id }) => JSON.stringify(runtime.store.runs.get(run_id)));
+    expect(traces[0]).toContain('text/plain');
+    expect(traces.join()).not.toContain('abc-def-ghi');
+    expect(traces.join()).not.toContain('yes-it-is-open');
   });
 
   it('knows stages and traces', async () => {

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import type { Folders } from '@caloron/capabilities/host/folders';
 import type { RunInfo } from '@caloron/noether';
@@ -27,13 +27,15 @@ function processesDir({ dir }: Home): string {
 /** The project and the folders beside it; without what Caloron itself keeps there. */
 async function foldersOf({ home, environment }: HostDeps): Promise<Folders> {
   const { createFolders } = await import('@caloron/capabilities/host/folders');
-  const state = ['.caloron', '.noether'].map((name) => join(home.dir, name));
+  // NOETHER_HOME may be a folder graphs use.
+  const keys = ['author-key.hex', 'trusted-keys.json'].map((name) => join(dirname(home.stage_store), name));
   const database = ['', '-wal', '-shm'].map((ending) => `${home.db}${ending}`);
   return createFolders({
     root: home.dir,
     allow: environment.fs_allow,
     read_only: [processesDir(home)],
-    deny: [...state, ...database],
+    deny: [...database, home.stage_store, ...keys],
+    reserved: ['.caloron', '.noether'],
   });
 }
 

@@ -13,6 +13,8 @@ export interface FolderRules {
   readonly read_only?: readonly string[];
   /** Folders and files inside of them that are not; the nearest of both decides. */
   readonly deny: readonly string[];
+  /** Names of folders that are not, wherever below the allowed ones they lie. */
+  readonly reserved?: readonly string[];
 }
 
 /** Paths as graphs give them, turned to where they really lead. */
@@ -51,14 +53,14 @@ function isInside(folder: string, target: string): boolean {
   return relative !== '..' && !relative.startsWith(`..${path.sep}`) && !path.isAbsolute(relative);
 }
 
-/** Length of the longest folder that holds the target; -1 when none does. */
-async function nearest(folders: readonly string[], target: string): Promise<number> {
+/** The longest folder that holds the target, links followed; undefined when none does. */
+async function nearest(folders: readonly string[], target: string): Promise<string | undefined> {
   const real = await Promise.all(folders.map(async (folder) => (await followed(folder)) ?? folder));
-  return Math.max(-1, ...real.filter((folder) => isInside(folder, target)).map(({ length }) => length));
+  return real.filter((folder) => isInside(folder, target)).toSorted((a, b) => b.length - a.length)[0];
 }
 
 /** Holds paths against the rules each time anew: links may have changed. */
-export function createFolders({ root, allow, read_only = [], deny }: FolderRules): Folders {
+export function createFolders({ root, allow, read_only = [], deny, reserved = [] }: FolderRules): Folders {
   const refused = (given: string, reason: string, hint?: string): FileError<'FILE_REFUSED'> =>
     new FileError('FILE_REFUSED', { path: given, reason }, hint === undefined ? {} : { hint });
   return {
@@ -74,7 +76,7 @@ export function createFolders({ root, allow, read_only = [], deny }: FolderRules
       if (target === undefined) throw refused(given, 'a link in it leads nowhere');
       const open = purpose === 'read' ? [root, ...allow, ...read_only] : [root, ...allow];
       const allowed = await nearest(open, target);
-      if (allowed < 0) {
+      if (allowed === undefined) {
         const hint = `an operator allows further folders with CALORON_FS_ALLOW=${path.dirname(path.resolve(root, given))}`;
         throw refused(
           given,
@@ -82,7 +84,10 @@ export function createFolders({ root, allow, read_only = [], deny }: FolderRules
           hint,
         );
       }
-      if ((await nearest(deny, target)) >= allowed) throw refused(given, 'Caloron keeps its own state there');
+      const denied = (await nearest(deny, target)) ?? '';
+      const below = path.relative(allowed, target).toLowerCase().split(path.sep);
+      if (denied.length >= allowed.length || reserved.some((name) => below.includes(name)))
+        throw refused(given, 'Caloron keeps its own state there');
       if (purpose === 'write' && target.toLowerCase().split(path.sep).includes('.git'))
         throw refused(given, 'what lies in .git can be a program');
       return target;

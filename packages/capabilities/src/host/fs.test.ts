@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { createFolders } from './folders.ts';
@@ -39,7 +40,8 @@ beforeEach(() => {
       root,
       allow: [join(base, 'allowed')],
       read_only: [join(root, '.caloron/processes')],
-      deny: [join(root, '.caloron')],
+      deny: [join(root, 'kept.db')],
+      reserved: ['.caloron'],
     }),
   );
 });
@@ -143,6 +145,9 @@ describe('outside of the project', () => {
     ['a\0b'],
     ['.caloron/shell-token'],
     ['.caloron'],
+    ['.Caloron/x'],
+    ['sub/.caloron/shell-token'],
+    ['kept.db'],
   ])('%j is refused for all of them', async (path) => {
     const calls = [
       () => files.read(path),
@@ -166,6 +171,43 @@ describe('outside of the project', () => {
     }
     expect(readdirSync(join(base, 'outside'))).toEqual(['secret']);
     expect(readFileSync(join(base, 'outside/secret'), 'utf8')).toBe('secret');
+  });
+
+  it('no path leads there, whatever it is made of', async () => {
+    symlinkSync('..', join(root, 'sub/up'));
+    symlinkSync('../../outside', join(root, 'sub/out'));
+    symlinkSync(join(root, '.git'), join(root, 'sub/git'));
+    const folders = createFolders({ root, allow: [], deny: [], reserved: ['.caloron'] });
+    const parts = [
+      '..',
+      '.',
+      '',
+      'sub',
+      'up',
+      'out',
+      'git',
+      'hooks',
+      '.caloron',
+      '.git',
+      'secret',
+      'new',
+      'project',
+    ];
+    const path = fc.array(fc.constantFrom(...parts), { maxLength: 8 }).map((list) => list.join('/'));
+
+    await fc.assert(
+      fc.asyncProperty(path, fc.constantFrom('read', 'write'), async (given, purpose) => {
+        const resolved = await folders.resolve(given, purpose).catch((error: unknown) => {
+          expect(error).toMatchObject({ code: 'FILE_REFUSED' });
+          return root;
+        });
+
+        expect(resolved === root || resolved.startsWith(`${root}/`)).toBe(true);
+        expect(resolved).not.toContain('.caloron');
+        if (purpose === 'write') expect(resolved).not.toContain('.git');
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it('a folder that is only read is not written', async () => {

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 
 import type { HttpRequest } from '@caloron/types';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { createHttp } from './http.ts';
@@ -202,6 +203,33 @@ describe('a policy', () => {
     );
 
     expect(refusals).toEqual(['allowed', 'HTTP_HOST_REFUSED', 'HTTP_HOST_REFUSED', 'allowed']);
+  });
+
+  it('lets exactly the named origins through', async () => {
+    const name = fc.constantFrom('a.example', 'b.a.example', 'a.example.', '127.0.0.1', '[::1]', 'localhost');
+    const place = fc.tuple(name, fc.constantFrom('', ':80', ':443', ':8080')).map((parts) => parts.join(''));
+
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom('http', 'https'),
+        place,
+        fc.array(place, { maxLength: 4 }),
+        async (scheme, wanted, hosts) => {
+          const url = `${scheme}://${wanted}/`;
+          const origins = hosts.map((one) => new URL(`${scheme}://${one}`).origin);
+          const request = ask({ url, signal: AbortSignal.abort(new Error('allowed')) });
+          const error = await createHttp({ hosts })
+            .send(request)
+            .then(
+              () => 'sent',
+              (thrown: { code?: string }) => thrown.code ?? 'allowed',
+            );
+
+          expect(error).toBe(origins.includes(new URL(url).origin) ? 'allowed' : 'HTTP_HOST_REFUSED');
+        },
+      ),
+      { numRuns: 200 },
+    );
   });
 
   it('holds every redirect against it', async () => {

@@ -27,7 +27,7 @@ const pids: number[] = [];
 
 function open(): ProcessHost {
   return createProcesses({
-    folders: createFolders({ root, allow: [], deny: [join(root, '.caloron')] }),
+    folders: createFolders({ root, allow: [], deny: [] }),
     dir,
     env: programEnvironment({ PATH: process.env['PATH'], SECRET: 's3cret', OPEN: 'yes' }, ['OPEN']),
     clock: systemClock,

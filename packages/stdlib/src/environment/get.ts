@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import { defineStage, original } from '../kit.ts';
 
-/** `env_get`: of the variables an operator allows; every other name is refused, set or not. */
+/** `env_get`: of the variables an operator allows; every other name is refused, set or not. Traces and errors show no value. */
 export const envGet = original(
   defineStage({
     name: 'env_get',
@@ -10,7 +10,7 @@ export const envGet = original(
     effects: ['Fallible', 'NonDeterministic'],
     capabilities: ['environment'],
     input: z.object({ name: z.string() }),
-    output: z.string().nullable(),
+    output: z.string().meta({ secret: true }).nullable(),
     examples: [
       { input: { name: 'LANG' }, output: 'C.UTF-8' },
       { input: { name: 'EMPTY' }, output: '' },

@@ -2,7 +2,7 @@ import { type NType, NULL, NUMBER, record, TEXT, union } from '@caloron/noether/
 import type { Http, HttpAnswer, HttpRequest } from '@caloron/types';
 import { z } from 'zod';
 
-import { mapOf, TextMap } from '../shape.ts';
+import { mapOf } from '../shape.ts';
 
 /** Longest an exchange may take unless its input says so, in milliseconds. */
 const TIMEOUT_MS = 30_000;
@@ -13,10 +13,37 @@ const MOST_BYTES = 268_435_456;
 /** Longest wait a timer holds, in milliseconds. */
 const LONGEST_MS = 2_147_483_647;
 
+/** Headers that are credentials, in the spellings people write them in: no trace and no error shows their values. */
+const CREDENTIALS = [
+  'authorization',
+  'cookie',
+  'private-token',
+  'proxy-authorization',
+  'set-cookie',
+  'x-api-key',
+  'x-auth-token',
+].flatMap((name) => [
+  name,
+  name.toUpperCase(),
+  name.replaceAll(/\b[a-z]/gu, (letter) => letter.toUpperCase()),
+]);
+
+/** Names and values of headers. */
+const Headers = z
+  .object(
+    Object.fromEntries(
+      [...CREDENTIALS, 'X-API-Key'].map((name) => [name, z.string().meta({ secret: true }).optional()]),
+    ),
+  )
+  .catchall(z.string()) as unknown as z.ZodType<
+  Readonly<Record<string, string>>,
+  Readonly<Record<string, string>>
+>;
+
 /** What every request says. */
 export const Request = z.object({
   url: z.string(),
-  headers: TextMap.nullish(),
+  headers: Headers.nullish(),
   /** For the whole exchange, in milliseconds; 30 000 unless told. */
   timeout_ms: z.int().min(1).max(LONGEST_MS).nullish(),
   /** Largest body to read, in bytes; 10 MiB unless told. */
@@ -27,7 +54,7 @@ export const Request = z.object({
 export const Upload = Request.extend({ body: z.string(), content_type: z.string().nullish() });
 
 /** What came back. */
-export const Answer = z.object({ body: z.string(), headers: TextMap, status: z.number() });
+export const Answer = z.object({ body: z.string(), headers: Headers, status: z.number() });
 
 const HEADERS = union([mapOf(TEXT), NULL]);
 const OPTIONAL_TEXT = union([TEXT, NULL]);
