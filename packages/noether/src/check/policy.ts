@@ -27,6 +27,7 @@ const KIND_OF: ReadonlyMap<string, string> = new Map(
 export function checkPolicy(root: GraphNode, policy: Policy, check: Checking): void {
   const effects = policy.effects && knownEffects(policy.effects, check);
   const capabilities = policy.capabilities && knownCapabilities(policy.capabilities, check);
+  if (policy.hosts) checkHosts(policy.hosts, check);
   for (const placed of walk(root)) {
     if (effects) refuseEffects(placed, effects, check);
     if (capabilities) refuseCapabilities(placed, capabilities, check);
@@ -90,6 +91,16 @@ function invalid(path: string, word: string, known: readonly string[], check: Ch
   );
 }
 
+/** Hosts are names with or without a port: an address, a path or a pattern would allow nothing. */
+function checkHosts(hosts: readonly string[], check: Checking): void {
+  for (const word of hosts) {
+    const url = URL.parse(`https://${word}`);
+    if (url && isBareHost(url) && !word.includes('*')) continue;
+    const message = `\`${word}\` is no host; write it like api.example or api.example:8443`;
+    check.problem('policy.hosts', 'GRAPH_POLICY_INVALID', message, { actual: word });
+  }
+}
+
 function refused(path: string, message: string, check: Checking): void {
   check.problem(path, 'GRAPH_POLICY_REFUSED', message);
 }
@@ -129,11 +140,27 @@ function refuseCapabilities({ path, node }: Placed, allowed: ReadonlySet<string>
 }
 
 function refusedHost(path: string, address: string, policy: Policy): readonly CheckProblem[] {
-  if (!policy.hosts) return [];
-  const host = URL.canParse(address) ? new URL(address).host : address;
-  if (policy.hosts.includes(host)) return [];
-  const facts = { expected: policy.hosts.join(', ') || 'no host', actual: host };
+  const { hosts } = policy;
+  if (!hosts) return [];
+  const url = URL.parse(address);
+  // What is no address of the web stands for itself: a bare host, or a name nobody allows.
+  const host = url === null || url.host === '' ? address : url.host;
+  if (hosts.some((entry) => (url !== null && url.host !== '' ? isHostOf(entry, url) : entry === address)))
+    return [];
+  const facts = { expected: hosts.join(', ') || 'no host', actual: host };
   return [problemOf(path, 'GRAPH_POLICY_REFUSED', `the host ${host} is not in policy.hosts`, facts)];
+}
+
+/** Whether a word of a policy is the host of an address, with its port unless that is the scheme's own. */
+function isHostOf(entry: string, url: URL): boolean {
+  const allowed = URL.parse(`${url.protocol}//${entry}`);
+  return (
+    allowed !== null && isBareHost(allowed) && allowed.protocol === url.protocol && allowed.host === url.host
+  );
+}
+
+function isBareHost(url: URL): boolean {
+  return url.host !== '' && url.href === `${url.protocol}//${url.host}/`;
 }
 
 function refusedAuth(path: string, name: string, policy: Policy): readonly CheckProblem[] {

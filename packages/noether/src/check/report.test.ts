@@ -274,6 +274,29 @@ describe('a remote stage', () => {
     expect(problems(report(seq(text, remote), {}, { policy }))).toEqual(expected);
   });
 
+  it.each<[string, readonly string[], boolean]>([
+    ['https://peer.example/x', ['peer.example:443'], true],
+    ['https://peer.example/x', ['PEER.example'], true],
+    ['http://peer.example/x', ['peer.example:443'], false],
+    ['https://peer.example.evil/x', ['peer.example'], false],
+    ['https://peer.example@evil.example/x', ['peer.example'], false],
+    ['ftp://peer.example/x', ['peer.example'], true],
+    ['data:text/plain,x', [''], false],
+  ])('at %s under hosts %j', (url, hosts, allowed) => {
+    const found = problems(report(seq(text, { ...(remote as object), url } as Json), { policy: { hosts } }));
+
+    expect(found.includes('root.stages[1] GRAPH_POLICY_REFUSED')).toBe(!allowed);
+  });
+
+  it.each(['https://peer.example', 'peer.example/x', '*.example', 'a b', ''])(
+    'under a host written %j is refused with the policy',
+    (host) => {
+      expect(problems(report(text, { policy: { hosts: [host] } }))).toEqual([
+        'policy.hosts GRAPH_POLICY_INVALID',
+      ]);
+    },
+  );
+
   it('of an address that is none is of no host', () => {
     const root = seq(text, { ...(remote as object), url: 'peer.example' } as Json);
 
