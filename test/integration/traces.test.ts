@@ -270,7 +270,9 @@ describe('runs and their traces', () => {
     const token = 'tok-4f"9\\e7 secret';
     const input = JSON.stringify({ [token]: 1, deep: [{ said: `Bearer ${token}` }] });
     const given = env({ CALORON_FORGE_TOKEN: token });
-    const graphs = [graph('echo', call('/echo')), graph('tell', call('/tell'))];
+    // A pure stage's output would be kept for later runs.
+    const pure = { op: 'Sequential', stages: [call('/echo'), { op: 'Stage', id: 'to_text' }] };
+    const graphs = [graph('echo', call('/echo')), graph('pure', pure), graph('tell', call('/tell'))];
     for (const path of graphs) {
       const { stdout, stderr } = await run(
         'noether',

@@ -1,5 +1,7 @@
 import type { Json, OutputCache } from '../ports.ts';
 import type { CatalogStage } from '../stage/catalog.ts';
+import type { Stage } from '../stage/define-stage.ts';
+import { markedPaths, type Redactor } from './redact.ts';
 import { sameValue, settle } from './settle.ts';
 import { holdsNow, valueHash, valueKey, valueSize } from './value-hash.ts';
 
@@ -74,20 +76,35 @@ export class Memo {
   }
 }
 
+/** A cache that keeps no output with a secret in it: what it holds is as plain as it came. */
+export function discreetCache(cache: OutputCache, { holds }: Redactor): OutputCache {
+  return {
+    get: (stage_id, input_hash) => cache.get(stage_id, input_hash),
+    put: (stage_id, input_hash, output) =>
+      holds(output) ? undefined : cache.put(stage_id, input_hash, output),
+  };
+}
+
 async function kept(
   cache: OutputCache,
-  { record }: CatalogStage,
+  { record, stage }: CatalogStage,
   taken: Json,
   call: () => Promise<Json>,
 ): Promise<Remembered> {
   // The time of the tick is part of its stages' input: such an output is never asked for again.
-  if (valueSize(taken) > MAX_CACHED_INPUT || holdsNow(taken)) return { output: await call(), cached: false };
+  if (valueSize(taken) > MAX_CACHED_INPUT || holdsNow(taken) || isSecret(stage))
+    return { output: await call(), cached: false };
   const hash = valueHash(taken);
   const remembered = settle(await quietly(() => cache.get(record.id, hash)));
   if (remembered !== undefined) return { output: remembered, cached: true };
   const output = await call();
   await quietly(() => cache.put(record.id, hash, output));
   return { output, cached: false };
+}
+
+/** What is made of a field marked as secret outlives no run. */
+function isSecret({ input, output }: Stage): boolean {
+  return markedPaths(input).length > 0 || markedPaths(output).length > 0;
 }
 
 /** A cache that cannot answer is no cache. */

@@ -81,6 +81,21 @@ describe('a redactor', () => {
     expect(redact({ said: 'it was marked-secret' }, [])).toEqual({ said: `it was ${REDACTED}` });
   });
 
+  it('knows of each value whether it would hide anything of it', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(planted, fc.record({ secrets: fc.constant(['no text holds it']), value: json })),
+        (given) => {
+          const redact = redactor(given.secrets);
+          const hidden = JSON.stringify(redact(given.value, [])) !== JSON.stringify(given.value);
+
+          expect(redact.holds(given.value)).toBe(hidden);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
   it('leaves short texts alone: they tell nothing and stand everywhere', () => {
     expect(redactor(['short', ''])('a short text', [])).toBe('a short text');
   });

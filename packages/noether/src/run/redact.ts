@@ -20,6 +20,8 @@ export interface Redactor {
   readonly learn: (value: Json, marked: readonly MarkedPath[]) => void;
   /** The text with every known secret hidden. */
   readonly text: (text: string) => string;
+  /** Whether a value holds a known secret anywhere. */
+  readonly holds: (value: Json) => boolean;
 }
 
 /**
@@ -51,6 +53,10 @@ export function redactor(secrets: readonly string[]): Redactor {
       if (marked.length > 0) unlessTooDeep<unknown>(() => hide(value, marked, note), null);
     },
     text: (text: string): string => scrubText(text, [...known]),
+    holds: (value: Json): boolean => {
+      const secrets = [...known];
+      return secrets.length > 0 && unlessTooDeep(() => holdsAny(value, secrets), true);
+    },
   });
 }
 
@@ -99,6 +105,14 @@ function occurrences(text: string, secrets: readonly string[]): readonly (readon
       ranges.push([at, at + secret.length]);
   }
   return ranges.toSorted(([a], [b]) => a - b);
+}
+
+function holdsAny(value: Json, secrets: readonly string[]): boolean {
+  if (typeof value === 'string') return secrets.some((secret) => value.includes(secret));
+  if (typeof value === 'number') return secrets.includes(String(value));
+  if (Array.isArray(value)) return value.some((item) => holdsAny(item as Json, secrets));
+  if (!isObject(value)) return false;
+  return Object.entries(value).some(([key, item]) => holdsAny(key, secrets) || holdsAny(item, secrets));
 }
 
 function scrub(value: Json, secrets: readonly string[]): Json {

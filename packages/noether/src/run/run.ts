@@ -12,7 +12,7 @@ import { pathOf, publicCode } from './call-stage.ts';
 import type { Called, Moment, RunContext } from './context.ts';
 import { interpret } from './interpret.ts';
 import { type HeldLease, holdLease, leaseName } from './lease.ts';
-import { Memo } from './memo.ts';
+import { discreetCache, Memo } from './memo.ts';
 import { type Prepared, prepare, requireCapabilities } from './prepare.ts';
 import { type Redactor, redactor } from './redact.ts';
 import { settle, unsettled } from './settle.ts';
@@ -219,7 +219,8 @@ async function interpreted(
 ): Promise<Outcome> {
   const capabilities = options.capabilities(info);
   requireCapabilities(options.graph, checked, capabilities);
-  const { cache = null, clock, trace_values: values = false } = options;
+  const { clock, trace_values: values = false } = options;
+  const cache = options.cache ? discreetCache(options.cache, hide) : null;
   const { run_id } = info;
   const context: RunContext = {
     run_id,
