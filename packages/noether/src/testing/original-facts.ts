@@ -39,7 +39,7 @@ export async function originalFacts(test: OperatorCase): Promise<Facts> {
   const typed = catalogFor(test, [], false);
   const untyped = catalogFor(test, received, true);
   try {
-    const { root, facts } = originalPasses(graph.root, typed.entries, test.pipeline ?? []);
+    const { checked, run, facts } = originalPasses(graph.root, typed.entries, test.pipeline ?? []);
     const allow = {
       ...(test.allow_effects && { effects: test.allow_effects }),
       ...(test.allow_capabilities && { capabilities: test.allow_capabilities }),
@@ -47,10 +47,10 @@ export async function originalFacts(test: OperatorCase): Promise<Facts> {
     return {
       ...identity,
       ...facts,
-      ...checkFacts(test, root, typed),
-      effects: originalEffects(root, typed.entries),
-      ...originalViolations(root, typed.entries, allow),
-      ...(test.kind === 'run' && (await originalRun(test, { root, stages: untyped.entries, received }))),
+      ...checkFacts(test, checked, typed),
+      effects: originalEffects(checked, typed.entries),
+      ...originalViolations(checked, typed.entries, allow),
+      ...(test.kind === 'run' && (await originalRun(test, { root: run, stages: untyped.entries, received }))),
     };
   } catch (error) {
     if (!(error instanceof OriginalResolveError)) throw error;

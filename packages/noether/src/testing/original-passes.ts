@@ -26,36 +26,53 @@ export class OriginalResolveError extends Error {
   }
 }
 
-/** What the passes made of a graph. */
-export interface Passed {
+/** What a pass made of a graph. */
+interface Passed {
   readonly root: GraphNode;
-  /** What they report, by the field of `expect`. */
+  /** What it reports, by the field of `expect`. */
   readonly facts: Facts;
 }
 
 type Pass = (root: GraphNode, stages: readonly CatalogStage[]) => Passed;
 
-const PASSES: readonly (readonly [string, Pass])[] = [
+const RESOLVING: readonly (readonly [string, Pass])[] = [
   ['resolve_names', (root, stages) => ({ root: eachStage(root, (node) => named(stages, node)), facts: {} })],
   ['resolve_pinning', pinned],
   ['resolve_deprecated', undeprecated],
-  ['optimize', optimized],
 ];
+
+/** A graph as the original checks it, and as it runs it. */
+export interface OriginalGraph {
+  /** With references resolved. */
+  readonly checked: GraphNode;
+  /** Rewritten by the optimizer too, where the case asks for it. */
+  readonly run: GraphNode;
+  readonly facts: Facts;
+}
 
 /** Runs the passes a case asks for, in the original's order. Throws OriginalResolveError. */
 export function originalPasses(
   root: GraphNode,
   stages: readonly CatalogStage[],
   asked: readonly string[],
-): Passed {
+): OriginalGraph {
   let passed: Passed = { root, facts: {} };
-  for (const [name, pass] of PASSES) {
+  for (const [name, pass] of RESOLVING) {
     if (!asked.includes(name)) continue;
     const next = pass(passed.root, stages);
     passed = { root: next.root, facts: { ...passed.facts, ...next.facts } };
   }
-  const resolved = nodeJson(passed.root);
-  return { root: passed.root, facts: { ...passed.facts, resolved_root: resolved, optimized_root: resolved } };
+  const { root: rewritten, facts } = optimized(passed.root);
+  return {
+    checked: passed.root,
+    run: asked.includes('optimize') ? rewritten : passed.root,
+    facts: {
+      ...passed.facts,
+      ...facts,
+      resolved_root: nodeJson(passed.root),
+      optimized_root: nodeJson(rewritten),
+    },
+  };
 }
 
 function eachStage(root: GraphNode, change: (node: StageNode) => StageNode): GraphNode {

@@ -37,14 +37,11 @@ export interface Counts {
 export async function originalRun(test: OperatorCase, counts: Counts): Promise<Facts> {
   const main: Thread = { entries: [], calls: 0 };
   const cache = { hits: 0, misses: 0 };
-  const pure = (id: string): boolean =>
-    counts.stages.find(({ record }) => record.id === id)?.effects.some(({ effect }) => effect === 'Pure') ??
-    false;
   const bare = bareContext(test, counts.stages, (node) => exactly(counts.stages, node.id));
   const context = withSteps({ ...bare, compat: compatIn(main) }, (step) => {
     noteIn(main)(step);
     if (step.status === 'cached') cache.hits += 1;
-    else if (bare.memo && pure(step.stage_id)) cache.misses += 1;
+    else if (bare.memo && isPure(counts.stages, step.stage_id)) cache.misses += 1;
   });
   const start = performance.now();
   const outcome = await outcomeOf(interpret(counts.root, 'root', test.input ?? null, context), counts.root);
@@ -66,6 +63,13 @@ function exactly(stages: readonly CatalogStage[], id: string): CatalogStage {
   const found = stages.find(({ record }) => record.id === id);
   if (found) return found;
   throw new GraphError('GRAPH_STAGE_UNKNOWN', { path: null, reference: id, nearest: [] });
+}
+
+/** Whether a stage is declared pure: only then it is looked for in the cache. */
+export function isPure(stages: readonly CatalogStage[], id: string): boolean {
+  return stages.some(
+    ({ record, effects }) => record.id === id && effects.some(({ effect }) => effect === 'Pure'),
+  );
 }
 
 /** Calls per stage. */

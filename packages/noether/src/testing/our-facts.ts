@@ -15,7 +15,7 @@ import { bareContext, withSteps } from './bare-runner.ts';
 import { mapNodes } from './map-nodes.ts';
 import { type Facts, type OperatorCase, type Received, capabilityWord, catalogFor } from './operator-case.ts';
 import { graphOf, kindOfWarning, withoutPath } from './original-facts.ts';
-import { countsOf } from './original-run.ts';
+import { countsOf, isPure } from './original-run.ts';
 import { parseFacts } from './parse-words.ts';
 
 /** Our codes by the original's kind of error. */
@@ -81,21 +81,14 @@ function kindOf({ code, kind }: CheckProblem): string {
 
 function checkedFacts(graph: Graph, catalog: Catalog): Facts {
   const report = checkGraph(graph, catalog);
-  const effects = report.effects.map(effectWord);
-  if (!report.ok) {
-    return {
-      effects,
-      check_errors: report.problems.map(kindOf),
-      check_error_display: report.problems.map(({ message }) => message),
-    };
-  }
   const warnings = report.warnings.map(withoutPath);
   return {
-    effects,
-    check: { input: report.input, output: report.output },
-    check_errors: [],
+    effects: report.effects.map(effectWord),
     warnings: warnings.map(kindOfWarning),
     warning_display: warnings,
+    ...(report.ok && { check: { input: report.input, output: report.output } }),
+    check_errors: report.problems.map(kindOf),
+    ...(!report.ok && { check_error_display: report.problems.map(({ message }) => message) }),
   };
 }
 
@@ -131,7 +124,7 @@ async function runFacts(test: OperatorCase, graph: Graph, { catalog, received }:
   const context = withSteps(bare, ({ stage_id, path, status }) => {
     trace.push([stage_id, path, status === 'failed' ? 'Failed' : 'Ok']);
     if (status === 'cached') cache.hits += 1;
-    else if (bare.memo) cache.misses += 1;
+    else if (bare.memo && isPure(entries, stage_id)) cache.misses += 1;
   });
   const start = performance.now();
   const outcome = await outcomeOf(interpret(graph.root, 'root', test.input ?? null, context));

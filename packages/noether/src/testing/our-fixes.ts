@@ -44,8 +44,8 @@ export const FIXES: readonly Fix[] = [
   },
   {
     fix: 'Fanout and Merge run concurrently',
-    fields: ['calls', 'received', 'trace', 'spent_cents'],
-    touches: ({ test, ops }) => 'error' in test.expect && (ops.has('Fanout') || ops.has('Merge')),
+    fields: RUN,
+    touches: ({ test, ops }) => (ops.has('Fanout') || ops.has('Merge')) && mayFail(test),
   },
   {
     fix: 'branches and bindings share the cache of their run',
@@ -161,6 +161,11 @@ function seenIn(test: OperatorCase): Seen | null {
   ]);
   const remote = nodes.flatMap((node) => (node.op === 'RemoteStage' ? [node.input, node.output] : []));
   return { test, nodes, ops: new Set(nodes.map(({ op }) => op)), types: [...stages, ...remote] };
+}
+
+/** Whether a failure can be met, so that it matters what else was begun. */
+function mayFail({ expect: wanted, stages = {} }: OperatorCase): boolean {
+  return 'error' in wanted || Object.values(stages).some(({ behaviour }) => behaviour.do.startsWith('fail'));
 }
 
 function mentions(type: NType, kind: NType['kind']): boolean {
