@@ -104,7 +104,7 @@ function isPlain(value: object): boolean {
 /** Where and why a value is no JSON: a dotted place, empty for the value itself, and what is there. */
 export function unsettled(value: unknown, path = '', depth = 0): string {
   const at = path === '' ? '' : `${path}: `;
-  if (depth > MAX_DEPTH) return `it nests deeper than ${MAX_DEPTH} levels`;
+  if (depth > MAX_DEPTH) return `more than ${MAX_DEPTH} levels of nesting`;
   if (typeof value === 'string') return `${at}a text with half a surrogate pair`;
   if (typeof value === 'number') return `${at}${String(value)}, which JSON cannot carry`;
   if (typeof value !== 'object' || value === null) return `${at}${typeof value}, which JSON cannot carry`;

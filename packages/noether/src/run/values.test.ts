@@ -62,7 +62,7 @@ describe('a settled value', () => {
     let deep: Json = 1;
     for (let i = 0; i < 100_000; i += 1) deep = [deep];
     expect(settle(deep)).toBeUndefined();
-    expect(unsettled(deep)).toBe('it nests deeper than 1000 levels');
+    expect(unsettled(deep)).toBe('more than 1000 levels of nesting');
   });
 });
 
