@@ -4,6 +4,8 @@ import type { NType } from '../types/ntype.ts';
 export interface Bounds {
   readonly lower?: NType;
   readonly upper?: NType;
+  /** The last type without variables that `upper` was made to fit. */
+  readonly needs?: NType;
 }
 
 /** Bounds by variable, with the way back to what they were. */

@@ -208,34 +208,36 @@ export class Solver {
 
   /** A use needs the free variable to be `sup`, on top of what other uses need. */
   #need(variable: string, sup: NType): string | null {
-    const { upper } = this.#bounds.get(variable);
+    const { upper, needs } = this.#bounds.get(variable);
+    // What it was needed as before it still is: bounds only narrow.
+    if (needs === sup) return null;
     const met = upper ? this.#meet(upper, sup) : this.#open(sup);
     if (met === null)
       return `needed as ${display(sup)} here and as ${display(this.resolve(upper ?? ANY))} elsewhere`;
-    this.#bounds.set(variable, { upper: met });
+    this.#bounds.set(variable, { upper: met, ...(!hasVariables(sup) && { needs: sup }) });
     if (sup.kind === 'RecordWith') return this.#flowInto(sup.value.rest, { kind: 'Var', value: variable });
     return null;
   }
 
   /** A needed record, each field of it a variable that later uses may narrow. */
   #open(type: NType): NType {
-    if (!isRecord(type)) return type;
-    return record(
-      mapFields(fieldsOf(type), (needed) => {
-        if (needed.kind === 'Var') return needed;
-        const field = this.fresh();
-        if (!takesAnything(needed)) this.#need(field.value, needed);
-        return field;
-      }),
-    );
+    return isRecord(type) ? record(mapFields(fieldsOf(type), (needed) => this.#openField(needed))) : type;
+  }
+
+  #openField(needed: NType): NType {
+    if (needed.kind === 'Var') return needed;
+    const field = this.fresh();
+    if (!takesAnything(needed)) this.#need(field.value, needed);
+    return field;
   }
 
   /** The widest type that is both; null when there is none. */
   #meet(a: NType, b: NType): NType | null {
+    if (a === b) return a;
     if (takesAnything(a)) return this.#open(b);
     if (takesAnything(b)) return a;
     if (a.kind === 'Var' || b.kind === 'Var') return this.fits(a, b) === null ? a : null;
-    if (isRecord(a) && isRecord(b)) return this.#meetRecords(fieldsOf(a), fieldsOf(b));
+    if (isRecord(a) && isRecord(b)) return this.#meetRecords(a, fieldsOf(a), fieldsOf(b));
     if (a.kind === 'Union' || b.kind === 'Union') return this.#meetUnions(a, b);
     if (a.kind === 'List' && b.kind === 'List') {
       const element = this.#meet(a.value, b.value);
@@ -249,25 +251,17 @@ export class Solver {
     return this.fits(b, a) === null ? b : null;
   }
 
-  #meetRecords(a: Fields, b: Fields): NType | null {
-    const fields: { [name: string]: NType } = { ...a };
-    for (const [name, needed] of Object.entries(b)) {
-      const known = fieldType(a, name);
-      const opened = this.#open(record({ [name]: needed }));
-      const met = known
-        ? this.#meet(known, needed)
-        : isRecord(opened)
-          ? (fieldType(fieldsOf(opened), name) ?? null)
-          : null;
+  #meetRecords(a: NType, known: Fields, needed: Fields): NType | null {
+    const changed = new Map<string, NType>();
+    for (const [name, type] of Object.entries(needed)) {
+      const field = fieldType(known, name);
+      const met = field ? this.#meet(field, type) : this.#openField(type);
       if (met === null) return null;
-      Object.defineProperty(fields, name, {
-        value: met,
-        enumerable: true,
-        writable: true,
-        configurable: true,
-      });
+      if (met !== field) changed.set(name, met);
     }
-    return record(fields);
+    return changed.size === 0 && a.kind === 'Record'
+      ? a
+      : record({ ...known, ...Object.fromEntries(changed) });
   }
 
   #meetUnions(a: NType, b: NType): NType | null {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { sha256Hex } from '../canonical.ts';
+import { MAX_NESTING } from '../types/json-fault.ts';
 import { signatureId, stageId } from './identity.ts';
 import { originalStages } from './original-ids.ts';
 import { recordFaults } from './verify.ts';
@@ -324,7 +325,8 @@ describe('text', () => {
   });
 
   it('as deep as JSON may be is read', () => {
-    const deep = `${'['.repeat(1_000)}${']'.repeat(1_000)}`;
+    const levels = MAX_NESTING - 10;
+    const deep = `${'['.repeat(levels)}${']'.repeat(levels)}`;
     const spec = simple({ input: 'Any', output: 'Any', examples: [{ input: 'DEEP', output: 1 }] });
     const { record } = parseStageSpec(JSON.stringify(spec).replace('"DEEP"', deep), 's');
 
