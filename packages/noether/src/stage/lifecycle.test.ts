@@ -1,9 +1,11 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { sha256Hex } from '../canonical.ts';
 import type { Lifecycle, StageRecord } from '../stage-record.ts';
 import { activateStage, buryStage, deprecateStage, findRecord, putStage } from './lifecycle.ts';
-import { sealRecord } from './seal.ts';
+import { StageError } from './errors.ts';
+import { recordHash, sealRecord } from './seal.ts';
 import { signingKey } from './signing.ts';
 import { recordFaults } from './verify.ts';
 
@@ -114,6 +116,43 @@ describe('a stage in its life', () => {
       reached(() => buryStage(records, id, seal)),
     ]).toEqual([from === 'Draft', from === 'Active', from === 'Active']);
   });
+});
+
+it('whatever is done to a store, a signature has one Active stage, successors are there, and every seal holds', () => {
+  const step = fc.record({
+    act: fc.constantFrom('put', 'draft', 'activate', 'deprecate', 'bury'),
+    one: fc.nat(5),
+    other: fc.nat(5),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 25 }), (steps) => {
+      let records: readonly StageRecord[] = [];
+      const made = (n: number, lifecycle: Lifecycle): StageRecord =>
+        stage(`stage_${n}`, lifecycle, `signature_${n % 3}`);
+      for (const { act, one, other } of steps) {
+        const [id, to] = [made(one, 'Draft').id, made(other, 'Draft').id];
+        try {
+          if (act === 'put') ({ records } = putStage(records, made(one, 'Active'), seal));
+          if (act === 'draft') ({ records } = putStage(records, made(one, 'Draft'), seal));
+          if (act === 'activate') ({ records } = activateStage(records, id, seal));
+          if (act === 'deprecate') ({ records } = deprecateStage(records, id, to, seal));
+          if (act === 'bury') ({ records } = buryStage(records, id, seal));
+        } catch (error) {
+          expect(error).toBeInstanceOf(StageError);
+        }
+      }
+
+      const active = records.filter(({ lifecycle }) => lifecycle === 'Active');
+      expect(new Set(active.map(({ signature_id }) => signature_id)).size).toBe(active.length);
+      const ids = new Set(records.map(({ id }) => id));
+      expect(ids.size).toBe(records.length);
+      for (const { lifecycle, ...record } of records) {
+        if (typeof lifecycle === 'object') expect(ids).toContain(lifecycle.Deprecated.successor_id);
+        expect(record.record_hash).toBe(recordHash({ lifecycle, ...record }));
+      }
+    }),
+    { numRuns: 200 },
+  );
 });
 
 describe('a record', () => {
