@@ -2,8 +2,6 @@ import type { CatalogStage } from '../stage/catalog.ts';
 import { nearest } from '../types/nearest.ts';
 import { GraphError } from './errors.ts';
 
-export { nearest } from '../types/nearest.ts';
-
 /** A reference found: the stage, and the deprecated stages passed on the way. */
 export interface Resolved {
   readonly entry: CatalogStage;
