@@ -42,13 +42,19 @@ export function credentialOf({ variables, token_envs }: Environment, alias: stri
 }
 
 const SECRET_NAME = /TOKEN|SECRET|PASSW|CREDENTIAL|(?:^|_)KEY(?:$|_)/iu;
+/** The password of an address, as of a database. */
+const PASSWORD = /^[a-z][a-z0-9+.-]*:\/\/[^/\s:@]*:([^/\s@]+)@/iu;
 
-/** Values no trace may show: of token variables, of those whose name says that they hold a secret, and the shell's token. */
+/**
+ * Values no trace may show: of token variables, of those whose name says that they hold a secret, passwords of addresses, and
+ * the shell's token.
+ */
 export function secretsOf({ variables, token_envs, shell_token }: Environment): readonly string[] {
-  const named = Object.entries(variables).flatMap(([name, value]) =>
-    value !== undefined && (token_envs.includes(name) || SECRET_NAME.test(name)) ? [value] : [],
-  );
-  return [...named, shell_token()].filter((value) => value !== '');
+  const held = Object.entries(variables).flatMap(([name, value = '']) => {
+    const [, password = ''] = PASSWORD.exec(value) ?? [];
+    return token_envs.includes(name) || SECRET_NAME.test(name) ? [value, password] : [password];
+  });
+  return [...held, shell_token()].filter((value) => value !== '');
 }
 
 /** A comma list; undefined when the variable is not set. */

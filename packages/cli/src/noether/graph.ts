@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 
 import { canonicalText, compositionId, type Graph, graphJson, mermaidOf, walk } from '@caloron/noether';
 import { codeOf } from '@caloron/noether/errors';
-import { catalogFor } from '@caloron/scheduler/graph-catalog';
+import { openCatalog } from '@caloron/scheduler/open-catalog';
 import { loadGraph } from '@caloron/scheduler/runtime';
 import { Command } from 'commander';
 
@@ -25,7 +25,7 @@ export function graphCommand(io: Io): Command {
     .option('--canonical', 'its canonical form: the bytes its id is the hash of')
     .option('--id', 'its composition id')
     .action((path: string, options: Options) =>
-      runCommand(command, io, async ({ cwd }) => {
+      runCommand(command, io, async ({ cwd, home }) => {
         const asked = Object.keys(options).filter((name) => ['mermaid', 'canonical', 'id'].includes(name));
         if (asked.length > 1)
           throw new CliError('CLI_USAGE', { problem: 'expected one of --mermaid, --canonical and --id' });
@@ -37,7 +37,7 @@ export function graphCommand(io: Io): Command {
           return { data: { composition_id, canonical }, text: canonical };
         }
         if (options.mermaid === true) {
-          const mermaid = mermaidOf(graph, await namesOf(graph));
+          const mermaid = mermaidOf(graph, await namesOf(graph, home.stage_store));
           return { data: { composition_id, mermaid }, text: mermaid };
         }
         const written = graphJson(graph);
@@ -48,12 +48,12 @@ export function graphCommand(io: Io): Command {
 }
 
 /** Names for the ids a graph uses; nothing is loaded for a graph of names. */
-async function namesOf(graph: Graph): Promise<(reference: string) => string> {
+async function namesOf(graph: Graph, store: string): Promise<(reference: string) => string> {
   const ids = [...walk(graph.root)].flatMap(({ node }) =>
     node.op === 'Stage' && /^[0-9a-f]{8,64}$/u.test(node.id) ? [node.id] : [],
   );
   if (ids.length === 0) return (reference) => reference;
-  const catalog = await catalogFor(graph);
+  const catalog = await openCatalog(graph, store);
   return (reference) => {
     try {
       return catalog.resolve(reference).record.name;
