@@ -23,6 +23,8 @@ export function takenBy(schema: Schema, value: Json): Json | undefined {
 function takeOf(schema: Schema): Take {
   const known = takes.get(schema);
   if (known) return known;
+  // A schema may hold itself: what it makes of a value is then asked for when there is one.
+  takes.set(schema, (value) => take(value));
   const take = remembering(takeFor(schema));
   takes.set(schema, take);
   return take;

@@ -98,7 +98,7 @@ async function attempt(call: Attempt, run: RunContext): Promise<Json> {
 
 /** Reserves a call's declared cost; failed calls are not refunded. Throws GRAPH_BUDGET_EXCEEDED. */
 function charge(entry: CatalogStage, path: string, { budget }: RunContext): void {
-  const cents = entry.effects.reduce((sum, effect) => sum + Number(effect['cents'] ?? 0), 0);
+  const cents = entry.effective_effects.reduce((sum, effect) => sum + Number(effect['cents'] ?? 0), 0);
   const { spent_cents, limit_cents } = budget;
   if (limit_cents !== null && spent_cents + cents > limit_cents) {
     throw new GraphError('GRAPH_BUDGET_EXCEEDED', { path, spent_cents, budget_cents: limit_cents });

@@ -94,6 +94,19 @@ describe('a remote stage', () => {
     expect(JSON.stringify([result, trace])).not.toContain(secret);
   });
 
+  it('gets no input of another type, where the checker could not know it', async () => {
+    answer = replying({ ok: true, data: { output: 1 } });
+    const root = {
+      op: 'Sequential',
+      stages: [{ op: 'Stage', id: 'act' }, remote({ input: { kind: 'Number' } })],
+    };
+    expect(await run(root, 'text')).toMatchObject({
+      error: { code: 'STAGE_INPUT_INVALID', path: 'root.stages[1]' },
+    });
+    expect(received).toEqual([]);
+    expect(await run(root, 1)).toMatchObject({ ok: true });
+  });
+
   it('without its credential is not called', async () => {
     answer = replying({});
     const retried = { op: 'Retry', stage: remote({ auth: 'peer' }), max_attempts: 3, delay_ms: 60_000 };

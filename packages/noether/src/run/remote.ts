@@ -52,6 +52,11 @@ interface RemoteCall {
 type Failed = (reason: string, retryable: boolean, cause?: unknown) => StageError;
 
 async function post({ node, path, place }: RemoteCall, input: Json, run: RunContext): Promise<Json> {
+  const unfit = valueMismatch(input, node.input);
+  if (unfit) {
+    const issue = `${unfit.path === '' ? '' : `${unfit.path}: `}expected ${unfit.expected}, got ${unfit.actual}`;
+    throw new StageError('STAGE_INPUT_INVALID', { stage: place, path, issues: [issue] });
+  }
   const failed: Failed = (reason, retryable, cause) =>
     new StageError('STAGE_REMOTE_FAILED', { url: place, path, reason }, { retryable, cause });
   const ms = node.timeout_ms ?? REMOTE_TIMEOUT_MS;

@@ -2,7 +2,7 @@ import pLimit from 'p-limit';
 
 import type { Checked } from '../check/check.ts';
 import { checkInputValue } from '../check/check-input.ts';
-import { type CheckProblem, problemOf } from '../check/problem.ts';
+import type { CheckProblem } from '../check/problem.ts';
 import { CodedError, messageOf } from '../errors.ts';
 import type { Graph, Policy, StageNode } from '../graph/ast.ts';
 import { GraphError } from '../graph/errors.ts';
@@ -15,7 +15,7 @@ import { type HeldLease, holdLease, leaseName } from './lease.ts';
 import { discreetCache, Memo } from './memo.ts';
 import { type Prepared, prepare, requireCapabilities } from './prepare.ts';
 import { type Redactor, redactor } from './redact.ts';
-import { settle, unsettled } from './settle.ts';
+import { settle } from './settle.ts';
 import { Tracing } from './tracing.ts';
 import { valueHash } from './value-hash.ts';
 import { LONGEST_MS, abortOf } from './wait.ts';
@@ -113,10 +113,7 @@ export async function runGraph(options: RunOptions): Promise<RunResult> {
     input_hash: valueHash(input ?? null),
   });
 
-  const problems =
-    input === undefined
-      ? [...checked.report.problems, noJson(options.input)]
-      : [...checked.report.problems, ...checkInputValue(checked, input)];
+  const problems = [...checked.report.problems, ...checkInputValue(checked, options.input)];
   const hosts = hostsOf(checked.policies);
   const info = { run_id, composition_id, graph: options.graph_name, lease: null, hosts };
   const outcome =
@@ -130,11 +127,6 @@ export async function runGraph(options: RunOptions): Promise<RunResult> {
   if ('error' in shown) return { ok: false, run_id, composition_id, ...shown, duration_ms };
   const { effects } = checked.report;
   return { ok: true, run_id, composition_id, ...shown, effects, duration_ms, warnings: checked.notices };
-}
-
-function noJson(value: unknown): CheckProblem {
-  const facts = { expected: 'a JSON value' };
-  return problemOf('input', 'GRAPH_INPUT_INVALID', `the input holds ${unsettled(value)}`, facts);
 }
 
 /** Hosts every policy allows; null where none says anything of hosts. */

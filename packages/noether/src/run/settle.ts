@@ -1,22 +1,20 @@
 import type { Json } from '../ports.ts';
+import { MAX_NESTING } from '../types/json-fault.ts';
 
 /** Values that are JSON through and through and never change again. */
 const settled = new WeakSet<object>();
 
-/** Deepest nesting of a value a stage may give, levels: far from what would exhaust the stack of whoever walks it. */
-const MAX_DEPTH = 1000;
-
 /**
  * A value as immutable JSON: undefined fields are left out, what is immutable JSON already is taken as it is, the rest
  * is copied. So parts of a value that a stage hands on keep their identity, and their hash and their checks with it.
- * Undefined when it holds something JSON cannot carry, or nests deeper than 1,000 levels.
+ * Undefined when it holds something JSON cannot carry, or nests deeper than 512 levels.
  */
 export function settle(value: unknown, depth = 0): Json | undefined {
   if (value === null || typeof value === 'boolean') return value;
   // Half a surrogate pair is no text: it has neither a UTF-8 form nor a canonical one.
   if (typeof value === 'string') return value.isWellFormed() ? value : undefined;
   if (typeof value === 'number') return Number.isFinite(value) ? value : undefined;
-  if (typeof value !== 'object' || depth > MAX_DEPTH) return undefined;
+  if (typeof value !== 'object' || depth > MAX_NESTING) return undefined;
   if (settled.has(value)) return value as Json;
   if (Array.isArray(value)) return settleItems(value, depth);
   return isPlain(value) ? settleFields(value, depth) : undefined;
@@ -104,7 +102,7 @@ function isPlain(value: object): boolean {
 /** Where and why a value is no JSON: a dotted place, empty for the value itself, and what is there. */
 export function unsettled(value: unknown, path = '', depth = 0): string {
   const at = path === '' ? '' : `${path}: `;
-  if (depth > MAX_DEPTH) return `more than ${MAX_DEPTH} levels of nesting`;
+  if (depth > MAX_NESTING) return `more than ${MAX_NESTING} levels of nesting`;
   if (typeof value === 'string') return `${at}a text with half a surrogate pair`;
   if (typeof value === 'number') return `${at}${String(value)}, which JSON cannot carry`;
   if (typeof value !== 'object' || value === null) return `${at}${typeof value}, which JSON cannot carry`;

@@ -62,7 +62,7 @@ describe('a settled value', () => {
     let deep: Json = 1;
     for (let i = 0; i < 100_000; i += 1) deep = [deep];
     expect(settle(deep)).toBeUndefined();
-    expect(unsettled(deep)).toBe('more than 1000 levels of nesting');
+    expect(unsettled(deep)).toBe('more than 512 levels of nesting');
   });
 });
 
@@ -171,6 +171,21 @@ describe('a value a schema takes without rewriting it', () => {
       }),
       { numRuns: 2000 },
     );
+  });
+
+  it('may hold itself', () => {
+    const Tree = z.strictObject({
+      n: z.number(),
+      get left() {
+        return Tree.nullable();
+      },
+      get more(): z.ZodOptional<z.ZodArray<typeof Tree>> {
+        return z.array(Tree).optional();
+      },
+    });
+    const tree = settle({ n: 1, left: { n: 2, left: null, more: [{ n: 3, left: null }] } }) as Json;
+    expect(takenBy(Tree, tree)).toBe(tree);
+    expect(takenBy(Tree, settle({ n: 1, left: { n: '2', left: null } }) as Json)).toBeUndefined();
   });
 
   it('is found where its parts stay as they are', () => {
