@@ -114,7 +114,10 @@ export const Task = z.strictObject({
   /** Pull requests of it that were closed without merge. */
   reworks: z.number().int().min(0).optional(),
   /** The latest reviewer process; `over` once it reported, exited or its head was superseded. */
-  reviewer_run: z.strictObject({ process_id: z.string().min(1), over: z.boolean() }).nullable().optional(),
+  reviewer_run: z
+    .strictObject({ process_id: z.string().min(1), over: z.boolean() })
+    .nullable()
+    .optional(),
 });
 export type Task = z.infer<typeof Task>;
 
