@@ -55,7 +55,6 @@ const ODD: readonly unknown[] = [
   { kind: 'List' },
   { kind: 'Record', value: JSON.parse('{"__proto__":{"kind":"Text"}}') as Json },
   { kind: 'Refined', value: { base: { kind: 'Any' }, refinement: { kind: 'Range', min: 5, max: 1 } } },
-  undefined,
   Symbol('s'),
   10n,
   new Date(0),

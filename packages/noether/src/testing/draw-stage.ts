@@ -29,6 +29,8 @@ export interface StageHooks {
   readonly called?: (stage: string) => void;
   /** Makes some calls fail that succeed when they are repeated. */
   readonly flaky?: boolean;
+  /** Makes many more inputs fail, whichever stage gets them. */
+  readonly unlucky?: boolean;
   /** Text the implementation hash is made of. */
   readonly implementation?: string;
 }
@@ -104,7 +106,7 @@ export function catalogOfDrawn(stages: readonly DrawnStage[], hooks: StageHooks 
   return catalogOf(stages.map((drawn) => ({ stage: stageOf(drawn, hooks), record: recordOf(drawn, hooks) })));
 }
 
-function stageOf(drawn: DrawnStage, { turn, called, flaky = false }: StageHooks): Stage {
+function stageOf(drawn: DrawnStage, { turn, called, flaky = false, unlucky = false }: StageHooks): Stage {
   const seen = new Set<number>();
   const answer = (input: unknown): Json => {
     called?.(drawn.name);
@@ -113,7 +115,8 @@ function stageOf(drawn: DrawnStage, { turn, called, flaky = false }: StageHooks)
       seen.add(lot);
       throw new Error(`${drawn.name} is not ready`);
     }
-    if (drawn.fails > 0 && lot % drawn.fails === 0) throw new Error(`no luck with ${drawn.name}`);
+    if ((drawn.fails > 0 && lot % drawn.fails === 0) || (unlucky && lot % 2 === 0))
+      throw new Error(`no luck with ${drawn.name}`);
     if (drawn.answers === 'same') return input as Json;
     if (drawn.answers === 'marked') return { ...(input as object), marked: true };
     return drawn.answers[lot % drawn.answers.length] ?? null;
