@@ -60,7 +60,7 @@ export interface StageDefinition<
     readonly tokens_est?: number;
     readonly memory_mb?: number;
   };
-  /** Pure stages answer at once; others may answer later. `input` is what the schema made of the given value. */
+  /** Pure stages answer at once; others may answer later. `input` is what the schema made of the given value; it may be frozen. */
   readonly run: (
     input: z.output<I>,
     context: StageContext<M, N> & ([R] extends [never] ? unknown : CallingContext),
