@@ -55,6 +55,7 @@ describe('a command', () => {
 
     expect(among(loaded, ['zod'])).toEqual(['zod']);
     expect(among(loaded, [...HEAVY, ...SHOWING])).toEqual([]);
+    expect(loaded.filter((url) => /\/zod\/v4\/locales\/(?!en\.)/.test(url))).toEqual([]);
     const stages = loaded.filter((url) => /\/(?:stages|stdlib\/src)\/(?:\w+)\/[\w-]+\.ts$/.test(url));
     expect(stages.filter((url) => !file.test(url))).toEqual([]);
     expect(stages.some((url) => file.test(url))).toBe(true);
