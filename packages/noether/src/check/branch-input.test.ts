@@ -34,6 +34,7 @@ const STAGES = [
   ),
   stage('one', union([NULL, record({ name: TEXT })])),
   stage('nothing', NULL),
+  stage('same', { kind: 'Var', value: 'T' }, { kind: 'Var', value: 'T' }),
 ];
 const catalog = catalogOfDrawn(STAGES);
 
@@ -115,4 +116,19 @@ it('a source of a Merge asks a record among the variants of the input for its fi
 
   expect(problems(root, { name: 'n' })).toEqual([]);
   expect(problems(root, { name: 'n', source_0: 1 })).toEqual(['input.source_0 GRAPH_INPUT_INVALID']);
+});
+
+it("a source of a Merge asks the graph's input for its field through a Branch that passes it on", () => {
+  const whole = { op: 'Project', fields: { whole: { path: '' } } };
+  const root = after(
+    { op: 'Branch', predicate: { op: 'Const', value: false }, if_true: whole, if_false: at('same') },
+    {
+      op: 'Let',
+      bindings: { one: { op: 'Const', value: 1 } },
+      body: { op: 'Merge', sources: [at('nothing')], target: { op: 'Const', value: 1 } },
+    },
+  );
+
+  expect(problems(root, {})).toEqual([]);
+  expect(problems(root, { source_0: 1 })).toEqual(['input.source_0 GRAPH_INPUT_INVALID']);
 });

@@ -68,7 +68,7 @@ export class Solver {
       case 'Refined':
         return this.fieldOf(at.value.base, name, create);
       case 'Union':
-        return this.#fieldOfUnion(at.value, name);
+        return this.#fieldOfUnion(at.value, name, create);
       case 'Var':
         return this.#fieldOfFree(at.value, name, create);
       case 'Bool':
@@ -157,8 +157,8 @@ export class Solver {
     return types.map((type) => renameVariables(type, rename));
   }
 
-  #fieldOfUnion(variants: readonly NType[], name: string): NType | undefined {
-    const found = variants.map((variant) => this.fieldOf(variant, name, false));
+  #fieldOfUnion(variants: readonly NType[], name: string, create: boolean): NType | undefined {
+    const found = variants.map((variant) => this.fieldOf(variant, name, create));
     const known = found.filter((type) => type !== undefined);
     if (known.length === 0) return undefined;
     return known.length === found.length ? union(known) : union([NULL, ...known]);

@@ -7,6 +7,7 @@ import { nodeJson } from '../graph/print.ts';
 import type { Json, StepFinished } from '../ports.ts';
 import { Draw } from '../testing/draw.ts';
 import { type DrawnGraph, drawGraph } from '../testing/draw-graph.ts';
+import { ANY, NUMBER } from '../types/ntype.ts';
 import { type DrawnOutcome, memoryCache, runDrawn } from '../testing/run-drawn.ts';
 
 /** Errors that say a value had the wrong type where the checker let it through. */
@@ -53,6 +54,16 @@ describe('a graph the checker accepts', () => {
     }, 600);
   });
 
+  it('may fail with one where a value came as Any: nothing is known of that', async () => {
+    const stages = [
+      { name: 'gives', input: ANY, output: ANY, answers: ['text'], pure: true, fails: 0 },
+      { name: 'takes', input: NUMBER, output: NUMBER, answers: [1], pure: true, fails: 0 },
+    ];
+    const root = { op: 'Sequential', stages: stages.map(({ name }) => ({ op: 'Stage', id: name })) };
+
+    expect(await runDrawn({ root, stages, input: null })).toMatchObject({ code: 'STAGE_INPUT_INVALID' });
+  });
+
   it('does the same in its canonical form', async () => {
     await forAccepted(async (graph, plain) => {
       const { root } = parseGraph({ description: '', version: '', root: graph.root }, 'drawn');
@@ -66,14 +77,18 @@ describe('a graph the checker accepts', () => {
     await forAccepted(async (graph) => {
       // Of two that run at once either could be the one that fails.
       if (/"op":"(?:Parallel|Let|Fanout|Merge|Map)"/u.test(JSON.stringify(graph.root))) return;
-      const { root } = parseGraph({ description: '', version: '', root: graph.root }, 'drawn');
-      const canonical = { ...graph, root: nodeJson(canonicalise(root)) };
-      const flaky = true;
+      const inner: Json = { op: 'Retry', stage: graph.root, max_attempts: 2 };
+      const outer: Json = { op: 'Retry', stage: inner, max_attempts: 2 };
+      for (const wrapped of [inner, outer]) {
+        const { root } = parseGraph({ description: '', version: '', root: wrapped }, 'drawn');
+        const canonical = { ...graph, root: nodeJson(canonicalise(root)) };
+        const flaky = true;
 
-      expect(unplaced(await runDrawn(canonical, { flaky })), shown(graph)).toEqual(
-        unplaced(await runDrawn(graph, { flaky })),
-      );
-    }, 400);
+        expect(unplaced(await runDrawn(canonical, { flaky })), shown(graph)).toEqual(
+          unplaced(await runDrawn({ ...graph, root: wrapped }, { flaky })),
+        );
+      }
+    }, 200);
   });
 
   it('does the same with a cache that is empty and with one that is full', async () => {
