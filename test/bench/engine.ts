@@ -25,7 +25,9 @@ const CHAIN = 10;
 const WIDTH = 100;
 const RUNS = 15;
 /** Executions behind one measured value: a single one is too short for the clock. */
-const ROUNDS = 20;
+const ROUNDS = 50;
+/** Long enough for the code to be compiled. */
+const WARM_UP_MS = 1000;
 
 const defineStage = stageKit<Record<string, never>>();
 
@@ -100,11 +102,12 @@ async function run(graph: Graph, trace: TraceSink | undefined, input: Json = pay
 /** µs per stage call, each value the mean of many runs. */
 async function perStage(stages: number, once: () => unknown): Promise<readonly number[]> {
   const values: number[] = [];
-  for (let i = 0; i <= RUNS; i += 1) {
+  const warm = performance.now() + WARM_UP_MS;
+  while (performance.now() < warm) await once();
+  for (let i = 0; i < RUNS; i += 1) {
     const begun = performance.now();
     for (let round = 0; round < ROUNDS; round += 1) await once();
-    // The first runs warm up.
-    if (i > 0) values.push(((performance.now() - begun) * 1000) / ROUNDS / stages);
+    values.push(((performance.now() - begun) * 1000) / ROUNDS / stages);
   }
   return values;
 }

@@ -9,7 +9,10 @@ type Def = z.core.$ZodTypes['_zod']['def'];
 /** What a schema makes of a settled value; undefined where zod has to say it. */
 type Take = (value: Json) => Json | undefined;
 
-const takes = new WeakMap<Schema, Take>();
+/** Exactly as zod takes a value, or as a stage's input is fitted first. */
+type Mode = 'exact' | 'fitted';
+
+const takes = { exact: new WeakMap<Schema, Take>(), fitted: new WeakMap<Schema, Take>() };
 
 /**
  * What a schema makes of a value, where it is made of the same parts: the value itself, or the value without the fields
@@ -17,16 +20,21 @@ const takes = new WeakMap<Schema, Take>();
  * with the schema, so that the parts of a large value that a stage hands on are looked at once.
  */
 export function takenBy(schema: Schema, value: Json): Json | undefined {
-  return takeOf(schema)(value);
+  return takeOf(schema, 'exact')(value);
 }
 
-function takeOf(schema: Schema): Take {
-  const known = takes.get(schema);
+/** {@link takenBy} of a value that is fitted where the schema refuses it as it is: see `fitInput`, whose rules these are. */
+export function takenFitted(schema: Schema, value: Json): Json | undefined {
+  return takeOf(schema, 'fitted')(value);
+}
+
+function takeOf(schema: Schema, mode: Mode): Take {
+  const known = takes[mode].get(schema);
   if (known) return known;
   // A schema may hold itself: what it makes of a value is then asked for when there is one.
-  takes.set(schema, (value) => take(value));
-  const take = remembering(takeFor(schema));
-  takes.set(schema, take);
+  takes[mode].set(schema, (value) => take(value));
+  const take = remembering(takeFor(schema, mode));
+  takes[mode].set(schema, take);
   return take;
 }
 
@@ -44,7 +52,7 @@ function remembering(take: Take): Take {
 
 const unsure: Take = () => undefined;
 
-function takeFor(schema: Schema): Take {
+function takeFor(schema: Schema, mode: Mode): Take {
   const def = defOf(schema);
   const whole: Take = isSame(schema)
     ? (value) => ((schema as z.ZodType).safeParse(value).success ? value : undefined)
@@ -59,21 +67,20 @@ function takeFor(schema: Schema): Take {
     case 'boolean':
       return (value) => (typeof value === 'boolean' ? value : undefined);
     case 'nullable': {
-      const inner = takeOf(def.innerType);
+      const inner = takeOf(def.innerType, mode);
       return (value) => (value === null ? value : inner(value));
     }
     case 'optional':
     case 'readonly':
-      return takeOf(def.innerType);
+      return takeOf(def.innerType, mode);
     case 'lazy':
-      return (value) => takeOf(def.getter())(value);
+      return (value) => takeOf(def.getter(), mode)(value);
     case 'array':
-      return itemsTake(def);
+      return itemsTake(takeOf(def.element, mode));
     case 'object':
-      // zod compiles the check of an object: faster than field by field where no field holds parts of its own.
-      return isStrict(def) && Object.values(def.shape).every(isLeaf) ? whole : fieldsTake(def);
+      return objectTake(def, whole, mode);
     case 'record':
-      return entriesTake(def);
+      return entriesTake(def, mode);
     case 'union':
       return unionTake(def);
     default:
@@ -81,8 +88,7 @@ function takeFor(schema: Schema): Take {
   }
 }
 
-function itemsTake(def: z.core.$ZodArrayDef): Take {
-  const element = takeOf(def.element);
+function itemsTake(element: Take): Take {
   return (value) => {
     if (!Array.isArray(value)) return undefined;
     const items: Json[] = [];
@@ -97,29 +103,79 @@ function itemsTake(def: z.core.$ZodArrayDef): Take {
   };
 }
 
-function fieldsTake(def: z.core.$ZodObjectDef): Take {
+function objectTake(def: z.core.$ZodObjectDef, whole: Take, mode: Mode): Take {
   const rest = def.catchall && defOf(def.catchall).type;
   if (rest !== undefined && rest !== 'never' && rest !== 'unknown') return unsure;
-  const fields = new Map(Object.entries(def.shape).map(([name, field]) => [name, takeOf(field)]));
-  const needed = Object.entries(def.shape).flatMap(([name, field]) =>
-    defOf(field).type === 'optional' ? [] : [name],
+  const byField = fieldsTake(def, rest === 'unknown', mode);
+  // zod compiles the check of an object: faster than field by field where no field holds parts of its own.
+  if (!isStrict(def) || !Object.values(def.shape).every(isLeaf)) return byField;
+  return mode === 'exact'
+    ? whole
+    : (value) => (isExact(def, value) ? whole(value) : undefined) ?? byField(value);
+}
+
+/** Whether a value has just the fields of an object schema. */
+function isExact(def: z.core.$ZodObjectDef, value: Json): boolean {
+  return isFields(value) && Object.keys(value).every((name) => Object.hasOwn(def.shape, name));
+}
+
+function fieldsTake(def: z.core.$ZodObjectDef, isLoose: boolean, mode: Mode): Take {
+  const fields = new Map(
+    Object.entries(def.shape).map(([name, field]) => [name, fieldTake(field, takeOf(field, mode), mode)]),
   );
-  // Fields the schema does not know: kept by a loose one, dropped by a plain one, refused by a strict one.
-  const other: Take = rest === 'unknown' ? (value) => value : unsure;
+  const needed = Object.entries(def.shape).filter(([, field]) => defOf(field).type !== 'optional');
+  // Fields the schema does not know: kept by a loose one, dropped by a plain one, refused by a strict one unless fitted.
+  const other = isLoose ? same : isStrict(def) && mode === 'exact' ? unsure : null;
   return (value) => {
-    if (!isFields(value) || !needed.every((name) => Object.hasOwn(value, name))) return undefined;
-    return entriesOf(value, (name) => {
+    if (!isFields(value)) return undefined;
+    const missing = needed.filter(([name]) => !Object.hasOwn(value, name));
+    if (
+      missing.length > 0 &&
+      (mode === 'exact' ||
+        !missing.every(([name, field]) => isAbsentNull(field) && fields.get(name)?.(null) === null))
+    )
+      return undefined;
+    const taken = entriesOf(value, (name) => {
       // zod drops this one key.
       if (name === '__proto__') return unsure;
-      return fields.get(name) ?? (rest === undefined ? null : other);
+      const take = fields.get(name);
+      return take === undefined ? other : take;
     });
+    if (missing.length === 0 || taken === undefined) return taken;
+    return settledRecord([
+      ...Object.entries(taken as object),
+      ...missing.map(([name]) => [name, null] as const),
+    ]);
   };
 }
 
-function entriesTake(def: z.core.$ZodRecordDef): Take {
+const same: Take = (value) => value;
+
+/** A field's take; a fitted field is left out where it is null and the schema knows only absence. */
+function fieldTake(field: Schema, take: Take, mode: Mode): Take {
+  if (mode === 'exact') return take;
+  return (value) => take(value) ?? (value === null && isNullAbsent(field) ? ABSENT : undefined);
+}
+
+/** Stands for a field that is left out. */
+const ABSENT: Json = Object.freeze({});
+
+function isNullAbsent(field: Schema): boolean {
+  return !takesValue(field, null) && takesValue(field, undefined);
+}
+
+function isAbsentNull(field: Schema): boolean {
+  return !takesValue(field, undefined) && takesValue(field, null);
+}
+
+function takesValue(schema: Schema, value: unknown): boolean {
+  return (schema as z.ZodType).safeParse(value).success;
+}
+
+function entriesTake(def: z.core.$ZodRecordDef, mode: Mode): Take {
   if (defOf(def.keyType).type !== 'string') return unsure;
-  const key = takeOf(def.keyType);
-  const item = takeOf(def.valueType);
+  const key = takeOf(def.keyType, 'exact');
+  const item = takeOf(def.valueType, mode);
   return (value) =>
     isFields(value)
       ? entriesOf(value, (name) => (name === '__proto__' || key(name) === undefined ? unsure : item))
@@ -129,16 +185,16 @@ function entriesTake(def: z.core.$ZodRecordDef): Take {
 /** The object with each field as its take makes it; a field with null for a take is left out. */
 function entriesOf(
   value: { readonly [key: string]: Json },
-  takeFor: (name: string) => Take | null,
+  takeOfField: (name: string) => Take | null,
 ): Json | undefined {
   const entries: [string, Json][] = [];
   let isSameObject = true;
   for (const [name, field] of Object.entries(value)) {
-    const take = takeFor(name);
-    const made = take === null ? null : take(field);
+    const take = takeOfField(name);
+    const made = take === null ? ABSENT : take(field);
     if (made === undefined) return undefined;
-    isSameObject &&= take !== null && made === field;
-    if (take !== null) entries.push([name, made]);
+    isSameObject &&= made === field;
+    if (made !== ABSENT) entries.push([name, made]);
   }
   return isSameObject ? value : settledRecord(entries);
 }
@@ -148,7 +204,7 @@ function unionTake(def: z.core.$ZodUnionDef): Take {
   return (value) => {
     for (const option of def.options) {
       if (PLAIN.includes(defOf(option).type) && typeof value === 'object' && value !== null) continue;
-      const made = takeOf(option)(value);
+      const made = takeOf(option, 'exact')(value);
       if (made !== undefined) return made;
       if ((option as z.ZodType).safeParse(value).success) return undefined;
     }
@@ -171,18 +227,18 @@ function isLeaf(schema: Schema): boolean {
 }
 
 /** Whether a schema leaves every value it takes as it is. */
-const same = new WeakMap<Schema, boolean>();
+const unchanging = new WeakMap<Schema, boolean>();
 
 /** Whether every value the schema takes comes out as it went in. `above` are the schemas it lies in. */
 function isSame(schema: Schema, above: ReadonlySet<Schema> = new Set()): boolean {
-  const known = same.get(schema);
+  const known = unchanging.get(schema);
   if (known !== undefined) return known;
   // A schema met again inside itself is as good as the rest of it.
   if (above.has(schema)) return true;
   const inside = new Set([...above, schema]);
   const found = leavesAlone(defOf(schema), (part) => isSame(part, inside));
   // Only the outermost knows that what it assumed of itself was true.
-  if (!found || above.size === 0) same.set(schema, found);
+  if (!found || above.size === 0) unchanging.set(schema, found);
   return found;
 }
 

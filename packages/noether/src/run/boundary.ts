@@ -9,7 +9,7 @@ import { childTypes } from '../types/children.ts';
 import type { NType } from '../types/ntype.ts';
 import { sameType } from '../types/union.ts';
 import { brokenRefinement } from '../types/value.ts';
-import { takenBy } from './accepts.ts';
+import { takenBy, takenFitted } from './accepts.ts';
 import { settle, unsettled } from './settle.ts';
 
 /** Issues named in one error; more would hide the first. */
@@ -22,7 +22,7 @@ export function takeInput(entry: CatalogStage, path: string, input: Json): unkno
     new StageError('STAGE_INPUT_INVALID', { stage: stage.name, path, issues });
   const broken = isRefined(entry, 'input') ? brokenRefinement(input, entry.input) : null;
   if (broken !== null) throw invalid([`input refinement violation ${broken}`]);
-  const taken = takenBy(stage.input, input);
+  const taken = takenFitted(stage.input, input);
   if (taken !== undefined) return taken;
   const first = stage.input.safeParse(input);
   const parsed = first.success ? first : stage.input.safeParse(fitInput(stage.input, input));

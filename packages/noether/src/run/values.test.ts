@@ -4,7 +4,8 @@ import { z } from 'zod';
 
 import { canonicalJson, contentId } from '../canonical.ts';
 import type { Json } from '../ports.ts';
-import { takenBy } from './accepts.ts';
+import { fitInput } from '../types/fit-input.ts';
+import { takenBy, takenFitted } from './accepts.ts';
 import { isSettled, sameValue, settle, unsettled } from './settle.ts';
 import { holdsNow, valueHash, valueKey, valueSize } from './value-hash.ts';
 import { valueText } from './value-text.ts';
@@ -138,9 +139,10 @@ describe('a value a schema takes without rewriting it', () => {
       {
         s: fc.string(),
         n: fc.oneof(fc.integer(), fc.constant(null)),
-        o: fc.boolean(),
+        o: fc.oneof(fc.boolean(), fc.constant(null)),
+        extra: fc.constant(1),
       },
-      { requiredKeys: ['s', 'n'] },
+      { requiredKeys: ['s'] },
     ),
   );
   const values = fc.oneof(
@@ -171,6 +173,24 @@ describe('a value a schema takes without rewriting it', () => {
       }),
       { numRuns: 2000 },
     );
+  });
+
+  it('is what zod makes of the fitted value where it refuses the given one', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...schemas), values, (schema, given) => {
+        const value = settle(given) as Json;
+        const taken = takenFitted(schema, value);
+        if (taken === undefined) return;
+        const first = schema.safeParse(value);
+        const parsed = first.success ? first : schema.safeParse(fitInput(schema, value));
+        expect(parsed.success).toBe(true);
+        expect(sameValue(parsed.data as Json, taken)).toBe(true);
+      }),
+      { numRuns: 3000 },
+    );
+    const wide = settle({ s: 'x', extra: 1, o: null }) as Json;
+    expect(takenFitted(Inner, wide)).toEqual({ s: 'x', n: null });
+    expect(takenBy(Inner, wide)).toBeUndefined();
   });
 
   it('may hold itself', () => {
