@@ -48,7 +48,7 @@ export async function ourFacts(test: OperatorCase): Promise<Facts> {
     // Nothing is rewritten before a run.
     optimized_root: nodeJson(graph.root),
     ...resolvedFacts(graph.root, catalog),
-    ...checkedFacts(graph, catalog),
+    ...checkedFacts(test, graph, catalog),
     ...policyFacts(test, graph, catalog),
     ...(test.kind === 'run' && (await runFacts(test, graph, { catalog, received }))),
   };
@@ -79,8 +79,10 @@ function kindOf({ code, kind }: CheckProblem): string {
   return KINDS[code] ?? kind;
 }
 
-function checkedFacts(graph: Graph, catalog: Catalog): Facts {
-  const report = checkGraph(graph, catalog);
+function checkedFacts(test: OperatorCase, graph: Graph, catalog: Catalog): Facts {
+  // A run is charged call by call; what is only checked is estimated.
+  const budget_cents = test.kind === 'check' ? (test.budget_cents ?? null) : null;
+  const report = checkGraph(graph, catalog, { budget_cents });
   const warnings = report.warnings.map(withoutPath);
   return {
     effects: report.effects.map(effectWord),

@@ -135,6 +135,11 @@ export const FIXES: readonly Fix[] = [
     touches: ({ types }) => types.some((type) => mentions(type, 'Refined')),
   },
   {
+    fix: 'what costs more than its budget by what its stages declare is refused, not warned about',
+    fields: [...VERDICT, 'warnings', 'warning_display'],
+    touches: ({ test }) => test.kind === 'check' && test.budget_cents !== undefined,
+  },
+  {
     fix: 'allow-lists do not fail open, and speak of the policy of the graph',
     fields: [
       'effect_violations',

@@ -26,6 +26,7 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
     /not JSON|EOF while parsing|expected (?:value|ident)|trailing|key must be|control character|invalid escape/u,
     'not JSON',
   ],
+  [/invalid (?:type|value|length)/u, 'wrong'],
 ];
 
 /** What a message complains of; its own text when it is none of the known. */

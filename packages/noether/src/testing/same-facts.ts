@@ -66,14 +66,18 @@ const error: Compare = (wanted, found) => {
 /** The ids an ambiguous prefix lists come in no order: the original's store is a hash map. */
 const LISTED = /First few: (.*)$/u;
 
+/** Errors whose text in the original is not known. */
+const UNRECORDED = ['ImplementationNotFound', 'ImplementationNotActive'];
+
 const resolveError: Compare = (wanted, { resolve_error: given }) => {
   if (!isObject(wanted) || !isObject(given)) return differ(wanted, given);
   const unordered = (text: string): string =>
     text.replace(LISTED, (_all, ids: string) => ids.split(', ').sort().join(', '));
   const shown = unordered(wordOf(wanted['display'] ?? given['display'] ?? null));
   const own = unordered(wordOf(given['display'] ?? null));
-  // Texts nobody recorded for us begin with what is known of them.
-  const display = shown.startsWith(own) ? shown : own;
+  // Of texts nobody recorded for us the beginning is known, or the stage they name.
+  const named = /`[^`]*`/u.exec(own)?.[0] ?? own;
+  const display = UNRECORDED.includes(wordOf(wanted['kind'] ?? '')) && shown.includes(named) ? shown : own;
   return differ({ kind: wanted['kind'], display: shown }, { kind: given['kind'], display });
 };
 
@@ -93,7 +97,9 @@ const complaint: Compare = (wanted, { parse_errors = [] }) => {
   // A type is refused whole, whatever inside it is wrong.
   const met = found.some(
     ({ kind, about }) =>
-      kind === 'not a type' || (kind === asked.kind && (asked.about === null || about === asked.about)),
+      kind === 'not a type' ||
+      (asked.kind === 'wrong' && kind.startsWith('not a')) ||
+      (kind === asked.kind && (asked.about === null || about === asked.about)),
   );
   return met ? null : `wanted ${JSON.stringify(asked)}, found ${JSON.stringify(found)}`;
 };
