@@ -154,7 +154,10 @@ const same: Take = (value) => value;
 /** A field's take; a fitted field is left out where it is null and the schema knows only absence. */
 function fieldTake(field: Schema, take: Take, mode: Mode): Take {
   if (mode === 'exact') return take;
-  return (value) => take(value) ?? (value === null && isNullAbsent(field) ? ABSENT : undefined);
+  return (value) => {
+    const made = take(value);
+    return made === undefined && value === null && isNullAbsent(field) ? ABSENT : made;
+  };
 }
 
 /** Stands for a field that is left out. */

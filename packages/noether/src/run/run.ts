@@ -113,7 +113,10 @@ export async function runGraph(options: RunOptions): Promise<RunResult> {
     input_hash: valueHash(input ?? null),
   });
 
-  const problems = [...checked.report.problems, ...checkInputValue(checked, options.input)];
+  const problems = [
+    ...checked.report.problems,
+    ...checkInputValue(checked, input === undefined ? options.input : input),
+  ];
   const hosts = hostsOf(checked.policies);
   const info = { run_id, composition_id, graph: options.graph_name, lease: null, hosts };
   const outcome =
