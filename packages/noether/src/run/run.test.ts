@@ -494,4 +494,13 @@ describe('a run', () => {
     expect(two).toMatchObject({ status: 'refused', error: { code: 'GRAPH_BUDGET_EXCEEDED' } });
     expect(given).toHaveBeenCalledTimes(1);
   });
+
+  it('shows no secret in what it says of its input', async () => {
+    const secret = 'secret-of-the-caller';
+    const root = { op: 'Map', over: 'xs', as: 'x', stage: stage('act') };
+    const result = await run(root, { xs: secret }, { secrets: [secret] });
+
+    expect(result).toMatchObject({ status: 'refused', error: { path: 'input.xs' } });
+    expect(JSON.stringify(result)).not.toContain(secret);
+  });
 });

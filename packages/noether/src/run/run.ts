@@ -146,7 +146,11 @@ function hidden(failure: RunFailure, { text }: Redactor): RunFailure {
     message: text(message),
     ...(hint !== undefined && { hint: text(hint) }),
     ...(problems && {
-      problems: problems.map((problem) => ({ ...problem, message: text(problem.message) })),
+      problems: problems.map((problem) => ({
+        ...problem,
+        message: text(problem.message),
+        actual: problem.actual === null ? null : text(problem.actual),
+      })),
     }),
   };
 }
