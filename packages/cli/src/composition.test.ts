@@ -83,6 +83,14 @@ describe('an input', () => {
     ]);
   });
 
+  it('that is the name of a file is told how a file is given', () => {
+    const file = join(dir, 'input.json');
+    writeFileSync(file, '{"b":2}');
+    expect(() => readInput(file)).toThrow(
+      expect.objectContaining({ hint: `--input @${file} reads the file` }) as Error,
+    );
+  });
+
   it.each(['{', '@/no/such/file'])('that is %j is refused with an example', (text) => {
     expect(() => readInput(text)).toThrow(
       expect.objectContaining({

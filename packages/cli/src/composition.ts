@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 import type { CheckProblem, Json, RunResult } from '@caloron/noether';
@@ -98,7 +98,9 @@ export function readInput(text: string | undefined): Json {
       { reason: messageOf(error) },
       {
         cause: error,
-        hint: `quote it for the shell: --input '{"sprint_id":"my-sprint","repo":"owner/name"}'`,
+        hint: existsSync(text)
+          ? `--input @${text} reads the file`
+          : `quote it for the shell: --input '{"sprint_id":"my-sprint","repo":"owner/name"}'`,
       },
     );
   }
