@@ -21,6 +21,7 @@ const STAGES = [
   stage('named', record({ name: TEXT })),
   stage('either', union([list(TEXT), record({ name: TEXT })])),
   stage('table', { kind: 'Map', value: { key: TEXT, value: NUMBER } }),
+  stage('tableOrNull', union([NULL, { kind: 'Map', value: { key: TEXT, value: record({}) } }])),
   stage('tables', TEXT, { kind: 'Map', value: { key: TEXT, value: NUMBER } }),
   stage('maybe', TEXT, record({ count: union([NULL, NUMBER]) })),
   stage('some', record({ items: union([NULL, NUMBER]), by: TEXT })),
@@ -69,6 +70,15 @@ describe('a branch that needs the whole input', () => {
     expect(problems(root, { name: 'a' })).toEqual([]);
     expect(problems(root, { name: 'a', list: 1 })).toEqual(['root.branches.list GRAPH_BRANCH_AMBIGUOUS']);
     expect(problems(root, { name: 'a', list: { name: 'b' } })).toEqual([]);
+  });
+
+  it('is refused a field of its name where it holds a Parallel of its own', () => {
+    const root = { op: 'Parallel', branches: { c: named('count', 'tableOrNull') } };
+
+    expect(problems(root, { count: null })).toEqual([]);
+    expect(problems(root, { c: { d: 'text' } })).toEqual(
+      expect.arrayContaining(['root.branches.c GRAPH_BRANCH_AMBIGUOUS']),
+    );
   });
 
   it('is refused a field of its name that a variant of the input has', () => {

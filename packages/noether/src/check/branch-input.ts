@@ -94,9 +94,12 @@ export function branchProblems(branches: readonly InputBranch[], value: Json): r
     const has = isObject(value) && Object.hasOwn(value, name);
     if (has === (takes === 'field')) return [];
     const wrong = valueMismatch(branchInput(value, name), needed);
-    if (!wrong) return [];
-    const message = `${gets(name, has ? 'field' : 'whole')}: expected ${wrong.expected}, got ${wrong.actual}; rename the branch`;
-    const facts = { expected: display(needed), actual: wrong.actual };
+    // What Parallels inside were found to get holds for the whole input alone.
+    const nests = branches.some((other) => other.path.startsWith(`${path}.`));
+    if (!wrong && !nests) return [];
+    const { expected, actual } = wrong ?? { expected: 'the whole input', actual: 'its field' };
+    const message = `${gets(name, has ? 'field' : 'whole')}: expected ${expected}, got ${actual}; rename the branch`;
+    const facts = { expected: display(needed), actual };
     return [problemOf(path, 'GRAPH_BRANCH_AMBIGUOUS', message, facts)];
   });
 }

@@ -175,7 +175,8 @@ describe('whatever is given as a graph', () => {
       let source: unknown = graphOf(drawn.root);
       for (let i = draw.nat(2); i >= 0; i -= 1) source = mutated(draw, source);
       const input = draw.chance(2) ? drawn.input : mutated(draw, drawn.input);
-      return [source, input, catalogOfDrawn([...drawn.stages, ...FIXED])];
+      const unlucky = draw.chance(2);
+      return [source, input, catalogOfDrawn([...drawn.stages, ...FIXED], { unlucky })];
     });
 
     expect([...ends.keys()].toSorted()).toEqual(['check', 'output', 'parse', 'run']);

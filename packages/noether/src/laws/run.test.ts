@@ -18,10 +18,14 @@ const TYPE_ERRORS = [
   'GRAPH_INPUT_INVALID',
 ];
 
+/** The graphs of this law are the same each time: a search for rarer ones takes tens of thousands, not a test run. */
+const SEED = 20_261_121;
+
 /** Runs a law on drawn graphs the checker accepts; enough of them must be. */
 async function forAccepted(
   law: (graph: DrawnGraph, plain: DrawnOutcome) => Promise<void>,
   numRuns: number,
+  seed?: number,
 ): Promise<void> {
   let accepted = 0;
   await fc.assert(
@@ -32,7 +36,7 @@ async function forAccepted(
       accepted += 1;
       await law(graph, plain);
     }),
-    { numRuns },
+    { numRuns, ...(seed !== undefined && { seed }) },
   );
   expect(accepted).toBeGreaterThan(numRuns / 3);
 }
@@ -47,11 +51,15 @@ function unplaced(outcome: DrawnOutcome): Json {
 
 describe('a graph the checker accepts', () => {
   it('never fails with a type error on inputs of the checked type', async () => {
-    await forAccepted(async (graph, plain) => {
-      expect(TYPE_ERRORS, `${JSON.stringify(plain)} of ${shown(graph)}`).not.toContain(
-        plain.status === 'ok' ? null : plain.code,
-      );
-    }, 600);
+    await forAccepted(
+      async (graph, plain) => {
+        expect(TYPE_ERRORS, `${JSON.stringify(plain)} of ${shown(graph)}`).not.toContain(
+          plain.status === 'ok' ? null : plain.code,
+        );
+      },
+      1000,
+      SEED,
+    );
   });
 
   it('may fail with one where a value came as Any: nothing is known of that', async () => {
