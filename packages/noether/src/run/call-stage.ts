@@ -76,6 +76,8 @@ function nodeFacts(
 async function attempt(call: Attempt, run: RunContext): Promise<Json> {
   const { called, path, input } = call;
   const { tracing } = run;
+  const pause = run.breathe();
+  if (pause) await pause;
   run.signal.throwIfAborted();
   const stage = called.entry.record.name;
   charge(called.entry, path, run);
@@ -116,10 +118,12 @@ async function execute({ called, path, input, taken }: Attempt, run: RunContext)
   try {
     answer = stage.run(given, context, run.signal);
     if (answer instanceof Promise) {
-      // Abandoned when the run ends first: its rejection then concerns nobody.
-      answer.catch(() => undefined);
-      if (isPure(entry) && callees === null) throw new TypeError('a Pure stage answered with a promise');
-      answer = await Promise.race([answer, run.aborted]);
+      if (isPure(entry) && callees === null) {
+        answer.catch(() => undefined);
+        throw new TypeError('a Pure stage answered with a promise');
+      }
+      // Abandoned when the run ends first.
+      answer = await run.ending.first(answer);
     }
   } catch (cause) {
     throw failure(stage.name, path, cause, run.signal);

@@ -5,6 +5,7 @@ import type { Json, OutputCache } from '../ports.ts';
 import type { CatalogStage } from '../stage/catalog.ts';
 import type { Memo } from './memo.ts';
 import type { Tracing } from './tracing.ts';
+import type { Ending } from './wait.ts';
 
 /** A moment of a run: just before or after a stage is called. */
 export interface Moment {
@@ -47,8 +48,10 @@ export interface RunContext {
   readonly limit: LimitFunction;
   /** Aborted when the run is interrupted, out of time or without its lease, or the node out of time; its reason is the error. */
   readonly signal: AbortSignal;
-  /** Rejects when `signal` is aborted. */
-  readonly aborted: Promise<never>;
+  /** For those who wait until `signal` is aborted. */
+  readonly ending: Ending;
+  /** Now and then a promise to wait for, so that stages that take no time let timers and others have their turn. */
+  readonly breathe: () => Promise<void> | undefined;
   /** Declared cents of the calls made so far, and what the run may spend; null is no limit. */
   readonly budget: { spent_cents: number; readonly limit_cents: number | null };
   readonly fetch: typeof globalThis.fetch;

@@ -1,6 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
 
 import type { Json } from '../ports.ts';
+import { stageKit } from '../stage/define-stage.ts';
 import { StageError } from '../stage/errors.ts';
 import { type Act, runnerOf, sink, stageNode } from '../testing/running.ts';
 
@@ -17,6 +19,21 @@ const listening =
       });
     });
 const deaf: Act = () => new Promise(() => undefined);
+
+/** Takes a millisecond of the processor. */
+const spin = stageKit<Record<string, never>>()({
+  name: 'spin',
+  description: 'Spins.',
+  effects: ['Pure'],
+  input: z.object({ x: z.number() }),
+  output: z.number(),
+  examples: [{ input: { x: 1 }, output: 1 }],
+  run: ({ x }) => {
+    const begun = performance.now();
+    while (performance.now() - begun < 1);
+    return x;
+  },
+});
 
 describe('the deadline of a node', () => {
   it.each([
@@ -125,6 +142,17 @@ describe('the deadline of a node', () => {
     expect(await run(stageNode('act', undefined, { timeout_ms: 5000 }), 1, { act: busy })).toMatchObject({
       ok: true,
     });
+  });
+
+  it('passes in time for a long list of stages that take none', async () => {
+    const root = { op: 'Map', over: 'xs', as: 'x', stage: stageNode('spin'), timeout_ms: 50 };
+    const xs = Array.from({ length: 100_000 }, (_, i) => i);
+    const begun = performance.now();
+    const result = await runnerOf([spin])(root, { xs });
+
+    expect(result).toMatchObject({ error: { code: 'GRAPH_NODE_TIMEOUT', path: 'root' } });
+    // The whole list would take more than a hundred seconds.
+    expect(performance.now() - begun).toBeLessThan(20_000);
   });
 
   it('leaves the reason of the run where both end', async () => {

@@ -1,5 +1,5 @@
 import type { RunContext } from './context.ts';
-import { abortOf } from './wait.ts';
+import { Ending } from './wait.ts';
 
 /** What ends a part of a run before the run itself. */
 export interface Bounds {
@@ -21,7 +21,7 @@ export async function within<T>(
   const timer = timeout && setTimeout(() => control.abort(timeout.error()), timeout.ms);
   const began = performance.now();
   try {
-    const output = await part({ ...run, signal: control.signal, aborted: abortOf(control.signal) });
+    const output = await part({ ...run, signal: control.signal, ending: new Ending(control.signal) });
     // Code that never waits lets no timer fire: late is late all the same.
     if (timeout && performance.now() - began > timeout.ms) throw timeout.error();
     return output;

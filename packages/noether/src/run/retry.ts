@@ -5,7 +5,7 @@ import type { Json } from '../ports.ts';
 import { StageError } from '../stage/errors.ts';
 import { publicCode } from './call-stage.ts';
 import type { RunContext } from './context.ts';
-import { breather, wait } from './wait.ts';
+import { wait } from './wait.ts';
 
 /** Errors another attempt cannot cure: what was refused by a check. */
 const FINAL: readonly string[] = [
@@ -27,7 +27,6 @@ export async function retry(
 ): Promise<Json> {
   if (node.max_attempts < 1) throw new GraphError('GRAPH_RETRY_EXHAUSTED', { path, attempts: 0 });
   let delay = node.delay_ms ?? 0;
-  const breathe = breather();
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await once();
@@ -35,8 +34,8 @@ export async function retry(
       if (run.signal.aborted || attempt >= node.max_attempts) throw error;
       if (!run.compat && !mayRetry(error, node)) throw error;
     }
-    if (delay > 0 && !run.compat) await wait(Math.min(delay, node.max_delay_ms ?? delay), run.aborted);
-    else await breathe();
+    if (delay > 0 && !run.compat) await wait(Math.min(delay, node.max_delay_ms ?? delay), run.ending);
+    else await run.breathe();
     delay *= node.backoff ?? 1;
   }
 }

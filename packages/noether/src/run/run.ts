@@ -18,7 +18,7 @@ import { type Redactor, redactor } from './redact.ts';
 import { settle } from './settle.ts';
 import { Tracing } from './tracing.ts';
 import { valueHash } from './value-hash.ts';
-import { LONGEST_MS, abortOf } from './wait.ts';
+import { breather, Ending, LONGEST_MS } from './wait.ts';
 
 /** Stage calls at once in one run, unless the caller says otherwise. */
 const DEFAULT_CONCURRENCY = 16;
@@ -229,7 +229,8 @@ async function interpreted(
     memo: new Memo(cache, repeated),
     limit: pLimit(options.concurrency ?? DEFAULT_CONCURRENCY),
     signal: control.signal,
-    aborted: abortOf(control.signal),
+    ending: new Ending(control.signal),
+    breathe: breather(),
     budget: { spent_cents: 0, limit_cents: options.budget_cents ?? null },
     fetch: options.fetch ?? globalThis.fetch,
     credentials: options.credentials ?? (() => null),

@@ -1,29 +1,56 @@
 import type { Json } from '../ports.ts';
 import type { RunContext } from './context.ts';
 
-/** Rejects with the signal's reason once it is aborted: one listener, however many wait for it. */
-export function abortOf(signal: AbortSignal): Promise<never> {
-  const aborted = new Promise<never>((_resolve, reject) => {
-    const stop = (): void => reject(signal.reason as Error);
-    if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop, { once: true });
-  });
-  // Nobody may be waiting when it happens.
-  aborted.catch(() => undefined);
-  return aborted;
+/** The end of a run, or of a part of it, for all who wait: one listener, and nothing kept of those who no longer do. */
+export class Ending {
+  readonly #signal: AbortSignal;
+  readonly #waiting = new Set<(reason: unknown) => void>();
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+    signal.addEventListener('abort', () => this.#tell(), { once: true });
+  }
+
+  /** What a promise comes to, or the reason of the end where that is first. */
+  first<T>(promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const leave = this.tell(reject);
+      promise.then(
+        (value) => {
+          leave();
+          resolve(value);
+        },
+        (error: unknown) => {
+          leave();
+          reject(error as Error);
+        },
+      );
+    });
+  }
+
+  /** Calls back with the reason once it ends, at once where it has; gives the undoing. */
+  tell(stop: (reason: unknown) => void): () => void {
+    if (this.#signal.aborted) stop(this.#signal.reason);
+    else this.#waiting.add(stop);
+    return () => void this.#waiting.delete(stop);
+  }
+
+  #tell(): void {
+    for (const stop of this.#waiting) stop(this.#signal.reason);
+    this.#waiting.clear();
+  }
 }
 
 /** Longest wait a timer knows, ms; a longer one would end at once. */
 export const LONGEST_MS = 2_147_483_647;
 
-/** Waits, in ms, 24 days at most; rejects as soon as `aborted` does. */
-export async function wait(ms: number, aborted: Promise<never>): Promise<void> {
+/** Waits, in ms, 24 days at most; rejects with its reason at the end of the run. */
+export async function wait(ms: number, ending: Ending): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   try {
-    await Promise.race([
+    await ending.first(
       new Promise<void>((resolve) => (timer = setTimeout(resolve, Math.min(ms, LONGEST_MS)))),
-      aborted,
-    ]);
+    );
   } finally {
     clearTimeout(timer);
   }
@@ -47,19 +74,16 @@ export function breather(): () => Promise<void> | undefined {
 }
 
 /** Calls when one of the run's places is free; who is still waiting for one when the run ends does not wait on. */
-export async function inTurn(
-  { limit, aborted }: Pick<RunContext, 'limit' | 'aborted'>,
+export function inTurn(
+  { limit, ending }: Pick<RunContext, 'limit' | 'ending'>,
   call: () => Promise<Json>,
 ): Promise<Json> {
-  let begun = false;
-  const turn = limit(() => {
-    begun = true;
-    return call();
+  return new Promise((resolve, reject) => {
+    // A call that has begun ends by itself, and tells the trace before anybody goes on.
+    const leave = ending.tell(reject);
+    limit(() => {
+      leave();
+      return call();
+    }).then(resolve, reject);
   });
-  // A call that has begun ends by itself, and tells the trace before anybody goes on.
-  const ended = aborted.catch((error: unknown) => {
-    if (!begun) throw error;
-    return turn;
-  });
-  return Promise.race([turn, ended]);
 }

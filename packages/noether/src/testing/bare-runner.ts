@@ -6,6 +6,7 @@ import type { RunContext } from '../run/context.ts';
 import { Memo } from '../run/memo.ts';
 import { redactor } from '../run/redact.ts';
 import { Tracing } from '../run/tracing.ts';
+import { Ending } from '../run/wait.ts';
 import type { CatalogStage } from '../stage/catalog.ts';
 import { type OperatorCase, asksFor } from './operator-case.ts';
 
@@ -18,6 +19,7 @@ export function bareContext(
   stages: readonly CatalogStage[],
   stageOf: (node: StageNode) => CatalogStage,
 ): RunContext {
+  const { signal } = new AbortController();
   const names = stages.flatMap(({ stage }) => stage.capabilities);
   return {
     run_id: 'run',
@@ -27,8 +29,9 @@ export function bareContext(
     memo: asksFor(test, 'memoize') ? new Memo(null, { has: () => true }) : null,
     limit: pLimit(8),
     budget: { spent_cents: 0, limit_cents: test.budget_cents ?? null },
-    signal: new AbortController().signal,
-    aborted: new Promise(() => undefined),
+    signal,
+    ending: new Ending(signal),
+    breathe: () => undefined,
     fetch: globalThis.fetch,
     credentials: () => null,
     tracing: null,
