@@ -185,21 +185,22 @@ function entriesTake(def: z.core.$ZodRecordDef, mode: Mode): Take {
       : undefined;
 }
 
-/** The object with each field as its take makes it; a field with null for a take is left out. */
+/** The object with each field as its take makes it; a field with null for a take is left out. No take knows `__proto__`. */
 function entriesOf(
   value: { readonly [key: string]: Json },
   takeOfField: (name: string) => Take | null,
 ): Json | undefined {
-  const entries: [string, Json][] = [];
+  const made: { [key: string]: Json } = {};
   let isSameObject = true;
-  for (const [name, field] of Object.entries(value)) {
+  for (const name of Object.keys(value)) {
+    const field = value[name] ?? null;
     const take = takeOfField(name);
-    const made = take === null ? ABSENT : take(field);
-    if (made === undefined) return undefined;
-    isSameObject &&= made === field;
-    if (made !== ABSENT) entries.push([name, made]);
+    const item = take === null ? ABSENT : take(field);
+    if (item === undefined) return undefined;
+    isSameObject &&= item === field;
+    if (item !== ABSENT) made[name] = item;
   }
-  return isSameObject ? value : settledRecord(entries);
+  return isSameObject ? value : own(made);
 }
 
 /** The first variant that takes the value is the one. */
