@@ -19,6 +19,7 @@ const PATCH_FROM_CHARS = 4096;
 const SNAPSHOT_EVERY = 50;
 
 const Row = z.strictObject({ value: z.string().nullable(), rev: z.number() });
+const Rev = Row.pick({ rev: true });
 const Key = z.strictObject({ key: z.string() });
 
 /** Who writes, for the log. */
@@ -37,6 +38,8 @@ interface Place {
 export interface KvTable {
   /** The stored text and revision; undefined when absent. */
   row(key: string): { readonly text: string; readonly rev: number } | undefined;
+  /** The revision alone, without reading the value; undefined when absent. */
+  rev(key: string): number | undefined;
   /** Writes and logs inside `write`; equal bytes write nothing. */
   put(key: string, value: unknown, writer: Writer): { readonly rev: number; readonly changed: boolean };
   /** Deletes and logs inside `write`. */
@@ -85,6 +88,7 @@ function patchOf(before: string | null, after: string, rev: number, key: string)
 export function createKv(database: Database, log: Log, virtual: VirtualKeys, clock: Clock): KvTable {
   const { db } = database;
   const select = db.prepare('SELECT value, rev FROM kv WHERE namespace = ? AND key = ?');
+  const revision = db.prepare("SELECT rev FROM kv WHERE namespace = '' AND key = ? AND value IS NOT NULL");
   const upsert = db.prepare(
     `INSERT INTO kv (namespace, key, value, rev, seq) VALUES (?, ?, ?, ?, ?)
      ON CONFLICT (namespace, key) DO UPDATE SET value = excluded.value, rev = excluded.rev, seq = excluded.seq`,
@@ -153,6 +157,10 @@ export function createKv(database: Database, log: Log, virtual: VirtualKeys, clo
 
   return {
     row: (key) => row({ namespace: '', key }),
+    rev: (key) => {
+      const found = revision.get(key);
+      return found === undefined ? undefined : parseRow(Rev, found, 'kv', key).rev;
+    },
     put: (key, value, writer) => put({ namespace: '', key }, value, writer),
     remove: (key, writer) => remove({ namespace: '', key }, writer),
     open: (writer, fence) => ({

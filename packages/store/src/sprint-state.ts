@@ -50,25 +50,24 @@ export function createSprints({ database, log, kv, outbox, clock }: SprintDeps):
   const unknown = (sprint_id: Id) => new StoreError('SPRINT_UNKNOWN', { sprint_id, known: ids() });
 
   const known = new KnownValues();
-  const parsed = <T>(schema: z.ZodType<T>, key: string): T => {
-    const row = kv.row(key);
+  const parsed = <T>(schema: z.ZodType<T>, key: string, row = kv.row(key)): T => {
     if (row === undefined)
       throw new StoreError('STORE_VALUE_INVALID', { key, issues: ['the key is missing'] });
     return provenValue(schema, known.valueOf(key, row.text), key);
   };
   const load = (sprint_id: Id): SprintSnapshot => {
-    const rev = kv.row(keys.state(sprint_id))?.rev;
-    if (rev === undefined) throw unknown(sprint_id);
-    const state = parsed(DagState, keys.state(sprint_id));
+    const row = kv.row(keys.state(sprint_id));
+    if (row === undefined) throw unknown(sprint_id);
+    const state = parsed(DagState, keys.state(sprint_id), row);
     const cursors = parsed(Cursors, keys.cursors(sprint_id));
-    const last_poll =
-      kv.row(keys.lastPoll(sprint_id)) === undefined ? null : parsed(Timestamp, keys.lastPoll(sprint_id));
-    return { state, rev, cursors, last_poll };
+    const polled = kv.row(keys.lastPoll(sprint_id));
+    const last_poll = polled === undefined ? null : parsed(Timestamp, keys.lastPoll(sprint_id), polled);
+    return { state, rev: row.rev, cursors, last_poll };
   };
 
   const checkRev = ({ sprint_id, expect_rev }: SprintCommit): void => {
     const key = keys.state(sprint_id);
-    const actual = kv.row(key)?.rev ?? 0;
+    const actual = kv.rev(key) ?? 0;
     if (actual === expect_rev) return;
     if (actual === 0) throw unknown(sprint_id);
     throw new StoreError('STORE_CONFLICT', { key, expected: expect_rev, actual });
@@ -165,7 +164,7 @@ export function createSprints({ database, log, kv, outbox, clock }: SprintDeps):
     ids,
     open: (writer, fence) => ({
       load: async (sprint_id) => database.read(() => load(sprint_id)),
-      exists: async (sprint_id) => kv.row(keys.state(sprint_id)) !== undefined,
+      exists: async (sprint_id) => kv.rev(keys.state(sprint_id)) !== undefined,
       commit: (change) =>
         database.write(() => {
           fence();
