@@ -1,11 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-
 import type { CheckProblem, RunResult } from '@caloron/noether';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
-import { mustRun, readInput } from './composition.ts';
+import { mustRun } from './composition.ts';
 
 type Failed = Extract<RunResult, { ok: false }>;
 
@@ -63,40 +59,18 @@ describe('a run that must go well', () => {
       }) as Error,
     );
   });
-});
 
-describe('an input', () => {
-  let dir: string;
-  beforeEach(() => {
-    dir = mkdtempSync(join(tmpdir(), 'caloron-input-'));
-  });
-  afterEach(() => rmSync(dir, { recursive: true, force: true }));
-
-  it('is JSON, or that of a file, or nothing', () => {
-    const file = join(dir, 'input.json');
-    writeFileSync(file, '{"b":2}');
-
-    expect([readInput('{"a":1}'), readInput(`@${file}`), readInput(undefined)]).toEqual([
-      { a: 1 },
-      { b: 2 },
-      {},
-    ]);
-  });
-
-  it('that is the name of a file is told how a file is given', () => {
-    const file = join(dir, 'input.json');
-    writeFileSync(file, '{"b":2}');
-    expect(() => readInput(file)).toThrow(
-      expect.objectContaining({ hint: `--input @${file} reads the file` }) as Error,
+  it('asked for a credential nobody gave is told how one is given', () => {
+    const error = { code: 'STAGE_CREDENTIAL_MISSING', message: 'no', path: 'root' };
+    expect(() => mustRun(failed('failed', error), at)).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining('CALORON_TOKEN_ENVS') as string }) as Error,
     );
   });
 
-  it.each(['{', '@/no/such/file'])('that is %j is refused with an example', (text) => {
-    expect(() => readInput(text)).toThrow(
-      expect.objectContaining({
-        code: 'CLI_INPUT_INVALID',
-        hint: expect.stringContaining('--input') as string,
-      }) as Error,
+  it('was refused names the graph as a shell takes it', () => {
+    const error = { code: 'GRAPH_INPUT_INVALID', message: 'no', path: 'input' };
+    expect(() => mustRun(failed('refused', error), { ...at, graph: '/my lib/tick.json' })).toThrow(
+      expect.objectContaining({ hint: "./noether check '/my lib/tick.json'" }) as Error,
     );
   });
 });

@@ -1,9 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 import type { CheckProblem, Json, RunResult } from '@caloron/noether';
-import { messageOf } from '@caloron/noether/errors';
 import { loadGraph, type RunRules } from '@caloron/scheduler/runtime';
+import { shellWord } from '@caloron/types';
 
 import type { Context } from './context.ts';
 import { CliError } from './errors.ts';
@@ -40,6 +39,8 @@ export async function runFile(
 const ADVICE: Readonly<Record<string, string>> = {
   FORGE_UNAVAILABLE:
     'see that the forge is up and its address right, then repeat the command: nothing is lost',
+  STAGE_CREDENTIAL_MISSING:
+    'export the variable of that name, and name it in CALORON_TOKEN_ENVS, the comma list of those that may be sent',
 };
 
 /** Gives a run that went well; throws one that did not, with every problem, its place and the next command. */
@@ -52,7 +53,7 @@ export function mustRun(
   const { code, message, path, hint, problems = [] } = error;
   const given = status === 'refused' || code === 'STAGE_INPUT_INVALID';
   const next = given
-    ? (grantHint(problems) ?? `./noether check ${graph}`)
+    ? (grantHint(problems) ?? `./noether check ${shellWord(graph)}`)
     : `./noether trace ${run_id.slice(0, 8)}${home_flag}`;
   const said = problems.length > 0 ? listed(problems) : placed(path, message);
   throw new CliError(
@@ -84,24 +85,4 @@ export function listed(problems: readonly CheckProblem[]): string {
   if (only !== undefined && problems.length === 1) return placed(only.path, only.message);
   const lines = problems.map(({ path, code, message }) => `\n  ${placed(path, message)} [${code}]`);
   return `the graph has ${problems.length} problems:${lines.join('')}`;
-}
-
-/** Reads `--input`: JSON text, or `@FILE`, or `-` for standard input. Throws CLI_INPUT_INVALID. */
-export function readInput(text: string | undefined): Json {
-  if (text === undefined) return {};
-  try {
-    const source = text === '-' ? readFileSync(0) : text.startsWith('@') ? readFileSync(text.slice(1)) : text;
-    return JSON.parse(source.toString()) as Json;
-  } catch (error) {
-    throw new CliError(
-      'CLI_INPUT_INVALID',
-      { reason: messageOf(error) },
-      {
-        cause: error,
-        hint: existsSync(text)
-          ? `--input @${text} reads the file`
-          : `quote it for the shell: --input '{"sprint_id":"my-sprint","repo":"owner/name"}'`,
-      },
-    );
-  }
 }

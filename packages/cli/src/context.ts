@@ -7,7 +7,7 @@ import { type Environment, readEnvironment } from '@caloron/scheduler/environmen
 import { createRuntime, type Runtime } from '@caloron/scheduler/runtime';
 import { StoreError } from '@caloron/store/errors';
 import { findHome, type Home } from '@caloron/store/home';
-import { ActiveSprint, type DagState, Id, keys } from '@caloron/types';
+import { ActiveSprint, type DagState, Id, keys, shellWord } from '@caloron/types';
 import type { Command } from 'commander';
 
 import { CliError } from './errors.ts';
@@ -79,7 +79,7 @@ export async function runCommand(
       warn: (facts, message) => io.err(`${name}: ${message}: ${String(facts['reason'])}\n`),
     }));
   };
-  const home_flag = options.home === undefined ? '' : ` --home ${options.home}`;
+  const home_flag = options.home === undefined ? '' : ` --home ${shellWord(options.home)}`;
   const context = { io, command: name, home, home_flag, environment, cwd, signal: interrupt.signal, runtime };
   try {
     const answer = await work(context);
@@ -162,7 +162,7 @@ function demoHint({ home, cwd, command }: Context): string | undefined {
   const dir = join(home.dir, '.caloron', 'demo');
   const newest = existsSync(dir) ? readdirSync(dir).toSorted().at(-1) : undefined;
   if (newest === undefined) return undefined;
-  return `${START_ONE}; the last demo: ./${command} --home ${relative(cwd, join(dir, newest))}`;
+  return `${START_ONE}; the last demo: ./${command} --home ${shellWord(relative(cwd, join(dir, newest)))}`;
 }
 
 /** An id as a person typed it; throws CLI_USAGE for what can be none, as `../x`. */

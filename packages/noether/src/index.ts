@@ -20,6 +20,8 @@ export { canonicalise } from './graph/canonicalise.ts';
 export { canonicalText, compositionId } from './graph/composition-id.ts';
 export { GraphError } from './graph/errors.ts';
 export type { GraphErrorDetails, GraphIssue } from './graph/errors.ts';
+export { findJsonFault } from './graph/json-position.ts';
+export type { JsonFault } from './graph/json-position.ts';
 export { mermaidOf } from './graph/mermaid.ts';
 export { parseGraph } from './graph/parse.ts';
 export { graphJson, nodeJson, printGraph } from './graph/print.ts';

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 
 import { checkGraph, GraphError, parseGraph, runGraph } from '@caloron/noether';
 import type {
@@ -13,7 +13,7 @@ import type {
 } from '@caloron/noether';
 import type { Home, Store, TraceWarning } from '@caloron/store';
 import { openStore } from '@caloron/store/store';
-import type { Clock, Random } from '@caloron/types';
+import { type Clock, type Random, shellWord } from '@caloron/types';
 
 import { createClients, type RunCapabilities } from './clients.ts';
 import { credentialOf, type Environment, secretsOf } from './environment.ts';
@@ -21,6 +21,7 @@ import { SchedulerError, unreadable } from './errors.ts';
 import { openCatalog } from './open-catalog.ts';
 import { syncProjectConfig } from './project-config.ts';
 import { ownProcess } from './run-process.ts';
+import { readTextFile } from './text-file.ts';
 
 /** What a runtime is made of. */
 export interface RuntimeDeps {
@@ -80,19 +81,19 @@ export interface Runtime {
 /** Graphs as last read, so that what is known of an unchanged one is kept with it. */
 const graphs = new Map<string, { readonly text: string; readonly graph: Graph }>();
 
+const WHERE_PATHS_COUNT_FROM =
+  'the path counts from the working directory; use an absolute one where that may change';
+
 /** Reads and parses a graph file; throws SCHEDULER_GRAPH_MISSING or GRAPH_INVALID. */
 export function loadGraph(path: string): Graph {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = readTextFile(path);
   } catch (error) {
     throw new SchedulerError(
       'SCHEDULER_GRAPH_MISSING',
       { path, reason: unreadable(error) },
-      {
-        cause: error,
-        hint: 'the path counts from the working directory; use an absolute one where that may change',
-      },
+      { cause: error, ...(!existsSync(path) && { hint: WHERE_PATHS_COUNT_FROM }) },
     );
   }
   const known = graphs.get(path);
@@ -106,7 +107,7 @@ export function loadGraph(path: string): Graph {
     const { code, details } = error;
     throw new GraphError(code, details, {
       cause: error,
-      hint: `correct it; ./noether check ${path} tells when it is right`,
+      hint: `correct it; ./noether check ${shellWord(path)} tells when it is right`,
     });
   }
 }

@@ -1,6 +1,7 @@
 export { ID_PATTERN, Id, RepoName, Sha, slug, TokenEnv } from './ids.ts';
 export { addMs, epochMs, minutesBetween, Timestamp, timestampOf, toTimestamp } from './time.ts';
 export { entriesOf, ownOf } from './record.ts';
+export { shellWord } from './shell-word.ts';
 export {
   branchOf,
   Checks,

@@ -6,10 +6,11 @@ import { openCatalog } from '@caloron/scheduler/open-catalog';
 import { check, loadGraph } from '@caloron/scheduler/runtime';
 import { Command } from 'commander';
 
-import { grantHint, listed, readInput } from '../composition.ts';
+import { grantHint, listed } from '../composition.ts';
 import { type Context, runCommand } from '../context.ts';
 import { CliError, type RunProblem } from '../errors.ts';
 import type { Answer, Io } from '../output.ts';
+import { readInput } from '../read-input.ts';
 import { showReport } from './report.ts';
 import { type RuleOptions, rulesOf, withPolicyOptions } from './rules.ts';
 

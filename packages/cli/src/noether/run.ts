@@ -2,9 +2,10 @@ import { resolve } from 'node:path';
 
 import { Command } from 'commander';
 
-import { readInput, runFile } from '../composition.ts';
+import { runFile } from '../composition.ts';
 import { type Context, runCommand } from '../context.ts';
 import type { Answer, Io } from '../output.ts';
+import { readInput } from '../read-input.ts';
 import { type RuleOptions, rulesOf, withRunOptions } from './rules.ts';
 
 interface Options extends RuleOptions {
