@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   mkdirSync,
   mkdtempSync,
@@ -225,5 +225,40 @@ describe('outside of the project', () => {
     expect(await files.read('.git/HEAD')).toMatchObject({ content: 'ref' });
     await expect(files.write('.git/hooks/pre-commit', 'x')).rejects.toMatchObject({ code: 'FILE_REFUSED' });
     await expect(files.write('.GIT/x', 'x')).rejects.toMatchObject({ code: 'FILE_REFUSED' });
+  });
+});
+
+describe('a pipe', () => {
+  it('is written over no more than read', async () => {
+    execFileSync('mkfifo', [join(root, 'pipe')]);
+
+    await expect(files.write('pipe', 'x')).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' });
+    expect(statSync(join(root, 'pipe')).isFIFO()).toBe(true);
+  });
+});
+
+describe('a folder whose name is given to a link while it is used', () => {
+  it('is never left', async () => {
+    // Takes turns: a folder of the project, a link out of it.
+    const turns = `while :; do mv -T sub away; ln -s ../outside sub; rm sub; mv -T away sub; done`;
+    writeFileSync(join(root, 'sub/secret'), 'mine');
+    const swapper = spawn('sh', ['-c', turns], { cwd: root, stdio: 'ignore', detached: true });
+    const outcome = async (work: Promise<unknown>): Promise<string> =>
+      work.then(
+        (value) => JSON.stringify(value),
+        (error: unknown) => String((error as { code?: unknown }).code),
+      );
+    try {
+      const seen = new Set<string>();
+      for (let i = 0; i < 400; i += 1) {
+        seen.add(await outcome(files.read('sub/secret').then(({ content }) => content)));
+        await outcome(files.write('sub/written', 'x'));
+        seen.add(await outcome(files.list('sub').then((entries) => entries.map(({ name }) => name).length)));
+      }
+      expect(seen).not.toContain('"secret"');
+      expect(readdirSync(join(base, 'outside'))).toEqual(['secret']);
+    } finally {
+      if (swapper.pid !== undefined) process.kill(-swapper.pid, 'SIGKILL');
+    }
   });
 });

@@ -7,12 +7,14 @@ import type { FileRead, FileWrite, FolderEntry } from '@caloron/types';
 import { writeAtomically } from '../atomic-file.ts';
 import { FileError } from './errors.ts';
 import { codeOf, type Folders } from './folders.ts';
+import { inPinnedFolder } from './pinned-folder.ts';
 
 /** Values travel through a graph by copy: more is a matter for a program. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
 /** What the system said, as this family's error. */
 function unreadable(given: string, cause: unknown): FileError {
+  if (cause instanceof FileError) return cause;
   const reason = codeOf(cause);
   if (reason === 'ENOENT' || reason === 'ENOTDIR') return new FileError('FILE_MISSING', { path: given });
   return new FileError('FILE_UNREADABLE', { path: given, reason }, { cause });
@@ -49,6 +51,16 @@ async function entryOf(folder: string, name: string): Promise<FolderEntry | unde
   }
 }
 
+/** Puts a text in a file's place under the mode the file has. Throws FILE_UNWRITABLE where that is a folder, a pipe or a device. */
+async function replaced(target: string, given: string, content: string): Promise<void> {
+  const before = await lstat(target).catch(() => undefined);
+  if (before?.isFile() === false) {
+    const reason = before.isDirectory() ? 'it is a folder' : 'it is no regular file';
+    throw new FileError('FILE_UNWRITABLE', { path: given, reason });
+  }
+  await writeAtomically(target, content, before === undefined ? 0o666 : before.mode & 0o777);
+}
+
 /** Files of the folders the rules allow. */
 export function createFiles(folders: Folders): FileRead & FileWrite {
   return {
@@ -57,7 +69,10 @@ export function createFiles(folders: Folders): FileRead & FileWrite {
       let file: FileHandle;
       try {
         // No link may have come since the path was followed, and a pipe must not hold the run up.
-        file = await open(target, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+        const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+        file = await inPinnedFolder(path.dirname(target), given, (folder) =>
+          open(path.join(folder, path.basename(target)), flags),
+        );
       } catch (cause) {
         throw unreadable(given, cause);
       }
@@ -78,8 +93,10 @@ export function createFiles(folders: Folders): FileRead & FileWrite {
     async list(given) {
       const target = await folders.resolve(given, 'read');
       try {
-        const names = await readdir(target);
-        const entries = await Promise.all(names.map((name) => entryOf(target, name)));
+        const entries = await inPinnedFolder(target, given, async (folder) => {
+          const names = await readdir(folder);
+          return Promise.all(names.map((name) => entryOf(folder, name)));
+        });
         return entries
           .filter((entry) => entry !== undefined)
           .toSorted((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
@@ -92,11 +109,9 @@ export function createFiles(folders: Folders): FileRead & FileWrite {
     async write(given, content) {
       const target = await folders.resolve(given, 'write');
       try {
-        const before = await stat(target).catch(() => undefined);
-        if (before?.isDirectory() === true) {
-          throw new FileError('FILE_UNWRITABLE', { path: given, reason: 'it is a folder' });
-        }
-        await writeAtomically(target, content, before === undefined ? 0o666 : before.mode & 0o777);
+        await inPinnedFolder(path.dirname(target), given, (folder) =>
+          replaced(path.join(folder, path.basename(target)), given, content),
+        );
       } catch (cause) {
         if (cause instanceof FileError) throw cause;
         const reason = codeOf(cause);

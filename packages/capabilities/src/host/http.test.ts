@@ -144,11 +144,21 @@ describe('a request that is none', () => {
     [{ authorization: 'secret\nx: y' }],
     [{ Host: 'other.example.org' }],
     [{ 'transfer-encoding': 'secret' }],
+    [{ Connection: 'upgrade' }],
+    [{ expect: '100-continue' }],
+    [{ 'Content-Length': '3' }],
   ])('%j is no header it sends', async (headers) => {
-    const error: unknown = await http.send(ask({ headers })).catch((thrown: unknown) => thrown);
+    const request = ask({ method: 'POST', body: 'GET / HTTP/1.1\r\n', headers });
+    const error: unknown = await http.send(request).catch((thrown: unknown) => thrown);
 
     expect(error).toMatchObject({ code: 'HTTP_REQUEST_INVALID' });
     expect(JSON.stringify([String(error), error])).not.toContain('secret');
+  });
+
+  it('the length of the body may be named', async () => {
+    const { body } = await http.send(ask({ method: 'POST', body: 'ä', headers: { 'content-length': '2' } }));
+
+    expect(JSON.parse(body)).toMatchObject({ body: 'ä', headers: { 'content-length': '2' } });
   });
 
   it('GET carries no body', async () => {

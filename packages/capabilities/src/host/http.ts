@@ -45,19 +45,38 @@ function named(hosts: readonly string[], url: URL): boolean {
   });
 }
 
+/** Headers that say how the connection carries the request: they are its own matter. */
+const FRAMING: ReadonlySet<string> = new Set([
+  'connection',
+  'expect',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** Why a header cannot be sent, by its name in lower case; null when it can. */
+function misplaced(name: string, value: string, body: string | null): string | null {
+  if (name === 'host') return 'the header host says another host than the address';
+  if (FRAMING.has(name)) return `the header ${name} is the connection's own`;
+  if (name === 'content-length' && value.trim() !== String(Buffer.byteLength(body ?? '')))
+    return 'the header content-length is not the length of the body';
+  return null;
+}
+
 function headersOf(request: HttpRequest, facts: HttpFacts): Headers {
   const headers = new Headers();
   for (const [name, value] of Object.entries(request.headers)) {
-    if (name.trim().toLowerCase() === 'host') {
-      const reason = 'the header host says another host than the address';
-      throw new HttpError('HTTP_REQUEST_INVALID', { ...facts, reason });
-    }
+    const reason = misplaced(name.trim().toLowerCase(), value, request.body);
+    if (reason !== null) throw new HttpError('HTTP_REQUEST_INVALID', { ...facts, reason });
     try {
       headers.append(name, value);
     } catch {
       // Its message holds the value.
-      const reason = `the header ${JSON.stringify(name)} has characters HTTP does not allow`;
-      throw new HttpError('HTTP_REQUEST_INVALID', { ...facts, reason });
+      const characters = `the header ${JSON.stringify(name)} has characters HTTP does not allow`;
+      throw new HttpError('HTTP_REQUEST_INVALID', { ...facts, reason: characters });
     }
   }
   return headers;

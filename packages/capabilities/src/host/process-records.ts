@@ -36,7 +36,8 @@ export function createProcessRecords(dir: string): ProcessRecords {
   const file = (pid: number): string => path.join(dir, `${pid}.json`);
   const read: ProcessRecords['read'] = async (pid) => {
     try {
-      return ProcessRecord.parse(JSON.parse(await readFile(file(pid), 'utf8')));
+      const record = ProcessRecord.parse(JSON.parse(await readFile(file(pid), 'utf8')));
+      return record.pid === pid ? record : undefined;
     } catch {
       return undefined;
     }

@@ -135,6 +135,17 @@ describe('a command', () => {
     await expect.poll(() => isGone(Number(readFileSync(join(root, 'own'), 'utf8')))).toBe(true);
   });
 
+  it('is not waited for beyond its end or its timeout for the sake of what left its group', async () => {
+    const escaped = `setsid sh -c 'echo $$ > ${root}/escaped; exec sleep 60' & echo started`;
+    const pidOf = (): number => Number(readFileSync(join(root, 'escaped'), 'utf8'));
+
+    expect(await host.run({ ...order(escaped), ...limits })).toMatchObject({ stdout: 'started\n' });
+    pids.push(pidOf());
+    const late = host.run({ ...order(`${escaped}; sleep 60`), ...limits, timeout_ms: 300 });
+    await expect(late).rejects.toMatchObject({ code: 'PROCESS_TIMEOUT' });
+    pids.push(pidOf());
+  });
+
   it('that has ended does not wait for what it left running', async () => {
     const end = await host.run({ ...order('sleep 60 & echo started'), ...limits });
 
@@ -197,6 +208,17 @@ describe('a started process', () => {
     expect(await later.signal({ pid, started_at: null }, 'KILL')).toBe(false);
     expect(isGone(pid)).toBe(false);
     await expect(host.kill({ pid, started_at: 1 })).rejects.toMatchObject({ code: 'PROCESS_UNKNOWN' });
+    expect(isGone(pid)).toBe(false);
+  });
+
+  it('is unknown where its record names another process', async () => {
+    const { pid } = await start('sleep 60');
+    const record = readFileSync(join(dir, `${pid}.json`), 'utf8');
+    writeFileSync(join(dir, '424242.json'), record);
+
+    await expect(host.kill({ pid: 424_242, started_at: null })).rejects.toMatchObject({
+      code: 'PROCESS_UNKNOWN',
+    });
     expect(isGone(pid)).toBe(false);
   });
 

@@ -6,7 +6,7 @@ import type { CommandEnd } from '@caloron/types';
 import { ProcessError } from './errors.ts';
 import { codeOf } from './folders.ts';
 
-/** What an ended program's children may still write after it, in milliseconds; they are killed then. */
+/** What an ended program's children may still write after it, in milliseconds; they are killed then, and nobody listens any more. */
 const STRAGGLER_MS = 500;
 
 /** A program to run to its end. */
@@ -81,7 +81,12 @@ export async function runProgram(program: Program): Promise<CommandEnd> {
       (resolve, reject) => {
         child.once('error', (cause) => reject(started(cause)));
         child.once('exit', () => {
-          straggler = setTimeout(() => child.pid !== undefined && killGroup(child.pid), STRAGGLER_MS);
+          straggler = setTimeout(() => {
+            if (child.pid !== undefined) killGroup(child.pid);
+            // One that left the group holds the pipes open as long as it likes.
+            child.stdout.destroy();
+            child.stderr.destroy();
+          }, STRAGGLER_MS);
         });
         child.once('close', (code, name) => resolve([code, name]));
       },
