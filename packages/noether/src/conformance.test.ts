@@ -20,7 +20,10 @@ function load<T>(name: string): T {
   ) as T;
 }
 
-const { cases } = load<{ readonly cases: readonly OperatorCase[] }>('operator-cases');
+/** What was recorded of the original, and what its rules say beyond that, written by us. */
+const cases = ['operator-cases', 'operator-more'].flatMap(
+  (name) => load<{ readonly cases: readonly OperatorCase[] }>(name).cases,
+);
 const titled = cases.map((test) => [test.id, test.title, test] as const);
 
 /** What differs, a line per field. */
@@ -42,7 +45,10 @@ describe("the original's operator cases, its way", () => {
 });
 
 /** Id of a case → `same`, or what we do otherwise and the fix it falls under. Cases without an entry are the same. */
-const OURS = load<Readonly<Record<string, unknown>>>('operator-ours');
+const OURS = {
+  ...load<Readonly<Record<string, unknown>>>('operator-ours'),
+  ...load<Readonly<Record<string, unknown>>>('operator-more-ours'),
+};
 
 describe("the original's operator cases, our way", () => {
   it.each(titled)('%s: %s', async (id, _title, test) => {
@@ -102,7 +108,9 @@ const mentionsRefined = (type: NType): boolean =>
 const oneNumber = (text: string): string => text.replaceAll(/(?<=\d)\.0(?=[,\]\s]|$)/gu, '');
 
 describe("the original's subtype cases", () => {
-  const table = load<{ readonly cases: readonly SubtypeCase[] }>('subtype-cases').cases;
+  const table = ['subtype-cases', 'subtype-more'].flatMap(
+    (name) => load<{ readonly cases: readonly SubtypeCase[] }>(name).cases,
+  );
   const named = table.map((test) => [test.id, test.note, test] as const);
 
   it.each(named)(

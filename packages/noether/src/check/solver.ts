@@ -2,6 +2,7 @@ import { ANY, type Fields, NULL, type NType } from '../types/ntype.ts';
 import { fieldType, list, record, takesAnything } from '../types/ntype.ts';
 import { childTypes, mapChildren, mapFields, renameVariables } from '../types/children.ts';
 import { type SubtypeOptions, fieldsOf, hasVariables, isRecord, mismatch } from '../types/subtype.ts';
+import { show } from '../types/show.ts';
 import { union, withField } from '../types/union.ts';
 import { display } from '../types/value.ts';
 import { BoundsTable } from './bounds.ts';
@@ -22,7 +23,8 @@ export class Solver {
   readonly #options: SubtypeOptions = {
     onVariable: (sub, sup) => this.#onVariable(sub, sup),
     restField: (rest, field) => this.fieldOf({ kind: 'Var', value: rest }, field),
-    bindRest: (rest, sub) => this.#flowInto(rest, sub),
+    bindRest: (rest, unlisted) => this.#flowInto(rest, unlisted),
+    words: (type) => show(this.resolve(type)),
     attempt: (check) => this.#bounds.attempt(check),
   };
 

@@ -47,8 +47,9 @@ function grouped(
 }
 
 /**
- * Finds the stage a reference means: exact stage id, signature id, unique hex prefix, name.
- * A deprecated stage gives its successor. Throws GRAPH_STAGE_UNKNOWN or GRAPH_STAGE_AMBIGUOUS.
+ * Finds the stage a reference means: signature id, exact stage id, unique hex prefix, name; pinned to `both` it means one
+ * implementation, which no signature id is. A deprecated stage gives its successor. Throws GRAPH_STAGE_UNKNOWN or
+ * GRAPH_STAGE_AMBIGUOUS.
  */
 export function resolveReference(
   stages: readonly CatalogStage[],
@@ -58,8 +59,8 @@ export function resolveReference(
 ): Resolved {
   const index = indexOf(stages);
   const found =
+    (pinning === 'both' ? undefined : bySignature(index, reference)) ??
     index.byId.get(reference) ??
-    bySignature(index, reference) ??
     byPrefix(stages, reference, path) ??
     byName(index, reference, path);
   if (!found || found.record.lifecycle === 'Tombstone') throw unknown(stages, reference, path);
@@ -79,8 +80,9 @@ function active(stages: readonly CatalogStage[]): readonly CatalogStage[] {
   return stages.filter(({ record }) => record.lifecycle === 'Active');
 }
 
-/** The Active stage of a signature; of several the one with the smallest id. */
+/** The Active stage of a signature; of several the one with the smallest id. A stage without a signature id has the empty one. */
 function bySignature(index: Index, reference: string): CatalogStage | undefined {
+  if (reference === '') return undefined;
   const [first] = (index.bySignature.get(reference) ?? []).toSorted((a, b) =>
     a.record.id < b.record.id ? -1 : 1,
   );

@@ -78,7 +78,7 @@ function ofEffects(
     return refused([{ effect: 'Unknown' }]).map(
       (word) => `stage ${node.id} has unknown effects (not in store); grant with --allow-effects ${word}`,
     );
-  return refused(entry.effects).map(
+  return refused(effectSet(entry.effects)).map(
     (word) =>
       `stage '${entry.record.description}' declares effect ${word}; grant it with --allow-effects ${word}`,
   );

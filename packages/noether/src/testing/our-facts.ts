@@ -6,6 +6,7 @@ import type { Graph, GraphNode, StageNode } from '../graph/ast.ts';
 import { canonicalText, compositionId } from '../graph/composition-id.ts';
 import { GraphError } from '../graph/errors.ts';
 import { nodeJson } from '../graph/print.ts';
+import { walk } from '../graph/walk.ts';
 import { resolveReference } from '../graph/resolve.ts';
 import type { Json } from '../ports.ts';
 import { publicCode } from '../run/call-stage.ts';
@@ -129,7 +130,9 @@ async function runFacts(test: OperatorCase, graph: Graph, { catalog, received }:
     else if (bare.memo && isPure(entries, stage_id)) cache.misses += 1;
   });
   const start = performance.now();
-  const outcome = await outcomeOf(interpret(graph.root, 'root', test.input ?? null, context));
+  const quick = [...walk(graph.root)].some(({ node }) => waits(node)) ? QUICKER : 1;
+  const root = quick === 1 ? graph.root : quicker(graph.root);
+  const outcome = await outcomeOf(interpret(root, 'root', test.input ?? null, context));
   return {
     ...outcome,
     calls: countsOf(received),
@@ -138,8 +141,22 @@ async function runFacts(test: OperatorCase, graph: Graph, { catalog, received }:
     trace_status: 'output' in outcome ? 'Ok' : 'Failed',
     cache,
     spent_cents: context.budget.spent_cents,
-    wall_ms: performance.now() - start,
+    wall_ms: (performance.now() - start) * quick,
   };
+}
+
+/** How much quicker time passes for a case that waits between attempts: the original never does, so its cases may ask for minutes. */
+const QUICKER = 10_000;
+
+function waits(node: GraphNode): boolean {
+  return node.op === 'Retry' && (node.delay_ms ?? 0) > 0;
+}
+
+function quicker(node: GraphNode): GraphNode {
+  const inner = mapNodes(node, quicker);
+  return inner.op === 'Retry' && waits(inner)
+    ? { ...inner, delay_ms: (inner.delay_ms ?? 0) / QUICKER }
+    : inner;
 }
 
 async function outcomeOf(running: Promise<Json>): Promise<Facts> {

@@ -16,6 +16,7 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/duplicate (?:field|key) `([^`]*)`/u, 'duplicate field'],
   [/expected adjacently tagged enum NType|expected a type like/u, 'not a type'],
   [/expected (?:a whole number|a number)|expected [ui]\d+/u, 'not a number'],
+  [/expected string or map|expected variant identifier/u, 'not a variant'],
   [/expected (?:a string|string)/u, 'not a string'],
   [/expected (?:an array|a sequence)/u, 'not an array'],
   [
@@ -33,9 +34,14 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
 export function complaintOf(message: string): ParseComplaint {
   for (const [pattern, kind] of WORDS) {
     const found = pattern.exec(message);
-    if (found) return { kind, about: found[1] ?? null };
+    if (found) return { kind, about: variantIn(found[1] ?? null) };
   }
   return { kind: message, about: null };
+}
+
+/** The original takes an object in place of a word for the variant its key names. */
+function variantIn(about: string | null): string | null {
+  return /^\{"([^"]*)":/u.exec(about ?? '')?.[1] ?? about;
 }
 
 /** What a refused text shows, for {@link complaintOf} to compare. */

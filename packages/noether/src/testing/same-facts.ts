@@ -99,6 +99,7 @@ const complaint: Compare = (wanted, { parse_errors = [] }) => {
     ({ kind, about }) =>
       kind === 'not a type' ||
       (asked.kind === 'wrong' && kind.startsWith('not a')) ||
+      (asked.kind === 'not a variant' && kind === 'unknown variant') ||
       (kind === asked.kind && (asked.about === null || about === asked.about)),
   );
   return met ? null : `wanted ${JSON.stringify(asked)}, found ${JSON.stringify(found)}`;

@@ -12,8 +12,10 @@ export interface SubtypeOptions {
   readonly onVariable?: (sub: NType, sup: NType) => string | null;
   /** The type of a field an open record does not list; undefined when it has none. Without it nothing is known. */
   readonly restField?: (rest: string, field: string) => NType | undefined;
-  /** Told that an open record met a record: its rest is what it does not list. */
-  readonly bindRest?: (rest: string, sub: NType) => string | null;
+  /** Told what an open record's rest is: the fields of the record it met that it does not list. */
+  readonly bindRest?: (rest: string, unlisted: NType) => string | null;
+  /** A type in the words of a reason; as it is written where this is absent. */
+  readonly words?: (type: NType) => string;
   /** Runs a check and takes back what it decided about variables when it fails. */
   readonly attempt?: (check: () => string | null) => string | null;
 }
@@ -34,8 +36,12 @@ export function isSubtype(sub: NType, sup: NType, options: SubtypeOptions = {}):
   return mismatch(sub, sup, options) === null;
 }
 
-function unexpected(sub: NType, sup: NType): string {
-  return `expected ${show(sup)}, got ${show(sub)}`;
+function unexpected(sub: NType, sup: NType, { words = show }: SubtypeOptions): string {
+  return `expected ${words(sup)}, got ${words(sub)}`;
+}
+
+function uncovered(type: NType, { words = show }: SubtypeOptions): string {
+  return `type ${words(type)} is not covered by the expected union`;
 }
 
 function sameRefinement(a: unknown, b: unknown): boolean {
@@ -45,11 +51,11 @@ function sameRefinement(a: unknown, b: unknown): boolean {
 /** Rows 3 to 5 of the original table. Undefined: no row matches. */
 function compatRefined(sub: NType, sup: NType, options: SubtypeOptions): string | null | undefined {
   if (sub.kind === 'Refined' && sup.kind === 'Refined') {
-    if (!sameRefinement(sub.value.refinement, sup.value.refinement)) return unexpected(sub, sup);
+    if (!sameRefinement(sub.value.refinement, sup.value.refinement)) return unexpected(sub, sup, options);
     return mismatch(sub.value.base, sup.value.base, options);
   }
   if (sub.kind === 'Refined') return mismatch(sub.value.base, sup, options);
-  if (sup.kind === 'Refined') return unexpected(sub, sup);
+  if (sup.kind === 'Refined') return unexpected(sub, sup, options);
   return undefined;
 }
 
@@ -61,7 +67,7 @@ function refinedOrUnion(sub: NType, sup: NType, options: SubtypeOptions): string
       if (refinement.options.every((option) => valueMismatch(option, sup) === null)) return null;
     }
     if (sup.kind === 'Refined') {
-      if (!sameRefinement(refinement, sup.value.refinement)) return unexpected(sub, sup);
+      if (!sameRefinement(refinement, sup.value.refinement)) return unexpected(sub, sup, options);
       return mismatch(base, sup.value.base, options);
     }
     if (sup.kind === 'Union') {
@@ -73,7 +79,7 @@ function refinedOrUnion(sub: NType, sup: NType, options: SubtypeOptions): string
     }
     return mismatch(base, sup, options);
   }
-  if (sup.kind === 'Refined' && sub.kind !== 'Union') return unexpected(sub, sup);
+  if (sup.kind === 'Refined' && sub.kind !== 'Union') return unexpected(sub, sup, options);
   return undefined;
 }
 
@@ -97,11 +103,9 @@ function structural(sub: NType, sup: NType, options: SubtypeOptions): string | n
   if (sub.kind === 'Union') return everyVariant(sub.value, sup, options);
   if (sup.kind === 'Union') {
     if (sup.value.some((variant) => tried(sub, variant, options) === null)) return null;
-    return (
-      onlyRecordReason(sub, sup.value, options) ?? `type ${show(sub)} is not covered by the expected union`
-    );
+    return onlyRecordReason(sub, sup.value, options) ?? uncovered(sub, options);
   }
-  return sub.kind === sup.kind && isPrimitive(sub) ? null : unexpected(sub, sup);
+  return sub.kind === sup.kind && isPrimitive(sub) ? null : unexpected(sub, sup, options);
 }
 
 /** For a record against a union with a single record variant, the reason of that variant says more. Not part of the original table. */
@@ -114,7 +118,7 @@ function onlyRecordReason(sub: NType, variants: readonly NType[], options: Subty
 
 function everyVariant(variants: readonly NType[], sup: NType, options: SubtypeOptions): string | null {
   const bad = variants.find((variant) => mismatch(variant, sup, options) !== null);
-  return bad === undefined ? null : `type ${show(bad)} is not covered by the expected union`;
+  return bad === undefined ? null : uncovered(bad, options);
 }
 
 type RecordType = Extract<NType, { kind: 'Record' | 'RecordWith' }>;
@@ -141,7 +145,18 @@ function recordMismatch(sub: RecordType, sup: RecordType, options: SubtypeOption
     const reason = mismatch(actual, expected, options);
     if (reason !== null) return `field \`${name}\`: ${reason}`;
   }
-  return sup.kind === 'RecordWith' ? (options.bindRest?.(sup.value.rest, sub) ?? null) : null;
+  if (sup.kind !== 'RecordWith' || !options.bindRest) return null;
+  return options.bindRest(sup.value.rest, without(sub, sup.value.fields));
+}
+
+/** A record type without the fields another lists. */
+function without(type: RecordType, listed: Fields): RecordType {
+  const left = Object.entries(fieldsOf(type)).filter(([name]) => !Object.hasOwn(listed, name));
+  if (left.length === Object.keys(fieldsOf(type)).length) return type;
+  const fields = Object.fromEntries(left);
+  return type.kind === 'Record'
+    ? { kind: 'Record', value: fields }
+    : { kind: 'RecordWith', value: { fields, rest: type.value.rest } };
 }
 
 function isPrimitive(type: NType): boolean {

@@ -42,6 +42,8 @@ function widenParts(type: NType): NType {
     const { base, refinement } = type.value;
     return refinement.kind === 'OneOf' && refinement.options.length === 1 ? widen(base) : type;
   }
+  // What holds no literal stays as it was stored: the order of a union's variants is part of how it is shown.
+  if (childTypes(type).every((child) => widen(child) === child)) return type;
   const inner = mapChildren(type, widen);
   return inner.kind === 'Union' ? union(inner.value) : inner;
 }
