@@ -67,7 +67,7 @@ const message: Messages<StoreErrorDetails> = {
   STORE_FENCED: ({ lease, fence, actual }) =>
     `${lease} is no longer held with fence ${fence}${actual === null ? '' : ` (now ${actual})`}: another run has taken over`,
   STORE_STAGES_INVALID: ({ file, issues }) => `${file} is no stage store: ${issues.join('; ')}`,
-  STORE_STAGES_FAILED: ({ file, reason }) => `${file} cannot be used as stage store: ${reason}`,
+  STORE_STAGES_FAILED: ({ file, reason }) => `${file} cannot be used: ${reason}`,
   STORE_AUTHOR_KEY_FAILED: ({ file, reason }) => `the author's key ${file} cannot be used: ${reason}`,
   STORE_TRUST_INVALID: ({ file, issues }) => `${file} is no list of trusted keys: ${issues.join('; ')}`,
   RUN_AMBIGUOUS: ({ reference, candidates }) =>
@@ -87,7 +87,6 @@ const hint: Partial<{ readonly [C in keyof StoreErrorDetails]: string }> = {
   STORE_BUSY: 'try again; a process that writes without pause holds the database',
   STORE_FULL: 'free some space and try again',
   STORE_VALUE_INVALID: 'if the database was damaged: ./caloron kv rebuild',
-  STORE_STAGES_INVALID: 'move the file away and write it anew with: ./noether stage sync ./stages',
   RUN_AMBIGUOUS: 'write more of its id',
   SPRINT_UNKNOWN: 'start a sprint with: ./caloron kickoff',
 };

@@ -1,13 +1,14 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { chmod, link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 
 import { CodedError, messageOf } from '@caloron/noether/errors';
 import { publicKeyText, signingKey, type SigningKey } from '@caloron/noether/records';
+import { shellWord } from '@caloron/types';
 import { z } from 'zod';
 
 import { issuesOf, StoreError } from './errors.ts';
-import { withFileLock } from './stage-store-lock.ts';
+import { type Advice, adviceOf, withFileLock } from './stage-store-lock.ts';
 
 /** A public key that is trusted, and whose it is. */
 export interface TrustedKey {
@@ -82,17 +83,26 @@ async function existingKey(dir: string): Promise<SigningKey | null> {
     throw new StoreError(
       'STORE_AUTHOR_KEY_FAILED',
       { file, reason: 'others than its owner can read or write it' },
-      { hint: `chmod 600 ${file}` },
+      { hint: `chmod 600 ${shellWord(file)}` },
     );
   try {
     return signingKey(text.trim());
   } catch (error) {
-    throw keyFailed(file, messageOf(error));
+    throw keyFailed(file, messageOf(error), undefined, KEY_UNREADABLE);
   }
 }
 
-function keyFailed(file: string, reason: string, cause?: unknown): StoreError {
-  return new StoreError('STORE_AUTHOR_KEY_FAILED', { file, reason }, cause === undefined ? {} : { cause });
+const KEY_UNREADABLE: Advice = {
+  hint: 'put the key back from a copy, or move the file away: a new key is made, and ./noether stage sync signs anew',
+};
+
+function keyFailed(
+  file: string,
+  reason: string,
+  cause?: unknown,
+  advice: Advice = adviceOf(cause),
+): StoreError {
+  return new StoreError('STORE_AUTHOR_KEY_FAILED', { file, reason }, { ...advice, cause });
 }
 
 function hasCode(error: unknown, code: string): boolean {
@@ -157,7 +167,6 @@ async function changeTrust(
   change: (keys: readonly TrustedKey[]) => readonly TrustedKey[],
 ): Promise<readonly TrustedKey[]> {
   const file = trustFile(dir);
-  await mkdir(dirname(file), { recursive: true });
   return withFileLock(file, async (replace) => {
     const keys = change(await listTrusted(dir));
     await replace(`${JSON.stringify({ keys }, null, 2)}\n`);

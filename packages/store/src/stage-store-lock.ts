@@ -1,5 +1,6 @@
 import { mkdir, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 
 import { messageOf } from '@caloron/noether/errors';
 import { lock } from 'proper-lockfile';
@@ -8,24 +9,57 @@ import { StoreError } from './errors.ts';
 
 /** A lock whose owner died is taken over after this long; a live owner renews it. */
 const STALE_MS = 5_000;
+/** How long a lock is waited for, ms: many writers of a large store, one after the other. */
+const MAX_WAIT_MS = 40_000;
+const MIN_PAUSE_MS = 5;
+const MAX_PAUSE_MS = 80;
 /** Errors of a disk, quota or file limit that is full: the same call succeeds when there is room. */
 const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+/** Errors of a file or folder that this user may not use so. */
+const FORBIDDEN: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS']);
+
+/** What a refusal of the file system says of what to do. */
+export interface Advice {
+  readonly hint?: string;
+  readonly retryable?: boolean;
+}
+
+/** Advice on a full disk and on a folder of somebody else; none on other failures. */
+export function adviceOf(error: unknown): Advice {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (FULL.has(code))
+    return {
+      retryable: true,
+      hint: 'free some space and repeat the command: the file is as it was before',
+    };
+  if (FORBIDDEN.has(code))
+    return { hint: 'let this user read and write it, or name another directory with --home or NOETHER_HOME' };
+  return {};
+}
 
 /** STORE_STAGES_FAILED for what went wrong with a file. */
 export function fileFailed(file: string, error: unknown): StoreError {
   if (error instanceof StoreError) return error;
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   return new StoreError(
     'STORE_STAGES_FAILED',
     { file, reason: messageOf(error) },
-    {
-      cause: error,
-      ...(FULL.has(code) && {
-        retryable: true,
-        hint: 'free some space and repeat the command: the file is as it was before',
-      }),
-    },
+    { cause: error, ...adviceOf(error) },
   );
+}
+
+/** Waits for the lock while another process has it. Any other reason not to have it, as a folder that takes nothing, does not pass by waiting. */
+async function locked(file: string, onCompromised: (error: Error) => void): Promise<() => Promise<void>> {
+  const begun = performance.now();
+  for (let pause = MIN_PAUSE_MS; ; pause = Math.min(MAX_PAUSE_MS, pause * 1.1)) {
+    try {
+      return await lock(file, { realpath: false, stale: STALE_MS, onCompromised });
+    } catch (error) {
+      const held = error instanceof Error && 'code' in error && error.code === 'ELOCKED';
+      if (!held || performance.now() - begun > MAX_WAIT_MS) throw error;
+    }
+    // Processes that began to wait together do not go on in step.
+    await setTimeout(pause * (1 + (process.pid % 16) / 16));
+  }
 }
 
 /** Replaces the locked file whole: readers see the old text or the new, also after a crash. */
@@ -40,12 +74,7 @@ export async function withFileLock<T>(file: string, work: (replace: ReplaceText)
   let compromised: Error | undefined;
   try {
     await mkdir(dirname(file), { recursive: true });
-    release = await lock(file, {
-      realpath: false,
-      stale: STALE_MS,
-      retries: { retries: 400, factor: 1.1, minTimeout: 5, maxTimeout: 80, randomize: true },
-      onCompromised: (error) => (compromised = error),
-    });
+    release = await locked(file, (error) => (compromised = error));
   } catch (error) {
     throw fileFailed(file, error);
   }

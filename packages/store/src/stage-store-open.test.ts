@@ -8,6 +8,7 @@ import { readStageSpec, signingKey } from '@caloron/noether/records';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { authorKey, distrustKey, listTrusted, trustedKeys, trustKey } from './stage-store-keys.ts';
+import { adviceOf } from './stage-store-lock.ts';
 import { openStageStore, readVerifiedStages } from './stage-store-open.ts';
 import { readStageStore, writeStageStore } from './stage-store.ts';
 import { type Child, endChildren, startChild } from './testing/children.ts';
@@ -159,7 +160,10 @@ describe('keys', () => {
     const path = join(dir, 'author-key.hex');
     writeFileSync(path, 'secret-text', { mode: 0o600 });
     const error: unknown = await authorKey(dir).then(null, (thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: 'STORE_AUTHOR_KEY_FAILED' });
+    expect(error).toMatchObject({
+      code: 'STORE_AUTHOR_KEY_FAILED',
+      hint: expect.stringContaining('./noether stage sync') as string,
+    });
     expect(JSON.stringify(error) + String(error)).not.toContain('secret-text');
 
     writeFileSync(path, '01'.repeat(32));
@@ -168,6 +172,23 @@ describe('keys', () => {
       code: 'STORE_AUTHOR_KEY_FAILED',
       hint: `chmod 600 ${path}`,
     });
+  });
+
+  it('that a disk or a folder does not take are told at once, with what helps', async () => {
+    const place = join(dir, 'no-folder');
+    writeFileSync(place, '');
+    const failures = await Promise.all(
+      [
+        authorKey(place),
+        trustKey(place, { public_key: signingKey('02'.repeat(32)).public_key, name: '' }),
+      ].map((work) => work.then(null, (error: unknown) => error)),
+    );
+    expect(failures).toMatchObject([{ code: 'STORE_AUTHOR_KEY_FAILED' }, { code: 'STORE_STAGES_FAILED' }]);
+    expect(adviceOf(Object.assign(new Error(), { code: 'ENOSPC' }))).toMatchObject({
+      retryable: true,
+      hint: expect.stringContaining('free some space') as string,
+    });
+    expect(adviceOf(Object.assign(new Error(), { code: 'EROFS' })).hint).toContain('--home');
   });
 
   it('are trusted by name, and no more when taken off the list', async () => {

@@ -15,6 +15,7 @@ import {
   sealRecord,
   signRecord,
 } from '@caloron/noether/records';
+import { shellWord } from '@caloron/types';
 
 import { authorKey, trustedKeys } from './stage-store-keys.ts';
 import { readStageStore, updateStageStore } from './stage-store.ts';
@@ -123,7 +124,7 @@ function requireIntact(store: string, records: readonly StageRecord[]): void {
     'STAGE_TAMPERED',
     { store, faults },
     {
-      hint: `./noether stage verify --store ${store} lists every field; move the file away and write it anew with ./noether stage sync --store ${store}`,
+      hint: `./noether stage verify --store ${shellWord(store)} lists every field; move the file away and write it anew with ./noether stage sync --store ${shellWord(store)}`,
     },
   );
 }

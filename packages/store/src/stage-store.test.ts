@@ -60,6 +60,24 @@ describe('the stage store file', () => {
     },
   );
 
+  it('says line and column of what is no JSON, and how the file is written anew', async () => {
+    const odd = join(dir, 'my store.json');
+    writeFileSync(odd, '{\n "stages": [}');
+    await expect(readStageStore(odd)).rejects.toMatchObject({
+      message: `${odd} is no stage store: line 2, column 13: not JSON, expected a value`,
+      hint: expect.stringContaining(`./noether stage sync --store '${odd}'`) as string,
+    });
+  });
+
+  it('whose lock no waiting will give is told at once', async () => {
+    const begun = performance.now();
+    // With `.lock` the name is longer than a file system takes.
+    await expect(updateStageStore(join(dir, 'a'.repeat(252)), () => [])).rejects.toMatchObject({
+      code: 'STORE_STAGES_FAILED',
+    });
+    expect(performance.now() - begun).toBeLessThan(2_000);
+  });
+
   it('refuses a directory', async () => {
     await expect(readStageStore(dir)).rejects.toMatchObject({ code: 'STORE_STAGES_FAILED' });
   });

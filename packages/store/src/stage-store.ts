@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 
-import type { StageRecord } from '@caloron/noether';
+import { findJsonFault, type StageRecord } from '@caloron/noether';
 import { messageOf } from '@caloron/noether/errors';
 import { jsonFault } from '@caloron/noether/records';
+import { shellWord } from '@caloron/types';
 import { z } from 'zod';
 
 import { issuesOf, StoreError } from './errors.ts';
@@ -53,21 +54,30 @@ function parseFile(text: string, file: string): readonly StageRecord[] {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new StoreError('STORE_STAGES_INVALID', { file, issues: [messageOf(error)] }, { cause: error });
+    const fault = findJsonFault(text);
+    throw invalid(
+      file,
+      [
+        fault === null
+          ? messageOf(error)
+          : `line ${fault.line}, column ${fault.column}: not JSON, expected ${fault.expected}`,
+      ],
+      error,
+    );
   }
   const fault = jsonFault(value);
   if (fault !== null) {
     const issue = `${fault.path} expected ${fault.expected}, got ${fault.actual}`.trim();
-    throw new StoreError('STORE_STAGES_INVALID', { file, issues: [issue] });
+    throw invalid(file, [issue]);
   }
   const parsed = File.safeParse(value);
-  if (!parsed.success)
-    throw new StoreError(
-      'STORE_STAGES_INVALID',
-      { file, issues: issuesOf(parsed.error) },
-      { cause: parsed.error },
-    );
+  if (!parsed.success) throw invalid(file, issuesOf(parsed.error), parsed.error);
   return parsed.data.stages;
+}
+
+function invalid(file: string, issues: readonly string[], cause?: unknown): StoreError {
+  const hint = `put it back from a copy, or move it away and write it anew: ./noether stage sync --store ${shellWord(file)}`;
+  return new StoreError('STORE_STAGES_INVALID', { file, issues }, { cause, hint });
 }
 
 function isAbsent(error: unknown): boolean {
