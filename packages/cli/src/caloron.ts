@@ -39,6 +39,6 @@ export async function caloronProgram(io: Io, argv: readonly string[] = []): Prom
 
 /** The `caloron` bin. */
 export async function main(argv: readonly string[]): Promise<void> {
-  const io = processIo();
+  const io = processIo('caloron');
   await runProgram(await caloronProgram(io, argv), argv, io);
 }

@@ -25,6 +25,6 @@ export async function noetherProgram(io: Io, argv: readonly string[] = []): Prom
 
 /** The `noether` bin. */
 export async function main(argv: readonly string[]): Promise<void> {
-  const io = processIo();
+  const io = processIo('noether');
   await runProgram(await noetherProgram(io, argv), argv, io);
 }

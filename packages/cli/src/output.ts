@@ -105,8 +105,10 @@ const INPUT_CODES: ReadonlySet<string> = new Set([
 
 /** Failures that lie neither in what was given nor in what is not there. */
 const FAILURE_CODES: ReadonlySet<string> = new Set([
+  'CLI_OUTPUT_FAILED',
   'CLI_SERVICE_FAILED',
   'CLI_DEMO_UNFINISHED',
+  'STORE_AUTHOR_KEY_FAILED',
   'STORE_VALUE_INVALID',
   'STORE_ROW_INVALID',
   'STORE_FAILED',

@@ -105,17 +105,23 @@ function usageCommand(error: CliError): string | undefined {
   return (error as CliError<'CLI_USAGE'>).details.command;
 }
 
-/** The streams of this process. A reader that went away, as `| head` does, ends it quietly. */
-export function processIo(): Io {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit();
-  });
+/** The streams of this process. A reader that went away, as `| head` does, ends it quietly; an answer that cannot be written is a failure. */
+export function processIo(program: string): Io {
   const { isTTY, columns } = process.stdout;
-  return {
+  const io: Io = {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
     // hasColors() minds NO_COLOR, FORCE_COLOR and TERM=dumb.
     ...(isTTY && { terminal: { columns, colours: process.stdout.hasColors() } }),
   };
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit();
+    const hint = 'let it go to another place; what a run did is kept: ./noether runs';
+    const failure = new CliError('CLI_OUTPUT_FAILED', { reason: error.message }, { hint });
+    writeFailure(io, program, 'text', failure);
+    process.exit(exitCodeOf(failure));
+  });
+  // Nobody is left who could be told.
+  process.stderr.on('error', () => undefined);
+  return io;
 }
