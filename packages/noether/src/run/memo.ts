@@ -41,11 +41,11 @@ class Calls {
  */
 export class Memo {
   readonly #calls = new Map<CatalogStage, Calls>();
-  readonly #cache: OutputCache | null;
+  readonly #cache: DiscreetCache | null;
   readonly #repeated: Pick<ReadonlySet<CatalogStage>, 'has'>;
 
   /** `repeated`: the stages that one run may call more than once. */
-  constructor(cache: OutputCache | null, repeated: Pick<ReadonlySet<CatalogStage>, 'has'>) {
+  constructor(cache: DiscreetCache | null, repeated: Pick<ReadonlySet<CatalogStage>, 'has'>) {
     this.#cache = cache;
     this.#repeated = repeated;
   }
@@ -76,9 +76,16 @@ export class Memo {
   }
 }
 
-/** A cache that keeps no output with a secret in it: what it holds is as plain as it came. */
-export function discreetCache(cache: OutputCache, { holds }: Redactor): OutputCache {
+/** A cache that tells what it must not be asked. */
+export interface DiscreetCache extends OutputCache {
+  /** Whether a value holds a secret: what is made of it outlives no run. */
+  readonly refuses: (value: Json) => boolean;
+}
+
+/** A cache that keeps nothing with a secret in it: what it holds is as plain as it came. */
+export function discreetCache(cache: OutputCache, { holds }: Redactor): DiscreetCache {
   return {
+    refuses: holds,
     get: (stage_id, input_hash) => cache.get(stage_id, input_hash),
     put: (stage_id, input_hash, output) =>
       holds(output) ? undefined : cache.put(stage_id, input_hash, output),
@@ -86,13 +93,13 @@ export function discreetCache(cache: OutputCache, { holds }: Redactor): OutputCa
 }
 
 async function kept(
-  cache: OutputCache,
+  cache: DiscreetCache,
   { record, stage }: CatalogStage,
   taken: Json,
   call: () => Promise<Json>,
 ): Promise<Remembered> {
   // The time of the tick is part of its stages' input: such an output is never asked for again.
-  if (valueSize(taken) > MAX_CACHED_INPUT || holdsNow(taken) || isSecret(stage))
+  if (valueSize(taken) > MAX_CACHED_INPUT || holdsNow(taken) || isSecret(stage) || cache.refuses(taken))
     return { output: await call(), cached: false };
   const hash = valueHash(taken);
   const remembered = settle(await quietly(() => cache.get(record.id, hash)));

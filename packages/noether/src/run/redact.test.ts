@@ -53,6 +53,52 @@ describe('a redactor', () => {
     );
   });
 
+  const secret = 'pa55 wörd?>&/"x"';
+  it.each([
+    ['base64', Buffer.from(secret).toString('base64')],
+    ['base64 after a name', Buffer.from(`ada:${secret}`).toString('base64')],
+    ['base64 among others', Buffer.from(`ab${secret}cd`).toString('base64')],
+    ['base64 of addresses', Buffer.from(`x${secret}`).toString('base64url')],
+    ['hex', Buffer.from(secret).toString('hex')],
+    ['a form', new URLSearchParams({ secret }).toString()],
+    ['a part of an address', encodeURIComponent(secret)],
+    ['an address', `https://example.org/${encodeURI(secret)}`],
+    ['a part of an address in small letters', encodeURIComponent(secret).toLowerCase()],
+    ['JSON', JSON.stringify({ secret })],
+    ['JSON in JSON', JSON.stringify({ secret: JSON.stringify({ secret }) })],
+  ])('finds a secret in %s, whether it knows one or a hundred', (_, text) => {
+    const others = Array.from({ length: 100 }, (_unused, i) => `another secret ${i}`);
+    for (const known of [[secret], [...others, secret]]) {
+      const redact = redactor(known);
+      const shown = redact.text(text);
+
+      expect(redact.holds({ text })).toBe(true);
+      expect(shown).toContain(REDACTED);
+      const digits = shown.replaceAll(REDACTED, '');
+      for (const word of ['55', 'rd', Buffer.from('a55 w').toString('base64').slice(1, 6)])
+        expect(digits).not.toContain(word);
+    }
+  });
+
+  it('knows the parts of a secret that are secrets by themselves', () => {
+    const key = `-----BEGIN KEY-----\r\nMC4CAQAwBQYDK2VwBCIEIA\r\nxx\r\n-----END KEY-----\n`;
+    const basic = `Basic ${Buffer.from('ada:open sesame').toString('base64')}`;
+    const redact = redactor([' s3cret-token\n', 'Bearer b3arer-token', basic, key]);
+
+    expect(redact.text('s3cret-token b3arer-token open sesame')).toBe(`${REDACTED} ${REDACTED} ${REDACTED}`);
+    expect(redact.text('> MC4CAQAwBQYDK2VwBCIEIA <, xx')).toBe(`> ${REDACTED} <, xx`);
+  });
+
+  it('learns numbers of marked fields, too', () => {
+    const redact = redactor([]);
+    redact.learn({ pin: 12_345_678 }, [['pin']]);
+
+    expect(redact({ said: 'pin 12345678', n: 12_345_678 }, [])).toEqual({
+      said: `pin ${REDACTED}`,
+      n: REDACTED,
+    });
+  });
+
   it('changes nothing that holds no secret', () => {
     fc.assert(
       fc.property(json, (value) => {

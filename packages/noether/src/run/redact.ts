@@ -2,15 +2,13 @@ import { z } from 'zod';
 
 import type { Json } from '../ports.ts';
 import { isObject } from '../types/value.ts';
+import { SecretTexts } from './secret-texts.ts';
 
 /** Steps from a value to what a schema marks: field names, `[]` for every item of a list, `*` for every value of a map. */
 export type MarkedPath = readonly string[];
 
 /** What stands where a secret was. Shorter than any secret, so that hiding one can make no other. */
 export const REDACTED = '***';
-
-/** Shorter texts are no secrets: hiding them would tear words apart and hide nothing. */
-const MIN_SECRET = 6;
 
 /** Hides the secrets of one run. */
 export interface Redactor {
@@ -30,10 +28,9 @@ export interface Redactor {
  * Secrets shorter than 6 characters are hidden by their mark alone.
  */
 export function redactor(secrets: readonly string[]): Redactor {
-  const known = new Set(secrets.flatMap(spellings));
-  const note = (text: string): void => {
-    for (const spelling of spellings(text)) known.add(spelling);
-  };
+  const known = new SecretTexts();
+  const note = (text: string): void => known.add(text);
+  secrets.forEach(note);
   const unlessTooDeep = <T>(work: () => T, otherwise: T): T => {
     try {
       return work();
@@ -46,45 +43,29 @@ export function redactor(secrets: readonly string[]): Redactor {
   const redact = (value: Json, marked: readonly MarkedPath[]): Json =>
     unlessTooDeep(() => {
       const visible = marked.length === 0 ? value : hide(value, marked, note);
-      return known.size === 0 ? visible : scrub(visible, [...known]);
+      return known.size === 0 ? visible : scrub(visible, known);
     }, REDACTED);
   return Object.assign(redact, {
     learn: (value: Json, marked: readonly MarkedPath[]): void => {
       if (marked.length > 0) unlessTooDeep<unknown>(() => hide(value, marked, note), null);
     },
-    text: (text: string): string => scrubText(text, [...known]),
-    holds: (value: Json): boolean => {
-      const secrets = [...known];
-      return secrets.length > 0 && unlessTooDeep(() => holdsAny(value, secrets), true);
-    },
+    text: (text: string): string => scrubText(text, known),
+    holds: (value: Json): boolean => known.size > 0 && unlessTooDeep(() => holdsAny(value, known), true),
   });
 }
 
-/** A text with every occurrence of a secret of at least 6 characters hidden, as it is or as JSON and addresses spell it. */
+/** A text with every occurrence of a secret of at least 6 characters hidden, as it is or as JSON, addresses and Base64 spell it. */
 export function redactText(text: string, secrets: readonly string[]): string {
-  return scrubText(text, secrets.flatMap(spellings));
-}
-
-/** A secret as it is, inside JSON text, and inside an address; none when it is too short. */
-function spellings(secret: string): readonly string[] {
-  if (secret.length < MIN_SECRET) return [];
-  return [...new Set([secret, JSON.stringify(secret).slice(1, -1), ...inAddress(secret)])];
-}
-
-function inAddress(secret: string): readonly string[] {
-  try {
-    return [encodeURIComponent(secret)];
-  } catch {
-    // Half a surrogate pair stands in no address.
-    return [];
-  }
+  const known = new SecretTexts();
+  for (const secret of secrets) known.add(secret);
+  return scrubText(text, known);
 }
 
 /** Hides until nothing is left to hide: each round makes the text shorter. */
-function scrubText(text: string, secrets: readonly string[]): string {
+function scrubText(text: string, secrets: SecretTexts): string {
   let scrubbed = text;
   for (;;) {
-    const ranges = occurrences(scrubbed, secrets);
+    const ranges = secrets.in(scrubbed);
     if (ranges.length === 0) return scrubbed;
     let from = 0;
     let rest = '';
@@ -97,27 +78,17 @@ function scrubText(text: string, secrets: readonly string[]): string {
   }
 }
 
-/** Where secrets are, by their start. */
-function occurrences(text: string, secrets: readonly string[]): readonly (readonly [number, number])[] {
-  const ranges: (readonly [number, number])[] = [];
-  for (const secret of secrets) {
-    for (let at = text.indexOf(secret); at !== -1; at = text.indexOf(secret, at + 1))
-      ranges.push([at, at + secret.length]);
-  }
-  return ranges.toSorted(([a], [b]) => a - b);
-}
-
-function holdsAny(value: Json, secrets: readonly string[]): boolean {
-  if (typeof value === 'string') return secrets.some((secret) => value.includes(secret));
-  if (typeof value === 'number') return secrets.includes(String(value));
+function holdsAny(value: Json, secrets: SecretTexts): boolean {
+  if (typeof value === 'string') return secrets.within(value);
+  if (typeof value === 'number') return secrets.has(String(value));
   if (Array.isArray(value)) return value.some((item) => holdsAny(item as Json, secrets));
   if (!isObject(value)) return false;
   return Object.entries(value).some(([key, item]) => holdsAny(key, secrets) || holdsAny(item, secrets));
 }
 
-function scrub(value: Json, secrets: readonly string[]): Json {
+function scrub(value: Json, secrets: SecretTexts): Json {
   if (typeof value === 'string') return scrubText(value, secrets);
-  if (typeof value === 'number') return secrets.includes(String(value)) ? REDACTED : value;
+  if (typeof value === 'number') return secrets.has(String(value)) ? REDACTED : value;
   if (Array.isArray(value)) return value.map((item) => scrub(item as Json, secrets));
   if (!isObject(value)) return value;
   const entries = new Map<string, Json>();
@@ -155,6 +126,7 @@ function stepInto(marked: readonly MarkedPath[], steps: readonly string[]): read
 
 function learnAll(value: Json, learn: (text: string) => void): void {
   if (typeof value === 'string') learn(value);
+  else if (typeof value === 'number') learn(String(value));
   else if (Array.isArray(value)) for (const item of value) learnAll(item as Json, learn);
   else if (isObject(value)) for (const item of Object.values(value)) learnAll(item, learn);
 }

@@ -166,4 +166,40 @@ describe('a remote stage', () => {
     });
     expect(received).toEqual([]);
   });
+
+  it('shows neither its credential nor what its address carries, whatever it is answered', async () => {
+    const credentials = (): string => 'tok-5ecret-value';
+    answer = (response) =>
+      replying({ ok: false, error: `no: ${received.at(-1)?.headers.authorization} ${'x'.repeat(1e5)}` })(
+        response,
+      );
+    const address = (text: string): Json => remote({ url: text, auth: 'PEER' });
+    const host = new URL(url).host;
+    for (const given of [
+      address(url),
+      address(`${url}/tok-5ecret-value?token=tok-5ecret-value`),
+      address(`http://user:tok-5ecret-value@${host}/`),
+      address('http://[tok-5ecret-value'),
+      address('file:///tok-5ecret-value'),
+    ]) {
+      const trace = sink();
+      const result = await run(given, null, { trace, credentials });
+
+      expect(result).toMatchObject({ status: 'failed', error: { code: 'STAGE_REMOTE_FAILED' } });
+      const told = JSON.stringify([result, trace]);
+      expect(told).not.toContain('5ecret');
+      expect(told.length).toBeLessThan(20_000);
+      expect(JSON.stringify(await run(remote({ auth: 'PEER' }), null, { credentials }))).not.toContain(
+        '5ecret',
+      );
+    }
+  });
+
+  it('with a credential no header carries is not called, and shows nothing of it', async () => {
+    const result = await run(remote({ auth: 'PEER' }), null, { credentials: () => 'tok\r\nx: 5ecret' });
+
+    expect(result).toMatchObject({ status: 'failed', error: { code: 'STAGE_REMOTE_FAILED' } });
+    expect(JSON.stringify(result)).not.toContain('5ecret');
+    expect(received).toEqual([]);
+  });
 });

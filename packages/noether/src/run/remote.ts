@@ -6,12 +6,15 @@ import { isObject, valueMismatch } from '../types/value.ts';
 import { publicCode } from './call-stage.ts';
 import type { RunContext } from './context.ts';
 import { within } from './deadline.ts';
+import { redactText } from './redact.ts';
 import { settle } from './settle.ts';
 
 /** Longest a remote stage may take unless its node says otherwise, ms; the original's default. */
 const REMOTE_TIMEOUT_MS = 30_000;
 /** Largest answer of a remote stage, bytes. */
 const MAX_ANSWER = 33_554_432;
+/** Longest text of a peer an error repeats, characters. */
+const MAX_REASON = 2000;
 
 /** Posts `{"input"}` to a remote stage and gives `data.output` of its reply; tells the trace. Throws STAGE_REMOTE_FAILED, STAGE_CREDENTIAL_MISSING. */
 export async function callRemote(
@@ -57,15 +60,21 @@ async function post({ node, path, place }: RemoteCall, input: Json, run: RunCont
     const issue = `${unfit.path === '' ? '' : `${unfit.path}: `}expected ${unfit.expected}, got ${unfit.actual}`;
     throw new StageError('STAGE_INPUT_INVALID', { stage: place, path, issues: [issue] });
   }
-  const failed: Failed = (reason, retryable, cause) =>
-    new StageError('STAGE_REMOTE_FAILED', { url: place, path, reason }, { retryable, cause });
+  const credential = credentialOf(node, path, run);
+  const failed: Failed = (told, retryable, cause) => {
+    // A peer may repeat what it was sent.
+    const reason = redactText(told, credential === null ? [] : [credential]);
+    return new StageError('STAGE_REMOTE_FAILED', { url: place, path, reason }, { retryable, cause });
+  };
+  const unusable = faultOfUrl(node.url);
+  if (unusable !== null) throw failed(unusable, false);
   const ms = node.timeout_ms ?? REMOTE_TIMEOUT_MS;
   const request = {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
       accept: 'application/json',
-      ...authorised(node, path, run),
+      ...(credential !== null && { authorization: `Bearer ${credential}` }),
     },
     body: JSON.stringify({ input }),
     // Another address would get the input and the credential.
@@ -79,7 +88,7 @@ async function post({ node, path, place }: RemoteCall, input: Json, run: RunCont
         const response = await run.fetch(node.url, { ...request, signal });
         return { status: response.status, text: await limitedText(response, failed) };
       } catch (cause) {
-        throw cause instanceof StageError ? cause : failed(reasonOf(cause), true, cause);
+        throw cause instanceof StageError ? cause : unreached(cause, failed);
       }
     },
   );
@@ -88,26 +97,40 @@ async function post({ node, path, place }: RemoteCall, input: Json, run: RunCont
 
 /** An address without what may be secret in it. */
 function shownUrl(address: string): string {
-  if (!URL.canParse(address)) return address;
-  const { origin, pathname } = new URL(address);
-  return `${origin}${pathname}`;
+  const url = URL.parse(address);
+  if (url === null) return 'its address';
+  return `${url.protocol}//${url.host}${url.pathname}`;
 }
 
-function authorised(
-  { auth }: RemoteStageNode,
-  path: string,
-  run: RunContext,
-): { readonly authorization?: string } {
-  if (auth === undefined) return {};
+/** Why nothing can be sent to an address; null when it can. */
+function faultOfUrl(address: string): string | null {
+  const url = URL.parse(address);
+  if (url === null) return 'the address is none; expected something like https://peer.example/stage';
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return 'the address is not one of http or https';
+  if (url.username !== '' || url.password !== '')
+    return 'the address carries a user or a password; name a credential by `auth` instead';
+  return null;
+}
+
+/** The credential a node names, from now on hidden in the trace; null where it names none. Throws STAGE_CREDENTIAL_MISSING. */
+function credentialOf({ auth }: RemoteStageNode, path: string, run: RunContext): string | null {
+  if (auth === undefined) return null;
   const credential = run.credentials(auth);
   if (credential === null) throw new StageError('STAGE_CREDENTIAL_MISSING', { path, alias: auth });
-  return { authorization: `Bearer ${credential}` };
+  run.tracing?.learn(credential);
+  return credential;
 }
 
-/** `fetch failed` with what failed. */
-function reasonOf(cause: unknown): string {
-  const below = cause instanceof Error ? cause.cause : undefined;
-  return below === undefined ? messageOf(cause) : `${messageOf(cause)}: ${messageOf(below)}`;
+/** No answer came: `fetch failed` with what failed. What has no cause is about the request itself, and its sentence holds the credential. */
+function unreached(cause: unknown, failed: Failed): StageError {
+  const below = cause instanceof TypeError ? cause.cause : undefined;
+  if (cause instanceof TypeError && below === undefined)
+    return failed(
+      'the request cannot be sent; its credential may have characters HTTP does not allow',
+      false,
+    );
+  const reason = below === undefined ? messageOf(cause) : `${messageOf(cause)}: ${messageOf(below)}`;
+  return failed(reason, true, cause);
 }
 
 async function limitedText(response: Response, failed: Failed): Promise<string> {
@@ -151,8 +174,9 @@ function readJson(text: string): Json | undefined {
   }
 }
 
-/** The error of an envelope: a text, or an object with a message. */
+/** The error of an envelope, a text or an object with a message, cut where it is long. */
 function errorText(error: Json | undefined): string | null {
-  if (typeof error === 'string') return error;
-  return isObject(error) && typeof error['message'] === 'string' ? error['message'] : null;
+  const text = isObject(error) ? error['message'] : error;
+  if (typeof text !== 'string') return null;
+  return text.length > MAX_REASON ? `${text.slice(0, MAX_REASON)}…` : text;
 }

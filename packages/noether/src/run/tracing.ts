@@ -46,16 +46,17 @@ export class Tracing {
 
   /** Writes one attempt; a promise only where the sink answers with one. */
   step(facts: StepFacts): void | Promise<void> {
-    const { path, stage_id, stage_name, status, started_at, began, input, output, error } = facts;
+    const { path, stage_id, stage_name, status, started_at, began, input, output, error, schemas } = facts;
     const attempt = (this.#attempts.get(path) ?? 0) + 1;
     this.#attempts.set(path, attempt);
     const { run_id, hide, values } = this.#deps;
     this.#learn(facts);
     return this.#deps.write({
       run_id,
-      path,
-      stage_id,
-      stage_name,
+      path: hide.text(path),
+      // The id of a stage is a hash, that of a remote one its address.
+      stage_id: schemas ? stage_id : hide.text(stage_id),
+      stage_name: hide.text(stage_name),
       attempt,
       started_at,
       duration_ms: began === null ? 0 : Math.round(performance.now() - began),
@@ -65,6 +66,11 @@ export class Tracing {
       error: error ? { code: error.code, message: hide.text(error.message) } : null,
       ...(values ? this.#values(facts) : {}),
     });
+  }
+
+  /** Takes note of a credential that is used: no text shows it from then on. */
+  learn(credential: string): void {
+    this.#deps.hide.learn(credential, [[]]);
   }
 
   /** What a schema marks is hidden in errors too, whether values are kept or not. */
