@@ -180,7 +180,9 @@ describe('runs and their traces', () => {
     expect(await runs('--status', 'interrupted')).toEqual([]);
     const [going] = await runs();
     const id = going?.run_id.slice(0, 8) ?? '';
-    expect((await noether('trace', id, '--output', 'text')).stdout).toMatch(/^ {2}running; started /m);
+    expect((await noether('trace', id, '--output', 'text')).stdout).toMatch(
+      /^ {2}running; started .*; 0 attempts ended\n\n {2}no call of a stage has ended$/m,
+    );
 
     child.kill('SIGKILL');
     await child;

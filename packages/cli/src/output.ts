@@ -35,6 +35,11 @@ export interface Answer {
 /** The version every envelope names. */
 export const VERSION = '0.1.0';
 
+/** A number of things in words: `1 stage`, `2 stages`. */
+export function counted(n: number, thing: string): string {
+  return `${n} ${thing}${n === 1 ? '' : 's'}`;
+}
+
 /** Writes an answer in the asked form; JSON is the ACLI envelope. */
 export async function writeAnswer(
   io: Io,

@@ -7,7 +7,7 @@ import { withFileLock } from '@caloron/store/stage-store-lock';
 import { Command } from 'commander';
 
 import { runCommand } from '../context.ts';
-import type { Io } from '../output.ts';
+import { counted, type Io } from '../output.ts';
 import { migrateText } from '../migration.ts';
 import { programCatalog } from '../stages.ts';
 
@@ -39,10 +39,12 @@ export function migrateCommand(io: Io): Command {
       const written = changed && options.write === true;
       if (written) await withFileLock(file, (replace) => replace(text));
       const outcome = !changed
-        ? `${path} refers to no stage of the original's by id`
+        ? unknown.length === 0
+          ? `${path} refers to no stage of the original's by id`
+          : `${path}: nothing could be named`
         : written
-          ? `wrote ${path}: ${renamed.length} references named`
-          : `${renamed.length} references would be named; --write changes the file`;
+          ? `wrote ${path}: ${counted(renamed.length, 'reference')} named`
+          : `${counted(renamed.length, 'reference')} would be named; --write changes the file`;
       return {
         data: { path: file, written, renamed, unknown, composition_id: { before, after } },
         text: [

@@ -3,7 +3,7 @@ import { findRecord } from '@caloron/noether/records';
 import { Command } from 'commander';
 
 import { runCommand } from '../context.ts';
-import type { Io } from '../output.ts';
+import { counted, type Io } from '../output.ts';
 import { type AuditedRecord, auditStore } from '../store-audit.ts';
 import { programCatalog } from '../stages.ts';
 import { storeFile, type StoreOption, withStore } from './stage-options.ts';
@@ -88,8 +88,8 @@ export function verifyCommand(io: Io): Command {
         text: [
           ...failed.flatMap(lines),
           failed.length === 0
-            ? `${results.length} stages in ${file} are what they say`
-            : `${failed.length} of ${results.length} stages in ${file} failed`,
+            ? `${counted(results.length, 'stage')} in ${file}: all as they say`
+            : `${failed.length} of ${counted(results.length, 'stage')} in ${file} failed`,
         ].join('\n'),
         exit_code: failed.length === 0 ? 0 : 1,
       };

@@ -200,6 +200,27 @@ describe('stage sync', () => {
     });
   });
 
+  it('is what a store without the program’s stages is advised, in one finding', async () => {
+    await noether('stage', 'add', spec('a'));
+    const health = await noether('store', 'health');
+    expect(health).toMatchObject({
+      code: 1,
+      data: {
+        healthy: false,
+        findings: [
+          { level: 'note', message: expect.stringContaining('no graph can run it') as string },
+          {
+            level: 'error',
+            stage: null,
+            message: expect.stringMatching(
+              /^not in the store: \d+ stages of the program \(.+, …\).*stage sync/,
+            ) as string,
+          },
+        ],
+      },
+    });
+  });
+
   it('takes over a store of the original, each stage verified', async () => {
     await noether('stage', 'add', spec('a'), '--store', join(dir, 'old', 'store.json'));
     const old = JSON.parse(readFileSync(join(dir, 'old', 'store.json'), 'utf8')) as { stages: object[] };

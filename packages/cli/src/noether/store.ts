@@ -7,7 +7,7 @@ import { Command } from 'commander';
 
 import { runCommand } from '../context.ts';
 import { CliError } from '../errors.ts';
-import type { Io } from '../output.ts';
+import { counted, type Io } from '../output.ts';
 import { auditStore, type AuditedRecord } from '../store-audit.ts';
 import { programCatalog } from '../stages.ts';
 import { effectWords, storeFile, type StoreOption, withStore } from './stage-options.ts';
@@ -49,7 +49,7 @@ function statsCommand(io: Io): Command {
         signers: tally(records.map(({ signer_public_key }) => signer_public_key?.slice(0, 16) ?? 'nobody')),
       };
       const text = [
-        `${records.length} stages in ${path}`,
+        `${counted(records.length, 'stage')} in ${path}`,
         showTally('lifecycle', data.lifecycles),
         showTally('effects', data.effects),
         showTally('capabilities', data.capabilities),
@@ -110,6 +110,16 @@ function clashes(records: readonly StageRecord[]): readonly Finding[] {
   ];
 }
 
+/** Program's stages that the store does not hold, as one finding: runs find them all the same, a scheduler does not start without. */
+function absences(missing: readonly StageRecord[]): readonly Finding[] {
+  if (missing.length === 0) return [];
+  const named = missing.slice(0, 3).map(({ name }) => name);
+  const more = missing.length > named.length ? ', …' : '';
+  const which = `${counted(missing.length, 'stage')} of the program (${named.join(', ')}${more})`;
+  const message = `not in the store: ${which}; no scheduler starts on it; ./noether stage sync writes what is missing`;
+  return [{ level: 'error', stage: null, message }];
+}
+
 /** `noether store health`: everything that is wrong with the stage store; changes nothing. */
 function healthCommand(io: Io): Command {
   const head = ['', 'stage', 'finding'] as const;
@@ -124,15 +134,10 @@ function healthCommand(io: Io): Command {
       const records = audited.map(({ record }) => record);
       const byId = new Map(records.map((record) => [record.id, record]));
       const here = new Set(catalog.entries.map(({ record }) => record.id));
-      const missing = catalog.entries.filter(({ record }) => !byId.has(record.id));
       const findings: readonly Finding[] = [
         ...audited.flatMap((found) => findingsOf(found, byId, here)),
         ...clashes(records),
-        ...missing.map(({ record }): Finding => ({
-          level: 'error',
-          stage: `${record.name} ${record.id.slice(0, 8)}`,
-          message: "the program's stage is not in the store; ./noether stage sync writes it",
-        })),
+        ...absences(catalog.entries.filter(({ record }) => !byId.has(record.id)).map(({ record }) => record)),
       ];
       const errors = findings.filter(({ level }) => level === 'error').length;
       const rows = findings.map(({ level, stage, message }) => [level, stage ?? '-', message]);
@@ -142,7 +147,9 @@ function healthCommand(io: Io): Command {
           ...rows.map(
             ([level = '', stage = '', message = '']) => `${level.padEnd(6)} ${stage.padEnd(36)} ${message}`,
           ),
-          errors === 0 ? `${records.length} stages in ${path}: healthy` : `${errors} errors in ${path}`,
+          errors === 0
+            ? `${counted(records.length, 'stage')} in ${path}: healthy`
+            : `${counted(errors, 'error')} in ${path}`,
         ].join('\n'),
         table: { head, rows },
         exit_code: errors === 0 ? 0 : 1,

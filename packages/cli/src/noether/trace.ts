@@ -43,7 +43,7 @@ export function traceCommand(io: Io): Command {
           const { steps } = found;
           const drawn =
             steps.length === 0
-              ? '  no stage was called'
+              ? nothingOf(run)
               : renderWaterfall({ steps, begun, duration_ms: run.duration_ms }, io.terminal);
           return Promise.resolve({
             data: { run, steps },
@@ -62,8 +62,9 @@ function headLines(run: RunFacts, steps: readonly StepFinished[], asked: string)
   const by = cause === '' ? '' : `, by ${cause}`;
   const failed = steps.filter(({ status }) => status === 'failed').length;
   const cached = steps.filter(({ status }) => status === 'cached').length;
+  const open = run.status === 'running' || run.status === 'interrupted';
   const counts = [
-    `${steps.length} ${steps.length === 1 ? 'attempt' : 'attempts'}`,
+    `${steps.length} ${steps.length === 1 ? 'attempt' : 'attempts'}${open ? ' ended' : ''}`,
     ...(failed === 0 ? [] : [`${failed} failed`]),
     ...(cached === 0 ? [] : [`${cached} from the cache`]),
   ];
@@ -78,6 +79,13 @@ function headLines(run: RunFacts, steps: readonly StepFinished[], asked: string)
           `  ${error.path === null || error.message.startsWith(error.path) ? '' : `${error.path}: `}${error.message} [${error.code}]`,
         ]),
   ];
+}
+
+/** Steps are kept when they end: of a run that did not end, calls may have begun. */
+function nothingOf({ status }: RunFacts): string {
+  return status === 'running' || status === 'interrupted'
+    ? '  no call of a stage has ended'
+    : '  no stage was called';
 }
 
 function stateOf({ status, duration_ms, labels }: RunFacts): string {
