@@ -70,7 +70,7 @@ export async function runCommand(
   const interrupt = interruption(io, on_interrupt);
   let opened: Runtime | undefined;
   const runtime = (): Runtime => {
-    if (!creates && opened === undefined) requireHome(home, options.home !== undefined);
+    if (!creates && opened === undefined) requireHome(home, options.home !== undefined, name);
     return (opened ??= createRuntime({
       home,
       environment,
@@ -97,12 +97,15 @@ export async function runCommand(
   if (interrupt.signal.aborted) process.exit(INTERRUPTED);
 }
 
-function requireHome({ dir, db }: Home, named: boolean): void {
+function requireHome({ dir, db }: Home, named: boolean, command: string): void {
   if (existsSync(join(dir, '.caloron')) || existsSync(db)) return;
+  const makes = command.startsWith('noether ')
+    ? './noether run GRAPH --input JSON'
+    : './caloron init --repo owner/name';
   throw new CliError(
     'CLI_NO_HOME',
     { dir, named },
-    { hint: './caloron init --repo owner/name makes one here; --home DIR names another directory' },
+    { hint: `${makes} makes one; --home DIR names another directory` },
   );
 }
 

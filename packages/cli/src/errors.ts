@@ -34,6 +34,8 @@ export interface CliErrorDetails {
   CLI_TASK_UNKNOWN: { readonly task: string; readonly sprint: string; readonly known: readonly string[] };
   /** No run, stage or agent of that id. */
   CLI_NOT_FOUND: { readonly what: string; readonly id: string };
+  /** A file that was named cannot be read, or is no text. */
+  CLI_FILE_UNREADABLE: { readonly path: string; readonly reason: string };
   /** The file is there already and was not replaced. */
   CLI_FILE_EXISTS: { readonly path: string };
   /** A process that was started did not say that it is ready. */
@@ -55,6 +57,7 @@ const messages: Messages<CliErrorDetails> = {
   CLI_TASK_UNKNOWN: ({ task, sprint, known }) =>
     `sprint ${sprint} has no task ${task}; its tasks: ${known.join(', ')}`,
   CLI_NOT_FOUND: ({ what, id }) => `no ${what} ${id}`,
+  CLI_FILE_UNREADABLE: ({ path, reason }) => `cannot read ${path}: ${reason}`,
   CLI_FILE_EXISTS: ({ path }) => `${path} exists and was left as it is`,
   CLI_SERVICE_FAILED: ({ service, reason, log }) => `${service} did not start: ${reason} (its log: ${log})`,
   CLI_ALREADY_UP: ({ home, services }) => `already running for ${home}: ${services.join(', ')}`,

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 import { type Lifecycle, StageError, type StageRecord } from '@caloron/noether';
@@ -11,8 +10,11 @@ import {
   recordFaults,
   type StageSpec,
 } from '@caloron/noether/records';
+import { unreadable } from '@caloron/scheduler/errors';
+import { readTextFile } from '@caloron/scheduler/text-file';
 import { openStageStore, type StageStore } from '@caloron/store';
 import { trustedKeys } from '@caloron/store/stage-store-keys';
+import { shellWord } from '@caloron/types';
 import { Command } from 'commander';
 
 import { runCommand } from '../context.ts';
@@ -130,12 +132,22 @@ function begun({ lifecycle }: StageRecord): Lifecycle {
   return lifecycle === 'Draft' ? 'Active' : lifecycle;
 }
 
-/** The text of a file. Throws CLI_NOT_FOUND. */
+/** The text of a spec file or stage store. Throws CLI_FILE_UNREADABLE. */
 export function readText(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    return readTextFile(path);
   } catch (error) {
-    throw new CliError('CLI_NOT_FOUND', { what: 'spec file', id: path }, { cause: error });
+    const folder = error instanceof Error && 'code' in error && error.code === 'EISDIR';
+    throw new CliError(
+      'CLI_FILE_UNREADABLE',
+      { path, reason: unreadable(error) },
+      {
+        cause: error,
+        hint: folder
+          ? `./noether stage sync ${shellWord(path)} adds the spec files of a folder`
+          : 'docs/stages.md shows a spec file; its path counts from the working directory',
+      },
+    );
   }
 }
 

@@ -1,6 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
+import { findJsonFault } from '@caloron/noether';
 import { codeOf, messageOf } from '@caloron/noether/errors';
 import { parseStageSpec, readStageSpec, type StageSpec } from '@caloron/noether/records';
 import { openStageStore } from '@caloron/store';
@@ -51,11 +52,14 @@ function offered(path: string): readonly Offered[] {
 }
 
 function jsonOf(path: string): unknown {
+  const text = readText(path);
   try {
-    return JSON.parse(readText(path)) as unknown;
+    return JSON.parse(text) as unknown;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new CliError('CLI_USAGE', { problem: `${path} is no JSON: ${error.message}` }, { cause: error });
+    const { line, column, expected } = findJsonFault(text) ?? { line: 1, column: 1, expected: 'a value' };
+    const problem = `${path} is no JSON: line ${line}, column ${column}: expected ${expected}`;
+    throw new CliError('CLI_USAGE', { problem }, { cause: error });
   }
 }
 
@@ -73,13 +77,13 @@ interface Imported {
 }
 
 /** Adds all it can; what cannot be added is told with its reason. */
-async function importAll(file: string, path: string, draft: boolean): Promise<Imported> {
+async function importAll(file: string, found: readonly Offered[], draft: boolean): Promise<Imported> {
   const store = openStageStore({ file });
   const known = new Map((await store.read()).records.map(({ id, name }) => [id, name]));
   const imported: Added[] = [];
   const skipped: Imported['skipped'][number][] = [];
   const failed: Failed[] = [];
-  for (const { where, id, read } of offered(path)) {
+  for (const { where, id, read } of found) {
     const name = id === null ? undefined : known.get(id);
     if (id !== null && name !== undefined) {
       skipped.push({ id, name });
@@ -112,13 +116,15 @@ export function syncCommand(io: Io): Command {
 
 async function sync(context: Context, path: string | undefined, options: AddOptions): Promise<Answer> {
   const file = storeFile(context, options);
+  const from = path === undefined ? null : resolve(context.cwd, path);
+  // What cannot be read at all is told before anything is written.
+  const found = from === null ? null : offered(from);
   const catalog = programCatalog();
   const seeded = await seedStages(file, catalog);
-  const from = path === undefined ? null : resolve(context.cwd, path);
   const files: Imported =
-    from === null
+    found === null
       ? { imported: [], skipped: [], failed: [] }
-      : await importAll(file, from, options.draft === true);
+      : await importAll(file, found, options.draft === true);
   const stages = catalog.entries.map(({ record }) => [record.name, record.id] as const);
   const { imported, updated, superseded } = seeded;
   const all = [
@@ -141,7 +147,10 @@ async function sync(context: Context, path: string | undefined, options: AddOpti
     },
     text: [
       ...all.map(([name, id]) => `${name} → ${id}`),
-      ...files.failed.map(({ file: where, code, message }) => `FAILED ${where}: ${message} [${code}]`),
+      ...files.failed.map(
+        ({ file: where, code, message }) =>
+          `FAILED ${message.includes(where) ? '' : `${where}: `}${message} [${code}]`,
+      ),
       `wrote ${file}`,
     ].join('\n'),
     exit_code: files.failed.length === 0 ? 0 : 1,

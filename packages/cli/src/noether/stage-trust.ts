@@ -27,12 +27,13 @@ export function trustCommand(io: Io): Command {
       const dir = dirname(storeFile(context, options));
       const public_key = publicKeyText(key);
       const remove = options.remove === true;
+      const listed = remove && (await listTrusted(dir)).some((other) => other.public_key === public_key);
       const keys = remove
         ? await distrustKey(dir, public_key)
         : await trustKey(dir, { public_key, name: options.name });
       return {
         data: { public_key, trusted: !remove, keys },
-        text: `${public_key} is ${remove ? 'no longer trusted' : 'trusted now'}`,
+        text: `${public_key} ${remove ? (listed ? 'is no longer trusted' : 'was not on the list of trusted keys') : 'is trusted now'}`,
       };
     }),
   );

@@ -1,4 +1,4 @@
-import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -197,6 +197,27 @@ describe('stage sync', () => {
     ).toEqual(['shout']);
     expect((await noether('store', 'stats')).data).toMatchObject({
       lifecycles: { Active: expect.any(Number) as number },
+    });
+  });
+
+  it('of what is not there, or no JSON, is told before anything is written', async () => {
+    const none = await noether('stage', 'sync', join(dir, 'none'));
+    expect(none).toMatchObject({
+      code: 1,
+      error: {
+        code: 'CLI_FILE_UNREADABLE',
+        message: `cannot read ${join(dir, 'none')}: there is no such file`,
+      },
+    });
+    writeFileSync(join(dir, 'old.json'), '{"stages":\n ]');
+    expect((await noether('stage', 'sync', join(dir, 'old.json'))).error.message).toContain(
+      'old.json is no JSON: line 2, column 2: expected a value',
+    );
+    expect(existsSync(store)).toBe(false);
+
+    expect((await noether('stage', 'add', join(dir, 'specs'))).error).toMatchObject({
+      message: expect.stringContaining('it is a directory') as string,
+      hint: expect.stringContaining('stage sync') as string,
     });
   });
 
