@@ -29,6 +29,33 @@ describe('secrets of the environment', () => {
     expect(secrets).not.toContain('');
   });
 
+  it.each([
+    ['OPENAI_APIKEY', 'value-of-it', 'value-of-it'],
+    ['SMTP_PASS', 'value-of-it', 'value-of-it'],
+    ['GITHUB_PAT', 'value-of-it', 'value-of-it'],
+    ['MYSQL_PWD', 'value-of-it', 'value-of-it'],
+    ['SSH_PASSPHRASE', 'value-of-it', 'value-of-it'],
+    ['DB', 'postgres://ada:at@in-it@db.example.org/x', 'at@in-it'],
+    ['DB', 'postgres://ada:p%40ssword@db.example.org/x', 'p@ssword'],
+    ['DB', 'postgres://ada:p%40ssword@db.example.org/x', 'p%40ssword'],
+    ['BROKERS', 'amqp://u:first-one@a,amqp://u:second-one@b', 'second-one'],
+    ['GIT_REMOTE', 'https://ghp_0123456789@github.com/a/b', 'ghp_0123456789'],
+    ['BAD', 'redis://:100%-sure@cache', '100%-sure'],
+  ])('are also found in %s=%s: %s', (name, value, secret) => {
+    expect(secretsOf(readEnvironment({ [name]: value }, home))).toContain(secret);
+  });
+
+  it.each([
+    ['PWD', '/srv/project'],
+    ['OLDPWD', '/srv/project'],
+    ['MONKEY_PATH', '/srv/project'],
+    ['REMOTE', 'ssh://deploy@example.org/x'],
+    ['PAGE', 'https://example.org/@user'],
+    ['PATHS', '/a:/b'],
+  ])('are none in %s=%s', (name, value) => {
+    expect(secretsOf(readEnvironment({ [name]: value }, home))).toEqual([]);
+  });
+
   it('go as credentials only from the variables on the list', () => {
     expect(credentialOf(environment, 'MY_FORGE')).toBe('forge-value');
     expect(credentialOf(environment, 'OPENAI_API_KEY')).toBeNull();

@@ -41,9 +41,24 @@ export function credentialOf({ variables, token_envs }: Environment, alias: stri
   return token_envs.includes(alias) ? (variables[alias] ?? null) : null;
 }
 
-const SECRET_NAME = /TOKEN|SECRET|PASSW|CREDENTIAL|(?:^|_)KEY(?:$|_)/iu;
-/** The password of an address, as of a database. */
-const PASSWORD = /^[a-z][a-z0-9+.-]*:\/\/[^/\s:@]*:([^/\s@]+)@/iu;
+/** `PWD` alone is a folder. */
+const SECRET_NAME =
+  /TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|API_?KEY|(?:^|_)(?:KEY|PASS|PAT)(?:$|_)|PRIVATE_?KEY|_PWD$|_DSN$/iu;
+/** An address with a user, as of a database; the last `@` before its path is the one that ends the password. */
+const USER = /\b([a-z][a-z0-9+.-]{0,31}):\/\/([^/\s:@?#]*)(?::([^/\s?#]*))?@/giu;
+
+/** Passwords of the addresses in a text, as they are written and as they are meant; of web addresses without one the user, which is a token. */
+function* passwordsIn(text: string): Generator<string> {
+  for (const [, scheme = '', user = '', password] of text.matchAll(USER)) {
+    const secret = password ?? (/^https?$/iu.test(scheme) ? user : '');
+    yield secret;
+    try {
+      yield decodeURIComponent(secret);
+    } catch {
+      // A password with a lone % is meant as it is written.
+    }
+  }
+}
 
 /**
  * Values no trace may show: of token variables, of those whose name says that they hold a secret, passwords of addresses, and
@@ -51,10 +66,10 @@ const PASSWORD = /^[a-z][a-z0-9+.-]*:\/\/[^/\s:@]*:([^/\s@]+)@/iu;
  */
 export function secretsOf({ variables, token_envs, shell_token }: Environment): readonly string[] {
   const held = Object.entries(variables).flatMap(([name, value = '']) => {
-    const [, password = ''] = PASSWORD.exec(value) ?? [];
-    return token_envs.includes(name) || SECRET_NAME.test(name) ? [value, password] : [password];
+    const passwords = [...passwordsIn(value)];
+    return token_envs.includes(name) || SECRET_NAME.test(name) ? [value, ...passwords] : passwords;
   });
-  return [...held, shell_token()].filter((value) => value !== '');
+  return [...new Set([...held, shell_token()])].filter((value) => value !== '');
 }
 
 /** A comma list; undefined when the variable is not set. */

@@ -89,6 +89,13 @@ describe('a redactor', () => {
     expect(redact.text('> MC4CAQAwBQYDK2VwBCIEIA <, xx')).toBe(`> ${REDACTED} <, xx`);
   });
 
+  it('hides marked names in whatever case they are written', () => {
+    expect(redactor([])({ AUTHORIZATION: 'a', Other: 'b' }, [['Authorization']])).toEqual({
+      AUTHORIZATION: REDACTED,
+      Other: 'b',
+    });
+  });
+
   it('learns numbers of marked fields, too', () => {
     const redact = redactor([]);
     redact.learn({ pin: 12_345_678 }, [['pin']]);

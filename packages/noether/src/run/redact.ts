@@ -120,8 +120,12 @@ function hide(value: Json, marked: readonly MarkedPath[], learn: (text: string) 
   );
 }
 
+/** What is marked below a step. Names are compared without their case, as those of headers are. */
 function stepInto(marked: readonly MarkedPath[], steps: readonly string[]): readonly MarkedPath[] {
-  return marked.flatMap(([first, ...rest]) => (first !== undefined && steps.includes(first) ? [rest] : []));
+  const taken = steps.map((step) => step.toLowerCase());
+  return marked.flatMap(([first, ...rest]) =>
+    first !== undefined && taken.includes(first.toLowerCase()) ? [rest] : [],
+  );
 }
 
 function learnAll(value: Json, learn: (text: string) => void): void {

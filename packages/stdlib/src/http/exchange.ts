@@ -13,28 +13,34 @@ const MOST_BYTES = 268_435_456;
 /** Longest wait a timer holds, in milliseconds. */
 const LONGEST_MS = 2_147_483_647;
 
-/** Headers that are credentials, in the spellings people write them in: no trace and no error shows their values. */
+/** Headers that are credentials, in whatever case they are written: no trace and no error shows their values. */
 const CREDENTIALS = [
+  'api-key',
+  'apikey',
+  'authentication',
   'authorization',
   'cookie',
+  'deploy-token',
+  'job-token',
   'private-token',
   'proxy-authorization',
   'set-cookie',
+  'x-access-token',
+  'x-amz-security-token',
   'x-api-key',
   'x-auth-token',
-].flatMap((name) => [
-  name,
-  name.toUpperCase(),
-  name.replaceAll(/\b[a-z]/gu, (letter) => letter.toUpperCase()),
-]);
+  'x-caloron-token',
+  'x-csrf-token',
+  'x-gitlab-token',
+  'x-goog-api-key',
+  'x-session-token',
+  'x-vault-token',
+  'x-xsrf-token',
+];
 
 /** Names and values of headers. */
 const Headers = z
-  .object(
-    Object.fromEntries(
-      [...CREDENTIALS, 'X-API-Key'].map((name) => [name, z.string().meta({ secret: true }).optional()]),
-    ),
-  )
+  .object(Object.fromEntries(CREDENTIALS.map((name) => [name, z.string().meta({ secret: true }).optional()])))
   .catchall(z.string()) as unknown as z.ZodType<
   Readonly<Record<string, string>>,
   Readonly<Record<string, string>>
