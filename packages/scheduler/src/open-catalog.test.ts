@@ -90,10 +90,26 @@ describe('a stage of the store whose code is not here', () => {
     await openStageStore({ file }).put(spec('shout'));
     const text = readFileSync(file, 'utf8');
     rmSync(join(dir, 'author-key.hex'));
-    await expect(openCatalog(graphOf('shout'), file)).rejects.toMatchObject({ code: 'STAGE_UNTRUSTED' });
+    await expect(openCatalog(graphOf('shout'), file)).rejects.toMatchObject({
+      code: 'STAGE_UNTRUSTED',
+      hint: expect.stringMatching(/stage trust [0-9a-f]{64} --name WHO/) as string,
+    });
 
     writeFileSync(file, text.replace('"input": "a"', '"input": "b"'));
     await expect(openCatalog(graphOf('shout'), file)).rejects.toMatchObject({ code: 'STAGE_TAMPERED' });
+  });
+
+  it('of an older store that carries no seals is refused with how the store is taken over', async () => {
+    await openStageStore({ file }).put(spec('shout'));
+    const { stages } = JSON.parse(readFileSync(file, 'utf8')) as { readonly stages: readonly object[] };
+    const older = stages.map((stage) =>
+      Object.fromEntries(Object.entries(stage).filter(([field]) => !field.startsWith('record_'))),
+    );
+    writeFileSync(file, JSON.stringify({ stages: older }));
+    await expect(openCatalog(graphOf('shout'), file)).rejects.toMatchObject({
+      code: 'STAGE_UNTRUSTED',
+      hint: expect.stringContaining('./noether stage sync MOVED.json') as string,
+    });
   });
 });
 

@@ -10,6 +10,8 @@ import {
   walk,
 } from '@caloron/noether';
 import { codeOf } from '@caloron/noether/errors';
+import type { Distrust } from '@caloron/noether/records';
+import { shellWord } from '@caloron/types';
 
 import { catalogFor } from './graph-catalog.ts';
 
@@ -34,7 +36,7 @@ export async function openCatalog(graph: Graph, store: string, known?: Catalog):
         throw new StageError(
           'STAGE_UNTRUSTED',
           { stage: step.name, id: step.id, ...why },
-          { hint: `./noether stage verify --store ${store}; ./noether stage trust KEY relies on a key` },
+          { hint: untrustedHint(why, store) },
         );
       found.add(step);
     }
@@ -42,6 +44,13 @@ export async function openCatalog(graph: Graph, store: string, known?: Catalog):
   if (found.size === 0) return catalog;
   const { entryWithoutCode } = await import('@caloron/noether/records');
   return catalogOf([...catalog.entries, ...[...found].map(entryWithoutCode)]);
+}
+
+/** How a stage nobody trusted vouches for comes to be relied on: a key by trust, what carries no seal by taking it over. */
+function untrustedHint({ reason, public_key }: Distrust, store: string): string {
+  return reason === 'author' || reason === 'sealer'
+    ? `./noether stage trust ${public_key ?? 'KEY'} --name WHO, if you know whose key that is`
+    : `move ${shellWord(store)} away and take it over, every stage verified: ./noether stage sync MOVED.json`;
 }
 
 /** What a graph's nodes refer to, and what the config of those that call others does. */

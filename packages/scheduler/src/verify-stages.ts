@@ -2,12 +2,13 @@ import { existsSync } from 'node:fs';
 
 import { type Catalog, StageError } from '@caloron/noether';
 import { readVerifiedStages } from '@caloron/store';
+import { shellWord } from '@caloron/types';
 
 import { SchedulerError } from './errors.ts';
 
 /** Refuses a stage store that was tampered with, lacks this program's stages or has them from somebody nobody trusts: STAGE_TAMPERED, SCHEDULER_STORE_MISSING, SCHEDULER_STORE_STALE, STAGE_UNTRUSTED. Writes nothing. */
 export async function verifyStageStore(path: string, catalog: Catalog): Promise<void> {
-  const hint = `./noether stage sync --store ${path}`;
+  const hint = `./noether stage sync --store ${shellWord(path)}`;
   if (!existsSync(path)) throw new SchedulerError('SCHEDULER_STORE_MISSING', { path }, { hint });
   const { records, distrust } = await readVerifiedStages({ file: path });
   const known = new Set(records.map(({ id }) => id));

@@ -4,7 +4,7 @@ import { Command } from 'commander';
 
 import { runCommand } from '../context.ts';
 import { type ExampleRun, runExamples, whyNotRun } from '../example-runs.ts';
-import type { Io } from '../output.ts';
+import { counted, type Io } from '../output.ts';
 import { type KnownStage, knownStages, oneStage, programCatalog } from '../stages.ts';
 import { storeFile, type StoreOption, withStore } from './stage-options.ts';
 
@@ -32,7 +32,7 @@ function line({ id, name, status, reason, examples }: Tested): string {
   const wrong = examples.flatMap(({ example, problem }) =>
     problem === null ? [] : [`\n         examples[${example}]: ${problem}`],
   );
-  return `${head} (${examples.length} examples)${wrong.join('')}`;
+  return `${head} (${counted(examples.length, 'example')})${wrong.join('')}`;
 }
 
 /** `noether stage test [STAGE]`. */
