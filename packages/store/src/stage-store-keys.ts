@@ -29,6 +29,8 @@ const Trusted = z.object({
 
 /** Bits of a file's mode that let others than its owner at it. */
 const OTHERS = 0o077;
+/** Bits that let others change it. */
+const OTHERS_WRITE = 0o022;
 
 function keyFile(dir: string): string {
   return join(dir, 'author-key.hex');
@@ -113,12 +115,19 @@ function hasCode(error: unknown, code: string): boolean {
 export async function listTrusted(dir: string): Promise<readonly TrustedKey[]> {
   const file = trustFile(dir);
   let text: string;
+  let mode: number;
   try {
-    text = await readFile(file, 'utf8');
+    [text, { mode }] = await Promise.all([readFile(file, 'utf8'), stat(file)]);
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return [];
     throw new StoreError('STORE_TRUST_INVALID', { file, issues: [messageOf(error)] }, { cause: error });
   }
+  if ((mode & OTHERS_WRITE) !== 0)
+    throw new StoreError(
+      'STORE_TRUST_INVALID',
+      { file, issues: ['others than its owner can write it, and so say whom to trust'] },
+      { hint: `chmod go-w ${shellWord(file)}` },
+    );
   let value: unknown;
   try {
     value = JSON.parse(text);

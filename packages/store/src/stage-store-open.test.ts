@@ -97,6 +97,42 @@ describe('a stage store', () => {
     expect([...after.distrust.values()].map(({ reason }) => reason)).toEqual(['unsigned']);
   });
 
+  it.each([
+    ['activate', 'Draft'],
+    ['bury', 'Active'],
+    ['put', 'Active'],
+    ['seed', 'Active'],
+  ] as const)('does not vouch by %s for a record whose seal is gone', async (change, lifecycle) => {
+    const store = openStageStore({ file });
+    const { record } = await store.put({ ...stage('a'), lifecycle });
+    const seal = ['record_fields', 'record_hash', 'record_signature', 'record_signer'];
+    const bare = Object.fromEntries(Object.entries(record).filter(([field]) => !seal.includes(field)));
+    await writeStageStore(file, [{ ...bare, description: 'not the author’s' } as unknown as StageRecord]);
+    const successor = { implementation: 'def execute(v):\n    return v\n' };
+
+    if (change === 'activate' || change === 'bury') await store[change]('a');
+    else if (change === 'put') await store.put(stage('a', successor));
+    else await store.seed([stage('a', successor)]);
+    const { records, distrust } = await store.read();
+
+    expect(records.find(({ id }) => id === record.id)?.lifecycle).not.toEqual(lifecycle);
+    expect([...distrust]).toEqual([[record.id, { reason: 'unsealed', public_key: null }]]);
+  });
+
+  it('with a stage twice is refused: one of them could be what was buried', async () => {
+    const store = openStageStore({ file });
+    await store.put(stage('a'));
+    const [before] = await readStageStore(file);
+    await store.bury('a');
+    const [now] = await readStageStore(file);
+    writeFileSync(file, JSON.stringify({ stages: [now, before] }));
+
+    const refused = { code: 'STORE_STAGES_INVALID' };
+    await expect(store.read()).rejects.toMatchObject(refused);
+    await expect(store.put(stage('b'))).rejects.toMatchObject(refused);
+    await expect(store.read()).rejects.toThrow(/stages\.1\.id is that of stages\.0, too/);
+  });
+
   it('keeps one Active stage of a signature, under seals that hold', async () => {
     const store = openStageStore({ file });
     const old = await store.put(stage('a'));
@@ -202,6 +238,11 @@ describe('keys', () => {
     await expect(trustKey(dir, { public_key: 'abc', name: '' })).rejects.toMatchObject({
       code: 'STAGE_KEY_INVALID',
     });
+    for (const mode of [0o666, 0o664]) {
+      chmodSync(join(dir, 'trusted-keys.json'), mode);
+      await expect(trustedKeys(dir)).rejects.toMatchObject({ code: 'STORE_TRUST_INVALID' });
+    }
+    chmodSync(join(dir, 'trusted-keys.json'), 0o644);
     writeFileSync(join(dir, 'trusted-keys.json'), '{"keys":[{}]}');
     await expect(trustedKeys(dir)).rejects.toMatchObject({ code: 'STORE_TRUST_INVALID' });
   });

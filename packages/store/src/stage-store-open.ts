@@ -14,6 +14,7 @@ import {
   type Seal,
   sealRecord,
   signRecord,
+  unsealed,
 } from '@caloron/noether/records';
 import { shellWord } from '@caloron/types';
 
@@ -64,12 +65,13 @@ export function openStageStore(place: StageStorePlace): StageStore {
     work: (records: readonly StageRecord[], hand: Hand) => T & { readonly records: readonly StageRecord[] },
   ): Promise<T> => {
     const key = await authorKey(keysDir(place));
+    const trusted = await trustedKeys(keysDir(place));
     const seal: Seal = (record) => sealRecord(record, key);
-    const hand = { seal, sign: (record: StageRecord) => signRecord(record, key) };
+    const sign = (record: StageRecord): StageRecord => signRecord(record, key);
     let result: T | undefined;
     await updateStageStore(file, (records) => {
       requireIntact(file, records);
-      const changed = work(records, hand);
+      const changed = work(records, { seal, sign, reseal: resealing(records, trusted, seal) });
       result = changed;
       return changed.records;
     });
@@ -78,23 +80,40 @@ export function openStageStore(place: StageStorePlace): StageStore {
   return {
     file,
     read: () => readVerifiedStages(place),
-    put: (record) => change((records, { seal, sign }) => putStage(records, sign(record), seal)),
+    put: (record) => change((records, { reseal, sign }) => putStage(records, sign(record), reseal)),
     activate: (reference) =>
-      change((records, { seal }) => activateStage(records, findRecord(records, reference).id, seal)),
+      change((records, { reseal }) => activateStage(records, findRecord(records, reference).id, reseal)),
     deprecate: (reference, successor) =>
-      change((records, { seal }) =>
-        deprecateStage(records, findRecord(records, reference).id, findRecord(records, successor).id, seal),
+      change((records, { reseal }) =>
+        deprecateStage(records, findRecord(records, reference).id, findRecord(records, successor).id, reseal),
       ),
     bury: (reference) =>
-      change((records, { seal }) => buryStage(records, findRecord(records, reference).id, seal)),
-    seed: (stages) => change((records, { seal, sign }) => seedRecords(records, stages.map(sign), seal)),
+      change((records, { reseal }) => buryStage(records, findRecord(records, reference).id, reseal)),
+    seed: (stages) => change((records, hand) => seedRecords(records, stages.map(hand.sign), hand)),
   };
 }
 
 /** What signs and seals in the author's name. */
 interface Hand {
+  /** For what comes from outside of the store. */
   readonly seal: Seal;
+  /** For what may lie in the store already. */
+  readonly reseal: Seal;
   readonly sign: (record: StageRecord) => StageRecord;
+}
+
+/**
+ * Seals what is new and what was under a trusted seal. Whatever else lies in the store goes without one: nobody knows who wrote
+ * it, and a change of its lifecycle vouches for nothing in it.
+ */
+function resealing(records: readonly StageRecord[], trusted: ReadonlySet<string>, seal: Seal): Seal {
+  const before = new Map(records.map((record) => [record.id, record]));
+  return (record) => {
+    const was = before.get(record.id);
+    if (was === undefined) return seal(record);
+    const { record_signer } = was;
+    return record_signer !== undefined && trusted.has(record_signer) ? seal(record) : unsealed(record);
+  };
 }
 
 function keysDir({ file, keys_dir }: StageStorePlace): string {

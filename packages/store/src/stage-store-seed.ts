@@ -14,13 +14,13 @@ export interface SeedResult {
 
 /**
  * The store with a program's stages as they are now, Active; one that was buried stays so. Earlier versions, of the same
- * signature or of the same name from a program's code, become Deprecated in favour of the present one. Gives the same list when
- * nothing changed.
+ * signature or of the same name from a program's code, become Deprecated in favour of the present one. `seal` is for the
+ * program's stages, `reseal` for what lay in the store. Gives the same list when nothing changed.
  */
 export function seedRecords(
   records: readonly StageRecord[],
   stages: readonly StageRecord[],
-  seal: Seal,
+  { seal, reseal }: { readonly seal: Seal; readonly reseal: Seal },
 ): SeedResult {
   const known = new Map(records.map((record) => [record.id, record]));
   const present = new Map<string, StageRecord>();
@@ -41,7 +41,7 @@ export function seedRecords(
     const next = record.lifecycle === 'Active' ? successor(record) : undefined;
     if (next === undefined) return record;
     superseded.push(record.id);
-    return seal({ ...record, lifecycle: { Deprecated: { successor_id: next } } });
+    return reseal({ ...record, lifecycle: { Deprecated: { successor_id: next } } });
   });
   const added = imported.flatMap((id) => present.get(id) ?? []);
   const changed = added.length + updated.length + superseded.length > 0;

@@ -72,7 +72,13 @@ function parseFile(text: string, file: string): readonly StageRecord[] {
   }
   const parsed = File.safeParse(value);
   if (!parsed.success) throw invalid(file, issuesOf(parsed.error), parsed.error);
-  return parsed.data.stages;
+  const { stages } = parsed.data;
+  const first = new Map(stages.map(({ id }, i) => [id, i] as const).toReversed());
+  const again = stages.flatMap(({ id }, i) =>
+    first.get(id) === i ? [] : [`stages.${i}.id is that of stages.${first.get(id)}, too`],
+  );
+  if (again.length > 0) throw invalid(file, again);
+  return stages;
 }
 
 function invalid(file: string, issues: readonly string[], cause?: unknown): StoreError {

@@ -11,7 +11,7 @@ export {
 export type { LifecycleChange, Seal } from './lifecycle.ts';
 export { entryWithoutCode, hasCode, noCode } from './no-code.ts';
 export { originalHash, originalStages } from './original-ids.ts';
-export { fieldHashes, recordHash, sealRecord, signRecord } from './seal.ts';
+export { fieldHashes, recordHash, sealRecord, signRecord, unsealed } from './seal.ts';
 export { isSignedBy, ORIGINAL_PUBLIC_KEY, publicKeyText, signingKey } from './signing.ts';
 export type { SigningKey } from './signing.ts';
 export { nearDuplicates, searchRecords } from './similarity.ts';

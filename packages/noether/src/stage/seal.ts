@@ -28,6 +28,12 @@ export function sealRecord(record: StageRecord, key: SigningKey): StageRecord {
   return { ...record, record_fields, record_hash, record_signature, record_signer: key.public_key };
 }
 
+/** The record without a seal: whoever reads it is told that none covers it. */
+export function unsealed(record: StageRecord): StageRecord {
+  const bare = Object.entries(record).filter(([field]) => !SEAL.includes(field));
+  return Object.fromEntries(bare) as unknown as StageRecord;
+}
+
 /** The record signed by its author; one that is signed already is left as it is. The seal is for {@link sealRecord}. */
 export function signRecord(record: StageRecord, key: SigningKey): StageRecord {
   if (record.ed25519_signature !== null) return record;
