@@ -20,7 +20,7 @@ export function render(rows: readonly Row[]): string {
     head: ['what', 'median', 'min', 'max', 'runs', 'unit'],
     style: { head: [], border: [] },
   });
-  const show = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
+  const show = (value: number): string => value.toFixed(value >= 100 ? 0 : value >= 1 ? 1 : 2);
   for (const { what, unit, values } of rows) {
     table.push([
       what,
