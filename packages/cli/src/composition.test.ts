@@ -73,4 +73,21 @@ describe('a run that must go well', () => {
       expect.objectContaining({ hint: "./noether check '/my lib/tick.json'" }) as Error,
     );
   });
+
+  it.each([
+    [['GRAPH_INPUT_INVALID'], './noether check tick.json shows the input it takes'],
+    [
+      ['GRAPH_POLICY_INVALID', 'GRAPH_POLICY_REFUSED'],
+      'correct the word in --allow-effects or --allow-hosts, or in the policy of the graph',
+    ],
+    [
+      ['GRAPH_POLICY_REFUSED'],
+      'grant it with --allow-effects, --allow-capabilities or --allow-hosts, or in the policy of the graph',
+    ],
+    [['GRAPH_TYPE_MISMATCH', 'GRAPH_INPUT_INVALID'], './noether check tick.json'],
+  ] as const)('was refused for %j is told what helps', (codes, hint) => {
+    const problems = codes.map((code) => ({ ...problem('root', 'wrong'), code }));
+    const error = { code: 'GRAPH_REFUSED', message: 'no', path: 'root', problems };
+    expect(() => mustRun(failed('refused', error), at)).toThrow(expect.objectContaining({ hint }) as Error);
+  });
 });

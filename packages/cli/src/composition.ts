@@ -53,7 +53,7 @@ export function mustRun(
   const { code, message, path, hint, problems = [] } = error;
   const given = status === 'refused' || code === 'STAGE_INPUT_INVALID';
   const next = given
-    ? (grantHint(problems) ?? `./noether check ${shellWord(graph)}`)
+    ? (refusalHint(problems, graph) ?? `./noether check ${shellWord(graph)}`)
     : `./noether trace ${run_id.slice(0, 8)}${home_flag}`;
   const said = problems.length > 0 ? listed(problems) : placed(path, message);
   throw new CliError(
@@ -69,6 +69,15 @@ export function grantHint(problems: readonly CheckProblem[]): string | undefined
   return refused
     ? 'grant it with --allow-effects, --allow-capabilities or --allow-hosts, or in the policy of the graph'
     : undefined;
+}
+
+/** What helps against the problems of a graph where that is known; undefined where they are of several kinds, or lie in its nodes. */
+export function refusalHint(problems: readonly CheckProblem[], graph: string): string | undefined {
+  if (problems.some(({ code }) => code === 'GRAPH_POLICY_INVALID'))
+    return 'correct the word in --allow-effects or --allow-hosts, or in the policy of the graph';
+  if (problems.length > 0 && problems.every(({ code }) => code === 'GRAPH_INPUT_INVALID'))
+    return `./noether check ${shellWord(graph)} shows the input it takes`;
+  return grantHint(problems);
 }
 
 /** A message with its place in front, once. */

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -101,6 +101,21 @@ describe('openDatabase', () => {
     expect(error).toMatchObject({ code: 'STORE_OPEN_FAILED', details: { path } });
     expect(error.message).toMatch(reason);
     expect(error.hint).toMatch(/CALORON_DB/);
+  });
+
+  it('says of a damaged file what it takes to go on', () => {
+    const made = database();
+    const insert = made.db.prepare('INSERT INTO t (text) VALUES (?)');
+    for (let n = 0; n < 400; n++) insert.run('x'.repeat(100));
+    made.close();
+    const bytes = readFileSync(made.path);
+    writeFileSync(made.path, bytes.fill(65, 8_192, bytes.length));
+
+    const damaged = database();
+    expect(thrown(() => damaged.db.prepare('SELECT count(*), max(text) FROM t').get())).toMatchObject({
+      code: 'STORE_FAILED',
+      hint: expect.stringContaining('from a copy') as string,
+    });
   });
 
   it('refuses a path below a file', () => {

@@ -20,5 +20,11 @@ export function translate(error: unknown, path: string): unknown {
   if (code.startsWith('SQLITE_BUSY'))
     return new StoreError('STORE_BUSY', { path, waited_ms: 0 }, { cause: error });
   if (code === 'SQLITE_FULL') return new StoreError('STORE_FULL', { path }, { cause: error });
-  return new StoreError('STORE_FAILED', { path, sqlite_code: code, reason: error.message }, { cause: error });
+  // Damage does not pass, and nothing but a copy has what was lost.
+  const hint = `put ${path} back from a copy, or move it away with its -wal and -shm: a new one is made, and knows nothing`;
+  return new StoreError(
+    'STORE_FAILED',
+    { path, sqlite_code: code, reason: error.message },
+    { cause: error, ...(code.startsWith('SQLITE_CORRUPT') && { hint }) },
+  );
 }

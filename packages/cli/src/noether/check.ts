@@ -4,9 +4,10 @@ import type { CheckProblem, CheckReport, Json } from '@caloron/noether';
 import { CodedError, codeOf, messageOf } from '@caloron/noether/errors';
 import { openCatalog } from '@caloron/scheduler/open-catalog';
 import { check, loadGraph } from '@caloron/scheduler/runtime';
+import { shellWord } from '@caloron/types';
 import { Command } from 'commander';
 
-import { grantHint, listed } from '../composition.ts';
+import { grantHint, listed, refusalHint } from '../composition.ts';
 import { type Context, runCommand } from '../context.ts';
 import { CliError, type RunProblem } from '../errors.ts';
 import type { Answer, Io } from '../output.ts';
@@ -80,7 +81,11 @@ function refusal(path: string, problems: readonly CheckProblem[]): CliError {
       path: problems[0]?.path ?? null,
       problems,
     },
-    { hint: grant ?? './noether stage list, ./noether stage get STAGE show what stages take and give' },
+    {
+      hint:
+        refusalHint(problems, path) ??
+        './noether stage list, ./noether stage get STAGE show what stages take and give',
+    },
   );
 }
 
@@ -117,14 +122,12 @@ function refusalOfSome(
   const problems = wrong.flatMap(({ graph, error }) =>
     (problemOf(error)?.problems ?? []).map((problem) => ({ ...problem, graph })),
   );
-  const message = `${wrong.length} of ${all} graphs are refused:${said.join('')}`;
-  return new CliError('CLI_RUN_REFUSED', {
-    code: 'GRAPH_REFUSED',
-    message,
-    run_id: null,
-    path: null,
-    problems,
-  });
+  const message = `${wrong.length} of ${all} graphs ${wrong.length === 1 ? 'is' : 'are'} refused:${said.join('')}`;
+  return new CliError(
+    'CLI_RUN_REFUSED',
+    { code: 'GRAPH_REFUSED', message, run_id: null, path: null, problems },
+    { hint: `./noether check ${shellWord(wrong[0]?.graph ?? '')} checks one alone` },
+  );
 }
 
 function problemOf(error: unknown): RunProblem | undefined {
