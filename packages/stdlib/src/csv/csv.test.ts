@@ -50,4 +50,13 @@ describe('CSV', () => {
       expect.objectContaining({ code: 'STDLIB_CSV_INVALID', details: expect.objectContaining({ line: 2 }) }),
     );
   });
+
+  it('of short rows under a wide header is refused before it fills the memory', () => {
+    const names = Array.from({ length: 10_000 }, (_, i) => `c${i}`);
+    const text = `${names.join(',')}\n${'x\n'.repeat(2_000)}`;
+    const records = names.map((name) => ({ [name]: 'x' }));
+
+    for (const make of [() => answer(csvParse, { text }), () => answer(csvWrite, { records })])
+      expect(make).toThrow(expect.objectContaining({ code: 'STDLIB_RESULT_TOO_LARGE' }));
+  });
 });

@@ -10,6 +10,14 @@ import { compareText, mapOf, TextMap } from '../shape.ts';
 /** What parts the fields of a line: anything but what quotes them or ends the line. */
 const Delimiter = z.string().regex(/^[^"\r\n]+$/u, 'expected a delimiter without quotes and line ends');
 
+/** Fields a table may have in all its rows: a short row is as wide as the header, and a long header makes every row so. */
+const MAX_FIELDS = 10_000_000;
+
+function requireBearable(stage: string, rows: number, columns: number): void {
+  if (rows * columns > MAX_FIELDS)
+    throw new StdlibError('STDLIB_RESULT_TOO_LARGE', { stage, limit: MAX_FIELDS });
+}
+
 /** A row as the library gives it when asked for the line it came from. */
 interface RawRow {
   readonly record: readonly string[];
@@ -39,7 +47,8 @@ function rows(text: string, delimiter: string): readonly (readonly string[])[] {
 
 /**
  * `csv_parse`: quoted fields may hold delimiters, quotes and line ends. Without a header the fields are `col0`, `col1`, …; a
- * short line is filled with empty texts, what a long one has more is dropped, an empty one is no row. Throws STDLIB_CSV_INVALID.
+ * short line is filled with empty texts, what a long one has more is dropped, an empty one is no row. Throws STDLIB_CSV_INVALID,
+ * STDLIB_RESULT_TOO_LARGE.
  */
 export const csvParse = original(
   defineStage({
@@ -73,6 +82,7 @@ export const csvParse = original(
       const headed = has_header ?? true;
       const names = headed ? first : first.map((_, i) => `col${i}`);
       const table = headed || first.length === 0 ? rest : [first, ...rest];
+      requireBearable('csv_parse', table.length, names.length);
       return table.map((row) => Object.fromEntries(names.map((name, i) => [name, row[i] ?? ''])));
     },
   }),
@@ -83,7 +93,7 @@ export const csvParse = original(
   },
 );
 
-/** `csv_write`: a header of every field of every row, sorted; fields are quoted where they must be. No line feed at the end. */
+/** `csv_write`: a header of every field of every row, sorted; fields are quoted where they must be. No line feed at the end. Throws STDLIB_RESULT_TOO_LARGE. */
 export const csvWrite = original(
   defineStage({
     name: 'csv_write',
@@ -100,6 +110,7 @@ export const csvWrite = original(
     run: ({ records, delimiter }) => {
       const names = [...new Set(records.flatMap((row) => Object.keys(row)))].sort(compareText);
       if (names.length === 0) return '';
+      requireBearable('csv_write', records.length, names.length);
       const table = records.map((row) => names.map((name) => (Object.hasOwn(row, name) ? row[name] : '')));
       const text = stringify([names, ...table], {
         delimiter: delimiter ?? ',',

@@ -193,7 +193,17 @@ describe('YAML', () => {
     `a: &a [x]\nb: &b [${'*a,'.repeat(99)}]\nc: &c [${'*b,'.repeat(99)}]\nd: [${'*c,'.repeat(99)}]`,
     '&a [*a]',
     '['.repeat(20_000),
+    'a: {b: 1, "b": 2}',
+    '? a\n: 1\n? a\n: 2',
   ])('is refused: %#', (text) => {
     expect(failure(() => answer(yamlParse, text)).code).toBe('STDLIB_YAML_INVALID');
+  });
+
+  it('of many keys takes time linear in the text', () => {
+    const text = Array.from({ length: 50_000 }, (_, i) => `k${i}: 1`).join('\n');
+    const start = performance.now();
+
+    expect(Object.keys(answer(yamlParse, text) as object)).toHaveLength(50_000);
+    expect(performance.now() - start).toBeLessThan(10_000);
   });
 });

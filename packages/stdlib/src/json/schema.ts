@@ -3,11 +3,11 @@ import { Ajv, type ErrorObject, type Options } from 'ajv';
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
-import { RE2JS } from 're2js';
 import { z } from 'zod';
 
 import { StdlibError } from '../errors.ts';
 import { defineStage, original } from '../kit.ts';
+import { compilePattern } from '../text/regex.ts';
 import { AnyValue, compareText, fieldOf, isObject } from '../shape.ts';
 
 /** Problems named in one answer; more would hide the first. */
@@ -19,7 +19,7 @@ const MAX_ERRORS = 100;
  */
 const linear = Object.assign(
   (source: string) => {
-    const pattern = RE2JS.compile(source);
+    const pattern = compilePattern(source);
     return { test: (text: string) => pattern.matcher(text).find(), toString: () => source };
   },
   { code: 'linear' },

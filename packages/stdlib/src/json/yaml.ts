@@ -1,5 +1,5 @@
 import type { Json } from '@caloron/noether/stage';
-import { parseDocument, stringify } from 'yaml';
+import { type Document, isScalar, parseDocument, stringify, visit } from 'yaml';
 import { z } from 'zod';
 
 import { StdlibError } from '../errors.ts';
@@ -25,9 +25,11 @@ export const yamlParse = defineStage({
   tags: ['yaml', 'conversion'],
   run: (text) => {
     try {
-      const document = parseDocument(text, { schema: 'core', stringKeys: true });
+      // The library compares each key with all others; see requireUniqueKeys.
+      const document = parseDocument(text, { schema: 'core', stringKeys: true, uniqueKeys: false });
       const [problem] = document.errors;
       if (problem) throw problem;
+      requireUniqueKeys(document);
       return carried(document.toJS({ maxAliasCount: MAX_ALIASES }), 0);
     } catch (cause) {
       if (cause instanceof StdlibError) throw cause;
@@ -36,6 +38,23 @@ export const yamlParse = defineStage({
     }
   },
 });
+
+/** Throws STDLIB_YAML_INVALID for a mapping with a key twice. */
+function requireUniqueKeys(document: Document): void {
+  visit(document, {
+    Map(_, { items }) {
+      const keys = new Set<unknown>();
+      for (const { key } of items) {
+        const name = isScalar(key) ? key.value : key;
+        if (keys.has(name)) {
+          const shown = JSON.stringify(name)?.slice(0, 100);
+          throw new StdlibError('STDLIB_YAML_INVALID', { reason: `a mapping has the key ${shown} twice` });
+        }
+        keys.add(name);
+      }
+    },
+  });
+}
 
 /** The value as JSON has it. Throws STDLIB_YAML_INVALID for infinities, for what nests too deeply and what holds itself. */
 function carried(value: unknown, depth: number): Json {

@@ -23,20 +23,32 @@ interface Match {
  * stranger's pattern can be used. Throws STDLIB_REGEX_INVALID; look-around and back references are no such patterns.
  */
 function* matches(pattern: string, text: string): Generator<Match> {
-  const matcher = compile(pattern).matcher(text);
+  const matcher = compilePattern(pattern, withUnicodeClasses).matcher(text);
   while (matcher.find()) {
     const groups = Array.from({ length: matcher.groupCount() }, (_, i) => matcher.group(i + 1));
     yield { start: matcher.start(), end: matcher.end(), text: matcher.group() ?? '', groups };
   }
 }
 
-function compile(pattern: string): RE2JS {
+/** Steps a compiled pattern may have: each is a place the engine may be in at every character of the text. */
+const MAX_STEPS = 20_000;
+/** Longest pattern an error repeats, characters. */
+const SHOWN = 200;
+
+/** A pattern, as `meant` writes it, for an engine of linear time. Throws STDLIB_REGEX_INVALID, also for one that repeats so much that no text is read in time. */
+export function compilePattern(pattern: string, meant: (pattern: string) => string = (text) => text): RE2JS {
+  const shown = pattern.length > SHOWN ? `${pattern.slice(0, SHOWN)}…` : pattern;
+  let compiled: RE2JS;
   try {
-    return RE2JS.compile(withUnicodeClasses(pattern));
+    compiled = RE2JS.compile(meant(pattern));
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new StdlibError('STDLIB_REGEX_INVALID', { pattern, reason }, { cause });
+    const reason = (cause instanceof Error ? cause.message : String(cause)).slice(0, SHOWN);
+    throw new StdlibError('STDLIB_REGEX_INVALID', { pattern: shown, reason }, { cause });
   }
+  const steps = compiled.programSize();
+  if (steps <= MAX_STEPS) return compiled;
+  const reason = `it takes ${steps} steps; at most ${MAX_STEPS} are allowed`;
+  throw new StdlibError('STDLIB_REGEX_INVALID', { pattern: shown, reason });
 }
 
 /** `regex_match`: the first match; a group that took no part in it is null. Throws STDLIB_REGEX_INVALID. */
@@ -104,14 +116,29 @@ export const regexFindAll = defineStage({
 /** A reference of a replacement: `$$`, `$1`, `$name`, `${name}`. */
 const REFERENCE = /\$(?:\$|\{([^}]*)\}|(\w+))/gu;
 
-function expand(replacement: string, match: Match, names: { readonly [name: string]: number }): string {
-  return replacement.replace(REFERENCE, (whole, braced?: string, bare?: string) => {
-    if (whole === '$$') return '$';
+/** What stands for a match: texts, and groups by their number, 0 for the whole match. */
+type Part = string | number;
+
+function partsOf(replacement: string, names: { readonly [name: string]: number }): readonly Part[] {
+  const parts: Part[] = [];
+  let from = 0;
+  for (const found of replacement.matchAll(REFERENCE)) {
+    const [whole, braced, bare] = found;
+    parts.push(replacement.slice(from, found.index));
+    from = found.index + whole.length;
     const name = braced ?? bare ?? '';
-    if (name === '0') return match.text;
-    const index = /^\d+$/u.test(name) ? Number(name) : Object.hasOwn(names, name) ? names[name] : undefined;
-    return index === undefined ? '' : (match.groups[index - 1] ?? '');
-  });
+    if (whole === '$$') parts.push('$');
+    else if (name === '0') parts.push(0);
+    else if (/^\d+$/u.test(name)) parts.push(Number(name) || '');
+    else if (Object.hasOwn(names, name)) parts.push(names[name] ?? '');
+  }
+  return [...parts, replacement.slice(from)].filter((part) => part !== '');
+}
+
+function textsFor(parts: readonly Part[], { text, groups }: Match): readonly string[] {
+  return parts.map((part) =>
+    typeof part === 'string' ? part : part === 0 ? text : (groups[part - 1] ?? ''),
+  );
 }
 
 /**
@@ -135,19 +162,21 @@ export const regexReplace = original(
     ],
     tags: ['text', 'regex'],
     run: ({ pattern, replacement, text }) => {
-      const names = compile(pattern).namedGroups();
-      const parts: string[] = [];
+      const names = compilePattern(pattern, withUnicodeClasses).namedGroups();
+      const references = partsOf(replacement, names);
+      const result: string[] = [];
       let length = 0;
       let from = 0;
       for (const match of matches(pattern, text)) {
-        const part = text.slice(from, match.start) + expand(replacement, match, names);
-        parts.push(part);
-        from = match.end;
-        length += part.length;
+        const parts = [text.slice(from, match.start), ...textsFor(references, match)];
+        // A part counts for one at least: empty ones take their time, too.
+        length += parts.reduce((sum, part) => sum + Math.max(part.length, 1), 0);
         if (length > MAX_TEXT)
           throw new StdlibError('STDLIB_RESULT_TOO_LARGE', { stage: 'regex_replace', limit: MAX_TEXT });
+        result.push(parts.join(''));
+        from = match.end;
       }
-      return parts.join('') + text.slice(from);
+      return result.join('') + text.slice(from);
     },
   }),
   { effects: EFFECTS },

@@ -128,7 +128,23 @@ describe('regular expressions', () => {
     );
   });
 
+  it('that repeat so much that no text is read in time are refused, briefly', () => {
+    for (const pattern of ['(x?){1000}'.repeat(30), '('.repeat(100_000)]) {
+      const call = (): unknown => answer(regexMatch, { pattern, text: 'x'.repeat(10_000) });
+
+      expect(codeOf(call)).toBe('STDLIB_REGEX_INVALID');
+      expect(call).toThrow(/^.{1,600}$/u);
+    }
+  });
+
+  it('do not make more of a text than a stage gives', () => {
+    const input = { pattern: '(.*)', replacement: '$1'.repeat(10_000), text: 'x'.repeat(100_000) };
+
+    expect(codeOf(() => answer(regexReplace, input))).toBe('STDLIB_RESULT_TOO_LARGE');
+  });
+
   it.each([
+    ['$00', '[]'],
     ['$1a', '[]'],
     ['${1}a', '[xa]'],
     ['$$1', '[$1]'],
