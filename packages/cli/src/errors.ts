@@ -20,7 +20,7 @@ export interface CliErrorDetails {
   CLI_USAGE: { readonly problem: string; readonly command?: string };
   /** `--input` is not JSON, or names no file that is. */
   CLI_INPUT_INVALID: { readonly reason: string };
-  /** Standard output takes no more: its disk is full. */
+  /** An answer is too long to be written, or standard output takes no more: its disk is full. */
   CLI_OUTPUT_FAILED: { readonly reason: string };
   /** A composition was refused before anything ran; `code` is the reason's own. */
   CLI_RUN_REFUSED: RunProblem;
@@ -49,7 +49,7 @@ export interface CliErrorDetails {
 const messages: Messages<CliErrorDetails> = {
   CLI_USAGE: ({ problem }) => problem,
   CLI_INPUT_INVALID: ({ reason }) => `--input cannot be read as JSON: ${reason}`,
-  CLI_OUTPUT_FAILED: ({ reason }) => `the answer cannot be written to standard output: ${reason}`,
+  CLI_OUTPUT_FAILED: ({ reason }) => `the answer cannot be written: ${reason}`,
   CLI_RUN_REFUSED: ({ message }) => message,
   CLI_RUN_FAILED: ({ message }) => message,
   CLI_NO_HOME: ({ dir, named }) => `there is no .caloron/ in ${dir}${named ? '' : ' or above it'}`,

@@ -2,7 +2,7 @@ import { CodedError } from '@caloron/noether/errors';
 import { describe, expect, it } from 'vitest';
 
 import { CliError } from './errors.ts';
-import { type Answer, exitCodeOf, type Io, writeAnswer, writeFailure } from './output.ts';
+import { type Answer, exitCodeOf, type Io, jsonText, writeAnswer, writeFailure } from './output.ts';
 import { renderTable } from './table.ts';
 
 function recording(): { readonly io: Io; readonly said: { out: string; err: string } } {
@@ -47,6 +47,17 @@ describe('an answer', () => {
     await writeAnswer(io, 'caloron x', 'text', { data: null, text: '' });
 
     expect(said.out).toBe('one\n');
+  });
+});
+
+describe('an answer as JSON', () => {
+  it('that is longer than a text can be is a failure that says so', () => {
+    const part = 'x'.repeat(2 ** 20);
+    const long = Array.from({ length: 600 }, () => part);
+    expect(() => jsonText(long)).toThrow(
+      expect.objectContaining({ code: 'CLI_OUTPUT_FAILED', hint: expect.any(String) as string }) as Error,
+    );
+    expect(jsonText({ a: [1] })).toBe('{\n  "a": [\n    1\n  ]\n}');
   });
 });
 

@@ -40,6 +40,20 @@ export function counted(n: number, thing: string): string {
   return `${n} ${thing}${n === 1 ? '' : 's'}`;
 }
 
+/** A value as JSON for people, indented by two. Throws CLI_OUTPUT_FAILED for one that is longer than a text can be. */
+export function jsonText(value: unknown): string {
+  try {
+    return JSON.stringify(value, null, 2);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new CliError(
+      'CLI_OUTPUT_FAILED',
+      { reason: 'as JSON it is longer than a text can be' },
+      { cause: error, hint: 'let the graph give less, or write to files what it gives' },
+    );
+  }
+}
+
 /** Writes an answer in the asked form; JSON is the ACLI envelope. */
 export async function writeAnswer(
   io: Io,
@@ -48,9 +62,7 @@ export async function writeAnswer(
   answer: Answer,
 ): Promise<void> {
   if (format === 'json') {
-    io.out(
-      `${JSON.stringify({ ok: true, command, data: answer.data, meta: { version: VERSION } }, null, 2)}\n`,
-    );
+    io.out(`${jsonText({ ok: true, command, data: answer.data, meta: { version: VERSION } })}\n`);
   } else if (format === 'table' && answer.table !== undefined) {
     const { renderTable } = await import('./table.ts');
     io.out(`${renderTable(answer.table.head, answer.table.rows)}\n`);
@@ -79,7 +91,7 @@ export function writeFailure(io: Io, command: string, format: OutputFormat, erro
   if (format === 'json') {
     const { run_id, path, problems } = runProblem(error) ?? {};
     const body = { code, message, hint, path, run_id, problems };
-    io.out(`${JSON.stringify({ ok: false, command, error: body, meta: { version: VERSION } }, null, 2)}\n`);
+    io.out(`${jsonText({ ok: false, command, error: body, meta: { version: VERSION } })}\n`);
     return;
   }
   io.err(`${command}: ${message} [${code}]\n`);

@@ -19,7 +19,7 @@ describe('an answer that nobody takes', () => {
   it('since its disk is full is a failure that says so', () => {
     const { status, stderr } = shell('$N introspect > /dev/full');
     expect(stderr).toMatch(
-      /^noether: the answer cannot be written to standard output: ENOSPC.* \[CLI_OUTPUT_FAILED\]\n {2}next: \S.*\n$/u,
+      /^noether: the answer cannot be written: ENOSPC.* \[CLI_OUTPUT_FAILED\]\n {2}next: \S.*\n$/u,
     );
     expect(status).toBe(3);
   });

@@ -4,7 +4,7 @@ import { Command } from 'commander';
 
 import { runFile } from '../composition.ts';
 import { type Context, runCommand } from '../context.ts';
-import type { Answer, Io } from '../output.ts';
+import { type Answer, type Io, jsonText } from '../output.ts';
 import { readInput } from '../read-input.ts';
 import { type RuleOptions, rulesOf, withRunOptions } from './rules.ts';
 
@@ -29,7 +29,7 @@ export function runGraphCommand(io: Io): Command {
         const rules = rulesOf(options);
         if (options.dryRun === true) return dryRun(context, path, options);
         const result = await runFile(context, resolve(context.cwd, path), readInput(options.input), rules);
-        return { data: result, text: JSON.stringify(result.output, null, 2) };
+        return { data: result, text: jsonText(result.output) };
       },
       { creates: true, on_interrupt: 'stopping the run' },
     ),
