@@ -109,6 +109,9 @@ function requireHome({ dir, db }: Home, named: boolean, command: string): void {
   );
 }
 
+/** Ctrl-C, the system's wish, and a terminal that is closed: none leaves behind what a run has started. */
+const STOPPING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /** A signal that Ctrl-C aborts, where something is said then. */
 function interruption(
   io: Io,
@@ -121,13 +124,11 @@ function interruption(
     io.err(`\ninterrupted: ${said}\n`);
     control.abort(new Error('interrupted'));
   };
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
+  for (const name of STOPPING) process.on(name, stop);
   return {
     signal: control.signal,
     end: () => {
-      process.removeListener('SIGINT', stop);
-      process.removeListener('SIGTERM', stop);
+      for (const name of STOPPING) process.removeListener(name, stop);
     },
   };
 }

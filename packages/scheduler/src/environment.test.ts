@@ -60,5 +60,7 @@ describe('secrets of the environment', () => {
     expect(credentialOf(environment, 'MY_FORGE')).toBe('forge-value');
     expect(credentialOf(environment, 'OPENAI_API_KEY')).toBeNull();
     expect(credentialOf(environment, 'UNSET')).toBeNull();
+    // A forge may have it by default, a remote stage may be anywhere.
+    expect(credentialOf(readEnvironment({ GITHUB_TOKEN: 'of-the-forge' }, home), 'GITHUB_TOKEN')).toBeNull();
   });
 });

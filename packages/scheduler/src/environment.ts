@@ -11,6 +11,8 @@ export interface Environment {
   readonly shell_token: () => string;
   /** Names of variables that may be sent to a forge. */
   readonly token_envs: readonly string[];
+  /** Names of variables that may be sent to a remote stage, wherever it is: those an operator lists, none unless told. */
+  readonly remote_envs: readonly string[];
   /** Names of variables graphs may read and programs they start see. */
   readonly env_allow: readonly string[];
   /** Folders beside the project that graphs may read and write; absolute. */
@@ -29,6 +31,7 @@ export function readEnvironment(
       variables['CALORON_SHELL_URL'] ?? `http://127.0.0.1:${variables['CALORON_SHELL_PORT'] ?? '7710'}`,
     shell_token: () => variables['CALORON_SHELL_TOKEN'] ?? readToken(home.shell_token_file),
     token_envs: namesOf(variables['CALORON_TOKEN_ENVS']) ?? DEFAULT_TOKEN_ENVS,
+    remote_envs: namesOf(variables['CALORON_TOKEN_ENVS']) ?? [],
     env_allow: namesOf(variables['CALORON_ENV_ALLOW']) ?? [],
     fs_allow: foldersOf(variables['CALORON_FS_ALLOW'], home.dir),
     log_level: variables['CALORON_LOG_LEVEL'] ?? 'info',
@@ -36,9 +39,9 @@ export function readEnvironment(
   });
 }
 
-/** The token a graph names by its variable; null for a variable that is not set or not on the list of those that may be sent. */
-export function credentialOf({ variables, token_envs }: Environment, alias: string): string | null {
-  return token_envs.includes(alias) ? (variables[alias] ?? null) : null;
+/** The token a remote stage names by its variable; null for a variable that is not set or that no operator lists: forges' own stay with forges. */
+export function credentialOf({ variables, remote_envs }: Environment, alias: string): string | null {
+  return remote_envs.includes(alias) ? (variables[alias] ?? null) : null;
 }
 
 /** `PWD` alone is a folder. */

@@ -57,8 +57,7 @@ async function serve(positional: string | undefined, options: Options): Promise<
   process.stdout.write(`${JSON.stringify({ ready: true, url: server.url, pid: process.pid })}\n`);
 
   await new Promise<void>((resolve) => {
-    process.once('SIGTERM', () => resolve());
-    process.once('SIGINT', () => resolve());
+    for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(name, () => resolve());
   });
   await scheduler.stop(STOP_GRACE_MS);
   await server.close();
