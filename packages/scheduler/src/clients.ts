@@ -82,10 +82,13 @@ function storeClients({ store }: ClientDeps): Loaders {
 function peerClients({ store, environment, clock, random, home }: ClientDeps): Loaders {
   return {
     forge: async () => {
-      const { createForges } = await import('@caloron/capabilities/github');
+      const [{ createForges }, { forgesOf }] = await Promise.all([
+        import('@caloron/capabilities/github'),
+        import('@caloron/capabilities/host/hosts'),
+      ]);
       const { token_envs: allow, variables: env } = environment;
       const forge = createForges({ cache: store.forgeCache, allow, env, clock });
-      return () => ({ forge });
+      return ({ hosts }) => ({ forge: forgesOf(forge, hosts) });
     },
     shell: async () => {
       const { createShells } = await import('@caloron/capabilities/shell');

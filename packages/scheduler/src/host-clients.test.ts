@@ -11,6 +11,7 @@ import { type Json, parseGraph, type RunResult } from '@caloron/noether';
 import { findHome } from '@caloron/store';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { createClients } from './clients.ts';
 import { readEnvironment } from './environment.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
 
@@ -73,6 +74,32 @@ describe('a graph over the standard library', () => {
 
     for (const reference of ['text_length', stage_id, stage_id.slice(0, 12), signature_id])
       expect(await stage(reference, 'four')).toMatchObject({ ok: true, output: 4 });
+  });
+
+  it('reaches forges on the hosts of its policy alone, however their address is made', async () => {
+    const home = findHome({ flag: dir, cwd: dir });
+    const environment = readEnvironment({ GITHUB_TOKEN: 'token-secret' }, home);
+    const { store } = runtime;
+    const load = createClients({ store, environment, clock: systemClock, random: systemRandom, home });
+    const clients = await load(['forge']);
+    const open = (hosts: readonly string[] | null, address: string | null): unknown =>
+      clients({ run_id: 'r', composition_id: 'c', graph: 'g', lease: null, hosts }).forge?.forge.open({
+        repo: 'a/b',
+        host: address,
+        token_env: 'GITHUB_TOKEN',
+      });
+
+    expect(open(null, `http://${host}/api/v1`)).toBeDefined();
+    expect(open(['api.github.com'], null)).toBeDefined();
+    expect(open([host], `http://${host}/api/v1`)).toBeDefined();
+    const refused = expect.objectContaining({ code: 'HTTP_HOST_REFUSED' });
+    for (const [hosts, address] of [
+      [[], null],
+      [['api.github.com'], `http://${host}/api/v1`],
+      [['api.github.com'], 'https://api.github.com@evil.example'],
+      [['api.github.com'], 'https://api.github.com.evil.example'],
+    ] as const)
+      expect(() => open(hosts, address)).toThrow(refused);
   });
 
   it('reaches any host without a policy, and only the policy’s with one', async () => {

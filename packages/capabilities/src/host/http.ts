@@ -2,6 +2,7 @@ import type { Http, HttpAnswer, HttpRequest } from '@caloron/types';
 import { z } from 'zod';
 
 import { HttpError, type HttpFacts } from './errors.ts';
+import { hostRefused, isNamedHost } from './hosts.ts';
 
 /** A browser's and most clients' limit. */
 const MAX_REDIRECTS = 10;
@@ -35,14 +36,6 @@ function parsedUrl(text: string): URL {
   if (url === null || reason !== null)
     throw new HttpError('HTTP_URL_INVALID', { reason: reason ?? 'it is no address' });
   return url;
-}
-
-/** Whether a list names the host of an address: name and port are compared as they are, nothing stands for others. */
-function named(hosts: readonly string[], url: URL): boolean {
-  return hosts.some((entry) => {
-    const listed = URL.parse(`${url.protocol}//${entry}`);
-    return listed !== null && listed.origin === url.origin && listed.href === `${url.origin}/`;
-  });
 }
 
 /** Headers that say how the connection carries the request: they are its own matter. */
@@ -92,7 +85,8 @@ function following(hop: Hop, response: Response, hosts: readonly string[] | null
     new HttpError('HTTP_REDIRECT_REFUSED', { ...facts, to: to?.host ?? 'nowhere', reason });
   if (to === null || !SCHEMES.has(to.protocol)) throw refused('it is no http address');
   if (to.username !== '' || to.password !== '') throw refused('the address carries a user or a password');
-  if (hosts !== null && !named(hosts, to)) throw refused('the policy of the run does not name that host');
+  if (hosts !== null && !isNamedHost(hosts, to))
+    throw refused('the policy of the run does not name that host');
   if (hop.url.protocol === 'https:' && to.protocol === 'http:') throw refused('it is not encrypted');
   const asGet =
     (response.status === 303 && hop.method !== 'HEAD') || (response.status < 303 && hop.method === 'POST');
@@ -181,10 +175,7 @@ export function createHttp({ hosts }: { readonly hosts: readonly string[] | null
       const { method, body, timeout_ms, max_bytes, signal } = request;
       const url = parsedUrl(request.url);
       const facts = { method, host: url.host };
-      if (hosts !== null && !named(hosts, url)) {
-        const hint = 'name the host in policy.hosts of the graph';
-        throw new HttpError('HTTP_HOST_REFUSED', { host: url.host, allowed: hosts }, { hint });
-      }
+      if (hosts !== null && !isNamedHost(hosts, url)) throw hostRefused(url.host, hosts);
       if (body !== null && (method === 'GET' || method === 'HEAD'))
         throw new HttpError('HTTP_REQUEST_INVALID', { ...facts, reason: 'GET and HEAD carry no body' });
       const headers = headersOf(request, facts);
