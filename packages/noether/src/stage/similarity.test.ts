@@ -53,4 +53,7 @@ it('stages are found by words of name, description, tags, aliases and examples, 
   expect(searchRecords(records, 'divide')[0]?.record.name).toBe('cut');
   expect(searchRecords(records, 'strings')[0]?.record.name).toBe('split');
   expect(searchRecords(records, 'nothing')).toEqual([]);
+  // A word within another is a weaker hit than the word.
+  const near = [stage('fetch_context', 'Reads things.'), stage('join', 'Joins a text to another.')];
+  expect(searchRecords(near, 'text').map(({ record }) => record.name)).toEqual(['join', 'fetch_context']);
 });

@@ -60,6 +60,9 @@ export function searchRecords(records: readonly StageRecord[], question: string)
 /** What a word counts for, by where it is found. */
 const WEIGHTS = [1, 0.8, 0.6, 0.3] as const;
 
+/** What a word counts for that is only a part of another: `text` in `context`. */
+const WITHIN_WORD = 0.25;
+
 function score(record: StageRecord, asked: readonly string[]): number {
   if (asked.length === 0) return 0;
   const { name, description, tags = [], aliases = [], examples, signature } = record;
@@ -70,9 +73,15 @@ function score(record: StageRecord, asked: readonly string[]): number {
     canonicalJson([examples.slice(0, 3), signature.input, signature.output]),
   ].map((text) => text.toLowerCase());
   const found = asked.map((word) =>
-    Math.max(0, ...texts.map((text, i) => (text.includes(word) ? (WEIGHTS[i] ?? 0) : 0))),
+    Math.max(0, ...texts.map((text, i) => (WEIGHTS[i] ?? 0) * presence(text, word))),
   );
   return found.reduce((sum, value) => sum + value, 0) / asked.length;
+}
+
+/** 1 for a word of its own, less for a part of one. */
+function presence(text: string, word: string): number {
+  if (!text.includes(word)) return 0;
+  return words(text).has(word) ? 1 : WITHIN_WORD;
 }
 
 function typesOf({ signature }: StageRecord): string {

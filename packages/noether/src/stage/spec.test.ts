@@ -108,7 +108,7 @@ describe('a simple spec file', () => {
     [{ effects: [3] }, /effects\[0\]: this is no effect/],
     [{ input: 'Txt' }, /^input: "Txt" is no type; .*did you mean Text\?/],
     [{ output: { Lst: 'Text' } }, /output: expected one of the keys.*did you mean List\?/],
-    [{ examples: [{ input: 'a' }] }, /examples\.0\.output/],
+    [{ examples: [{ input: 'a' }] }, /examples\[0\]\.output/],
     [{ examples: [{ input: 1, output: 'a' }] }, 'examples[0].input: expected Text, got 1'],
     [{ properties: [{ kind: 'range', field: 'nowhere' }] }, /properties\[0\] range: field: expected a path/],
     [
@@ -303,7 +303,7 @@ describe('a whole stage', () => {
           implementation_hash: '',
         },
       },
-      /^signature\.effects\.effects\.0/,
+      /^signature\.effects\.effects\[0\]/,
     ],
     [{ lifecycle: 'Retired' }, /^lifecycle/],
   ])('with %j is refused', (changes, issue) => {

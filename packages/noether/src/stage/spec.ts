@@ -247,7 +247,10 @@ function unknownKeys(value: Given): readonly string[] {
 }
 
 function issuesOf(error: z.ZodError): readonly string[] {
-  return error.issues.map(({ path, message }) =>
-    path.length === 0 ? message : `${path.map(String).join('.')}: ${message}`,
-  );
+  return error.issues.map((issue) => {
+    const { path, message } = issue;
+    const text = issue.code === 'invalid_type' ? `expected ${issue.expected}` : message;
+    const place = path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`)).join('');
+    return place === '' ? text : `${place.replace(/^\./u, '')}: ${text}`;
+  });
 }
