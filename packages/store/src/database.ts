@@ -1,12 +1,12 @@
 import { randomInt } from 'node:crypto';
 import { closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { setImmediate, setTimeout } from 'node:timers/promises';
 
 import BetterSqlite3 from 'better-sqlite3';
 import { codeOf, messageOf } from '@caloron/noether/errors';
 
 import { StoreError } from './errors.ts';
+import { GroupCommit } from './group-commit.ts';
 import { migrate } from './migrate.ts';
 import type { Database, DatabaseOptions, Migration, Sql, Statement } from './sql.ts';
 import { isBusy, sqliteCode, translate } from './sqlite-errors.ts';
@@ -17,8 +17,6 @@ const BUSY_MS = 20;
 const OPEN_BUSY_MS = 2000;
 const OPEN_DEADLINE_MS = 15_000;
 const DEADLINE_MS = 15_000;
-/** A pause after a refused try is drawn from [5, cap); the cap doubles up to this. */
-const MAX_PAUSE_MS = 160;
 
 function sleepSync(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
@@ -124,23 +122,6 @@ function attempt<T>(db: BetterSqlite3.Database, fn: () => T): { readonly value: 
   }
 }
 
-async function persist<T>(
-  db: BetterSqlite3.Database,
-  path: string,
-  fn: () => T,
-  asked_at: number,
-  deadline_ms: number,
-): Promise<T> {
-  for (let cap = 10; ; cap = Math.min(cap * 2, MAX_PAUSE_MS)) {
-    if (!db.open) throw new StoreError('STORE_CLOSED', { path });
-    const done = attempt(db, fn);
-    if (done !== undefined) return done.value;
-    const waited_ms = Math.round(performance.now() - asked_at);
-    if (waited_ms >= deadline_ms) throw new StoreError('STORE_BUSY', { path, waited_ms });
-    await setTimeout(randomInt(5, cap));
-  }
-}
-
 /** Opens or creates a database and brings its schema up to date: the only door to SQLite. Throws STORE_OPEN_FAILED, STORE_NEWER, STORE_FULL, STORE_BUSY. `:memory:` is a fresh one. */
 export function openDatabase(
   path: string,
@@ -155,32 +136,12 @@ export function openDatabase(
     throw openingError(error, path);
   }
 
-  let tail: Promise<unknown> = Promise.resolve();
-  let waiting = 0;
+  const group = new GroupCommit(db, path);
   const read = <T>(fn: () => T): T => {
     return db.inTransaction ? fn() : guarded(db, path, () => db.transaction(fn).deferred());
   };
-  const write = async <T>(
-    fn: () => T,
-    { deadline_ms = options.deadline_ms ?? DEADLINE_MS } = {},
-  ): Promise<T> => {
-    const asked_at = performance.now();
-    // Behind another write: let timers and sockets have their turn first.
-    const queued = waiting > 0;
-    waiting += 1;
-    const turn = tail.then(async () => {
-      if (queued) await setImmediate();
-      return persist(db, path, fn, asked_at, deadline_ms);
-    });
-    tail = turn.catch(() => undefined);
-    try {
-      return await turn;
-    } catch (error) {
-      throw translate(error, path);
-    } finally {
-      waiting -= 1;
-    }
-  };
+  const write = <T>(fn: () => T, { deadline_ms = options.deadline_ms ?? DEADLINE_MS } = {}): Promise<T> =>
+    group.write(fn, deadline_ms);
   const tryWrite = <T>(fn: () => T): { readonly value: T } | undefined => {
     if (!db.open) throw new StoreError('STORE_CLOSED', { path });
     try {
@@ -190,5 +151,9 @@ export function openDatabase(
       throw translate(error, path);
     }
   };
-  return { path, db: sqlOf(db, path), read, write, tryWrite, close: () => void db.close() };
+  const close = (): void => {
+    group.close();
+    db.close();
+  };
+  return { path, db: sqlOf(db, path), read, write, tryWrite, close };
 }

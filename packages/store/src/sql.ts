@@ -43,11 +43,13 @@ export interface Database {
   /** Runs `fn` in one read transaction: all its statements see the same commit. */
   readonly read: <T>(fn: () => T) => T;
   /**
-   * Runs `fn` in one BEGIN IMMEDIATE transaction: all of it or nothing. `fn` is synchronous and may run again when the commit was refused. Waits without blocking
-   * the process while others hold the lock; STORE_BUSY after the deadline. Writes of one connection run in the order they were asked for.
+   * Runs `fn` in a BEGIN IMMEDIATE transaction: all of it or nothing. The writes of one turn of the event loop share one and its cost; each is answered after the
+   * commit with its own outcome, and one that fails takes no other with it: `fn` is synchronous and may run again. Waits without blocking the process while others
+   * hold the lock; STORE_BUSY after the deadline. Writes of one connection run in the order they were asked for.
    */
   readonly write: <T>(fn: () => T, options?: { readonly deadline_ms?: number }) => Promise<T>;
   /** One try of `write` at once: its value, or undefined when another process holds the lock. Blocks for up to 20 ms. */
   readonly tryWrite: <T>(fn: () => T) => { readonly value: T } | undefined;
+  /** Writes what waits, then closes. Blocks for up to a second while others hold the database; what could not be written is refused with STORE_BUSY. */
   readonly close: () => void;
 }
