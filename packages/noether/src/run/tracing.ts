@@ -30,6 +30,13 @@ export interface TracingDeps {
   readonly hide: Redactor;
 }
 
+/** Longest message of a failed attempt a trace keeps, characters: some repeat what they were given. */
+const MAX_MESSAGE = 10_000;
+
+function cut(message: string): string {
+  return message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message;
+}
+
 /** Tells the trace of a run every attempt once: numbered per node, values hashed, secrets hidden. */
 export class Tracing {
   readonly #deps: TracingDeps;
@@ -63,7 +70,7 @@ export class Tracing {
       status,
       input_hash: valueHash(input),
       output_hash: output === undefined ? null : valueHash(output),
-      error: error ? { code: error.code, message: hide.text(error.message) } : null,
+      error: error ? { code: error.code, message: cut(hide.text(error.message)) } : null,
       ...(values ? this.#values(facts) : {}),
     });
   }

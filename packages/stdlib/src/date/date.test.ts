@@ -73,6 +73,17 @@ describe('dates', () => {
     );
   });
 
+  it('are written in time linear in the pattern', () => {
+    const at = '2026-04-14';
+    const start = performance.now();
+
+    expect(answer(dateFormat, { at, format: `[DD]${'['.repeat(200_000)}DD` })).toBe(
+      `DD${'['.repeat(200_000)}14`,
+    );
+    expect(answer(dateFormat, { at, format: '[a[DD]] [' })).toBe('a[DD] [');
+    expect(performance.now() - start).toBeLessThan(5000);
+  });
+
   it('stay within the years that can be written', () => {
     expect(() => answer(dateAdd, { at: '9999-12-31', amount: 1, unit: 'd' })).toThrow(
       expect.objectContaining({ code: 'STDLIB_DATE_INVALID' }),

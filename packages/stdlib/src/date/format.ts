@@ -1,11 +1,18 @@
 import { StdlibError } from '../errors.ts';
 
 const TOKEN = /\[([^\]]*)\]|YYYY|MM|DD|HH|mm|ss|SSS|ddd|Z/gu;
+/** For what stands after the last closing bracket: looking for one at every opening one would take quadratic time. */
+const PLAIN_TOKEN = /YYYY|MM|DD|HH|mm|ss|SSS|ddd|Z/gu;
 
 /** An instant by a pattern; see `date_format`. Throws STDLIB_DATE_INVALID for a time zone nobody knows. */
 export function formatted(epoch_ms: number, format: string, time_zone: string): string {
   const parts = partsOf(epoch_ms, time_zone);
-  return format.replace(TOKEN, (token, literal?: string) => literal ?? parts.get(token) ?? token);
+  const open = format.lastIndexOf(']') + 1;
+  const closed = format.slice(0, open);
+  return (
+    closed.replace(TOKEN, (token, literal?: string) => literal ?? parts.get(token) ?? token) +
+    format.slice(open).replace(PLAIN_TOKEN, (token) => parts.get(token) ?? token)
+  );
 }
 
 function partsOf(epoch_ms: number, time_zone: string): ReadonlyMap<string, string> {

@@ -1,8 +1,10 @@
 import { list, record, TEXT } from '@caloron/noether/stage';
 import { z } from 'zod';
 
+import { StdlibError } from '../errors.ts';
 import { defineStage, original } from '../kit.ts';
 import { Items } from '../shape.ts';
+import { MAX_TEXT } from './characters.ts';
 
 /** `text_split`: an empty delimiter stands between any two characters and at both ends, as in the original. */
 export const textSplit = original(
@@ -22,7 +24,7 @@ export const textSplit = original(
   }),
 );
 
-/** `text_join`: what is no text is passed over, as in the original. */
+/** `text_join`: what is no text is passed over, as in the original. Throws STDLIB_RESULT_TOO_LARGE. */
 export const textJoin = original(
   defineStage({
     name: 'text_join',
@@ -36,7 +38,13 @@ export const textJoin = original(
       { input: { items: ['a', ''], delimiter: '-' }, output: 'a-' },
     ],
     tags: ['text'],
-    run: ({ items, delimiter }) => items.filter((item) => typeof item === 'string').join(delimiter),
+    run: ({ items, delimiter }) => {
+      const texts = items.filter((item) => typeof item === 'string');
+      const length = texts.reduce((sum, text) => sum + text.length + delimiter.length, 0);
+      if (length > MAX_TEXT)
+        throw new StdlibError('STDLIB_RESULT_TOO_LARGE', { stage: 'text_join', limit: MAX_TEXT });
+      return texts.join(delimiter);
+    },
   }),
   { input: record({ items: list(TEXT), delimiter: TEXT }) },
 );

@@ -219,6 +219,12 @@ describe('templates', () => {
     ).toBe('pcone{{toString}}');
   });
 
+  it('joined to more than a stage gives are refused', () => {
+    const input = { items: Array.from({ length: 1000 }, () => ''), delimiter: 'x'.repeat(100_000) };
+
+    expect(codeOf(() => answer(textJoin, input))).toBe('STDLIB_RESULT_TOO_LARGE');
+  });
+
   it('that grow without end are refused', () => {
     const names = Array.from({ length: 40 }, (_, i) => `v${String(i).padStart(2, '0')}`);
     const variables = Object.fromEntries(
