@@ -33,6 +33,8 @@ export interface Context {
   readonly home_flag: string;
   readonly environment: Environment;
   readonly cwd: string;
+  /** How it is to answer. */
+  readonly format: OutputFormat;
   /** Aborted by Ctrl-C where the command asked for it. */
   readonly signal: AbortSignal;
   /** Opens the database on first use; closed when the command ends. Throws CLI_NO_HOME for a command that only looks. */
@@ -80,7 +82,8 @@ export async function runCommand(
     }));
   };
   const home_flag = options.home === undefined ? '' : ` --home ${shellWord(options.home)}`;
-  const context = { io, command: name, home, home_flag, environment, cwd, signal: interrupt.signal, runtime };
+  const { signal } = interrupt;
+  const context = { io, command: name, home, home_flag, environment, cwd, format, signal, runtime };
   try {
     const answer = await work(context);
     await writeAnswer(io, name, format, answer);

@@ -30,6 +30,8 @@ export interface Answer {
   readonly table?: { readonly head: readonly string[]; readonly rows: readonly (readonly string[])[] };
   /** 0 unless told. */
   readonly exit_code?: number;
+  /** It told what happened line by line: its JSON envelope is a line too, the last one. */
+  readonly streamed?: boolean;
 }
 
 /** The version every envelope names. */
@@ -62,7 +64,8 @@ export async function writeAnswer(
   answer: Answer,
 ): Promise<void> {
   if (format === 'json') {
-    io.out(`${jsonText({ ok: true, command, data: answer.data, meta: { version: VERSION } })}\n`);
+    const envelope = { ok: true, command, data: answer.data, meta: { version: VERSION } };
+    io.out(`${answer.streamed === true ? JSON.stringify(envelope) : jsonText(envelope)}\n`);
   } else if (format === 'table' && answer.table !== undefined) {
     const { renderTable } = await import('./table.ts');
     io.out(`${renderTable(answer.table.head, answer.table.rows)}\n`);

@@ -1,0 +1,169 @@
+import { appendFileSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
+
+import {
+  BINS,
+  editJson,
+  type Ended,
+  environment,
+  type ForgeWorld,
+  forgeWorld,
+  must,
+  run,
+  serve,
+  type Serving,
+  temporaryDirectory,
+  writeText,
+} from '../support/bins.ts';
+import { killProcessesOf } from '../support/processes.ts';
+
+const WAIT = { timeout: 10_000, interval: 50 } as const;
+
+let dir: string;
+let home: string;
+let world: ForgeWorld;
+let shell: Serving;
+let env: Readonly<Record<string, string>>;
+
+/** Three tasks whose agents work as long as the tests do, and one that waits for the first. */
+beforeAll(async () => {
+  dir = temporaryDirectory();
+  home = join(dir, 'home');
+  world = await forgeWorld(dir);
+  const forge = ['--repo', world.repo, '--host', world.forge.url, '--token-env', 'CALORON_FORGE_TOKEN'];
+  await must('caloron', ['init', ...forge, '--home', home], { cwd: dir });
+  editJson(join(home, 'caloron.json'), { framework: 'stub', framework_options: { script_dir: dir } });
+  const tokens = environment(world.tokens);
+  shell = await serve('caloron-shell', ['--port', '0', '--home', home], { cwd: home, env: tokens });
+  env = { ...tokens, CALORON_SHELL_URL: shell.url };
+  for (const task of ['first', 'second', 'third']) {
+    const steps = [{ say: `${task} begins` }, { wait_ms: 600_000 }];
+    writeText(join(dir, `${task}.json`), JSON.stringify({ v: 1, attempts: [{ steps }] }));
+  }
+  const brief =
+    '- [first] The first\n- [second] The second\n- [third] The third\n- [last] The last (after: first)';
+  const kickoff = [
+    'kickoff',
+    brief,
+    '--repo',
+    world.repo,
+    '--sprint-id',
+    'open',
+    '--num-agents',
+    '3',
+    '--home',
+    home,
+  ];
+  await must('caloron', kickoff, { cwd: dir, env });
+  await must('caloron', ['tick', '--home', home], { cwd: dir, env });
+});
+
+afterAll(async () => {
+  await shell.stop();
+  await world.forge.stop();
+  killProcessesOf(dir);
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const caloron = (...args: readonly string[]): Promise<Ended> =>
+  run('caloron', [...args, '--home', home], { cwd: dir, env });
+
+/** A command that goes on until it is ended, and what it has said so far. */
+function going(...args: readonly string[]): {
+  readonly said: () => string;
+  readonly kill: (signal: NodeJS.Signals) => void;
+  readonly ended: Promise<Ended>;
+} {
+  const child = execa(process.execPath, [BINS.caloron, ...args, '--home', home], {
+    cwd: dir,
+    env,
+    extendEnv: false,
+    reject: false,
+    timeout: 60_000,
+  });
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  const ended = child.then(({ exitCode, stdout, stderr }) => ({ code: exitCode, stdout, stderr }));
+  return { said: () => said, kill: (signal) => void child.kill(signal), ended };
+}
+
+const Agents = z.object({
+  data: z.array(
+    z.object({ agent_id: z.string(), task_id: z.string(), pid: z.number(), process_id: z.string() }),
+  ),
+});
+
+async function agentOf(task: string): Promise<z.infer<typeof Agents>['data'][number]> {
+  const { data } = Agents.parse(JSON.parse((await caloron('agents', '--output', 'json')).stdout));
+  const found = data.find(({ task_id }) => task_id === task);
+  expect(found, task).toBeDefined();
+  return found!;
+}
+
+describe('the log of an agent', () => {
+  it('is followed until its agent ends, over what it says meanwhile', async () => {
+    const { agent_id, process_id } = await agentOf('first');
+    const following = going('logs', '-f', agent_id);
+    const lines = going('logs', '--follow', process_id.slice(0, 12), '--tail', '0', '--output', 'json');
+    await vi.waitFor(() => expect(following.said()).toContain('first begins'), WAIT);
+    appendFileSync(join(home, '.caloron/logs', `${process_id}.log`), 'in between\n');
+    await vi.waitFor(() => expect(following.said()).toContain('in between'), WAIT);
+
+    expect((await caloron('stop', agent_id)).code).toBe(0);
+    const { code, stdout, stderr } = await following.ended;
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/first begins[\s\S]*in between/);
+    expect(stderr).toMatch(
+      new RegExp(`^${agent_id} \\(process ${process_id.slice(0, 8)}\\) (ended|was ended)`),
+    );
+
+    const said = (await lines.ended).stdout
+      .split('\n')
+      .map((line) => z.looseObject({}).parse(JSON.parse(line)));
+    expect(said.slice(0, -1).every((line) => line['process_id'] === process_id)).toBe(true);
+    expect(said.at(-1)).toMatchObject({ ok: true, data: { process_id, ended: true, state: 'exited' } });
+    // An agent that ended is followed no longer than its log is.
+    expect(await going('logs', '-f', agent_id, '--tail', '1').ended).toMatchObject({ code: 0 });
+  });
+
+  it('is let go by Ctrl-C, which leaves the agent at work', async () => {
+    const { agent_id, pid } = await agentOf('second');
+    const following = going('logs', '-f', agent_id);
+    await vi.waitFor(() => expect(following.said()).toContain('second begins'), WAIT);
+    following.kill('SIGINT');
+    expect(await following.ended).toMatchObject({
+      code: 130,
+      stderr: expect.stringContaining('interrupted: the agent goes on'),
+    });
+    expect(readFileSync(`/proc/${pid}/stat`, 'utf8')).not.toMatch(/\) Z/);
+  });
+
+  it.each([
+    [['logs', 'nobody'], /no agent or process "nobody" \[CLI_NOT_FOUND\]\n +next: .*caloron agents/],
+    [['logs', ''], /no agent or process "" \[CLI_NOT_FOUND\]/],
+    [['logs', '-f', '../x'], /no agent or process "\.\.\/x" \[CLI_NOT_FOUND\]/],
+    [['logs', 'agent-1', '--tail', 'x'], /expected a number of lines.* \[CLI_USAGE\]/],
+  ])('refuses %j', async (args, problem) => {
+    const { code, stderr } = await caloron(...args);
+    expect(stderr).toMatch(problem);
+    expect(code).toBe(1);
+  });
+});
+
+describe('when the shell was killed', () => {
+  it('the log of an agent is followed from its file until the agent ends', async () => {
+    const { agent_id, pid } = await agentOf('third');
+    process.kill(shell.pid, 'SIGKILL');
+    const following = going('logs', '-f', agent_id);
+    await vi.waitFor(() => expect(following.said()).toContain('third begins'), WAIT);
+    process.kill(pid, 'SIGKILL');
+    expect(await following.ended).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('ended; no shell was there to see how'),
+    });
+  });
+});
