@@ -74,7 +74,8 @@ function takeFor(schema: Schema, mode: Mode): Take {
     case 'readonly':
       return takeOf(def.innerType, mode);
     case 'lazy':
-      return (value) => takeOf(def.getter(), mode)(value);
+      // Its getter may make a new schema each time it is asked: what zod keeps of it is taken.
+      return (value) => takeOf((schema as z.core.$ZodLazy)._zod.innerType, mode)(value);
     case 'array':
       return itemsTake(takeOf(def.element, mode));
     case 'object':

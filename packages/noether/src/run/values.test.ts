@@ -218,3 +218,18 @@ describe('a value a schema takes without rewriting it', () => {
     expect(taken.map(Number).join('')).toBe('11111100110011');
   });
 });
+
+it('a schema that holds itself is asked for its inside once, however often it lies in a value', () => {
+  let asked = 0;
+  const tree: z.ZodType = z.lazy(() => {
+    asked += 1;
+    return z.union([z.string(), z.array(tree)]);
+  });
+  const value = settle([['a'], [['b'], 'c'], Array.from({ length: 50 }, () => ['d'])]) as Json;
+
+  expect(takenBy(tree, value)).toBe(value);
+  expect(takenFitted(tree, value)).toBe(value);
+  expect(fitInput(tree, value)).toEqual(value);
+  // zod itself asks again for copies of a schema, not for values.
+  expect(asked).toBeLessThan(10);
+});

@@ -31,7 +31,8 @@ export function fitInput(schema: z.core.$ZodType, value: Json): Json {
     case 'intersection':
       return fitInput(def.right, fitInput(def.left, value));
     case 'lazy':
-      return fitInput(def.getter(), value);
+      // The getter may make a new schema each time it is asked: what zod keeps of it is taken.
+      return fitInput((schema as z.core.$ZodLazy)._zod.innerType, value);
     case 'pipe':
       return fitInput(def.in, value);
     default:
