@@ -502,5 +502,11 @@ describe('a run', () => {
 
     expect(result).toMatchObject({ status: 'refused', error: { path: 'input.xs' } });
     expect(JSON.stringify(result)).not.toContain(secret);
+
+    // A key of the input is a place in it.
+    const bag = { op: 'Map', over: 'xs', as: 'x', stage: stage('double') };
+    const placed = await run(bag, { xs: [{ n: 1 }, { n: secret, [secret]: 1 }] }, { secrets: [secret] });
+    expect(placed).toMatchObject({ ok: false });
+    expect(JSON.stringify(placed)).not.toContain(secret);
   });
 });

@@ -3,13 +3,12 @@ import pLimit from 'p-limit';
 import type { Checked } from '../check/check.ts';
 import { checkInputValue } from '../check/check-input.ts';
 import type { CheckProblem } from '../check/problem.ts';
-import { CodedError, messageOf } from '../errors.ts';
 import type { Graph, Policy, StageNode } from '../graph/ast.ts';
 import { GraphError } from '../graph/errors.ts';
 import type { Json, Leases, OutputCache, RunFinished, RunInfo, TraceSink } from '../ports.ts';
 import type { Catalog } from '../stage/catalog.ts';
-import { pathOf, publicCode } from './call-stage.ts';
 import type { Called, Moment, RunContext } from './context.ts';
+import { failureOf, hidden, type RunFailure } from './failure.ts';
 import { interpret } from './interpret.ts';
 import { type HeldLease, holdLease, leaseName } from './lease.ts';
 import { discreetCache, Memo } from './memo.ts';
@@ -59,16 +58,6 @@ export interface RunOptions {
   readonly fetch?: typeof globalThis.fetch | undefined;
 }
 
-/** Why a run ended without an output. */
-export interface RunFailure {
-  readonly code: string;
-  readonly message: string;
-  /** Node it happened at; null when it concerns the run as a whole. */
-  readonly path: string | null;
-  readonly hint?: string;
-  readonly problems?: readonly CheckProblem[];
-}
-
 /** How a run ended. `refused`: before any stage ran. */
 export type RunResult =
   | {
@@ -108,7 +97,9 @@ export async function runGraph(options: RunOptions): Promise<RunResult> {
     run_id,
     composition_id,
     graph: options.graph_name,
-    labels: options.labels ?? {},
+    labels: Object.fromEntries(
+      Object.entries(options.labels ?? {}).map(([name, label]) => [name, hide.text(label)]),
+    ),
     started_at: options.clock.now(),
     input_hash: valueHash(input ?? null),
   });
@@ -137,22 +128,6 @@ function hostsOf(policies: readonly Policy[]): readonly string[] | null {
   const lists = policies.flatMap(({ hosts }) => (hosts ? [hosts] : []));
   const [first, ...others] = lists;
   return first ? first.filter((host) => others.every((list) => list.includes(host))) : null;
-}
-
-function hidden(failure: RunFailure, { text }: Redactor): RunFailure {
-  const { message, hint, problems } = failure;
-  return {
-    ...failure,
-    message: text(message),
-    ...(hint !== undefined && { hint: text(hint) }),
-    ...(problems && {
-      problems: problems.map((problem) => ({
-        ...problem,
-        message: text(problem.message),
-        actual: problem.actual === null ? null : text(problem.actual),
-      })),
-    }),
-  };
 }
 
 function finished(run_id: string, outcome: Outcome, finished_at: string, duration_ms: number): RunFinished {
@@ -252,12 +227,6 @@ function calledBy({ stages, callees }: Checked, node: StageNode): Called {
   const entry = stages.get(node);
   if (!entry) throw new GraphError('GRAPH_STAGE_UNKNOWN', { path: null, reference: node.id, nearest: [] });
   return { entry, callees: callees.get(node) ?? null };
-}
-
-function failureOf(error: unknown): RunFailure {
-  const hint = error instanceof CodedError ? error.hint : undefined;
-  const failure = { code: publicCode(error), message: messageOf(error), path: pathOf(error) };
-  return hint === undefined ? failure : { ...failure, hint };
 }
 
 /** Aborts the run with the caller's signal or at its deadline; gives the undoing of both. */
