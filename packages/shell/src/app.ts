@@ -10,7 +10,7 @@ import { ShellError } from './errors.ts';
 import type { Nudges } from './nudges.ts';
 import type { ShellPaths } from './paths.ts';
 import type { ProcessTable } from './process-table.ts';
-import { BODY_LIMIT, refuse } from './refusal.ts';
+import { BODY_LIMIT, refuse, refuseBytes } from './refusal.ts';
 import { agentRoutes } from './routes/agent.ts';
 import { controlRoutes } from './routes/control.ts';
 import { viewRoutes } from './routes/view.ts';
@@ -34,7 +34,14 @@ export interface AppDeps {
 /** The shell's HTTP server, not yet listening. */
 export function createApp(deps: AppDeps): FastifyInstance {
   // Ids are in the bodies and logged where they matter; a line per heartbeat would drown them.
-  const app = fastify({ logger: false, bodyLimit: BODY_LIMIT, forceCloseConnections: 'idle' });
+  const app = fastify({
+    logger: false,
+    bodyLimit: BODY_LIMIT,
+    forceCloseConnections: 'idle',
+    // What the server refuses before there is a route is answered in the same form as everything else.
+    frameworkErrors: (error, request, reply) => refuse(error, request, reply, deps.log),
+    clientErrorHandler: refuseBytes,
+  });
   app.removeContentTypeParser('text/plain');
   app.setErrorHandler((error, request, reply) => refuse(error, request, reply, deps.log));
   app.setNotFoundHandler((request, reply) => {

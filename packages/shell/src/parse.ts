@@ -2,12 +2,19 @@ import type { z } from 'zod';
 
 import { ShellError } from './errors.ts';
 
-/** What a schema makes of a body, query or parameter. Throws REQUEST_INVALID with every problem and its place. */
+/** Problems named one by one, and most characters of each: a body with a thousand wrong fields is met with a short answer. */
+const MAX_ISSUES = 20;
+const MAX_ISSUE = 200;
+
+/** What a schema makes of a body, query or parameter. Throws REQUEST_INVALID with the problems and their places, the first 20 of them. */
 export function parse<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.map(
-    ({ path, message }) => `${path.map(String).join('.') || 'body'}: ${message}`,
-  );
+  const all = parsed.error.issues;
+  const issues = all.slice(0, MAX_ISSUES).map(({ path, message }) => {
+    const issue = `${path.map(String).join('.') || 'body'}: ${message}`;
+    return issue.length > MAX_ISSUE ? `${issue.slice(0, MAX_ISSUE)} …` : issue;
+  });
+  if (all.length > MAX_ISSUES) issues.push(`and ${all.length - MAX_ISSUES} more`);
   throw new ShellError('REQUEST_INVALID', { issues });
 }

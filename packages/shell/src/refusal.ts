@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net';
+
 import type { Logger } from '@caloron/capabilities/logger';
 import { CodedError, codeOf, isRetryable, messageOf } from '@caloron/noether/errors';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -6,6 +8,12 @@ import { ShellError, statusOfCode } from './errors.ts';
 
 /** Largest body accepted, in bytes: 1 MiB. */
 export const BODY_LIMIT = 1024 * 1024;
+
+/** Most characters of a sentence: it may quote what was sent, and a large body must not come back as a large answer. */
+const MAX_SENTENCE = 2000;
+
+/** Refusals of the HTTP server that are about the address: it is no address, or a part of it is longer than any id. */
+const ABOUT_THE_PATH: ReadonlySet<unknown> = new Set(['FST_ERR_BAD_URL', 'FST_ERR_MAX_PARAM_LENGTH']);
 
 /** Answers a thrown value as `{ok: false, code, error}` with its status; never with a 2xx. */
 export function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Logger): void {
@@ -17,7 +25,23 @@ export function refuse(error: unknown, request: FastifyRequest, reply: FastifyRe
   const text =
     cause instanceof CodedError ? messageOf(cause) : 'something unexpected happened; the shell log says more';
   const hint = cause instanceof CodedError && cause.hint !== undefined ? ` (${cause.hint})` : '';
-  void reply.status(status).send({ ok: false, code, error: `${text}${hint}`, retryable: isRetryable(cause) });
+  const said = `${shortened(text)}${hint}`;
+  void reply.status(status).send({ ok: false, code, error: said, retryable: isRetryable(cause) });
+}
+
+/** Answers bytes that are no HTTP request, and ends the connection. */
+export function refuseBytes(error: Error, socket: Socket): void {
+  // Nobody is there to read an answer.
+  if (socket.destroyed || ('code' in error && error.code === 'ECONNRESET')) return;
+  const cause = new ShellError('REQUEST_INVALID', { issues: ['request: expected HTTP/1.1'] });
+  const body = JSON.stringify({ ok: false, code: cause.code, error: cause.message, retryable: false });
+  const head = `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
+  if (socket.writable) socket.write(`${head}\r\n\r\n${body}`);
+  socket.destroySoon();
+}
+
+function shortened(text: string): string {
+  return text.length > MAX_SENTENCE ? `${text.slice(0, MAX_SENTENCE)} …` : text;
 }
 
 function statusOf(error: unknown): number {
@@ -28,6 +52,9 @@ function statusOf(error: unknown): number {
 function fromFastify(error: unknown, request: FastifyRequest): ShellError | undefined {
   if (error instanceof CodedError || !(error instanceof Error)) return undefined;
   const status = 'statusCode' in error ? error.statusCode : undefined;
+  if ('code' in error && ABOUT_THE_PATH.has(error.code)) {
+    return new ShellError('REQUEST_INVALID', { issues: ['path: expected an address as documented'] });
+  }
   if (status === 413) return new ShellError('REQUEST_TOO_LARGE', { limit_bytes: BODY_LIMIT });
   if (status === 415) {
     return new ShellError('REQUEST_TYPE_UNSUPPORTED', { type: request.headers['content-type'] ?? '' });

@@ -17,13 +17,36 @@ import { parse } from '../parse.ts';
 /** How long a stopped agent may take to end by itself, in milliseconds; the harness gives its CLI 5 s of it. */
 const DEFAULT_GRACE_MS = 10_000;
 
+/** Longest grace that can be asked for, in milliseconds: the request waits for it. */
+const MAX_GRACE_MS = 600_000;
+
+/** Longest name of a file or directory on Linux, in bytes. */
+const NAME_BYTES = 255;
+
+/** What a path is made of that the file system can take at all; where it leads is looked at later. */
+const isPath = (path: string): boolean =>
+  path.isWellFormed() &&
+  !path.includes('\0') &&
+  path.split('/').every((name) => Buffer.byteLength(name) <= NAME_BYTES);
+
+/** `POST /spawn` as the shell takes it. */
+const Spawn = SpawnRequest.extend({
+  worktree_base: z.string().max(1000).refine(isPath, 'expected a path').optional(),
+});
+
+/** `POST /stop` as the shell takes it. */
+const Stop = StopRequest.extend({
+  process_id: z.string().min(1).max(100),
+  grace_ms: z.number().int().min(0).max(MAX_GRACE_MS).optional(),
+});
+
 /** `POST /nudge`: a message the agent gets with its next heartbeat. */
 const NudgeRequest = z.strictObject({ sprint_id: Id, agent_id: Id, message: z.string().min(1).max(20_000) });
 
 /** `POST /spawn`, `/stop`, `/cleanup`, `/nudge`: with the shell token. */
 export function controlRoutes(app: FastifyInstance, deps: AppDeps): void {
   const options = { onRequest: deps.auth.shell };
-  app.post('/spawn', options, ({ body }): Promise<SpawnReply> => deps.spawn(parse(SpawnRequest, body)));
+  app.post('/spawn', options, ({ body }): Promise<SpawnReply> => deps.spawn(parse(Spawn, body)));
   app.post('/stop', options, ({ body }) => stop(deps, body));
   app.post('/cleanup', options, ({ body }): Promise<CleanupReply> =>
     deps.cleanup(parse(CleanupRequest, body)),
@@ -32,7 +55,7 @@ export function controlRoutes(app: FastifyInstance, deps: AppDeps): void {
 }
 
 async function stop({ table }: AppDeps, body: unknown): Promise<StopReply> {
-  const { process_id, grace_ms } = parse(StopRequest, body);
+  const { process_id, grace_ms } = parse(Stop, body);
   return { ok: true, ...(await table.stop(process_id, grace_ms ?? DEFAULT_GRACE_MS)) };
 }
 

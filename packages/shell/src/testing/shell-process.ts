@@ -9,7 +9,7 @@ const Given = z.object({ home: z.string(), remote: z.string(), env: z.record(z.s
 
 const { home, remote, env } = Given.parse(JSON.parse(process.argv.at(-1) ?? ''));
 const shell = await startShell(readConfig({ home, port: '0' }, env, home), {
-  log: createLogger({ name: 'test', level: 'silent' }),
+  log: createLogger({ name: 'test', level: env['CALORON_LOG_LEVEL'] ?? 'silent' }),
   remote_url: () => remote,
 });
 process.stdout.write(`${JSON.stringify({ ready: true, url: shell.url, pid: process.pid })}\n`);
