@@ -14,6 +14,7 @@ import { childPath } from '../graph/walk.ts';
 import { pathSteps } from '../run/values.ts';
 import { ANY, BOOL, NUMBER, type NType, TEXT, fieldType, list, record } from '../types/ntype.ts';
 import { fieldsOf, isRecord } from '../types/subtype.ts';
+import { typeSize } from '../types/children.ts';
 import { union } from '../types/union.ts';
 import { literalType } from '../types/literal.ts';
 import { branchType, openVariants, sourceType } from './branch-input.ts';
@@ -21,8 +22,21 @@ import { inferStage } from './infer-stage.ts';
 import { scopeType } from './scope-type.ts';
 import type { Checking, Edge } from './state.ts';
 
+/**
+ * Largest output that is followed, in types: doubled by each of a few nodes in a row, it would soon be larger than any
+ * memory. The widest graph of a thousand nodes stays below.
+ */
+const MAX_SIZE = 200_000;
+
 /** The output type of a node on an input type. Every problem is noted; a node with one gives what it declares. */
 export function infer(node: GraphNode, path: string, input: NType, edge: Edge, check: Checking): NType {
+  const output = inferNode(node, path, input, edge, check);
+  if (typeSize(output) <= MAX_SIZE) return output;
+  check.warn(path, 'the type of its output is too large to follow; what comes after is checked at run time');
+  return ANY;
+}
+
+function inferNode(node: GraphNode, path: string, input: NType, edge: Edge, check: Checking): NType {
   switch (node.op) {
     case 'Stage':
       return inferStage(node, path, input, edge, check);

@@ -72,3 +72,15 @@ export function renameVariables(type: NType, rename: (name: string) => string): 
     ? { kind: 'RecordWith', value: { fields: inner.value.fields, rest: rename(inner.value.rest) } }
     : inner;
 }
+
+const sizes = new WeakMap<NType, number>();
+
+/** How many types a type is made of, itself included; what it is made of twice counts twice. */
+export function typeSize(type: NType): number {
+  if (!('value' in type)) return 1;
+  const known = sizes.get(type);
+  if (known !== undefined) return known;
+  const size = childTypes(type).reduce((sum, child) => sum + typeSize(child), 1);
+  sizes.set(type, size);
+  return size;
+}

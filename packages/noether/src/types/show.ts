@@ -2,16 +2,24 @@ import { type NType, type Refinement, fieldEntries } from './ntype.ts';
 
 const shown = new WeakMap<NType, string>();
 
-/** A type as people read it: `Record { a: Text, b: List<Number> }`. Types never change: each is put into words once. */
+/** Longest words for a type, characters: parts that many types share can make them grow without end. */
+const MAX_WORDS = 200_000;
+
+/**
+ * A type as people read it: `Record { a: Text, b: List<Number> }`. Types never change: each is put into words once. One
+ * whose words were longer than 200,000 characters is its kind and `…`.
+ */
 export function show(type: NType): string {
   const known = shown.get(type);
   if (known !== undefined) return known;
-  const text = words(type);
+  const full = words(type);
+  const text = full === null || full.length > MAX_WORDS ? `${type.kind}<…>` : full;
   shown.set(type, text);
   return text;
 }
 
-function words(type: NType): string {
+/** Null: longer than anybody reads. */
+function words(type: NType): string | null {
   switch (type.kind) {
     case 'List':
     case 'Stream':
@@ -19,14 +27,14 @@ function words(type: NType): string {
     case 'Map':
       return `Map<${show(type.value.key)}, ${show(type.value.value)}>`;
     case 'Record':
-      return `Record { ${fieldEntries(type.value).map(showField).join(', ')} }`;
+      return showFields(fieldEntries(type.value).map(showField));
     case 'Union':
-      return type.value.map(show).join(' | ');
+      return joined(type.value.map(show), ' | ');
     case 'Var':
       return `<${type.value}>`;
     case 'RecordWith': {
       const fields = [...fieldEntries(type.value.fields).map(showField), `...<${type.value.rest}>`];
-      return `Record { ${fields.join(', ')} }`;
+      return showFields(fields);
     }
     case 'Refined':
       return `${show(type.value.base)} | ${showRefinement(type.value.refinement)}`;
@@ -53,6 +61,16 @@ export function showRefinement(refinement: Refinement): string {
     case 'NonEmpty':
       return 'NonEmpty';
   }
+}
+
+function showFields(fields: readonly string[]): string | null {
+  const text = joined(fields, ', ');
+  return text === null ? null : `Record { ${text} }`;
+}
+
+function joined(parts: readonly string[], between: string): string | null {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  return length > MAX_WORDS ? null : parts.join(between);
 }
 
 function showField([name, type]: readonly [string, NType]): string {
