@@ -154,6 +154,40 @@ describe('the log of an agent', () => {
   });
 });
 
+describe('the status of a sprint', () => {
+  it('is watched: each change is a line, until Ctrl-C', async () => {
+    const text = going('status', '--watch');
+    const json = going('status', '-w', '--sprint', 'open', '--output', 'json');
+    const all = /first {2}InProgress[^]*last {2}Pending[^]*sprint +open {2}active/;
+    await vi.waitFor(() => expect(text.said()).toMatch(all), WAIT);
+    await vi.waitFor(() => expect(json.said().split('\n')).toHaveLength(6), WAIT);
+    await must('caloron', ['assign-human', 'last', '--home', home], { cwd: dir, env });
+    await must('caloron', ['tick', '--home', home], { cwd: dir, env });
+    await vi.waitFor(() => expect(text.said()).toMatch(/last {2}Pending → HumanAssigned/), WAIT);
+    await vi.waitFor(() => expect(json.said()).toMatch(/"task_id":"last","from":"Pending"/), WAIT);
+
+    text.kill('SIGINT');
+    json.kill('SIGINT');
+    const ended = await Promise.all([text.ended, json.ended]);
+    for (const { code, stdout, stderr } of ended) {
+      expect(code).toBe(130);
+      expect(stderr).toContain('interrupted: the sprint goes on');
+      expect(stdout).not.toContain('\u001b');
+    }
+    const lines = ended[1].stdout.split('\n').map((line) => z.looseObject({}).parse(JSON.parse(line)));
+    expect(lines.at(-1)).toMatchObject({ ok: true, data: { sprint_id: 'open', status: 'active' } });
+  });
+
+  it.each([
+    [['status', '--watch', '--sprint', 'none'], /SPRINT_UNKNOWN/],
+    [['status', '--watch', '--sprint', '../x'], /CLI_USAGE/],
+  ])('refuses %j', async (args, problem) => {
+    const { code, stderr } = await caloron(...args);
+    expect(stderr).toMatch(problem);
+    expect(code).toBe(1);
+  });
+});
+
 describe('when the shell was killed', () => {
   it('the log of an agent is followed from its file until the agent ends', async () => {
     const { agent_id, pid } = await agentOf('third');

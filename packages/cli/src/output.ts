@@ -16,6 +16,8 @@ export interface Io {
 /** A terminal as answers fit themselves to it. */
 export interface Terminal {
   readonly columns: number;
+  /** Lines it shows; absent where it does not tell. */
+  readonly rows?: number;
   /** Whether it shows colours and wants them. */
   readonly colours: boolean;
 }

@@ -1,7 +1,7 @@
 import { type Command, CommanderError, Option } from 'commander';
 
 import { CliError } from './errors.ts';
-import { exitCodeOf, type Io, type OutputFormat, VERSION, writeFailure } from './output.ts';
+import { exitCodeOf, type Io, type OutputFormat, type Terminal, VERSION, writeFailure } from './output.ts';
 
 /** A command's name with those above it: `noether stage list`. */
 export function fullName(command: Command): string {
@@ -105,14 +105,28 @@ function usageCommand(error: CliError): string | undefined {
   return (error as CliError<'CLI_USAGE'>).details.command;
 }
 
+/** A terminal whose size is asked for anew each time: a window is made larger and smaller. */
+function terminalOf(stdout: NodeJS.WriteStream): Terminal {
+  // It minds NO_COLOR, FORCE_COLOR and TERM=dumb.
+  const colours = stdout.hasColors();
+  return {
+    get columns() {
+      return stdout.columns;
+    },
+    get rows() {
+      return stdout.rows;
+    },
+    colours,
+  };
+}
+
 /** The streams of this process. A reader that went away, as `| head` does, ends it quietly; an answer that cannot be written is a failure. */
 export function processIo(program: string): Io {
-  const { isTTY, columns } = process.stdout;
+  const { stdout } = process;
   const io: Io = {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
-    // hasColors() minds NO_COLOR, FORCE_COLOR and TERM=dumb.
-    ...(isTTY && { terminal: { columns, colours: process.stdout.hasColors() } }),
+    ...(stdout.isTTY && { terminal: terminalOf(stdout) }),
   };
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit();

@@ -1,0 +1,57 @@
+import type { DagState, Task } from '@caloron/types';
+import stringWidth from 'string-width';
+
+import { renderTable } from './table.ts';
+
+/** What `caloron status` tells of a task. */
+export const STATUS_HEAD = ['task', 'status', 'agent', 'issue', 'PR', 'attempts', 'reviews', 'why'] as const;
+
+/** Columns that are left out where a terminal is too narrow for all, the first one first. */
+const LEFT_OUT: readonly (typeof STATUS_HEAD)[number][] = ['reviews', 'attempts', 'issue', 'agent', 'PR'];
+
+/** The tasks in the order they were authored in. */
+export function orderedTasks(state: DagState): readonly Task[] {
+  return state.order.flatMap((id) => state.tasks[id] ?? []);
+}
+
+/** A task as a row below STATUS_HEAD. */
+export function statusRow(task: Task): readonly string[] {
+  const number = (value: number | null): string => (value === null ? '-' : `#${value}`);
+  const { id, status, agent_id, issue_number, pr_number, attempt, review_cycles, status_reason } = task;
+  return [
+    id,
+    status,
+    agent_id,
+    number(issue_number),
+    number(pr_number),
+    String(attempt),
+    String(review_cycles),
+    status_reason ?? '',
+  ];
+}
+
+/** Where a sprint stands, in one line. */
+export function sprintLine(state: DagState): string {
+  const counts = new Map<string, number>();
+  for (const { status } of Object.values(state.tasks)) counts.set(status, (counts.get(status) ?? 0) + 1);
+  const told = [...counts].map(([status, tasks]) => `${tasks} ${status}`).join(', ');
+  return `sprint ${state.sprint_id} on ${state.sprint.repo}: ${state.status} (${told})`;
+}
+
+/** Columns of a terminal that are enough to begin a reason: the rest of it is cut before another column is left out. */
+const REASON_COLUMNS = 20;
+
+/** The table of tasks with as many columns as fit into so many columns of a terminal; its lines may still be wider. */
+export function fittingTable(state: DagState, columns: number): readonly string[] {
+  const rows = orderedTasks(state).map(statusRow);
+  const reasons = rows.map((row) => stringWidth(row.at(-1) ?? ''));
+  const room = columns - Math.min(REASON_COLUMNS, Math.max(0, ...reasons));
+  for (let out = 0; ; out += 1) {
+    const left = new Set<string>(LEFT_OUT.slice(0, out));
+    const kept = STATUS_HEAD.flatMap((name, at) => (left.has(name) ? [] : [at]));
+    const pick = (cells: readonly string[]): readonly string[] => kept.map((at) => cells[at] ?? '');
+    const lines = renderTable(pick(STATUS_HEAD), rows.map(pick)).split('\n');
+    const before_reason = (lines[0] ?? '').lastIndexOf('why');
+    if (out === LEFT_OUT.length || before_reason <= room) return lines;
+  }
+}

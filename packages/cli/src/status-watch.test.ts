@@ -1,0 +1,175 @@
+import { type DagState, newTask, Sprint, type Task } from '@caloron/types';
+import stringWidth from 'string-width';
+import { describe, expect, it, vi } from 'vitest';
+
+import { changeLine, changesOf, statusScreen, watchStatus } from './status-watch.ts';
+
+const AT = '2026-01-02T03:04:05.000Z';
+const ESCAPES = /\u001b\[[\d;]*[a-zA-Z]/g;
+
+const sprint = Sprint.parse({
+  sprint_id: 's1',
+  goal: 'g',
+  repo: 'owner/name',
+  host: null,
+  base_branch: 'main',
+  token_env: 'TOKEN',
+  reviewer_token_env: null,
+  agent_logins: [],
+  reviewer_logins: [],
+  human_logins: [],
+  required_approvals: 1,
+  max_review_cycles: 3,
+  max_attempts: 3,
+  stall_threshold_m: 20,
+  cooldown_m: 10,
+  merge_method: 'squash',
+  verify: [],
+  framework: 'stub',
+  framework_options: {},
+  agent_timeout_ms: 1000,
+  conventions: '',
+});
+
+function stateOf(tasks: readonly (Partial<Task> & { readonly id: string })[], status = 'active'): DagState {
+  const made = tasks.map((given): Task => {
+    const start = { title: 't', description: '', depends_on: [], agent_id: 'agent-1', reviewer_id: null };
+    return { ...newTask('s1', { ...start, id: given.id }, AT), ...given };
+  });
+  return {
+    v: 1,
+    sprint_id: 's1',
+    sprint,
+    order: made.map(({ id }) => id),
+    tasks: Object.fromEntries(made.map((task) => [task.id, task])),
+    status: status as DagState['status'],
+  };
+}
+
+const many = stateOf(
+  Array.from({ length: 40 }, (_, n) => ({
+    id: `task-${n}-größe-界界`.replaceAll(/[^a-z0-9-]/g, 'x'),
+    status: n % 2 === 0 ? ('Blocked' as const) : ('Done' as const),
+    status_reason:
+      'spawn_failed: WORKTREE_FAILED a long reason that fills the line 界界界界 and more than that',
+  })),
+);
+
+describe('the changes of a sprint', () => {
+  it('are all of it at first, then what stands elsewhere, and nothing when nothing does', () => {
+    const before = stateOf([{ id: 'a' }, { id: 'b' }]);
+    expect(changesOf(undefined, before).map(({ task_id, from }) => [task_id, from])).toEqual([
+      ['a', null],
+      ['b', null],
+      [null, null],
+    ]);
+    const after = stateOf([{ id: 'a' }, { id: 'b', status: 'InProgress', attempt: 1 }]);
+    expect(changesOf(before, after)).toMatchObject([{ task_id: 'b', from: 'Pending', status: 'InProgress' }]);
+    expect(changesOf(before, structuredClone(before))).toEqual([]);
+    const over = stateOf([{ id: 'a' }, { id: 'b' }], 'completed');
+    expect(changesOf(before, over)).toMatchObject([{ task_id: null, from: 'active', status: 'completed' }]);
+  });
+
+  it('are a line each, whatever a reason holds', () => {
+    const reason = { id: 'b', status: 'Blocked' as const, status_reason: 'x\u001b[2J\ny', pr_number: 4 };
+    const lines = changesOf(stateOf([{ id: 'b' }]), stateOf([reason])).map(changeLine);
+    expect(lines).toEqual(['03:04:05  b  Pending → Blocked  (x [2J y, agent-1, PR #4)']);
+  });
+});
+
+describe('the screen of a sprint', () => {
+  it.each([10, 24, 40, 60, 80, 200])('fits into a terminal of %i columns and 12 rows', (columns) => {
+    for (const colours of [true, false]) {
+      const lines = statusScreen(many, { columns, rows: 12, colours });
+      for (const line of lines) expect(stringWidth(line)).toBeLessThanOrEqual(columns);
+      expect(lines.length).toBeLessThan(12);
+    }
+  });
+
+  it('leaves out what matters least first and says how many tasks it does not show', () => {
+    const [, , head, ...rest] = statusScreen(many, { columns: 60, rows: 12, colours: false });
+    expect(head).toMatch(/^task +status .*why$/);
+    expect(head).not.toMatch(/reviews/);
+    expect(rest.at(-1)).toMatch(/^… and 33 more$/);
+    const [, , wide] = statusScreen(many, { columns: 200, rows: 12, colours: false });
+    expect(wide).toMatch(/^task +status +agent +issue +PR +attempts +reviews +why$/);
+  });
+
+  it('has no colour where none is wanted', () => {
+    const terminal = { columns: 80, rows: 50 };
+    expect(statusScreen(many, { ...terminal, colours: false }).join('')).not.toMatch(ESCAPES);
+    expect(statusScreen(many, { ...terminal, colours: true }).join('')).toMatch(ESCAPES);
+  });
+});
+
+describe('watching a sprint', () => {
+  const states = [
+    stateOf([{ id: 'a' }]),
+    stateOf([{ id: 'a', status: 'InProgress' }]),
+    stateOf([{ id: 'a', status: 'Done' }], 'completed'),
+  ] as const;
+
+  function watching(json: boolean, terminal?: { columns: number; rows: number; colours: boolean }) {
+    const said: string[] = [];
+    const control = new AbortController();
+    let at = 0;
+    const io = { out: (text: string) => said.push(text), err: () => undefined };
+    const ended = watchStatus({
+      io: terminal === undefined ? io : { ...io, terminal },
+      json,
+      redraws: terminal !== undefined,
+      signal: control.signal,
+      lastSeq: () => at,
+      load: () => Promise.resolve(states[at]!),
+    });
+    return { said, control, ended, next: () => (at += 1) };
+  }
+
+  it('draws the screen anew at a change of the sprint or of the size, and not else', async () => {
+    const terminal = { columns: 80, rows: 10, colours: false };
+    const { said, ended, next } = watching(false, terminal);
+    await vi.waitFor(() => expect(said.length).toBe(1));
+    expect(said[0]).toContain('\u001b[2J\u001b[H');
+    next();
+    await vi.waitFor(() => expect(said.length).toBe(2));
+    expect(said[1]).toMatch(/InProgress/);
+    expect(said[1]).not.toContain('\u001b[2J');
+    terminal.columns = 20;
+    await vi.waitFor(() => expect(said.length).toBe(3));
+    for (const line of said[2]!.replaceAll(ESCAPES, '').split('\n'))
+      expect(stringWidth(line)).toBeLessThanOrEqual(20);
+    next();
+    expect((await ended).status).toBe('completed');
+    expect(said.length).toBe(4);
+  });
+
+  it('is a line or an object per change where no terminal shows it, and ends with its sprint', async () => {
+    const text = watching(false);
+    const json = watching(true);
+    for (const { said, next } of [text, json]) {
+      await vi.waitFor(() => expect(said.length).toBe(2));
+      next();
+      await vi.waitFor(() => expect(said.length).toBe(3));
+      next();
+    }
+    await Promise.all([text.ended, json.ended]);
+    expect(text.said.join('')).toMatch(
+      /^.*a {2}Pending .*\nsprint .*active\n.*Pending → InProgress.*\n.*InProgress → Done.*\nsprint .*active → completed\n$/,
+    );
+    expect(json.said.map((line) => (JSON.parse(line) as { status: string }).status)).toEqual([
+      'Pending',
+      'active',
+      'InProgress',
+      'Done',
+      'completed',
+    ]);
+    expect([...text.said, ...json.said].join('')).not.toMatch(ESCAPES);
+  });
+
+  it('ends when it is interrupted', async () => {
+    const { said, control, ended } = watching(false);
+    await vi.waitFor(() => expect(said.length).toBe(2));
+    control.abort();
+    expect((await ended).status).toBe('active');
+  });
+});
