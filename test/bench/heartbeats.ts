@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 
 import { systemClock } from '@caloron/capabilities/clock';
+import { bootId } from '@caloron/capabilities/process-identity';
 import { systemRandom } from '@caloron/capabilities/random';
 import { openStore } from '@caloron/store';
 import autocannon from 'autocannon';
@@ -12,57 +14,85 @@ import type { Row } from './table.ts';
 
 const CONNECTIONS = 64;
 const SECONDS = 3;
+const WARM_UP_SECONDS = 1;
 const RUNS = 5;
 const AT = '2026-01-01T00:00:00.000Z';
-const TOKEN = 'bench-token-of-the-shell';
+const SHELL_TOKEN = 'bench-token-of-the-shell';
+const agents = Array.from({ length: CONNECTIONS }, (_, n) => ({
+  agent_id: `agent-${n}`,
+  token: `bench-token-of-agent-${n}`,
+}));
 
-async function load(url: string, headers: Readonly<Record<string, string>>, body: unknown): Promise<number> {
+interface Load {
+  readonly per_second: number;
+  readonly p99_ms: number;
+}
+
+/** Requests of 64 connections, each of one agent with its own token, for some seconds. */
+async function load(url: string, seconds: number): Promise<Load> {
+  let next = 0;
   const result = await autocannon({
     url,
     method: 'POST',
     connections: CONNECTIONS,
-    duration: SECONDS,
-    headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify(body),
+    duration: seconds,
+    setupClient: (client) => {
+      const { agent_id, token } = agents[next++ % agents.length] ?? { agent_id: '', token: '' };
+      const body = { agent_id, sprint_id: 'bench', status: 'working', tokens_used: 10, progress_at: AT };
+      const headers = { 'content-type': 'application/json', 'x-caloron-token': token };
+      client.setHeadersAndBody(headers, JSON.stringify(body));
+    },
   });
   if (result.non2xx > 0 || result.errors > 0)
     throw new Error(`${url}: ${result.non2xx} refusals, ${result.errors} errors`);
-  return result.requests.average;
+  return { per_second: result.requests.average, p99_ms: result.latency.p99 };
 }
 
-/** Heartbeats per second with 64 connections, and a bare Fastify echo beside them in the same run. */
-export async function benchHeartbeats(): Promise<readonly Row[]> {
-  const home = temporaryHome();
-  const store = openStore(join(home.dir, '.caloron', 'caloron.db'), {
+/** Writes an agent per connection, each with a process that counts as running. */
+async function spawnAgents(dir: string): Promise<void> {
+  const store = openStore(join(dir, '.caloron', 'caloron.db'), {
     clock: systemClock,
     uuid: () => systemRandom.uuid(),
   });
-  await store.processes.begin(
-    {
-      process_id: 'process-1',
-      action_id: 'a'.repeat(32),
-      agent_id: 'agent-1',
-      sprint_id: 'bench',
-      task_id: 'task-1',
-      role: 'author',
-      mode: 'start',
-      attempt: 1,
-      pid: null,
-      start_ticks: null,
-      boot_id: '',
-      pid_ns: '',
-      pgid: null,
-      worktree: home.dir,
-      branch: 'caloron/bench/task-1',
-      base_sha: 'a'.repeat(40),
-      log_file: join(home.dir, 'log'),
-      state: 'spawning',
-      exit: null,
-    },
-    'f'.repeat(64),
-  );
+  for (const [n, { agent_id, token }] of agents.entries()) {
+    await store.processes.begin(
+      {
+        process_id: `process-${n}`,
+        action_id: String(n).padStart(32, '0'),
+        agent_id,
+        sprint_id: 'bench',
+        task_id: `task-${n}`,
+        role: 'author',
+        mode: 'start',
+        attempt: 1,
+        pid: null,
+        start_ticks: null,
+        // Of another pid namespace: it lives as long as it beats.
+        boot_id: bootId(),
+        pid_ns: 'elsewhere',
+        pgid: null,
+        worktree: dir,
+        branch: `caloron/bench/task-${n}`,
+        base_sha: 'a'.repeat(40),
+        log_file: join(dir, 'log'),
+        state: 'spawning',
+        exit: null,
+      },
+      createHash('sha256').update(token, 'utf8').digest('hex'),
+    );
+  }
   store.close();
-  const env = { PATH: process.env['PATH'] ?? '', CALORON_SHELL_TOKEN: TOKEN, CALORON_LOG_LEVEL: 'silent' };
+}
+
+/** Durable heartbeats per second and their p99 with 64 connections, and a bare Fastify echo beside them in the same run. */
+export async function benchHeartbeats(): Promise<readonly Row[]> {
+  const home = temporaryHome();
+  await spawnAgents(home.dir);
+  const env = {
+    PATH: process.env['PATH'] ?? '',
+    CALORON_SHELL_TOKEN: SHELL_TOKEN,
+    CALORON_LOG_LEVEL: 'silent',
+  };
   const shell = await start(
     join(ROOT, 'packages/shell/bin/caloron-shell.mjs'),
     ['--port', '0', '--home', home.dir],
@@ -70,22 +100,23 @@ export async function benchHeartbeats(): Promise<readonly Row[]> {
   );
   const echo = await start(join(ROOT, 'test/bench/echo.ts'), [], env);
   try {
-    const beats: number[] = [];
-    const echoes: number[] = [];
-    const body = {
-      agent_id: 'agent-1',
-      sprint_id: 'bench',
-      status: 'working',
-      tokens_used: 10,
-      progress_at: AT,
-    };
+    const beats: Load[] = [];
+    const echoes: Load[] = [];
+    await load(`${echo.url}/echo`, WARM_UP_SECONDS);
+    await load(`${shell.url}/heartbeat`, WARM_UP_SECONDS);
     for (let run = 0; run < RUNS; run += 1) {
-      echoes.push(await load(`${echo.url}/echo`, {}, body));
-      beats.push(await load(`${shell.url}/heartbeat`, { 'x-caloron-token': TOKEN }, body));
+      echoes.push(await load(`${echo.url}/echo`, SECONDS));
+      beats.push(await load(`${shell.url}/heartbeat`, SECONDS));
     }
+    const rates = (loads: readonly Load[]): readonly number[] => loads.map(({ per_second }) => per_second);
+    const p99s = (loads: readonly Load[]): readonly number[] => loads.map(({ p99_ms }) => p99_ms);
+    const shares = beats.map(({ per_second }, run) => (100 * per_second) / (echoes[run]?.per_second ?? NaN));
     return [
-      { what: `bare Fastify echo, ${CONNECTIONS} connections`, unit: 'req/s', values: echoes },
-      { what: `heartbeats, ${CONNECTIONS} connections`, unit: 'req/s', values: beats },
+      { what: `bare Fastify echo, ${CONNECTIONS} connections`, unit: 'req/s', values: rates(echoes) },
+      { what: 'the same, p99', unit: 'ms', values: p99s(echoes) },
+      { what: `durable heartbeats, ${CONNECTIONS} connections`, unit: 'req/s', values: rates(beats) },
+      { what: 'the same, p99', unit: 'ms', values: p99s(beats) },
+      { what: 'heartbeats beside the echo', unit: '%', values: shares },
     ];
   } finally {
     await shell.stop();

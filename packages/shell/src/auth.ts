@@ -1,9 +1,14 @@
+import { timingSafeEqual } from 'node:crypto';
+
 import type { Processes } from '@caloron/store';
 import type { ProcessRow } from '@caloron/types';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 
 import { ShellError } from './errors.ts';
-import { sameToken, tokenHash } from './token.ts';
+import { tokenHash } from './token.ts';
+
+/** An `onRequest` hook that answers at once. */
+type Hook = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void;
 
 /** Who calls: the shell token's holder (scheduler, cli, a person), or one agent's process. */
 export type Caller = { readonly kind: 'shell' } | { readonly kind: 'agent'; readonly row: ProcessRow };
@@ -11,11 +16,11 @@ export type Caller = { readonly kind: 'shell' } | { readonly kind: 'agent'; read
 /** Checks the header x-caloron-token. Each is an `onRequest` hook: a stranger's body is never read. */
 export interface Auth {
   /** The shell token only. */
-  readonly shell: (request: FastifyRequest) => Promise<void>;
+  readonly shell: Hook;
   /** An agent's own token only. */
-  readonly agent: (request: FastifyRequest) => Promise<void>;
+  readonly agent: Hook;
   /** Either. */
-  readonly either: (request: FastifyRequest) => Promise<void>;
+  readonly either: Hook;
   /** Who passed the hook. */
   readonly callerOf: (request: FastifyRequest) => Caller;
   /** The process whose agent passed the hook. */
@@ -25,17 +30,21 @@ export interface Auth {
 /** Checks tokens against the shell's own and against the agents' hashes. */
 export function createAuth(shell_token: string, processes: Pick<Processes, 'byTokenHash'>): Auth {
   const callers = new WeakMap<FastifyRequest, Caller>();
+  const shell_hash = Buffer.from(tokenHash(shell_token), 'latin1');
+  const the_shell: Caller = { kind: 'shell' };
 
   function identify(request: FastifyRequest): Caller {
     const token = request.headers['x-caloron-token'];
     if (typeof token !== 'string' || token === '') throw new ShellError('TOKEN_INVALID', {});
-    if (sameToken(token, shell_token)) return { kind: 'shell' };
-    const row = processes.byTokenHash(tokenHash(token));
+    // What is compared or looked up is never the token itself, and hashes are equally long.
+    const hash = tokenHash(token);
+    if (timingSafeEqual(Buffer.from(hash, 'latin1'), shell_hash)) return the_shell;
+    const row = processes.byTokenHash(hash);
     if (row === undefined) throw new ShellError('TOKEN_INVALID', {});
     return { kind: 'agent', row };
   }
 
-  async function only(request: FastifyRequest, allowed: readonly Caller['kind'][]): Promise<void> {
+  function admit(request: FastifyRequest, allowed: readonly Caller['kind'][]): void {
     const caller = identify(request);
     if (!allowed.includes(caller.kind)) {
       const reason =
@@ -47,6 +56,18 @@ export function createAuth(shell_token: string, processes: Pick<Processes, 'byTo
     callers.set(request, caller);
   }
 
+  const only =
+    (...allowed: readonly Caller['kind'][]): Hook =>
+    (request, _reply, done) => {
+      try {
+        admit(request, allowed);
+      } catch (error) {
+        done(error instanceof Error ? error : new Error(String(error)));
+        return;
+      }
+      done();
+    };
+
   function callerOf(request: FastifyRequest): Caller {
     const caller = callers.get(request);
     if (caller === undefined) throw new ShellError('TOKEN_INVALID', {});
@@ -54,9 +75,9 @@ export function createAuth(shell_token: string, processes: Pick<Processes, 'byTo
   }
 
   return {
-    shell: (request) => only(request, ['shell']),
-    agent: (request) => only(request, ['agent']),
-    either: (request) => only(request, ['shell', 'agent']),
+    shell: only('shell'),
+    agent: only('agent'),
+    either: only('shell', 'agent'),
     callerOf,
     agentOf(request) {
       const caller = callerOf(request);

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { chmodSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
@@ -8,13 +8,7 @@ import { ShellError } from './errors.ts';
 
 /** SHA-256 of a token as hex: all the store ever keeps of it. */
 export function tokenHash(token: string): string {
-  return createHash('sha256').update(token, 'utf8').digest('hex');
-}
-
-/** Compares in constant time; hashing first makes the lengths equal. */
-export function sameToken(left: string, right: string): boolean {
-  const digest = (token: string): Buffer => createHash('sha256').update(token, 'utf8').digest();
-  return timingSafeEqual(digest(left), digest(right));
+  return hash('sha256', token, 'hex');
 }
 
 /** The shell token of a home: what the file holds; a fresh one (0600) where there is none. Throws SHELL_TOKEN_FILE. */

@@ -1,8 +1,11 @@
+import { join } from 'node:path';
+
 import { keys } from '@caloron/types';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import type { Store } from './api.ts';
-import { memoryStore, processRow, T0, type testClock } from './testing/fixtures.ts';
+import { openStore } from './store.ts';
+import { memoryStore, processRow, T0, tempDir, type testClock, uuid } from './testing/fixtures.ts';
 
 let store: Store;
 let clock: ReturnType<typeof testClock>;
@@ -89,6 +92,51 @@ describe('processes', () => {
     expect(store.processes.byTokenHash('h1')?.process_id).toBe('p1');
     clock.advance(1);
     expect(store.processes.byTokenHash('h1')).toBeUndefined();
+  });
+});
+
+describe('a process at hand', () => {
+  it('is what another connection made of it, a turn of the event loop later', async () => {
+    const { dir, remove } = tempDir();
+    const stores = [0, 1].map(() => openStore(join(dir, 'a.db'), { clock, uuid }));
+    const shell = stores[0]!.processes;
+    const other = stores[1]!.processes;
+    await shell.begin(processRow(), 'h1');
+    expect(shell.byTokenHash('h1')?.state).toBe('spawning');
+    expect(shell.byTokenHash('h2')).toBeUndefined();
+
+    await other.settle('p1', { ...exit(), at: T0 }, 'exited');
+    await other.begin(second, 'h2');
+    await new Promise(setImmediate);
+
+    expect(shell.get('p1')?.state).toBe('exited');
+    expect(shell.byTokenHash('h1')?.state).toBe('exited');
+    expect(shell.byTokenHash('h2')?.process_id).toBe('p2');
+    clock.advance(3_600_000);
+    expect(shell.byTokenHash('h1')).toBeUndefined();
+    for (const each of stores) each.close();
+    remove();
+  });
+
+  it('is settled at once for the connection that settled it', async () => {
+    await store.processes.begin(processRow(), 'h1');
+    expect(store.processes.byTokenHash('h1')).toBe(store.processes.get('p1'));
+
+    const settling = store.processes.settle('p1', exit(), 'lost');
+    expect(store.processes.get('p1')?.state).toBe('spawning');
+    await settling;
+
+    expect(store.processes.get('p1')?.state).toBe('lost');
+    expect(store.processes.byTokenHash('h1')?.state).toBe('lost');
+  });
+
+  it('cannot be changed by who looks at it', async () => {
+    await store.processes.begin(processRow(), 'h1');
+    await store.processes.settle('p1', exit(), 'exited');
+    const row = store.processes.get('p1');
+
+    expect(Object.isFrozen(row)).toBe(true);
+    expect(Object.isFrozen(row?.exit)).toBe(true);
   });
 });
 

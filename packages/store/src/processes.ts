@@ -1,35 +1,24 @@
-import { addMs, Exit, ProcessRow, type Clock, type Id, type Timestamp } from '@caloron/types';
+import { Exit, ProcessRow, type Clock, type Id, type Timestamp } from '@caloron/types';
 import { z } from 'zod';
 
 import type { AgentRows } from './agents.ts';
 import type { Beat, Processes } from './api.ts';
 import { StoreError } from './errors.ts';
 import { parseColumn, parseRow, storedText } from './json.ts';
+import { KnownProcesses } from './known-processes.ts';
 import type { Log } from './log.ts';
 import type { Database } from './sql.ts';
 
-/** An agent may still say its last words this long after its process is settled. */
-const TOKEN_GRACE_MS = 3_600_000;
-
 const Stored = z.strictObject({ row: z.string() });
-const Agent = z.strictObject({
-  process_id: z.string(),
-  last_progress_at: z.string().nullable(),
-  tokens_used: z.number(),
-});
 
 function processOf(found: unknown): ProcessRow {
   return parseColumn(ProcessRow, parseRow(Stored, found, 'processes', '').row, 'processes', '');
 }
 
-function later(a: Timestamp | null, b: Timestamp | null): Timestamp | null {
-  if (a === null || b === null) return a ?? b;
-  return a > b ? a : b;
-}
-
 /** The shell's rows. */
 export function createProcesses(database: Database, log: Log, agents: AgentRows, clock: Clock): Processes {
   const { db } = database;
+  const known = new KnownProcesses(database, clock);
   const insert = db.prepare('INSERT INTO processes (row) VALUES (?)');
   const update = db.prepare('UPDATE processes SET row = ?, settled_at = ? WHERE process_id = ?');
   const addToken = db.prepare('INSERT INTO agent_tokens (token_hash, process_id) VALUES (?, ?)');
@@ -41,19 +30,17 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
   const unsettled = db.prepare('SELECT row FROM processes WHERE settled_at IS NULL ORDER BY n');
   const all = db.prepare('SELECT row FROM processes ORDER BY n');
   const ofSprint = db.prepare('SELECT row FROM processes WHERE sprint_id = ? ORDER BY n');
-  const byToken = db.prepare(
-    'SELECT row FROM agent_tokens JOIN processes USING (process_id) WHERE token_hash = ? AND (settled_at IS NULL OR settled_at > ?)',
-  );
   const setAgent = db.prepare(
     `INSERT INTO agents (sprint_id, agent_id, process_id, task_started_at, tokens_used, rev) VALUES (?, ?, ?, ?, 0, 1)
      ON CONFLICT (sprint_id, agent_id) DO UPDATE SET process_id = excluded.process_id, task_started_at = excluded.task_started_at,
      last_heartbeat_at = NULL, last_progress_at = NULL, next_by = NULL, said = NULL, tokens_used = 0, rev = rev + 1`,
   );
-  const agent = db.prepare(
-    'SELECT process_id, last_progress_at, tokens_used FROM agents WHERE sprint_id = ? AND agent_id = ?',
-  );
+  const agent = db.prepare('SELECT 1 FROM agents WHERE sprint_id = ? AND agent_id = ?');
+  // Progress and tokens only grow; a process that was replaced says nothing about the one that replaced it.
   const setBeat = db.prepare(
-    `UPDATE agents SET last_heartbeat_at = ?, last_progress_at = ?, next_by = ?, said = ?, tokens_used = ?, rev = rev + 1 WHERE sprint_id = ? AND agent_id = ?`,
+    `UPDATE agents SET last_heartbeat_at = ?, last_progress_at = max(coalesce(last_progress_at, ?), coalesce(?, last_progress_at)),
+     next_by = ?, said = ?, tokens_used = max(tokens_used, ?), rev = rev + 1
+     WHERE sprint_id = ? AND agent_id = ? AND process_id = coalesce(?, process_id)`,
   );
   const touch = db.prepare('UPDATE agents SET rev = rev + 1 WHERE process_id = ?');
 
@@ -71,6 +58,7 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
       row.process_id,
     );
     touch.run(row.process_id);
+    known.forget();
   };
 
   const beat = (
@@ -80,22 +68,19 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
     said: Beat,
     at: Timestamp,
   ): boolean => {
-    const found = agent.get(sprint_id, agent_id);
-    if (found === undefined) return false;
-    const known = parseRow(Agent, found, 'agents', agent_id);
-    // A process that was replaced says nothing about the one that replaced it.
-    if (process_id !== null && process_id !== known.process_id) return true;
-    const progress = later(known.last_progress_at, said.progress_at);
-    setBeat.run(
+    const { progress_at, next_by, status, tokens_used } = said;
+    const { changes } = setBeat.run(
       at,
-      progress,
-      said.next_by,
-      said.status,
-      Math.max(known.tokens_used, said.tokens_used ?? 0),
+      progress_at,
+      progress_at,
+      next_by,
+      status,
+      tokens_used ?? 0,
       sprint_id,
       agent_id,
+      process_id,
     );
-    return true;
+    return changes > 0 || agent.get(sprint_id, agent_id) !== undefined;
   };
 
   return {
@@ -111,6 +96,7 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
         insert.run(storedText(row, `process ${row.process_id}`));
         addToken.run(token_hash, row.process_id);
         setAgent.run(row.sprint_id, row.agent_id, row.process_id, clock.now());
+        known.forget();
       }),
     running: (process_id, started) =>
       database.write(() => {
@@ -137,14 +123,14 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
           exit,
         });
       }),
-    get: (process_id) => find(byId.get(process_id)),
+    get: (process_id) => known.get(process_id),
     byAction: (action_id) => find(byAction.get(action_id)),
     latest: (sprint_id, task_id, role) => find(newest.get(sprint_id, task_id, role)),
     open: () => unsettled.all().map(processOf),
     list: (sprint_id) => (sprint_id === undefined ? all.all() : ofSprint.all(sprint_id)).map(processOf),
     beat: ({ sprint_id, agent_id, process_id }, said, at) =>
       database.write(() => beat(sprint_id, agent_id, process_id, said, at)),
-    byTokenHash: (token_hash) => find(byToken.get(token_hash, addMs(clock.now(), -TOKEN_GRACE_MS))),
+    byTokenHash: (token_hash) => known.byTokenHash(token_hash),
     agents: (sprint_id) => agents.list(sprint_id).map(({ agent_id, info }) => ({ ...info, agent_id })),
   };
 }
