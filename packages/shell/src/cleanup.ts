@@ -14,7 +14,7 @@ import { git } from '@caloron/capabilities/git';
 import { type CleanGit, contains } from './git/clean-repository.ts';
 import type { Mirror } from './git/mirror.ts';
 import { type OwnWorktree, ownWorktree } from './git/own-worktree.ts';
-import { hasUncommitted } from './git/wip.ts';
+import { hasUncommitted, underWay } from './git/wip.ts';
 import { removeWorktree, type WorktreePlace } from './git/worktree.ts';
 import type { KeyedMutex } from './mutex.ts';
 import type { ProcessTable } from './process-table.ts';
@@ -90,6 +90,8 @@ interface MergedWhere {
 /** Why a worktree must stay; null when everything in it is on the base branch. */
 async function whyKept(clean: CleanGit, { place, own }: Found, where: MergedWhere): Promise<string | null> {
   if (await hasUncommitted(clean, { clone: place.clone, own })) return `${place.path} has uncommitted work`;
+  const doing = underWay(own);
+  if (doing !== null) return `${place.path} is in the middle of ${doing}`;
   const { stdout: head } = await git(['rev-parse', '--verify', 'HEAD^{commit}'], { git_dir: own.git_dir });
   if (await isMerged(clean, place.clone, head, where)) return null;
   return `commit ${head} of ${place.path} is not merged into ${where.state.sprint.base_branch}`;

@@ -30,18 +30,26 @@ export interface CleanTarget {
 export type CleanGit = (
   args: readonly string[],
   target: CleanTarget,
-  options?: { readonly stdin?: string; readonly ok_codes?: readonly number[] },
+  options?: {
+    readonly stdin?: string;
+    readonly ok_codes?: readonly number[];
+    /** Pathspecs may begin with `:(…)`; else every character of one means itself. */
+    readonly magic_pathspecs?: boolean;
+  },
 ) => Promise<GitResult>;
 
 /** The clean repository of a home; it stays empty and is made at the first use. */
 export function createCleanGit(dir: string): CleanGit {
   let made: Promise<void> | undefined;
-  return async (args, target, options = {}) => {
+  return async (args, target, { magic_pathspecs = false, ...options } = {}) => {
     made ??= initBare(dir);
     await made;
     return git(args, {
       git_dir: dir,
-      env: { GIT_OBJECT_DIRECTORY: join(target.clone, 'objects'), GIT_LITERAL_PATHSPECS: '1' },
+      env: {
+        GIT_OBJECT_DIRECTORY: join(target.clone, 'objects'),
+        GIT_LITERAL_PATHSPECS: magic_pathspecs ? '0' : '1',
+      },
       author: AUTHOR,
       timeout_ms: WORKTREE_TIMEOUT_MS,
       ...(target.worktree === undefined ? {} : { work_tree: target.worktree, cwd: target.worktree }),

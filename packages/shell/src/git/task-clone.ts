@@ -7,7 +7,7 @@ import type { Id } from '@caloron/types';
 import { confined } from './confined.ts';
 import { initBare } from './clean-repository.ts';
 import type { Mirror } from './mirror.ts';
-import { setRefsBelow } from './refs.ts';
+import { refsBelow, setRefsBelow } from './refs.ts';
 
 /** A push of the agent's own goes nowhere: the harness delivers, with a token the agent never sees. */
 const NO_PUSH = 'caloron-delivers-the-branch-when-the-agent-ends';
@@ -27,7 +27,17 @@ export async function ensureTaskClone(options: {
   confined(root, clone);
   if (!existsSync(join(clone, 'caloron-clone'))) await createClone(clone, mirror, agent_id);
   await setRefsBelow(clone, 'refs/remotes/origin/', mirror.heads);
+  await keepOwnTags(clone, mirror.tags);
   await setRefsBelow(clone, 'refs/tags/', mirror.tags);
+}
+
+/** A tag may be all that leads to commits of the agent's: one the forge does not have goes to a place of its own. */
+async function keepOwnTags(clone: string, forge: ReadonlyMap<string, string>): Promise<void> {
+  const present = await refsBelow(clone, 'refs/tags/');
+  const own = [...present].filter(([name, sha]) => forge.get(name) !== sha);
+  if (own.length === 0) return;
+  const lines = own.map(([name, sha]) => `update refs/caloron/tags/${sha}/${name} ${sha}\n`);
+  await git(['update-ref', '--no-deref', '--stdin'], { git_dir: clone, stdin: lines.join('') });
 }
 
 async function createClone(clone: string, mirror: Mirror, agent_id: Id): Promise<void> {

@@ -1,12 +1,13 @@
-import { copyFileSync, existsSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
 import { git } from '@caloron/capabilities/git';
 import type { Id, Sha } from '@caloron/types';
 
-import type { CleanGit, CleanTarget } from './clean-repository.ts';
+import type { CleanGit } from './clean-repository.ts';
+import { headState, type OwnWorktree } from './own-worktree.ts';
 import { refsBelow } from './refs.ts';
-import type { OwnWorktree } from './own-worktree.ts';
+import { isDirty, presentCommits, readTrees, shasIn, type Trees } from './trees.ts';
 
 /** Where unfinished work of one task is kept, numbered from 1, in the task's bare clone. */
 export function wipPrefix(sprint_id: Id, task_id: Id): string {
@@ -21,43 +22,42 @@ export interface WipRequest {
   readonly own: OwnWorktree;
   /** Why it is saved, for who reads the log of the ref. */
   readonly reason: string;
-  /** Saves the head too when nothing is uncommitted: it is on no branch. */
-  readonly keep_head?: boolean;
 }
 
-/** Trees of a worktree: what is committed, staged and on disk. `staged` is null when a merge is unresolved. */
-interface Trees {
-  readonly head: Sha;
-  readonly committed: string;
-  readonly staged: string | null;
-  readonly on_disk: string;
-}
+/** A ref whose number another process took in the meantime, or whose lock a crash left, is no reason to save nothing. */
+const REF_ATTEMPTS = 5;
+
+/** Numbers an agent's own refs can hardly reach. */
+const MAX_NUMBER = 1_000_000_000;
+
+/** What an interrupted rebase or merge had put aside, by the file that names its commit. */
+const PUT_ASIDE = ['rebase-merge/autostash', 'rebase-apply/autostash', 'MERGE_AUTOSTASH'];
+
+/** What tells that a command of git's is under way: directory or file → its name. */
+const UNDER_WAY = new Map([
+  ['rebase-merge', 'a rebase'],
+  ['rebase-apply', 'a rebase'],
+  ['MERGE_HEAD', 'a merge'],
+  ['CHERRY_PICK_HEAD', 'a cherry-pick'],
+  ['REVERT_HEAD', 'a revert'],
+  ['sequencer', 'a series of picks'],
+]);
 
 /**
  * Saves index, tree and untracked files of a worktree as a commit on its head under the next wip ref; branch, index and files
- * stay as they are. A staged state that differs from both is the second parent. Ignored files are not saved.
- * Gives null when nothing is uncommitted, and the newest ref again when it holds the same.
+ * stay as they are. The second parent is the staged state where it differs from both, or the sides of an unresolved merge;
+ * its further parents are commits of repositories inside and of the other side of a merge. What a rebase had put aside has a
+ * ref of its own, and so has a head that is on no branch. Ignored files are not saved.
+ * Gives null when there is nothing to save, and the newest ref again when it holds the same. Throws GIT_FAILED.
  */
 export async function saveWip(clean: CleanGit, request: WipRequest): Promise<string | null> {
+  const { clone, own } = request;
+  const aside = PUT_ASIDE.flatMap((name) => shasIn(join(own.git_dir, name)));
+  for (const commit of await presentCommits(clean, clone, aside)) await keep(clean, request, commit);
   const trees = await readTrees(clean, request);
-  const dirty = isDirty(trees);
-  if (!dirty && request.keep_head !== true) return null;
-  const prefix = wipPrefix(request.sprint_id, request.task_id);
-  const { clone } = request;
-  const commit = dirty ? await commitTrees(clean, clone, trees, request.reason) : trees.head;
-
-  const kept = await refsBelow(clone, prefix);
-  const newest = Math.max(0, ...[...kept.keys()].map(Number).filter(Number.isSafeInteger));
-  const previous = kept.get(String(newest));
-  if (
-    previous !== undefined &&
-    (await contentOf(clean, clone, previous)) === (await contentOf(clean, clone, commit))
-  ) {
-    return `${prefix}${newest}`;
-  }
-  const ref = `${prefix}${newest + 1}`;
-  await git(['update-ref', ref, commit, '0'.repeat(40)], { git_dir: clone });
-  return ref;
+  if (isDirty(trees)) return keep(clean, request, await commitTrees(clean, clone, trees, request.reason));
+  const alone = trees.head !== null && !(await isOnRef(request, trees.head));
+  return alone && trees.head !== null ? keep(clean, request, trees.head) : null;
 }
 
 /** Whether a worktree holds work that is in no commit; ignored files do not count. */
@@ -68,63 +68,88 @@ export async function hasUncommitted(
   return isDirty(await readTrees(clean, where));
 }
 
-function isDirty({ committed, staged, on_disk }: Trees): boolean {
-  return on_disk !== committed || staged !== committed;
+/** What git was doing in a worktree when it was left, e.g. `a rebase`; null when nothing. */
+export function underWay({ git_dir }: OwnWorktree): string | null {
+  return [...UNDER_WAY].find(([name]) => existsSync(join(git_dir, name)))?.[1] ?? null;
 }
 
-async function readTrees(
+/** Saves what worktrees of a clone had staged or committed on no branch whose directories were deleted: git forgets them. */
+export async function saveDeleted(
   clean: CleanGit,
-  { clone, own }: { readonly clone: string; readonly own: OwnWorktree },
-): Promise<Trees> {
-  const head = (await git(['rev-parse', '--verify', 'HEAD^{commit}'], { git_dir: own.git_dir })).stdout;
-  const committed = (await clean(['rev-parse', '--verify', `${head}^{tree}`], { clone })).stdout;
-  // Beside the agent's index, which stays untouched; a name of its own for each process of ours.
-  const index_file = join(own.git_dir, `caloron-index-${process.pid}`);
-  const target: CleanTarget = { clone, worktree: own.path, index_file };
-  try {
-    const copied = copyIndex(join(own.git_dir, 'index'), index_file);
-    const staged = copied ? await writeTree(clean, target, [0, 128]) : null;
-    if (!copied) await clean(['read-tree', head], target);
-    await clean(['add', '--all', '--', '.'], target);
-    const on_disk = await writeTree(clean, target, [0]);
-    return { head, committed, staged: copied ? staged : committed, on_disk: on_disk ?? committed };
-  } finally {
-    rmSync(index_file, { force: true });
-    rmSync(`${index_file}.lock`, { force: true });
+  request: Omit<WipRequest, 'own' | 'reason'>,
+): Promise<void> {
+  const admin = join(request.clone, 'worktrees');
+  if (!existsSync(admin)) return;
+  for (const entry of readdirSync(admin, { withFileTypes: true })) {
+    const git_dir = join(admin, entry.name);
+    const link = join(git_dir, 'gitdir');
+    if (!entry.isDirectory() || lstatSync(link, { throwIfNoEntry: false })?.isFile() !== true) continue;
+    const path = dirname(readFileSync(link, 'utf8').trim());
+    // Without an index nothing was ever checked out.
+    if (existsSync(path) || !existsSync(join(git_dir, 'index'))) continue;
+    await saveWip(clean, { ...request, own: { path, git_dir }, reason: 'its directory was deleted' });
   }
 }
 
-function copyIndex(from: string, to: string): boolean {
-  rmSync(to, { force: true });
-  if (!existsSync(from)) return false;
-  copyFileSync(from, to);
-  return true;
+/** Whether a ref that stays leads to a worktree's head. */
+async function isOnRef({ clone, own }: WipRequest, head: Sha): Promise<boolean> {
+  if (headState(own).branch !== null) return true;
+  const asked = ['for-each-ref', '--count=1', '--format=%(refname)', '--contains', head];
+  return (await git(asked, { git_dir: clone })).stdout !== '';
 }
 
-/** Null when the index cannot be a tree: a merge is unresolved. */
-async function writeTree(
+/** Puts a commit under the next ref of its task; gives the newest ref when that holds the same. */
+async function keep(
   clean: CleanGit,
-  target: CleanTarget,
-  ok_codes: readonly number[],
-): Promise<string | null> {
-  const { stdout, exit_code } = await clean(['write-tree'], target, { ok_codes });
-  return exit_code === 0 ? stdout : null;
+  { clone, sprint_id, task_id }: WipRequest,
+  commit: Sha,
+): Promise<string> {
+  const prefix = wipPrefix(sprint_id, task_id);
+  const kept = await refsBelow(clone, prefix);
+  const numbers = [...kept.keys()].map(Number).filter((n) => Number.isSafeInteger(n) && n < MAX_NUMBER);
+  const newest = Math.max(0, ...numbers);
+  const previous = kept.get(String(newest));
+  if (
+    previous !== undefined &&
+    (await contentOf(clean, clone, previous)) === (await contentOf(clean, clone, commit))
+  )
+    return `${prefix}${newest}`;
+  for (let next = newest + 1; ; next += 1) {
+    const ref = `${prefix}${next}`;
+    const last = next === newest + REF_ATTEMPTS;
+    const args = ['update-ref', ref, commit, '0'.repeat(40)];
+    const made = await git(args, { git_dir: clone, ok_codes: last ? [0] : [0, 128] });
+    if (made.exit_code === 0) return ref;
+  }
 }
 
 async function commitTrees(clean: CleanGit, clone: string, trees: Trees, reason: string): Promise<Sha> {
-  const { head, committed, staged, on_disk } = trees;
+  const { head, committed, staged, conflict, on_disk, beside } = trees;
   const commit = async (tree: string, parents: readonly string[], what: string): Promise<Sha> => {
     const flags = parents.flatMap((parent) => ['-p', parent]);
     return (await clean(['commit-tree', ...flags, '-m', `caloron: ${what} (${reason})`, tree], { clone }))
       .stdout;
   };
+  const first = head === null ? [] : [head];
   const apart = staged !== null && staged !== committed && staged !== on_disk;
-  const index = apart ? [await commit(staged, [head], 'staged work')] : [];
-  return commit(on_disk, [head, ...index], 'unfinished work');
+  const needed = apart || conflict !== null || beside.length > 0;
+  const what = conflict === null ? 'staged work' : 'unresolved merge';
+  const second = needed
+    ? [
+        await commit(
+          conflict ?? staged ?? committed,
+          [...first, ...beside.filter((sha) => sha !== head)],
+          what,
+        ),
+      ]
+    : [];
+  return commit(on_disk, [...first, ...second], 'unfinished work');
 }
 
-/** Tree and first parent of a commit: what makes two snapshots the same. */
+/** What makes two snapshots the same: tree and first parent, and of a second parent the same. */
 async function contentOf(clean: CleanGit, clone: string, commit: Sha): Promise<string> {
-  const { stdout } = await clean(['show', '--no-patch', '--format=%T %P', commit], { clone });
-  return stdout.split(' ').slice(0, 2).join(' ');
+  const of = async (sha: Sha): Promise<readonly string[]> =>
+    (await clean(['show', '--no-patch', '--format=%T %P', sha], { clone })).stdout.split(' ');
+  const [tree, first = '', second] = await of(commit);
+  return [tree, first, ...(second === undefined ? [] : await of(second))].join(' ');
 }

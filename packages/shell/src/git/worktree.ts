@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { ShellError } from '../errors.ts';
 import { type CleanGit, contains, WORKTREE_TIMEOUT_MS } from './clean-repository.ts';
 import { headState, type OwnWorktree, ownWorktree } from './own-worktree.ts';
-import { saveWip } from './wip.ts';
+import { saveDeleted, saveWip } from './wip.ts';
 
 /** Where a worktree is to be, and whose. */
 export interface WorktreePlace {
@@ -177,6 +177,7 @@ async function addWorktree(
 ): Promise<OwnWorktree> {
   const { clone, path } = place;
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  await saveDeleted(clean, place);
   await git(['worktree', 'prune', '--expire=now'], { git_dir: clone });
   await git(
     ['worktree', 'add', '--quiet', '--force', '--no-checkout', ...addFlags(from), path, ...addTarget(from)],
@@ -227,7 +228,7 @@ async function makeReusable(
       reason: `it is ${where}, expected ${branch}`,
     });
   }
-  await saveWip(clean, { ...place, own, reason: 'interrupted rebase', keep_head: true });
+  await saveWip(clean, { ...place, own, reason: 'interrupted rebase' });
   await backToBranch(clean, place, own, branch);
 }
 

@@ -1,0 +1,133 @@
+import { existsSync, lstatSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+import { git } from '@caloron/capabilities/git';
+import type { Sha } from '@caloron/types';
+
+import type { CleanGit, CleanTarget } from './clean-repository.ts';
+import { isBelow } from './confined.ts';
+
+/** One line of an index. */
+export interface Entry {
+  /** As `git ls-files -v` prints it: lower case is assumed unchanged, `S` is skipped. */
+  readonly tag: string;
+  readonly mode: string;
+  readonly sha: string;
+  /** 0, or the side of an unresolved merge: 1 base, 2 ours, 3 theirs. */
+  readonly stage: number;
+  readonly path: string;
+}
+
+/** Files to read, and the index they are added to. */
+export interface FilesToAdd {
+  readonly clone: string;
+  readonly index_file: string;
+  readonly path: string;
+  /** The worktree all lies in: a repository inside whose own directory lies elsewhere but in the clone is read as files only. */
+  readonly within: string;
+}
+
+/** The tree of the files, and the heads of repositories inside, whose commits are in the clone now. */
+interface Added {
+  readonly tree: string;
+  readonly heads: readonly Sha[];
+}
+
+const GITLINK = '160000';
+
+/** Repositories inside repositories inside …: deeper ones are read as far as git does, by their commit. */
+const MAX_DEPTH = 8;
+
+/**
+ * Adds every file that is not ignored to an index and gives its tree. git would record a repository inside (a submodule, a clone)
+ * by its commit alone: where that says less than what lies there, its files are taken instead. Throws GIT_FAILED.
+ */
+export async function addFiles(
+  clean: CleanGit,
+  files: FilesToAdd,
+  entries: readonly Entry[],
+  depth = 0,
+): Promise<Added> {
+  const { clone, index_file, path } = files;
+  const target: CleanTarget = { clone, index_file, worktree: path };
+  const inside = depth < MAX_DEPTH ? await repositoriesInside(clean, target, path, entries) : [];
+  await clean(['add', '--all', '--', '.', ...inside.map((name) => `:(exclude,literal)${name}`)], target, {
+    // Pathspecs are literal else; these are no names of the agent's own making.
+    ...(inside.length > 0 && { magic_pathspecs: true }),
+  });
+  const heads: Sha[] = [];
+  for (const [at, name] of inside.entries()) {
+    const dir = join(path, name);
+    const sub_index = `${index_file}-${depth}-${at}`;
+    rmSync(sub_index, { force: true });
+    try {
+      const files_inside = { ...files, index_file: sub_index, path: dir };
+      const sub = await addFiles(clean, files_inside, [], depth + 1);
+      const known = await headInside(dir, files);
+      const link = entries.find((entry) => entry.path === name && entry.mode === GITLINK);
+      if (link !== undefined && known?.sha === link.sha && known.tree === sub.tree) continue;
+      await replace(clean, target, name, sub.tree);
+      if (known !== undefined && (await takeCommit(clean, clone, known))) heads.push(known.sha);
+      heads.push(...sub.heads);
+    } finally {
+      for (const file of [sub_index, `${sub_index}.lock`]) rmSync(file, { force: true });
+    }
+  }
+  return { tree: (await clean(['write-tree'], target)).stdout, heads };
+}
+
+/** Names of the repositories that lie below, as far as git does not look into them. */
+async function repositoriesInside(
+  clean: CleanGit,
+  target: CleanTarget,
+  dir: string,
+  entries: readonly Entry[],
+): Promise<readonly string[]> {
+  const linked = entries.filter(({ mode, path }) => mode === GITLINK && existsSync(join(dir, path, '.git')));
+  const asked = ['ls-files', '--others', '--exclude-standard', '-z'];
+  const others = (await clean(asked, target)).stdout.split('\0');
+  const found = others.filter((name) => name.endsWith('/') && existsSync(join(dir, name, '.git')));
+  return [...new Set([...linked.map(({ path }) => path), ...found.map((name) => name.slice(0, -1))])];
+}
+
+interface HeadInside {
+  readonly git_dir: string;
+  readonly sha: Sha;
+  readonly tree: string;
+}
+
+/** The commit checked out in a repository inside; undefined without one, or when its own directory lies elsewhere. */
+async function headInside(dir: string, { within, clone }: FilesToAdd): Promise<HeadInside | undefined> {
+  const link = join(dir, '.git');
+  const is_file = lstatSync(link, { throwIfNoEntry: false })?.isFile() === true;
+  const named = is_file
+    ? resolve(
+        dir,
+        readFileSync(link, 'utf8')
+          .replace(/^gitdir: /, '')
+          .trim(),
+      )
+    : link;
+  if (!existsSync(named)) return undefined;
+  const git_dir = realpathSync(named);
+  if (!isBelow(realpathSync(within), git_dir) && !isBelow(realpathSync(clone), git_dir)) return undefined;
+  const ask = (what: string) =>
+    git(['rev-parse', '--verify', '--quiet', what], { git_dir, ok_codes: [0, 1, 128] });
+  const [head, tree] = [await ask('HEAD^{commit}'), await ask('HEAD^{tree}')];
+  if (head.exit_code !== 0 || tree.exit_code !== 0) return undefined;
+  return { git_dir, sha: head.stdout, tree: tree.stdout };
+}
+
+/** Puts files where the index has a commit, or nothing. */
+async function replace(clean: CleanGit, target: CleanTarget, name: string, tree: string): Promise<void> {
+  const stdin = `${name}\0`;
+  await clean(['update-index', '--force-remove', '-z', '--stdin'], target, { stdin });
+  await clean(['read-tree', `--prefix=${name}/`, tree], target);
+}
+
+/** Copies a commit with its history; false where its repository cannot give it, as a shallow one. */
+async function takeCommit(clean: CleanGit, clone: string, { git_dir, sha }: HeadInside): Promise<boolean> {
+  const flags = ['--quiet', '--no-tags', '--no-write-fetch-head', '--no-recurse-submodules'];
+  const asked = await clean(['fetch', ...flags, git_dir, sha], { clone }, { ok_codes: [0, 1, 128] });
+  return asked.exit_code === 0;
+}
