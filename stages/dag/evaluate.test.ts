@@ -190,6 +190,7 @@ describe('dag_evaluate: author attempts', () => {
     drive.log(report({ outcome, body: 'the tests hang' }));
 
     expect(drive.task()).toMatchObject({ status: 'InProgress', failed_attempts: 1, process_id: null });
+    drive.later();
     expect(drive.causes('spawn_agent')).toEqual(['author:resume:2:-']);
     expect(drive.latest('spawn_agent').instruction).toContain(outcome);
     expect(drive.latest('spawn_agent').instruction).toContain('the tests hang');
@@ -219,6 +220,7 @@ describe('dag_evaluate: author attempts', () => {
     drive.busy = ['agent-1'];
 
     drive.log(report({ outcome: 'failed' }));
+    drive.later();
     expect(drive.causes('spawn_agent')).toEqual([]);
     drive.busy = [];
     drive.log(exited('p1'));
@@ -252,6 +254,7 @@ describe('dag_evaluate: author attempts', () => {
     for (const process_id of ['p2', 'p3', 'p4']) {
       drive.succeed('spawn_agent', { process_id });
       drive.log(exited(process_id));
+      drive.later();
     }
 
     expect(drive.task().status).toBe('Blocked');

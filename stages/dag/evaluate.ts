@@ -5,9 +5,10 @@ import { defineStage } from '../kit.ts';
 import { closeDraft, openDraft, tasksInOrder } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { exampleEnd, exampleInput, exampleOutput, exampleWait } from './example.ts';
+import { holdOf } from './limits.ts';
 import { judge, proceed } from './review.ts';
 import { skipDelivered, startAuthors, takenAgents, unblockPending } from './start.ts';
-import { moveSprint, stuckTasks } from './stuck.ts';
+import { moveSprint, pausedTasks, stuckTasks } from './stuck.ts';
 import { applyEvent } from './transitions.ts';
 
 const Announced = z.strictObject({ kind: z.string().regex(/^sprint\./), payload: z.unknown() });
@@ -27,8 +28,9 @@ function advance(draft: Draft, events: readonly Event[]): void {
   skipDelivered(draft);
   for (const task of tasksInOrder(draft)) judge(draft, task);
   const taken = takenAgents(draft);
-  startAuthors(draft, taken);
-  for (const task of tasksInOrder(draft)) proceed(draft, task, taken);
+  const hold = holdOf(draft);
+  startAuthors(draft, taken, hold);
+  for (const task of tasksInOrder(draft)) proceed(draft, task, taken, hold);
 }
 
 /** Advances the DAG by what happened. The heart of the tick: pure, and the same events give the same actions. */
@@ -50,7 +52,7 @@ export const dagEvaluate = defineStage({
   output: z.strictObject({
     state: DagState,
     actions: z.array(Action),
-    /** Reason per task that cannot move without a person or another task. */
+    /** Reason per task that cannot move without a person, another task, or a time to come. */
     stuck: z.record(Id, z.string()),
     announce: z.array(Announced),
   }),
@@ -69,7 +71,7 @@ export const dagEvaluate = defineStage({
     return {
       state: closeDraft(state, draft),
       actions: [...draft.actions.values()],
-      stuck,
+      stuck: { ...pausedTasks(draft), ...stuck },
       announce: draft.announce,
     };
   },

@@ -1,4 +1,5 @@
-import type { DagState, Event, Task } from '@caloron/types';
+import { EndClass } from '@caloron/types';
+import type { DagState, Event, Exit, Task } from '@caloron/types';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
@@ -40,6 +41,13 @@ function task(id: string, n: number): fc.Arbitrary<Task> {
       status_reason: fc.constantFrom(null, 'rebase', 'changes_requested', 'issue_closed', 'pr_closed: #7'),
       reviewer_id: fc.constantFrom(null, 'reviewer-1'),
       depends_on: fc.subarray(IDS.slice(0, n - 1)),
+      retry_at: fc.constantFrom(null, '2026-04-14T08:29:00.000Z', '2026-04-14T08:31:00.000Z'),
+      provider_limit: fc.constantFrom(
+        null,
+        { provider: 'stub', until: '2026-04-14T08:40:00.000Z' },
+        { provider: 'stub', until: null },
+        { provider: 'other', until: '2026-04-14T08:40:00.000Z' },
+      ),
     })
     .map((change) => exampleTask(id, change));
 }
@@ -71,9 +79,10 @@ const happened: fc.Arbitrary<Event> = fc.oneof(
       where,
       process_id,
       fc.integer({ min: 1, max: 4 }),
+      fc.option(fc.constantFrom(...EndClass.options)),
     )
-    .map(([id, outcome, facts, process, attempt]) =>
-      report({ ...facts, task_id: id, outcome, process_id: process, attempt }),
+    .map(([id, outcome, facts, process, attempt, kind]) =>
+      report({ ...facts, task_id: id, outcome, process_id: process, attempt, exit: failed(kind) }),
     ),
   fc
     .tuple(process_id, fc.constantFrom('author' as const, 'reviewer' as const), task_id)
@@ -92,6 +101,14 @@ const happened: fc.Arbitrary<Event> = fc.oneof(
   fc.integer({ min: 1, max: 3 }).map((issue_number) => event({ type: 'issue_closed', issue_number })),
   fc.integer({ min: 1, max: 3 }).map((issue_number) => event({ type: 'issue_reopened', issue_number })),
 );
+/** The exit of a run that ended in a class, or nobody knows in which. */
+function failed(kind: EndClass | null): Exit {
+  const exit = { code: 1, signal: null, at: NOW, known: true };
+  return kind === null
+    ? exit
+    : { ...exit, cause: { class: kind, until: null, provider: 'stub', sentence: '' } };
+}
+
 const events = fc.array(happened, { maxLength: 8 });
 
 function evaluate(given: DagState, list: readonly Event[]) {

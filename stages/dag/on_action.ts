@@ -1,5 +1,6 @@
 import type { Action, ActionOf, ActionResult, Event, Task } from '@caloron/types';
 
+import { nextReview } from './attempts.ts';
 import { update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { blockAndEscalate, stopProcess } from './escalation.ts';
@@ -82,9 +83,7 @@ function onReviewerSpawned(draft: Draft, task: Task, action: Spawn, process_id: 
   const run = task.reviewer_run ?? null;
   if (run?.process_id === process_id) return;
   const wanted =
-    task.status === 'InReview' &&
-    task.head_sha === action.head_sha &&
-    action.attempt === task.review_attempts + 1;
+    task.status === 'InReview' && task.head_sha === action.head_sha && action.attempt === nextReview(task);
   if (!wanted) return stopProcess(draft, task, 'reviewer', process_id);
   update(draft, task, { reviewer_run: { process_id, over: false } });
 }

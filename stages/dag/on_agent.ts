@@ -4,6 +4,7 @@ import { exitText, failAttempt, failReview, isAskedHead, oneLine, withHead } fro
 import { update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { blockAndEscalate } from './escalation.ts';
+import { notPaused } from './limits.ts';
 import { enterReview } from './on_pull.ts';
 import { agentKey, recordVerdict, verdictOn } from './review.ts';
 
@@ -40,17 +41,22 @@ function onOutcome(draft: Draft, task: Task, { report, created_at }: Reported): 
   }
   if (outcome !== 'completed') {
     const said = oneLine(report.body);
-    return failAttempt(draft, task, `${outcome}, ${exitText(report.exit)}${said === '' ? '' : `: ${said}`}`);
+    const why = `${outcome}, ${exitText(report.exit)}${said === '' ? '' : `: ${said}`}`;
+    return failAttempt(draft, task, { why, at: created_at, cause: report.exit.cause });
   }
   if (pr_number === null || head_sha === null)
-    return failAttempt(draft, task, 'completed, but without a pull request');
+    return failAttempt(draft, task, { why: 'completed, but without a pull request', at: created_at });
   if (isAskedHead(task, head_sha))
-    return failAttempt(draft, task, 'no_changes: the head is still the one to change');
+    return failAttempt(draft, task, {
+      why: 'no_changes: the head is still the one to change',
+      at: created_at,
+    });
   const bound = update(draft, withHead(draft, task, head_sha, created_at), {
     pr_number,
     checks: 'unknown',
     review_attempts: 0,
     failed_attempts: 0,
+    ...notPaused,
   });
   enterReview(draft, bound);
 }
@@ -76,7 +82,8 @@ function onReviewerReported(draft: Draft, task: Task, { report, created_at }: Re
     return;
   }
   if (task.status !== 'InReview' || (report.head_sha !== null && report.head_sha !== task.head_sha)) return;
-  failReview(draft, heard, `${report.outcome}, ${exitText(report.exit)}`);
+  const why = `${report.outcome}, ${exitText(report.exit)}`;
+  failReview(draft, heard, { why, at: created_at, cause: report.exit.cause });
 }
 
 /** A process is gone. Its report came before, or the attempt counts as failed. */
@@ -86,8 +93,9 @@ export function onExited(draft: Draft, event: Exited): void {
   if (event.role === 'reviewer') return onReviewerExited(draft, task, event);
   if (task.process_id !== event.process_id) return;
   const gone = update(draft, task, { process_id: null });
-  if (gone.status === 'InProgress')
-    failAttempt(draft, gone, `ended without a report, ${exitText(event.exit)}`);
+  if (gone.status !== 'InProgress') return;
+  const why = `ended without a report, ${exitText(event.exit)}`;
+  failAttempt(draft, gone, { why, at: event.created_at, cause: event.exit.cause });
 }
 
 function onReviewerExited(draft: Draft, task: Task, event: Exited): void {
@@ -98,5 +106,6 @@ function onReviewerExited(draft: Draft, task: Task, event: Exited): void {
   if (task.status !== 'InReview' || task.reviewer_id === null) return;
   const gone = update(draft, task, { reviewer_run: { process_id: event.process_id, over: true } });
   if (verdictOn(gone, agentKey(task.reviewer_id)) !== undefined) return;
-  failReview(draft, gone, `ended without a verdict, ${exitText(event.exit)}`);
+  const why = `ended without a verdict, ${exitText(event.exit)}`;
+  failReview(draft, gone, { why, at: event.created_at, cause: event.exit.cause });
 }

@@ -5,6 +5,7 @@ import { isTerminal, update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { block, release } from './escalation.ts';
 import { complete } from './merge.ts';
+import { notPaused } from './limits.ts';
 import { onIssueCreated } from './on_action.ts';
 import { enterReview, taskOfIssue } from './on_pull.ts';
 
@@ -43,7 +44,12 @@ function goOn(draft: Draft, task: Task): void {
 
 function resolve(draft: Draft, task: Task, event: Event): void {
   if (task.status === 'HumanAssigned') return complete(draft, task, event.created_at, null);
-  if (task.status !== 'Blocked') return;
+  if (task.status !== 'Blocked') {
+    // It waits for nothing but a time: the person knows that it is over.
+    if (task.retry_at !== null && task.retry_at !== undefined)
+      update(draft, task, { retry_at: null, provider_limit: null });
+    return;
+  }
   // Going on without a cancelled dependency is what the person decided.
   const depends_on = task.depends_on.filter((id) => draft.tasks.get(id)?.status !== 'Cancelled');
   const answered = {
@@ -52,6 +58,7 @@ function resolve(draft: Draft, task: Task, event: Event): void {
     review_attempts: 0,
     reworks: 0,
     reviewer_run: null,
+    ...notPaused,
     rung: 0,
     episode: (task.episode ?? 0) + 1,
   };

@@ -222,10 +222,12 @@ describe('dag_evaluate: review', () => {
     drive.log(verdict('failed'));
     drive.log(exited('r1', 'reviewer'));
     expect(drive.task().review_attempts).toBe(1);
+    drive.later();
     drive.succeed('spawn_agent', { process_id: 'r2' });
     drive.log(exited('r2', 'reviewer'));
     drive.log(exited('r2', 'reviewer'));
     expect(drive.task().review_attempts).toBe(2);
+    drive.later();
     drive.log(exited('r3', 'reviewer'));
 
     expect(drive.causes('spawn_agent')).toEqual([1, 2, 3].map((n) => `reviewer:review:${n}:${sha('a')}`));
@@ -332,6 +334,7 @@ describe('dag_evaluate: merge', () => {
     drive.succeed('spawn_agent', { process_id: 'p2' });
 
     drive.log(exited('p2'));
+    drive.later();
 
     expect(drive.latest('spawn_agent')).toMatchObject({ mode: 'rebase', attempt: 3 });
   });

@@ -6,6 +6,9 @@ import { causeOf, intend, isTerminal, update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { blockAndEscalate, releaseReviewer } from './escalation.ts';
 import { intendMerge } from './merge.ts';
+import { nextReview } from './attempts.ts';
+import { pauseReason } from './limits.ts';
+import type { Hold } from './limits.ts';
 import { taskOfPull } from './on_pull.ts';
 
 /** The key an agent's verdicts are kept under, apart from any login. */
@@ -74,7 +77,7 @@ function requestChanges(draft: Draft, task: Task): void {
 function intendReview(draft: Draft, task: Task, reviewer_id: Id): void {
   const { issue_number, pr_number, head_sha } = task;
   if (issue_number === null || pr_number === null || head_sha === null) return;
-  const attempt = task.review_attempts + 1;
+  const attempt = nextReview(task);
   intend(
     draft,
     action('spawn_agent', {
@@ -106,12 +109,12 @@ export function judge(draft: Draft, task: Task): void {
 }
 
 /** Moves a task in review on: to the merge when it is approved, else to its reviewer. `taken` are agents spoken for in this evaluation. */
-export function proceed(draft: Draft, task: Task, taken: Set<Id>): void {
+export function proceed(draft: Draft, task: Task, taken: Set<Id>, hold: Hold | undefined): void {
   const { pr_number, head_sha } = task;
   if (task.status !== 'InReview' || pr_number === null || head_sha === null) return;
   const approvals = countingReviews(task).filter((review) => review.state === 'approved').length;
   if (approvals < draft.sprint.required_approvals) {
-    update(draft, task, { status_reason: awaitReview(draft, task, taken) });
+    update(draft, task, { status_reason: awaitReview(draft, task, taken, hold) });
     return;
   }
   const against = checksReason(task);
@@ -120,10 +123,12 @@ export function proceed(draft: Draft, task: Task, taken: Set<Id>): void {
 }
 
 /** Asks for the reviewer that has not spoken yet; gives what the task waits for. */
-function awaitReview(draft: Draft, task: Task, taken: Set<Id>): string {
+function awaitReview(draft: Draft, task: Task, taken: Set<Id>, hold: Hold | undefined): string {
   const { reviewer_id } = task;
   if (reviewer_id === null || verdictOn(task, agentKey(reviewer_id)) !== undefined) return 'waits_approval';
   if (task.reviewer_run?.over === false) return 'waits_review';
+  const pause = pauseReason(draft, task, hold);
+  if (pause !== null) return pause;
   if (taken.has(reviewer_id)) return 'reviewer_busy';
   taken.add(reviewer_id);
   intendReview(draft, task, reviewer_id);

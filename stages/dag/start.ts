@@ -7,6 +7,8 @@ import type { Draft } from './draft.ts';
 import { block, release } from './escalation.ts';
 import { instructionFor } from './instruction.ts';
 import { createIssue } from './issue.ts';
+import { isPauseReason, pauseReason } from './limits.ts';
+import type { Hold } from './limits.ts';
 import { enterReview } from './on_pull.ts';
 import { countingReviews } from './review.ts';
 
@@ -72,29 +74,36 @@ function intendAuthor(draft: Draft, task: Task, issue_number: number): void {
   );
 }
 
+/** Reasons that speak of the wait alone, and go with it. */
+function isWaiting(reason: string): boolean {
+  return reason === 'agent_busy' || isPauseReason(reason);
+}
+
 /** Starts authors: tasks in progress that lost their process first, then Ready ones, each agent once. */
-export function startAuthors(draft: Draft, taken: Set<Id>): void {
+export function startAuthors(draft: Draft, taken: Set<Id>, hold: Hold | undefined): void {
   for (const task of tasksInOrder(draft)) {
     if (task.status !== 'InProgress' || task.process_id !== null || task.issue_number === null) continue;
-    const free = !taken.has(task.agent_id);
+    const pause = pauseReason(draft, task, hold);
+    const free = !taken.has(task.agent_id) && pause === null;
     // Also when it has to wait: the agent's next process is for this task, not for a new one.
     taken.add(task.agent_id);
     // A reason says what the author is to do next: it stays.
-    const status_reason = task.status_reason === 'agent_busy' ? null : task.status_reason;
+    const waits = task.status_reason !== null && isWaiting(task.status_reason);
+    const status_reason = waits && (free || pause === null) ? null : task.status_reason;
     const next = update(draft, task, {
-      status_reason: free ? status_reason : (status_reason ?? 'agent_busy'),
+      status_reason: free ? status_reason : (status_reason ?? pause ?? 'agent_busy'),
     });
     if (free) intendAuthor(draft, next, task.issue_number);
   }
   for (const task of tasksInOrder(draft)) {
     if (task.status !== 'Ready') continue;
     const { issue_number } = task;
-    const free = !taken.has(task.agent_id);
-    update(draft, task, {
-      status_reason: issue_number === null ? 'waits_issue' : free ? null : 'agent_busy',
-    });
+    const pause = pauseReason(draft, task, hold);
+    const busy = taken.has(task.agent_id) ? 'agent_busy' : null;
+    const status_reason = issue_number === null ? 'waits_issue' : (pause ?? busy);
+    update(draft, task, { status_reason });
     if (issue_number === null) intend(draft, createIssue(draft.sprint, task));
-    if (issue_number === null || !free) continue;
+    if (issue_number === null || status_reason !== null) continue;
     taken.add(task.agent_id);
     intendAuthor(draft, task, issue_number);
   }

@@ -3,11 +3,14 @@ import type { Id, Task } from '@caloron/types';
 import { action } from '../sprint/action-id.ts';
 import { intend, isTerminal, tasksInOrder } from './draft.ts';
 import type { Draft } from './draft.ts';
+import { holdOf, isPauseReason, pauseReason } from './limits.ts';
+import type { Hold } from './limits.ts';
 
 /** Reasons of a task in review that no agent and no clock resolves. */
 const REVIEW_WAITS_FOR_PERSON: readonly string[] = ['waits_approval', 'checks_red'];
 
-function stuckReason(draft: Draft, task: Task): string | null {
+function stuckReason(draft: Draft, task: Task, hold: Hold | undefined): string | null {
+  if (isHeldForPerson(task, hold)) return pauseReason(draft, task, hold);
   switch (task.status) {
     case 'Blocked':
       return task.status_reason ?? 'blocked';
@@ -29,11 +32,35 @@ function stuckReason(draft: Draft, task: Task): string | null {
 
 /** Reason per task that cannot move without a person or another task. */
 export function stuckTasks(draft: Draft): Record<Id, string> {
+  const hold = holdOf(draft);
   const stuck = tasksInOrder(draft).flatMap((task) => {
-    const reason = stuckReason(draft, task);
+    const reason = stuckReason(draft, task, hold);
     return reason === null ? [] : [[task.id, reason] as const];
   });
   return Object.fromEntries(stuck);
+}
+
+/** Reason per task that is started by itself when its time has come: after a backoff, or when its provider's limit ends. */
+export function pausedTasks(draft: Draft): Record<Id, string> {
+  const hold = holdOf(draft);
+  const paused = tasksInOrder(draft).flatMap((task) => {
+    const waits = isStartable(task) && !isHeldForPerson(task, hold);
+    const reason = waits ? pauseReason(draft, task, hold) : null;
+    return reason === null ? [] : [[task.id, reason] as const];
+  });
+  return Object.fromEntries(paused);
+}
+
+/** Whether all that a task lacks is an agent that works on it. */
+function isStartable(task: Task): boolean {
+  const { status, process_id, reviewer_run, status_reason } = task;
+  if (status === 'Ready') return true;
+  if (status === 'InProgress') return process_id === null;
+  return status === 'InReview' && reviewer_run?.over !== false && isPauseReason(status_reason);
+}
+
+function isHeldForPerson(task: Task, hold: Hold | undefined): boolean {
+  return hold?.until === null && isStartable(task);
 }
 
 /** Whether every task is Done or Cancelled; an empty DAG never is. */

@@ -126,6 +126,12 @@ export class Drive {
     return fresh;
   }
 
+  /** One evaluation when some time has passed: by default more than any backoff. */
+  later(ms = 300_000): readonly Action[] {
+    this.now = addMs(this.now, ms);
+    return this.tick();
+  }
+
   log(...events: Event[]): readonly Action[] {
     return this.tick({ log: events });
   }

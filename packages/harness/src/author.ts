@@ -18,7 +18,7 @@ import { authorPrompt, feedbackPrompt } from './prompt.ts';
 import { ensurePull } from './pull-request.ts';
 import { push } from './push.ts';
 import { newestBase, rebaseOnto } from './rebase.ts';
-import { endedHow, runFramework } from './run-framework.ts';
+import { causeOf, endedHow, gaveUp, runFramework } from './run-framework.ts';
 import { tailOf } from './verify.ts';
 import { assertOnBranch, assertRepository, commitAll, headOf, repositoryOf } from './worktree.ts';
 
@@ -37,25 +37,18 @@ export async function author(context: HarnessContext, framework: Framework): Pro
   assertRunning(context);
   const said = result.feedback ?? parseFeedback(result.text);
   const ended = endedHow(framework, result);
-  if (result.timed_out || result.code !== 0) {
-    const body = [`${ended}.`, tailOf(result.text).trim()].join('\n\n').trim();
-    return withFeedback(
-      context,
-      framework,
-      ending(result.timed_out ? 'timeout' : 'failed', body),
-      said,
-      ended,
-    );
+  const cause = causeOf(context, result);
+  if (cause !== null) {
+    const met = result.trouble === null ? '' : cause.sentence;
+    const body = [`${ended}.`, met, tailOf(result.text).trim()].filter((part) => part !== '').join('\n\n');
+    const end = ending(result.timed_out ? 'timeout' : 'failed', body, { cause });
+    return withFeedback(context, framework, end, said, ended);
   }
   if (said?.self_assessment === 'blocked' || said?.self_assessment === 'failed') {
-    const body = [`The agent says ${said.self_assessment}.`, ...(said.blockers ?? []), said.notes ?? ''];
-    return withFeedback(
-      context,
-      framework,
-      ending(said.self_assessment, body.join('\n').trim()),
-      said,
-      ended,
-    );
+    const lines = [`The agent says ${said.self_assessment}.`, ...(said.blockers ?? []), said.notes ?? ''];
+    const body = lines.join('\n').trim();
+    const end = ending(said.self_assessment, body, { cause: gaveUp(body) });
+    return withFeedback(context, framework, end, said, ended);
   }
 
   activity.at('delivering');
@@ -70,7 +63,8 @@ async function work(context: HarnessContext, framework: Framework): Promise<Fram
   if (isOwnRebase(context, framework)) {
     await rebaseOnto(context, await newestBase(context));
     const text = 'rebased by the harness';
-    return { code: 0, signal: null, timed_out: false, stopped: false, text, tokens_used: 0, feedback: null };
+    const exit = { code: 0, signal: null, timed_out: false, stopped: false };
+    return { ...exit, text, tokens_used: 0, feedback: null, trouble: null };
   }
   return runFramework(context, framework, authorPrompt(order), order.timeout_ms);
 }

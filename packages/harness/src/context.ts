@@ -1,6 +1,15 @@
 import type { Logger } from '@caloron/capabilities/logger';
 import { isRetryable, messageOf } from '@caloron/noether/errors';
-import type { Clock, CredentialReply, Feedback, ForgeRepo, Order, Receipt, Report } from '@caloron/types';
+import type {
+  Clock,
+  CredentialReply,
+  EndCause,
+  Feedback,
+  ForgeRepo,
+  Order,
+  Receipt,
+  Report,
+} from '@caloron/types';
 import pRetry from 'p-retry';
 
 import type { Activity } from './activity.ts';
@@ -38,6 +47,8 @@ export interface Ending {
   readonly receipt: Receipt | null;
   readonly feedback: Feedback | null;
   readonly synthetic: boolean;
+  /** Why there is no work; null after work, and where it is not known. */
+  readonly cause: EndCause | null;
 }
 
 /** An ending with everything absent that is not given. */
@@ -48,6 +59,7 @@ export function ending(outcome: Ending['outcome'], body: string, facts: Partial<
     receipt: null,
     feedback: null,
     synthetic: false,
+    cause: null,
     ...facts,
     outcome,
     body,

@@ -2,11 +2,12 @@ import { performance } from 'node:perf_hooks';
 
 import type { Logger } from '@caloron/capabilities/logger';
 import { CodedError, codeOf, isRetryable, messageOf } from '@caloron/noether/errors';
-import type { Clock, ForgeRepo, Order, Report } from '@caloron/types';
+import type { Clock, EndCause, ForgeRepo, Order, Report } from '@caloron/types';
 import pRetry from 'p-retry';
 
 import { createActivity } from './activity.ts';
 import { author, withFeedback } from './author.ts';
+import { sentenceOf } from './classify.ts';
 import type { HarnessConfig } from './config.ts';
 import { type Ending, ending, type HarnessContext, note, stopReason } from './context.ts';
 import { HarnessError } from './errors.ts';
@@ -83,7 +84,8 @@ export async function runHarness(order: Order, deps: HarnessDeps): Promise<numbe
     const told = await tell(context, report);
     const code = told ? (report.exit.code ?? 1) : 1;
     await writeExit(directory, { ...report.exit, code, at: clock.now() });
-    note(context, `ended: ${end.outcome}, exit code ${code}`);
+    const why = end.cause === null ? '' : ` (${end.cause.class})`;
+    note(context, `ended: ${end.outcome}${why}, exit code ${code}`);
     return code;
   } finally {
     await beats.stop();
@@ -112,10 +114,17 @@ function failure({ order, signal }: HarnessContext, error: unknown): Ending {
   return ending('failed', `${codeOf(cause)}: ${messageOf(cause)}${hint}`, {
     head_sha: order.role === 'reviewer' ? order.head_sha : null,
     pr_number: order.task.pr_number,
+    cause: transientCause(cause),
   });
 }
 
-function reportOf(context: HarnessContext, end: Ending): Report {
+/** What may succeed later was in the way: the forge or the shell, say. */
+function transientCause(error: unknown): EndCause | null {
+  if (!isRetryable(error)) return null;
+  return { class: 'transient', until: null, provider: null, sentence: sentenceOf(messageOf(error)) };
+}
+
+function reportOf(context: HarnessContext, { cause, ...end }: Ending): Report {
   const { order, activity, clock } = context;
   const done = ['completed', 'no_changes', 'approved', 'changes_requested'].includes(end.outcome);
   return {
@@ -127,7 +136,13 @@ function reportOf(context: HarnessContext, end: Ending): Report {
     attempt: order.attempt,
     ...end,
     body: end.body.slice(0, BODY_LIMIT),
-    exit: { code: done ? 0 : 1, signal: null, at: clock.now(), known: true },
+    exit: {
+      code: done ? 0 : 1,
+      signal: null,
+      at: clock.now(),
+      known: true,
+      ...(cause === null ? {} : { cause }),
+    },
     tokens_used: activity.tokens_used,
     duration_ms: Math.round(context.elapsedMs()),
   };

@@ -14,7 +14,7 @@ import { verifyEnvironment } from './environment.ts';
 import { HarnessError } from './errors.ts';
 import type { Framework } from './frameworks/framework.ts';
 import { fence, reviewPrompt } from './prompt.ts';
-import { endedHow, runFramework } from './run-framework.ts';
+import { causeOf, endedHow, runFramework } from './run-framework.ts';
 import { tailOf, type Verified, verify } from './verify.ts';
 import { headOf } from './worktree.ts';
 
@@ -49,6 +49,7 @@ export async function reviewer(context: HarnessContext, framework: Framework): P
   });
   assertRunning(context);
   const verdict = await judge(context, framework, verified);
+  if ('cause' in verdict) return verdict;
   note(context, `verdict: ${verdict.outcome}`);
   const posted = await show(context, verdict, head_sha);
   return ending(verdict.outcome, `${verdict.body}${posted}`, {
@@ -59,7 +60,11 @@ export async function reviewer(context: HarnessContext, framework: Framework): P
 }
 
 /** A failing command decides; then a model, where there is one; else what was verified. */
-async function judge(context: HarnessContext, framework: Framework, verified: Verified): Promise<Verdict> {
+async function judge(
+  context: HarnessContext,
+  framework: Framework,
+  verified: Verified,
+): Promise<Verdict | Ending> {
   if (verified.failed !== null) return { outcome: 'changes_requested', body: failureText(verified) };
   const facts = verifiedText(verified);
   if (!framework.model) return { outcome: 'approved', body: facts };
@@ -70,6 +75,16 @@ async function judge(context: HarnessContext, framework: Framework, verified: Ve
   assertRunning(context);
   const verdict = result.code === 0 ? parseVerdict(result.text) : undefined;
   if (verdict !== undefined) return { ...verdict, body: `${verdict.body}\n\n${facts}`.trim() };
+  const cause = causeOf(context, result);
+  if (cause !== null) {
+    const body = `${endedHow(framework, result)}: ${cause.sentence}`;
+    const { head_sha, task } = context.order;
+    return ending(result.timed_out ? 'timeout' : 'failed', body, {
+      head_sha,
+      pr_number: task.pr_number,
+      cause,
+    });
+  }
   const hint = `${endedHow(framework, result)}: ${tailOf(result.text).trim().slice(-500)}`;
   throw new HarnessError('HARNESS_VERDICT_MISSING', { framework: framework.name }, { hint });
 }

@@ -1,6 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { type EndCause, providerOf } from '@caloron/types';
+
+import { classify, sentenceOf } from './classify.ts';
 import type { HarnessContext } from './context.ts';
 import type { Framework, FrameworkResult } from './frameworks/framework.ts';
 
@@ -37,4 +40,23 @@ export function endedHow(framework: Framework, { code, signal, timed_out }: Fram
   if (timed_out) return `${framework.name} was ended at its time limit`;
   if (code === null) return `${framework.name} was ended by ${signal ?? 'a signal'}`;
   return `${framework.name} ended with exit code ${code}`;
+}
+
+/** Why a run of the framework ended without work; null when it ended well. A program that met trouble failed, whatever its exit code. */
+export function causeOf(context: HarnessContext, result: FrameworkResult): EndCause | null {
+  const { framework } = context.order;
+  const facts = {
+    provider: providerOf(framework.name, framework.options),
+    now: context.clock.now(),
+    zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+  };
+  const said = result.text.trim().split('\n').at(-1) ?? '';
+  if (result.timed_out) return classify({ class: 'timeout', message: said }, facts);
+  if (result.trouble !== null) return classify(result.trouble, facts);
+  return result.code === 0 ? null : classify({ class: 'crash', message: said }, facts);
+}
+
+/** That an agent itself gave the task up. */
+export function gaveUp(sentence: string): EndCause {
+  return { class: 'gave_up', until: null, provider: null, sentence: sentenceOf(sentence) };
 }

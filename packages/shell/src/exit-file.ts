@@ -9,8 +9,8 @@ const ExitFile = z.object({ ...Exit.shape, known: z.boolean().default(true) });
 /** How a process ended by its own account; undefined when it left none that can be read. */
 export function readExit(file: string): Exit | undefined {
   try {
-    const { code, signal, at } = ExitFile.parse(JSON.parse(readFileSync(file, 'utf8')));
-    return { code, signal, at, known: true };
+    const { code, signal, at, cause } = ExitFile.parse(JSON.parse(readFileSync(file, 'utf8')));
+    return { code, signal, at, known: true, ...(cause === undefined ? {} : { cause }) };
   } catch {
     // Killed before it could write, or in the middle of it: the caller says what is known then.
     return undefined;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 import { Mode, Role } from './dag.ts';
 import { Id, Sha } from './ids.ts';
+import { EndCause } from './run-end.ts';
 import { Timestamp } from './time.ts';
 
 /** How a process ended; `known` is false when it was adopted and left no exit file. */
@@ -10,6 +11,8 @@ export const Exit = z.strictObject({
   signal: z.string().nullable(),
   at: Timestamp,
   known: z.boolean(),
+  /** Why it ended without work; absent after work, and where nobody could say: then it counts as a crash. */
+  cause: EndCause.optional(),
 });
 export type Exit = z.infer<typeof Exit>;
 

@@ -118,6 +118,15 @@ export const Task = z.strictObject({
     .strictObject({ process_id: z.string().min(1), over: z.boolean() })
     .nullable()
     .optional(),
+  /** No agent is started on it before this instant. */
+  retry_at: Timestamp.nullable().optional(),
+  /** Runs that ended at a provider's limit since work last came of one. */
+  parked: z.number().int().min(0).optional(),
+  /** The limit its last run ended at; `until` is null when only a person can lift it. */
+  provider_limit: z
+    .strictObject({ provider: z.string().min(1), until: Timestamp.nullable() })
+    .nullable()
+    .optional(),
 });
 export type Task = z.infer<typeof Task>;
 

@@ -39,6 +39,7 @@ export {
   StopReply,
   StopRequest,
 } from './shell-api.ts';
+export { EndCause, EndClass, providerOf } from './run-end.ts';
 export { Order, StubScript, StubStep } from './order.ts';
 export { FeedbackItem, Kpis, Learnings, RetroAnalysis } from './retro.ts';
 export {

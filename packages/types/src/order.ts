@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { Mode, Role } from './dag.ts';
 import { Feedback } from './agent.ts';
 import { Id, RepoName, Sha } from './ids.ts';
+import { EndClass } from './run-end.ts';
 
 /** What the shell tells a harness: file CALORON_ORDER_FILE, mode 0600, deleted after reading. Holds the agent's token, never a forge token. */
 export const Order = z.strictObject({
@@ -63,6 +64,16 @@ export const StubScript = z.strictObject({
         steps: z.array(StubStep),
         exit_code: z.number().int().optional(),
         feedback: Feedback.partial().optional(),
+        /** Ends the attempt as a program does that met this trouble, after its steps. */
+        end: z
+          .strictObject({
+            class: EndClass,
+            /** What the program says; a sentence of the class when absent. */
+            says: z.string().optional(),
+            /** Milliseconds until the limit ends. */
+            reset_in_ms: z.number().int().min(0).optional(),
+          })
+          .optional(),
       }),
     )
     .min(1),

@@ -33,7 +33,14 @@ function hearAider(line: string): Heard {
   const found = /^Tokens: ([\d.,]+)(k?) sent, (?:.*?, )?([\d.,]+)(k?) received/.exec(line);
   const [, sent = '0', sent_k, received = '0', received_k] = found ?? [];
   const tokens = count(sent, sent_k) + count(received, received_k);
-  return found === null ? plainText(line) : { ...plainText(line), tokens };
+  // Only the report of a completed exchange: aider tries again by itself, and says so in plain lines.
+  if (found !== null) return { ...plainText(line), tokens, well: true };
+  return isTrouble(line) ? { ...plainText(line), trouble: { message: line } } : plainText(line);
+}
+
+/** An error of the library aider reaches models with, e.g. `litellm.RateLimitError: …`; its exit code says nothing of it. */
+function isTrouble(line: string): boolean {
+  return /^(?:Unexpected error: )?litellm\.\w*(?:Error|Timeout|Exceeded)\b/.test(line);
 }
 
 function count(digits: string, thousands: string | undefined): number {

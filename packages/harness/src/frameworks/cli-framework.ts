@@ -1,10 +1,14 @@
 import { agentEnvironment } from '../environment.ts';
 import { HarnessError } from '../errors.ts';
-import { runGroup } from '../run-group.ts';
+import { type GroupExit, runGroup } from '../run-group.ts';
 import type { Framework, FrameworkCall, FrameworkResult, Heard } from './framework.ts';
+import type { Trouble } from './trouble.ts';
 
 /** Characters of what an agent said that are kept, from the end. */
 const TEXT_LIMIT = 200_000;
+
+/** Characters of stderr that are kept, from the end: the program's last words are there. */
+const STDERR_LIMIT = 4000;
 
 /** A command-line agent: how it is called and how its output is read. */
 export interface CliSpec {
@@ -33,6 +37,7 @@ export function cliFramework(spec: CliSpec): CliFramework {
     scripted: false,
     async run(call) {
       const said = listener(spec.hear);
+      let stderr = '';
       const argv = spec.argv(call);
       const exit = await runGroup({
         argv,
@@ -44,11 +49,20 @@ export function cliFramework(spec: CliSpec): CliFramework {
         onOutput(text, stream) {
           call.onOutput(text);
           if (stream === 'stdout') said.push(text);
+          else stderr = (stderr + text).slice(-STDERR_LIMIT);
         },
       });
-      return { ...exit, ...said.end(), feedback: null } satisfies FrameworkResult;
+      const heard = said.end();
+      const trouble = heard.trouble ?? lastWords(exit, stderr);
+      return { ...exit, ...heard, trouble, feedback: null } satisfies FrameworkResult;
     },
   };
+}
+
+/** Of a program that failed without a word in its protocol: what it printed as error. */
+function lastWords({ code, timed_out, stopped }: GroupExit, stderr: string): Trouble | null {
+  const failed = code !== 0 && !timed_out && !stopped;
+  return failed && stderr.trim() !== '' ? { message: stderr.trim() } : null;
 }
 
 /** Lines as they are: for agents that print plain text. */
@@ -74,14 +88,17 @@ export function modelFlag(call: FrameworkCall, flag = '--model'): readonly strin
 
 function listener(hear: (line: string) => Heard): {
   push(text: string): void;
-  end(): { text: string; tokens_used: number };
+  end(): { text: string; tokens_used: number; trouble: Trouble | null };
 } {
   let rest = '';
   let said = '';
   let final: string | undefined;
   let tokens_used = 0;
+  let trouble: Trouble | null = null;
   const take = (line: string): void => {
-    const { text, final: last, tokens } = hear(line);
+    const { text, final: last, tokens, trouble: met, well } = hear(line);
+    if (well === true) trouble = null;
+    if (met !== undefined) trouble = met;
     if (text !== undefined) said = (said + text).slice(-TEXT_LIMIT);
     if (last !== undefined) final = last;
     if (tokens !== undefined && Number.isFinite(tokens)) tokens_used += tokens;
@@ -97,6 +114,7 @@ function listener(hear: (line: string) => Heard): {
       return {
         text: said === '' ? (final ?? '') : withFinal(said, final),
         tokens_used: Math.round(tokens_used),
+        trouble,
       };
     },
   };

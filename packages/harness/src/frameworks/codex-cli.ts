@@ -23,9 +23,16 @@ function hearCodex(line: string): Heard {
   const event = jsonLine(line);
   if (event === undefined) return {};
   if (event['type'] === 'turn.completed') {
-    return { tokens: sumAt(event['usage'], ['input_tokens', 'output_tokens']) };
+    return { tokens: sumAt(event['usage'], ['input_tokens', 'output_tokens']), well: true };
   }
+  // An `error` before the end is one Codex may still get over: it connects anew five times.
+  if (event['type'] === 'error') return troubleOf(textAt(event, 'message'));
+  if (event['type'] === 'turn.failed') return troubleOf(textAt(event, 'error', 'message'));
   if (event['type'] !== 'item.completed' || at(event, 'item', 'type') !== 'agent_message') return {};
   const text = textAt(event, 'item', 'text');
-  return text === undefined ? {} : { text: `${text}\n` };
+  return text === undefined ? {} : { text: `${text}\n`, well: true };
+}
+
+function troubleOf(message: string | undefined): Heard {
+  return { trouble: { message: message ?? 'the turn failed' } };
 }

@@ -1,6 +1,7 @@
 import type { Feedback, Order } from '@caloron/types';
 
 import type { GroupExit } from '../run-group.ts';
+import type { Trouble } from './trouble.ts';
 
 /** What a framework is asked to do once. */
 export interface FrameworkCall {
@@ -27,6 +28,8 @@ export interface FrameworkResult extends GroupExit {
   readonly tokens_used: number;
   /** Feedback given beside the text. */
   readonly feedback: Partial<Feedback> | null;
+  /** What the run ended at, as the program tells it; null when it tells of nothing, or got over it. */
+  readonly trouble: Trouble | null;
 }
 
 /** An agent's program. */
@@ -47,4 +50,8 @@ export interface Heard {
   readonly final?: string;
   /** Tokens used since the last count. */
   readonly tokens?: number;
+  /** Something that stands in the agent's way; it counts unless the agent gets over it. */
+  readonly trouble?: Trouble;
+  /** Whether the agent went on or ended well: trouble heard before is over. */
+  readonly well?: boolean;
 }

@@ -123,29 +123,33 @@ describe('what a framework says', () => {
     [
       claudeCode,
       { type: 'result', result: 'done', usage: { input_tokens: 3, output_tokens: 4, service_tier: 'x' } },
-      { final: 'done', tokens: 7 },
+      { final: 'done', tokens: 7, well: true },
     ],
     [claudeCode, { type: 'system', subtype: 'init' }, {}],
-    [codexCli, { type: 'item.completed', item: { type: 'agent_message', text: 'hi' } }, { text: 'hi\n' }],
+    [
+      codexCli,
+      { type: 'item.completed', item: { type: 'agent_message', text: 'hi' } },
+      { text: 'hi\n', well: true },
+    ],
     [codexCli, { type: 'item.completed', item: { type: 'command_execution', text: 'ls' } }, {}],
     [
       codexCli,
       { type: 'turn.completed', usage: { input_tokens: 30, cached_input_tokens: 20, output_tokens: 4 } },
-      { tokens: 34 },
+      { tokens: 34, well: true },
     ],
     [geminiCli, { type: 'message', role: 'assistant', content: 'hi', delta: true }, { text: 'hi' }],
     [geminiCli, { type: 'message', role: 'user', content: 'hi' }, {}],
     [
       geminiCli,
       { type: 'result', stats: { total_tokens: 9, input_tokens: 5, output_tokens: 4 } },
-      { tokens: 9 },
+      { tokens: 9, well: true },
     ],
-    [cursorCli, { type: 'result', result: 'done' }, { final: 'done', tokens: 0 }],
+    [cursorCli, { type: 'result', result: 'done' }, { final: 'done', tokens: 0, well: true }],
     [openCode, { type: 'text', part: { text: 'hi' } }, { text: 'hi\n' }],
     [
       openCode,
       { type: 'step_finish', part: { tokens: { input: 1, output: 2, reasoning: 3, cache: { read: 9 } } } },
-      { tokens: 6 },
+      { tokens: 6, well: true },
     ],
   ])('$name: %j', (framework, event, heard) => {
     expect(framework.hear(JSON.stringify(event))).toEqual(heard);
@@ -163,7 +167,7 @@ describe('what a framework says', () => {
     ['Tokens: 2.1k sent, 102 received. Cost: $0.01 message.', 2202],
     ['Tokens: 1,204 sent, 1.5k cache hit, 10 received.', 1214],
   ])('aider: %s', (line, tokens) => {
-    expect(aider.hear(line)).toEqual({ text: `${line}\n`, tokens });
+    expect(aider.hear(line)).toEqual({ text: `${line}\n`, tokens, well: true });
   });
 });
 

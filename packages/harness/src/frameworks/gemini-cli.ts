@@ -31,5 +31,9 @@ function hearGemini(line: string): Heard {
   if (event['type'] !== 'result') return {};
   const stats = at(event, 'stats');
   const total = sumAt(stats, ['total_tokens']);
-  return { tokens: total === 0 ? sumAt(stats, ['input_tokens', 'output_tokens']) : total };
+  const tokens = total === 0 ? sumAt(stats, ['input_tokens', 'output_tokens']) : total;
+  if (event['status'] !== 'error') return { tokens, well: true };
+  const named = textAt(event, 'error', 'type');
+  const message = textAt(event, 'error', 'message') ?? 'the run ended with an error';
+  return { tokens, trouble: { message: named === undefined ? message : `${named}: ${message}` } };
 }

@@ -11,6 +11,7 @@ import { runGroup } from '../run-group.ts';
 import { commitAll } from '../worktree.ts';
 import type { Framework, FrameworkCall, FrameworkResult } from './framework.ts';
 import { insideWorktree } from './inside.ts';
+import type { Trouble } from './trouble.ts';
 
 /** An agent that follows a script: real files, real commands, real commits, no model. */
 export const stub: Framework = {
@@ -20,13 +21,13 @@ export const stub: Framework = {
   async run(call) {
     const limit = AbortSignal.timeout(call.timeout_ms);
     const signal = AbortSignal.any([limit, call.signal]);
-    const { steps, exit_code, feedback } = await attemptOf(call);
+    const { steps, exit_code, feedback, end } = await attemptOf(call);
     const said: string[] = [];
     const say = (text: string): void => {
       said.push(text);
       call.onOutput(`${text}\n`);
     };
-    let code = exit_code ?? 0;
+    let code = exit_code ?? (end === undefined ? 0 : 1);
     for (const step of steps) {
       if (signal.aborted) break;
       try {
@@ -48,6 +49,7 @@ export const stub: Framework = {
       text: said.join('\n'),
       tokens_used: 0,
       feedback: feedback === undefined ? null : withoutUndefined(feedback),
+      trouble: end === undefined || stopped || timed_out ? null : troubleOf(end),
     } satisfies FrameworkResult;
   },
 };
@@ -140,6 +142,16 @@ async function runStep(argv: readonly string[], call: FrameworkCall): Promise<vo
     step: `run ${argv.join(' ')}`,
     reason: `it ended with ${exit.code ?? exit.signal ?? 'nothing'}`,
   });
+}
+
+/** The trouble an attempt's `end` tells of. */
+function troubleOf(end: NonNullable<StubScript['attempts'][number]['end']>): Trouble {
+  const { class: kind, says, reset_in_ms } = end;
+  return {
+    class: kind,
+    message: says ?? `the script ends in ${kind}`,
+    ...(reset_in_ms === undefined ? {} : { reset_in_ms }),
+  };
 }
 
 /** Keys given as undefined are keys left out. */
