@@ -142,3 +142,15 @@ it("a source of a Merge asks the graph's input for its field through a Branch th
   expect(problems(root, {})).toEqual([]);
   expect(problems(root, { source_0: 1 })).toEqual(['input.source_0 GRAPH_INPUT_INVALID']);
 });
+
+it('a branch that needs the whole of a map it turns out to get could get its field', () => {
+  const body = { kind: 'Record', value: { a: { kind: 'Map', value: { key: TEXT, value: NUMBER } } } };
+  const takes = { kind: 'Record', value: { source_0: body } } as unknown as Json;
+  const root = {
+    op: 'Merge',
+    sources: [{ op: 'Parallel', branches: { a: at('same') } }],
+    target: { op: 'RemoteStage', url: 'http://localhost', input: takes, output: { kind: 'Null' } },
+  };
+
+  expect(problems(root, { source_0: {} })).toEqual(['root.sources[0].branches.a GRAPH_BRANCH_AMBIGUOUS']);
+});

@@ -70,13 +70,16 @@ export function checkBranches(root: NType & { kind: 'Var' }, check: Checking): r
   return check.branches.flatMap(({ path, name, input, takes, needed: need }) => {
     const needed = check.solver.resolve(need);
     if (needed.kind === 'Any') return [];
-    if (takes === 'whole' && mayHave(check.solver.resolve(input), name)) {
+    const known = check.solver.resolve(input);
+    const ambiguous = (): void =>
       check.problem(
         path,
         'GRAPH_BRANCH_AMBIGUOUS',
         `${gets(name, 'field')}, but needs the whole input; rename the branch`,
       );
-    } else if (restsOn(input, root, check)) return [{ path, name, takes, needed }];
+    if (takes === 'whole' && mayHave(known, name)) ambiguous();
+    else if (restsOn(input, root, check)) return [{ path, name, takes, needed }];
+    else if (takes === 'whole' && mayBeMap(known)) ambiguous();
     else if (takes === 'field' && isNullable(needed)) {
       check.problem(
         path,
@@ -111,6 +114,12 @@ function gets(name: string, what: 'field' | 'whole'): string {
 function mayHave(type: NType, name: string): boolean {
   if (type.kind === 'Union') return type.value.some((variant) => mayHave(variant, name));
   return isRecord(type) && fieldType(fieldsOf(type), name) !== undefined;
+}
+
+/** Whether a value of the type may be a map: what keys it has nobody knows. */
+function mayBeMap(type: NType): boolean {
+  if (type.kind === 'Union') return type.value.some(mayBeMap);
+  return type.kind === 'Map' || (type.kind === 'Refined' && mayBeMap(type.value.base));
 }
 
 /** Whether a type is the graph's input, with or without names laid over it. */

@@ -322,3 +322,16 @@ it('gives two nodes of one stage variables of their own', () => {
 
   expect(checkGraph(twice, own).output).toBe('Record { a: Number, b: Text }');
 });
+
+it('lets sources of a Merge that need nothing have any input, and asks for fields where one needs something', () => {
+  const merge = (...sources: Json[]): Json => ({
+    op: 'Merge',
+    sources,
+    target: project({ all: '' }),
+  });
+
+  expect(check(merge(stage('clock_now'))).input).toBe('Record { source_0: Record {  } }');
+  expect(check(merge({ op: 'Const', value: 1 }, { op: 'Const', value: 2 })).input).toBe('Any');
+  expect(check(merge({ op: 'Const', value: 1 }), { input: 5 }).problems).toEqual([]);
+  expect(check(merge(stage('title_of')), { input: 5 }).problems.map(({ path }) => path)).toEqual(['input']);
+});

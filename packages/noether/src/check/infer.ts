@@ -13,7 +13,7 @@ import { nearest } from '../types/nearest.ts';
 import { childPath } from '../graph/walk.ts';
 import { pathSteps } from '../run/values.ts';
 import { ANY, BOOL, NUMBER, type NType, TEXT, fieldType, list, record } from '../types/ntype.ts';
-import { fieldsOf, isRecord } from '../types/subtype.ts';
+import { fieldsOf, hasVariables, isRecord } from '../types/subtype.ts';
 import { typeSize } from '../types/children.ts';
 import { union } from '../types/union.ts';
 import { literalType } from '../types/literal.ts';
@@ -168,13 +168,39 @@ function inferFanout(node: FanoutNode, path: string, input: NType, edge: Edge, c
   return list(outputs.length === 0 ? ANY : union(outputs));
 }
 
+/** Sources over an input not known yet: a record with what they need, in one; anything where they need nothing. */
+function inferOpenSources(
+  node: MergeNode,
+  path: string,
+  { input, edge }: Omit<GivenBranch, 'name'>,
+  check: Checking,
+): readonly (readonly [string, NType])[] {
+  const sources = node.sources.map((source, i) => {
+    const name = `source_${i}`;
+    const given = check.solver.fieldOf(input, name, false) ?? check.solver.fresh();
+    return { name, given, output: infer(source, `${path}.sources[${i}]`, given, edge, check) };
+  });
+  // What a source hands on may still turn out to be needed as something.
+  const needs = sources.some(
+    ({ given, output }) => hasVariables(output) || check.solver.resolve(given).kind !== 'Any',
+  );
+  if (needs) {
+    const fields = Object.fromEntries(sources.map(({ name, given }) => [name, given]));
+    check.fit(path, input, record(fields), edge);
+  }
+  return sources.map(({ name, output }) => [name, output]);
+}
+
 function inferMerge(node: MergeNode, path: string, input: NType, edge: Edge, check: Checking): NType {
   if (node.sources.length === 0) check.empty(path, node.op);
-  const outputs = node.sources.map((source, i) => {
-    const name = `source_${i}`;
-    const given = sourceType(input, name, check);
-    return [name, infer(source, `${path}.sources[${i}]`, given, edge, check)] as const;
-  });
+  const open = check.solver.shallow(input).kind === 'Var';
+  const outputs = open
+    ? inferOpenSources(node, path, { input, edge }, check)
+    : node.sources.map((source, i) => {
+        const name = `source_${i}`;
+        const given = sourceType(input, name, check);
+        return [name, infer(source, `${path}.sources[${i}]`, given, edge, check)] as const;
+      });
   return infer(
     node.target,
     `${path}.target`,
