@@ -104,6 +104,46 @@ async function agentOf(task: string): Promise<z.infer<typeof Agents>['data'][num
   return found!;
 }
 
+describe('the account of a task', () => {
+  it('shows what works on it, the evidence and what can be done next', async () => {
+    const { agent_id, pid, process_id } = await agentOf('second');
+    const { code, stdout } = await caloron('show', 'second');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^second: The second\n {2}InProgress since/);
+    expect(stdout).toMatch(
+      new RegExp(`author 1 start +${agent_id} .* s +running .* ${process_id.slice(0, 8)}\\n`),
+    );
+    expect(stdout).toMatch(new RegExp(`${agent_id}: pid ${pid} runs, last heartbeat \\d+ s ago, `));
+    expect(stdout).toContain(`watch it: ./caloron logs -f ${agent_id} --home ${home}`);
+    expect(stdout).toMatch(/what happened\n[^]*issue/);
+
+    const json = z
+      .looseObject({ data: z.looseObject({ attempts: z.array(z.looseObject({})) }) })
+      .parse(JSON.parse((await caloron('show', 'second', '--output', 'json')).stdout));
+    expect(json.data).toMatchObject({
+      task: { id: 'second' },
+      attempts: [{ process_id, state: 'running', started_at: expect.stringMatching(/Z$/), ended_at: null }],
+      evidence: [{ process_id, alive: true, last_heartbeat_at: expect.stringMatching(/Z$/) }],
+      decisions: [],
+    });
+  });
+
+  it('shows what a task waits for that nothing works on', async () => {
+    const { stdout } = await caloron('show', 'last', '--sprint', 'open');
+    expect(stdout).toContain(`it waits for first: ./caloron show first --sprint open --home ${home}`);
+    expect(stdout).not.toMatch(/^attempts|^evidence|^decisions/m);
+  });
+
+  it.each([
+    [['show', 'constructor'], /CLI_TASK_UNKNOWN/],
+    [['show', 'last', '--sprint', 'none'], /SPRINT_UNKNOWN/],
+  ])('refuses %j', async (args, problem) => {
+    const { code, stderr } = await caloron(...args);
+    expect(stderr).toMatch(problem);
+    expect(code).toBe(1);
+  });
+});
+
 describe('the log of an agent', () => {
   it('is followed until its agent ends, over what it says meanwhile', async () => {
     const { agent_id, process_id } = await agentOf('first');
@@ -199,5 +239,8 @@ describe('when the shell was killed', () => {
       code: 0,
       stderr: expect.stringContaining('ended; no shell was there to see how'),
     });
+    expect((await caloron('show', 'third')).stdout).toMatch(
+      new RegExp(`pid ${pid} is gone[^]*no process of it runs: the shell settles it`),
+    );
   });
 });

@@ -1,4 +1,4 @@
-import type { DagState, Task } from '@caloron/types';
+import { type DagState, ownOf, type Task } from '@caloron/types';
 import stringWidth from 'string-width';
 
 import { renderTable } from './table.ts';
@@ -11,7 +11,7 @@ const LEFT_OUT: readonly (typeof STATUS_HEAD)[number][] = ['reviews', 'attempts'
 
 /** The tasks in the order they were authored in. */
 export function orderedTasks(state: DagState): readonly Task[] {
-  return state.order.flatMap((id) => state.tasks[id] ?? []);
+  return state.order.flatMap((id) => ownOf(state.tasks, id) ?? []);
 }
 
 /** A task as a row below STATUS_HEAD. */

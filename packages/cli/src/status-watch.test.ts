@@ -5,6 +5,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { changeLine, changesOf, statusScreen, watchStatus } from './status-watch.ts';
 
 const AT = '2026-01-02T03:04:05.000Z';
+// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const ESCAPES = /\u001b\[[\d;]*[a-zA-Z]/g;
 
 const sprint = Sprint.parse({

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-import type { DagState, Status, Task, Timestamp } from '@caloron/types';
+import { type DagState, ownOf, type Status, type Task, type Timestamp } from '@caloron/types';
 import { createColors } from 'picocolors';
 
 import type { Io, Terminal } from './output.ts';
@@ -61,7 +61,7 @@ function taskChange(sprint_id: string, before: Task | undefined, task: Task): St
 export function changesOf(before: DagState | undefined, after: DagState): readonly StatusChange[] {
   const { sprint_id, status } = after;
   const tasks = orderedTasks(after).flatMap((task) => {
-    const old = before?.tasks[task.id];
+    const old = before === undefined ? undefined : ownOf(before.tasks, task.id);
     const same = old !== undefined && TOLD.every((field) => old[field] === task[field]);
     return same ? [] : [taskChange(sprint_id, old, task)];
   });

@@ -1,10 +1,9 @@
-import { keys, ownOf, Timestamp } from '@caloron/types';
+import { keys, Timestamp } from '@caloron/types';
 import { Command } from 'commander';
 
-import { loadState, runCommand, sprintId, unknownTask } from '../context.ts';
+import { loadState, runCommand, sprintId } from '../context.ts';
 import type { Io } from '../output.ts';
 import { renderTable } from '../table.ts';
-import { showLine, tell } from '../story.ts';
 
 /** `caloron history`: all sprints of this home. */
 export function historyCommand(io: Io): Command {
@@ -45,40 +44,6 @@ export function historyCommand(io: Io): Command {
       };
     }),
   );
-  return command;
-}
-
-/** `caloron show TASK`: what happened to one task, and why. */
-export function showCommand(io: Io): Command {
-  const command = new Command('show')
-    .description('what happened to a task')
-    .argument('<task>', 'id of the task')
-    .option('--sprint <id>', 'the sprint (default: the active one)')
-    .action((task_id: string, options: { readonly sprint?: string }) =>
-      runCommand(command, io, async (context) => {
-        const sprint_id = await sprintId(context, options.sprint);
-        const state = await loadState(context, sprint_id);
-        const task = ownOf(state.tasks, task_id);
-        if (task === undefined) throw unknownTask(task_id, state);
-        const story = context
-          .runtime()
-          .store.events.read({ after: 0, sprint_id })
-          .map(tell)
-          .filter((line) => line?.task === task_id);
-        const lines = story.flatMap((line) => (line === undefined ? [] : [showLine(line)]));
-        const reviews = Object.entries(task.reviews).map(
-          ([who, review]) => `  ${who}: ${review.state} on ${review.head_sha.slice(0, 8)}`,
-        );
-        const facts = [
-          `${task.id}: ${task.title}`,
-          `  ${task.status}${task.status_reason === null ? '' : ` (${task.status_reason})`} since ${task.status_at}`,
-          `  agent ${task.agent_id}, reviewer ${task.reviewer_id ?? '-'}, attempts ${task.attempt}, review cycles ${task.review_cycles}`,
-          `  issue ${task.issue_number ?? '-'}, PR ${task.pr_number ?? '-'}, branch ${task.branch}, head ${task.head_sha?.slice(0, 8) ?? '-'}, base ${task.base_sha?.slice(0, 8) ?? '-'}`,
-          ...(task.depends_on.length === 0 ? [] : [`  after ${task.depends_on.join(', ')}`]),
-        ];
-        return { data: { task, story }, text: [...facts, ...reviews, '', ...lines].join('\n') };
-      }),
-    );
   return command;
 }
 

@@ -1,0 +1,62 @@
+import { systemClock } from '@caloron/capabilities/clock';
+import { isAlive } from '@caloron/capabilities/process-identity';
+import { type DagState, ownOf, type Task, type Timestamp } from '@caloron/types';
+import { Command } from 'commander';
+
+import { type Context, loadState, runCommand, sprintId, unknownTask } from '../context.ts';
+import type { Io } from '../output.ts';
+import { tell } from '../story.ts';
+import { accountText, type TaskAccount } from '../task-account.ts';
+import { attemptsOf } from '../task-attempts.ts';
+import { decisionsOf } from '../task-decisions.ts';
+import { evidenceOf } from '../task-evidence.ts';
+import { nextSteps } from '../task-next.ts';
+
+/** `caloron show TASK`: what happened to one task, and why: its attempts, the evidence, the decisions, and what a person can do next. */
+export function showCommand(io: Io): Command {
+  const command = new Command('show')
+    .description('what happened to a task, and what can be done next')
+    .argument('<task>', 'id of the task')
+    .option('--sprint <id>', 'the sprint (default: the active one)')
+    .action((task_id: string, options: { readonly sprint?: string }) =>
+      runCommand(command, io, async (context) => {
+        const state = await loadState(context, await sprintId(context, options.sprint));
+        const task = ownOf(state.tasks, task_id);
+        if (task === undefined) throw unknownTask(task_id, state);
+        const now = systemClock.now();
+        const sprint = options.sprint === undefined ? '' : ` --sprint ${options.sprint}`;
+        const account = accountOf(context, { state, task, now, sprint });
+        return { data: account, text: accountText(account, now) };
+      }),
+    );
+  return command;
+}
+
+function accountOf(
+  context: Context,
+  about: {
+    readonly state: DagState;
+    readonly task: Task;
+    readonly now: Timestamp;
+    readonly sprint: string;
+  },
+): TaskAccount {
+  const { state, task, now, sprint } = about;
+  const { sprint_id } = state;
+  const { store } = context.runtime();
+  const log = store.events.read({ after: 0, sprint_id });
+  const processes = store.processes.list(sprint_id);
+  const known = { log, processes, agents: store.processes.agents(sprint_id) };
+  const attempts = attemptsOf(task.id, known);
+  const evidence = evidenceOf(task, attempts, known, (process_id) =>
+    processes.some((row) => row.process_id === process_id && isAlive(row)),
+  );
+  const decisions = decisionsOf(task.id, { log, outbox: store.outboxRows(sprint_id) });
+  const flags = { home: context.home_flag, sprint };
+  const next = nextSteps({ task, state, evidence, decisions, now, flags });
+  const story = log.flatMap((row) => {
+    const line = tell(row);
+    return line?.task === task.id ? [line] : [];
+  });
+  return { task, attempts, evidence, decisions, next, story };
+}

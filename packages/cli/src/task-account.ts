@@ -1,0 +1,123 @@
+import { epochMs, minutesBetween, type Task, type Timestamp } from '@caloron/types';
+
+import { showLine, type StoryLine } from './story.ts';
+import { type Attempt, exitWords } from './task-attempts.ts';
+import { type Decision, decisionLine } from './task-decisions.ts';
+import type { Evidence, Progress } from './task-evidence.ts';
+import { renderTable } from './table.ts';
+import { oneLine } from './width.ts';
+
+/** Everything that is known of a task. */
+export interface TaskAccount {
+  readonly task: Task;
+  readonly attempts: readonly Attempt[];
+  readonly evidence: readonly Evidence[];
+  readonly decisions: readonly Decision[];
+  /** What a person can do next, a sentence each. */
+  readonly next: readonly string[];
+  readonly story: readonly StoryLine[];
+}
+
+const HEAD = [
+  'attempt',
+  'agent',
+  'started',
+  'took',
+  'ended',
+  'outcome',
+  'tokens',
+  'head',
+  'process',
+] as const;
+const PROGRESS: Readonly<Record<Progress['kind'], string>> = {
+  activity: 'output or a change in its worktree',
+  report: 'its report',
+  review: 'its review',
+};
+
+/** A span of time in words; at least nothing. */
+export function spanWords(from: Timestamp, to: Timestamp): string {
+  const seconds = Math.max(0, Math.round(minutesBetween(from, to) * 60));
+  if (seconds < 120) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+function short(sha: string | null): string {
+  return sha?.slice(0, 8) ?? '-';
+}
+
+function attemptRow(attempt: Attempt, now: Timestamp): readonly string[] {
+  const { started_at, ended_at, outcome, tokens_used, head_sha, process_id } = attempt;
+  return [
+    `${attempt.role} ${attempt.attempt} ${attempt.mode}`,
+    attempt.agent_id,
+    started_at === null ? '-' : started_at.slice(0, 19).replace('T', ' '),
+    started_at === null ? '-' : spanWords(started_at, ended_at ?? now),
+    exitWords(attempt),
+    outcome ?? '-',
+    tokens_used === null ? '-' : String(tokens_used),
+    short(head_sha),
+    process_id.slice(0, 8),
+  ];
+}
+
+function evidenceLine(evidence: Evidence, now: Timestamp): string {
+  const { agent_id, pid, alive, last_heartbeat_at: beat, last_progress: progress, next_by } = evidence;
+  const ago = (at: Timestamp): string => `${spanWords(at, now)} ago`;
+  const facts = [
+    pid === null ? 'not started yet' : `pid ${pid} ${alive ? 'runs' : 'is gone'}`,
+    beat === null ? 'no heartbeat' : `last heartbeat ${ago(beat)}`,
+    progress === null ? 'no progress yet' : `last progress ${ago(progress.at)}: ${PROGRESS[progress.kind]}`,
+    ...(next_by !== null && epochMs(next_by) > epochMs(now) ? [`it says the next is due by ${next_by}`] : []),
+  ];
+  return `${agent_id}: ${facts.join(', ')}`;
+}
+
+function factLines(task: Task): readonly string[] {
+  const { id, title, status, status_reason, status_at, agent_id, reviewer_id, attempt, review_cycles } = task;
+  const reviews = Object.entries(task.reviews).map(
+    ([who, { state, head_sha }]) => `  ${who}: ${state} on ${short(head_sha)}`,
+  );
+  return [
+    `${id}: ${title}`,
+    `  ${status}${status_reason === null ? '' : ` (${status_reason})`} since ${status_at}`,
+    `  agent ${agent_id}, reviewer ${reviewer_id ?? '-'}, attempts ${attempt}, review cycles ${review_cycles}`,
+    `  issue ${task.issue_number ?? '-'}, PR ${task.pr_number ?? '-'}, branch ${task.branch}, head ${short(task.head_sha)}, base ${short(task.base_sha)}`,
+    ...(task.depends_on.length === 0 ? [] : [`  after ${task.depends_on.join(', ')}`]),
+    ...reviews,
+  ];
+}
+
+function section(title: string, lines: readonly string[]): readonly string[] {
+  return lines.length === 0 ? [] : ['', title, ...lines.map((line) => `  ${line}`)];
+}
+
+/** A task's account as it stands on a terminal; sections with nothing in them are left out. */
+export function accountText(account: TaskAccount, now: Timestamp): string {
+  const { task, attempts, evidence, decisions, next, story } = account;
+  const table =
+    attempts.length === 0
+      ? []
+      : renderTable(
+          HEAD,
+          attempts.map((attempt) => attemptRow(attempt, now)),
+        ).split('\n');
+  return [
+    ...factLines(task).map(oneLine),
+    ...section('attempts', table),
+    ...section(
+      'evidence',
+      evidence.map((each) => evidenceLine(each, now)),
+    ),
+    ...section(
+      'decisions',
+      decisions.map((decision) => oneLine(decisionLine(decision))),
+    ),
+    ...section('next', next.map(oneLine)),
+    ...section(
+      'what happened',
+      story.map((line) => oneLine(showLine(line))),
+    ),
+  ].join('\n');
+}

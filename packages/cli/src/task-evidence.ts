@@ -1,0 +1,57 @@
+import type { Id, Task, Timestamp } from '@caloron/types';
+
+import { type Attempt, type Known, reportsOf } from './task-attempts.ts';
+
+/** The last sign that work came on: `activity` is output or a change in the worktree. */
+export interface Progress {
+  readonly at: Timestamp;
+  readonly kind: 'activity' | 'report' | 'review';
+}
+
+/** What is known of the process that has a task now, or had it last. */
+export interface Evidence {
+  readonly process_id: string;
+  readonly agent_id: Id;
+  readonly pid: number | null;
+  /** Whether the very process runs on this machine. */
+  readonly alive: boolean;
+  /** Null before its first heartbeat, and once its agent has another process. */
+  readonly last_heartbeat_at: Timestamp | null;
+  /** Null when it showed none. */
+  readonly last_progress: Progress | null;
+  /** When the agent itself says it will show progress next. */
+  readonly next_by: Timestamp | null;
+}
+
+/** The signs of life of each process that has a task; of its last one when none has. */
+export function evidenceOf(
+  task: Task,
+  attempts: readonly Attempt[],
+  known: Known,
+  isAlive: (process_id: string) => boolean,
+): readonly Evidence[] {
+  const open = attempts.filter(({ state }) => state === 'running' || state === 'spawning');
+  const last = attempts.at(-1);
+  const reports = reportsOf(known.log);
+  return (open.length === 0 && last !== undefined ? [last] : open).map((attempt) => {
+    const { process_id, agent_id, pid, role } = attempt;
+    const agent = known.agents.find((each) => each.process_id === process_id);
+    const reported = reports.get(process_id);
+    const reviews = role === 'reviewer' ? Object.values(task.reviews) : [];
+    const signs: readonly Progress[] = [
+      ...(agent?.last_progress_at ? [{ at: agent.last_progress_at, kind: 'activity' as const }] : []),
+      ...(reported === undefined ? [] : [{ at: reported.told_at, kind: 'report' as const }]),
+      ...reviews.map(({ at }) => ({ at, kind: 'review' as const })),
+    ].filter(({ at }) => attempt.started_at === null || at >= attempt.started_at);
+    const latest = signs.toSorted((a, b) => (a.at < b.at ? 1 : -1))[0];
+    return {
+      process_id,
+      agent_id,
+      pid,
+      alive: isAlive(process_id),
+      last_heartbeat_at: agent?.last_heartbeat_at ?? null,
+      last_progress: latest ?? null,
+      next_by: agent?.next_by ?? null,
+    };
+  });
+}

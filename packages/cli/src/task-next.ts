@@ -1,0 +1,88 @@
+import { type DagState, ownOf, type Task, type Timestamp } from '@caloron/types';
+
+import type { Decision } from './task-decisions.ts';
+import type { Evidence } from './task-evidence.ts';
+
+/** What is asked about when saying what a person can do. */
+export interface Situation {
+  readonly task: Task;
+  readonly state: DagState;
+  readonly evidence: readonly Evidence[];
+  readonly decisions: readonly Decision[];
+  readonly now: Timestamp;
+  /** What follows a command of this home and sprint: ` --home DIR --sprint ID`. */
+  readonly flags: { readonly home: string; readonly sprint: string };
+}
+
+/** What a person can do about a task now, a sentence each; nothing when it is over. */
+export function nextSteps(situation: Situation): readonly string[] {
+  const { task, state } = situation;
+  if (task.status === 'Done' || task.status === 'Cancelled') return [];
+  const waits = situation.decisions.filter(({ next_at }) => next_at !== null && next_at > situation.now);
+  return [
+    ...stepsOf(situation),
+    ...waits.map(({ next_at }) => `wait: what failed is tried again at ${next_at ?? ''}`),
+    ...(state.status === 'cancelled' ? ['nothing: the sprint was cancelled'] : []),
+  ];
+}
+
+function stepsOf(situation: Situation): readonly string[] {
+  const { task, state, flags } = situation;
+  switch (task.status) {
+    case 'Pending': {
+      const open = task.depends_on.filter((id) => ownOf(state.tasks, id)?.status !== 'Done');
+      return open.map((id) => `it waits for ${id}: ./caloron show ${id}${flags.sprint}${flags.home}`);
+    }
+    case 'Ready':
+      return [`nothing: its agent is started by the next tick (./caloron tick${flags.sprint}${flags.home})`];
+    case 'InProgress':
+    case 'InReview':
+      return [...reviewSteps(task), ...agentSteps(situation)];
+    case 'Blocked':
+      return blockedSteps(situation);
+    case 'HumanAssigned':
+      return [
+        `a person does it: merge its pull request, or ./caloron resolve ${task.id}${flags.sprint}${flags.home} once it is done`,
+      ];
+    case 'Done':
+    case 'Cancelled':
+      return [];
+  }
+}
+
+function reviewSteps({ status_reason, pr_number }: Task): readonly string[] {
+  const pull = `PR #${pr_number ?? '?'}`;
+  if (status_reason === 'waits_approval') return [`approve ${pull}`];
+  if (status_reason === 'checks_red') return [`look at the checks of ${pull}: they failed`];
+  return [];
+}
+
+function agentSteps({ evidence, flags }: Situation): readonly string[] {
+  const unsettled = evidence.filter(({ alive, pid }) => !alive && pid !== null);
+  const lives = evidence.filter(({ alive }) => alive);
+  return [
+    ...lives.flatMap(({ agent_id }) => [
+      `watch it: ./caloron logs -f ${agent_id}${flags.home}`,
+      `end it, its work is kept: ./caloron stop ${agent_id}${flags.home}`,
+    ]),
+    ...(lives.length === 0 && unsettled.length > 0
+      ? [
+          `no process of it runs: the shell settles it and the next tick goes on (./caloron doctor${flags.home})`,
+        ]
+      : []),
+  ];
+}
+
+function blockedSteps({ task, evidence, flags }: Situation): readonly string[] {
+  const last = evidence.at(-1);
+  const word = (name: string): string => `./caloron ${name} ${task.id}${flags.sprint}${flags.home}`;
+  return [
+    ...(last === undefined ? [] : [`see what its agent said: ./caloron logs ${last.agent_id}${flags.home}`]),
+    ...(task.escalation_issue === null
+      ? []
+      : [`read issue #${task.escalation_issue}; a comment there counts too`]),
+    `${word('resolve')}  (it can go on)`,
+    `${word('take-over')}  (you do it)`,
+    `${word('break-down')}  (it has to be split)`,
+  ];
+}
