@@ -90,7 +90,12 @@ function onReviewerSpawned(draft: Draft, task: Task, action: Spawn, process_id: 
 
 /** The process was stopped, or there was none: the task is started again where it stands. */
 function onRestarted(draft: Draft, task: Task, action: ActionOf<'supervisor'>, { result }: Succeeded): void {
-  if (task.status !== 'InProgress' || task.process_id === null) return;
+  if (task.status !== 'InProgress') return;
+  if (task.process_id === null) {
+    // Its exit was told first: it ended because it was stopped, and nothing is to be waited for.
+    if ((task.provider_limit ?? null) === null) update(draft, task, { retry_at: null });
+    return;
+  }
   if (result.process_id !== undefined && result.process_id !== task.process_id) return;
   update(draft, task, {
     process_id: null,

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { Drive, event, report, sha } from '../testing/drive.ts';
+import { action } from '../sprint/action-id.ts';
 import { exampleState, exampleTask } from './example.ts';
 
 const RESET = '2026-04-14T13:00:00.000Z';
@@ -80,6 +81,25 @@ describe('dag_evaluate: an attempt that ended without work', () => {
     drive.tick();
     expect(drive.causes('spawn_agent')).toEqual([]);
     drive.tick();
+
+    expect(drive.causes('spawn_agent')).toEqual(['author:resume:2:-']);
+  });
+
+  it('is started at once when supervision restarts it, although its exit was told first', () => {
+    const drive = running();
+    const restart = action('supervisor', {
+      cause: '1:restart',
+      sprint_id: drive.state.sprint_id,
+      task_id: 'a',
+      agent_id: 'agent-1',
+      action: 'restart',
+      reason: 'no progress',
+      message: '',
+    });
+
+    drive.log(ended(drive));
+    expect(drive.causes('spawn_agent')).toEqual([]);
+    drive.log(event({ type: 'action_succeeded', action: restart, result: { process_id: 'p1' } }));
 
     expect(drive.causes('spawn_agent')).toEqual(['author:resume:2:-']);
   });
