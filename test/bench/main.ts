@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 
+import { benchAgents, benchSpawn } from './agents.ts';
 import { benchCold } from './cold.ts';
 import { benchDemo } from './demo.ts';
 import { benchCheck, benchEngine } from './engine.ts';
@@ -13,6 +14,8 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   cold: benchCold,
   tick: benchTicks,
   heartbeat: benchHeartbeats,
+  spawn: benchSpawn,
+  agents: benchAgents,
   demo: benchDemo,
 };
 

@@ -3,6 +3,7 @@ import { execa } from 'execa';
 /** A process that was started for a measurement. */
 export interface Started {
   readonly url: string;
+  readonly pid: number;
   readonly stop: () => Promise<void>;
 }
 
@@ -17,9 +18,10 @@ export async function start(
     child.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString()));
     void child.then(() => reject(new Error(`${file} ended before it was ready`)));
   });
-  const { url } = JSON.parse(line.split('\n')[0] ?? '') as { url: string };
+  const { url, pid } = JSON.parse(line.split('\n')[0] ?? '') as { url: string; pid: number };
   return {
     url,
+    pid,
     stop: async () => {
       child.kill('SIGTERM');
       await child;
