@@ -7,6 +7,8 @@ import { holdsNow, valueHash, valueKey, valueSize } from './value-hash.ts';
 
 /** Largest canonical input, in characters, whose output is cached beyond the run: a larger one is cheaper made than looked up. */
 const MAX_CACHED_INPUT = 16_384;
+/** Largest canonical output, in characters, that is kept beyond the run. */
+const MAX_CACHED_OUTPUT = 1_048_576;
 
 /** What came of asking: an output remembered, or one just made. */
 export interface Remembered {
@@ -88,7 +90,9 @@ export function discreetCache(cache: OutputCache, { holds }: Redactor): Discreet
     refuses: holds,
     get: (stage_id, input_hash) => cache.get(stage_id, input_hash),
     put: (stage_id, input_hash, output) =>
-      holds(output) ? undefined : cache.put(stage_id, input_hash, output),
+      valueSize(output) > MAX_CACHED_OUTPUT || holds(output)
+        ? undefined
+        : cache.put(stage_id, input_hash, output),
   };
 }
 

@@ -495,6 +495,27 @@ describe('a run', () => {
     expect(given).toHaveBeenCalledTimes(1);
   });
 
+  it('keeps no value that became huge by standing in itself', async () => {
+    // Each node holds its input twice: 40 of them would be a million million texts.
+    const twice = { op: 'Project', fields: { a: { path: '' }, b: { path: '' } } };
+    const trace = sink();
+    const root = {
+      op: 'Sequential',
+      stages: [...Array.from({ length: 40 }, () => twice), stage('act'), { op: 'Const', value: 'done' }],
+    };
+    const result = await run(root, 'text', {
+      trace,
+      trace_values: true,
+      act: () => null,
+      secrets: ['secret-text'],
+    });
+
+    expect(result).toMatchObject({ ok: true, output: 'done' });
+    expect(trace.steps).toMatchObject([
+      { input: { left_out_characters: expect.any(Number) as number }, output: null },
+    ]);
+  });
+
   it('shows no secret in what it says of its input', async () => {
     const secret = 'secret-of-the-caller';
     const root = { op: 'Map', over: 'xs', as: 'x', stage: stage('act') };

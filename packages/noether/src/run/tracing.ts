@@ -2,7 +2,10 @@ import type { z } from 'zod';
 
 import type { Json, StepFinished } from '../ports.ts';
 import { markedPaths, type Redactor } from './redact.ts';
-import { valueHash } from './value-hash.ts';
+import { valueHash, valueSize } from './value-hash.ts';
+
+/** Longest canonical text of a value a trace keeps, characters. */
+const MAX_SHOWN = 262_144;
 
 /** What is told of one attempt of one node. */
 export interface StepFacts extends Pick<
@@ -89,9 +92,16 @@ export class Tracing {
   }
 
   #values({ input, output, schemas }: StepFacts): { readonly input: Json; readonly output?: Json } {
-    const { hide } = this.#deps;
-    const shown = hide(input, schemas ? markedPaths(schemas.input) : []);
-    if (output === undefined) return { input: shown };
-    return { input: shown, output: hide(output, schemas ? markedPaths(schemas.output) : []) };
+    const shown = this.#shown(input, schemas?.input);
+    return output === undefined
+      ? { input: shown }
+      : { input: shown, output: this.#shown(output, schemas?.output) };
+  }
+
+  /** A value without its secrets; a large one is told by its length: parts that stand in it many times may make it huge. */
+  #shown(value: Json, schema: z.ZodType | undefined): Json {
+    const size = valueSize(value);
+    if (size > MAX_SHOWN) return { left_out_characters: size };
+    return this.#deps.hide(value, schema ? markedPaths(schema) : []);
   }
 }
