@@ -196,14 +196,16 @@ describe('the account of a task', () => {
       task_id: 't1',
       word: 'resolved',
     });
-    const decisions = decisionsOf('t1', { log: known().log, outbox: store.outboxRows('s1') });
+    const decisions = decisionsOf(task, { log: known().log, outbox: store.outboxRows('s1'), attempts: [] });
     expect(decisions).toMatchObject([
       { what: 'probe', reason: 'no progress for 25 minutes', state: 'done', code: null, next_at: null },
       { what: 'retry', code: 'FORGE_UNREACHABLE', reason: 'merge_pr: no answer', next_at: null },
       { what: 'retry', state: 'failed', next_at: new Date(T0 + 5 * 60_000).toISOString() },
       { what: 'word', reason: 'resolved (cli)' },
     ]);
-    expect(decisionsOf('t2', { log: known().log, outbox: store.outboxRows('s1') })).toEqual([]);
+    expect(
+      decisionsOf({ ...task, id: 't2' }, { log: known().log, outbox: store.outboxRows('s1'), attempts: [] }),
+    ).toEqual([]);
 
     at(4);
     const state: DagState = {
@@ -236,6 +238,39 @@ describe('the account of a task', () => {
     );
     expect(text).not.toContain('what happened');
     expect(text).not.toContain('\u001b');
+  });
+
+  it('tells why an attempt ended, by class, and when the next one starts', async () => {
+    await store.processes.begin(row('p1', 1), 'h1');
+    at(5);
+    const cause = {
+      class: 'quota',
+      until: null,
+      provider: 'anthropic',
+      sentence: 'usage limit reached',
+    } as const;
+    const exit = { code: 1, signal: null, at: now, known: true, cause };
+    await report('p1', { exit });
+    await store.processes.settle('p1', exit, 'exited');
+    const attempts = attemptsOf('t1', known());
+    const parked: Task = { ...task, retry_at: new Date(T0 + 20 * 60_000).toISOString() };
+    const decided = (about: Task): ReturnType<typeof decisionsOf> =>
+      decisionsOf(about, { log: known().log, outbox: [], attempts });
+    expect(decided(parked)).toMatchObject([
+      {
+        at: now,
+        what: 'retry',
+        code: 'quota',
+        reason: 'author 1: usage limit reached',
+        next_at: parked.retry_at,
+      },
+    ]);
+    // Where a person is asked instead, nothing is tried again.
+    expect(decided({ ...parked, status: 'Blocked' })).toEqual([]);
+    const account = { task: parked, attempts, evidence: [], decisions: decided(parked), next: [], story: [] };
+    expect(accountText(account, now)).toMatch(
+      /exit 1 \(quota\) [^]*retry +author 1: usage limit reached \[quota; next at 2026-01-02T03:20:00/,
+    );
   });
 
   it.each<readonly [Partial<Task>, readonly RegExp[]]>([

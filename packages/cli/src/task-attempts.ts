@@ -2,6 +2,7 @@ import type { LogRow } from '@caloron/store';
 import {
   addMs,
   type AgentInfo,
+  type EndCause,
   Event,
   type Exit,
   type Id,
@@ -26,6 +27,8 @@ export interface Attempt {
   readonly exit: Exit | null;
   /** What its harness reported; null while it has not. */
   readonly outcome: Report['outcome'] | null;
+  /** Why it ended without work, as its harness understood it; null after work and where nobody could say. */
+  readonly cause: EndCause | null;
   readonly tokens_used: number | null;
   readonly base_sha: string;
   readonly head_sha: string | null;
@@ -85,6 +88,7 @@ export function attemptsOf(task_id: Id, { processes, agents, log }: Known): read
         started_at: earlier(started, ended_at),
         ended_at,
         outcome: report?.outcome ?? null,
+        cause: report?.exit.cause ?? exit?.cause ?? null,
         tokens_used: report?.tokens_used ?? agent?.tokens_used ?? null,
         head_sha: report?.head_sha ?? null,
       };
@@ -92,8 +96,9 @@ export function attemptsOf(task_id: Id, { processes, agents, log }: Known): read
 }
 
 /** How a process ended, in a few words. */
-export function exitWords({ state, exit }: Pick<Attempt, 'state' | 'exit'>): string {
+export function exitWords({ state, exit, cause }: Pick<Attempt, 'state' | 'exit' | 'cause'>): string {
   if (exit === null) return state;
   if (!exit.known) return 'lost: nobody saw it end';
-  return exit.signal === null ? `exit ${exit.code ?? '?'}` : exit.signal;
+  const how = exit.signal === null ? `exit ${exit.code ?? '?'}` : exit.signal;
+  return cause === null ? how : `${how} (${cause.class})`;
 }

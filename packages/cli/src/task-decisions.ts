@@ -1,13 +1,15 @@
 import type { LogRow } from '@caloron/store';
-import { Event, type Id, type OutboxRow, type Timestamp } from '@caloron/types';
+import { Event, type Id, type OutboxRow, type Task, type Timestamp } from '@caloron/types';
+
+import type { Attempt } from './task-attempts.ts';
 
 /** Something that was decided about a task, by the program or a person, and why. */
 export interface Decision {
   readonly at: Timestamp;
-  /** `retry`: an action failed and is tried again; `gave_up`: it is not; `word`: a person's. */
+  /** `retry`: an action or an attempt failed and is tried again; `gave_up`: it is not; `word`: a person's. */
   readonly what: 'probe' | 'restart' | 'reassign' | 'escalate' | 'retry' | 'gave_up' | 'word';
   readonly reason: string;
-  /** Of what failed, its code; null for a decision that followed no failure. */
+  /** Of an action that failed its code, of an attempt its class; null for a decision that followed no failure. */
   readonly code: string | null;
   /** What has become of it: `pending` and `running` are under way, `failed` is tried again, `dead` never is; null for a word. */
   readonly state: OutboxRow['status'] | null;
@@ -17,11 +19,15 @@ export interface Decision {
   readonly action_id: string | null;
 }
 
+/** What decisions are read from. */
+export interface Decided {
+  readonly log: readonly LogRow[];
+  readonly outbox: readonly OutboxRow[];
+  readonly attempts: readonly Attempt[];
+}
+
 /** Whatever was decided about a task, the first one first. */
-export function decisionsOf(
-  task_id: Id,
-  { log, outbox }: { readonly log: readonly LogRow[]; readonly outbox: readonly OutboxRow[] },
-): readonly Decision[] {
+export function decisionsOf(task: Task, { log, outbox, attempts }: Decided): readonly Decision[] {
   const rows = new Map(outbox.map((row) => [row.action_id, row]));
   const intended = new Map(
     log.flatMap(({ kind, target, at }) =>
@@ -31,18 +37,36 @@ export function decisionsOf(
   const decided = outbox.flatMap((row): readonly Decision[] => {
     const { action, action_id } = row;
     const at = intended.get(action_id);
-    if (action.task_id !== task_id || at === undefined) return [];
+    if (action.task_id !== task.id || at === undefined) return [];
     if (action.type !== 'supervisor' && action.type !== 'escalate') return [];
     const what = action.type === 'supervisor' ? action.action : 'escalate';
     return [{ ...toldOf(row), at, what, reason: action.reason, code: null }];
   });
-  const said = log.flatMap((row) => saidOf(row, task_id, rows));
+  const said = log.flatMap((row) => saidOf(row, task.id, rows));
   // Only of an action's latest failure is the next attempt open.
   const latest = new Map(said.map((each) => [each.action_id, each]));
   const failed = said.map((each) =>
     latest.get(each.action_id) === each ? each : { ...each, next_at: null },
   );
-  return [...decided, ...failed].toSorted((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
+  return [...decided, ...failed, ...retriesOf(task, attempts)].toSorted((a, b) =>
+    a.at < b.at ? -1 : a.at > b.at ? 1 : 0,
+  );
+}
+
+/** Attempts that ended without work and after which another one was, or will be, started. */
+function retriesOf({ retry_at, status }: Task, attempts: readonly Attempt[]): readonly Decision[] {
+  return attempts.flatMap((attempt, n): readonly Decision[] => {
+    const { role, outcome, cause, ended_at: at } = attempt;
+    const failed = outcome === 'failed' || outcome === 'timeout' || outcome === 'no_changes';
+    if (at === null || (cause === null && !(failed && role === 'author'))) return [];
+    const again = attempts.some((later, m) => m > n && later.role === role);
+    const next_at = again || status === 'Blocked' ? null : (retry_at ?? null);
+    if (!again && next_at === null) return [];
+    const reason = `${role} ${attempt.attempt}: ${cause?.sentence ?? outcome ?? 'ended without work'}`;
+    return [
+      { at, what: 'retry', reason, code: cause?.class ?? 'crash', state: null, next_at, action_id: null },
+    ];
+  });
 }
 
 function toldOf(row: OutboxRow): Pick<Decision, 'state' | 'next_at' | 'action_id'> {

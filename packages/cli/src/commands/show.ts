@@ -51,7 +51,7 @@ function accountOf(
   const evidence = evidenceOf(task, attempts, known, (process_id) =>
     processes.some((row) => row.process_id === process_id && isAlive(row)),
   );
-  const decisions = decisionsOf(task.id, { log, outbox: store.outboxRows(sprint_id) });
+  const decisions = decisionsOf(task, { log, outbox: store.outboxRows(sprint_id), attempts });
   const flags = { home: context.home_flag, sprint };
   const next = nextSteps({ task, state, evidence, decisions, now, flags });
   const story = log.flatMap((row) => {
