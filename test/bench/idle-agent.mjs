@@ -11,4 +11,4 @@ const beat = () =>
     body: JSON.stringify({ agent_id, sprint_id, status: 'working' }),
   }).catch(() => undefined);
 void beat();
-setInterval(beat, 1000);
+setInterval(() => void beat(), 1000);
