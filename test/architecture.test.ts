@@ -103,6 +103,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     '@caloron/store/*',
     '@caloron/scheduler',
     '@caloron/scheduler/*',
+    '@caloron/shell/kept-work',
     '@caloron/capabilities/*',
     '@caloron/stages',
     'execa',

@@ -53,6 +53,10 @@ export interface ShellErrorDetails {
   HEAD_UNKNOWN: { readonly repo: string; readonly head: string };
   /** What lies where the worktree should be is not ours, or not on the expected branch. */
   WORKTREE_FOREIGN: { readonly worktree: string; readonly reason: string };
+  /** Saved work is not put over uncommitted work. */
+  WIP_TARGET_DIRTY: { readonly target: string };
+  /** Saved work cannot be put there. */
+  WIP_TARGET_UNFIT: { readonly target: string; readonly reason: string };
   /** The process of this action could not be started. */
   SPAWN_FAILED: { readonly process_id: string; readonly reason: string };
   /** The process is still there after SIGKILL. */
@@ -91,6 +95,8 @@ const messages: Messages<ShellErrorDetails> = {
   BASE_UNKNOWN: ({ repo, branch }) => `${repo} has no branch ${branch}`,
   HEAD_UNKNOWN: ({ repo, head }) => `${repo} has no ${head}`,
   WORKTREE_FOREIGN: ({ worktree, reason }) => `${worktree} cannot be used: ${reason}`,
+  WIP_TARGET_DIRTY: ({ target }) => `${target} has uncommitted work and was left as it is`,
+  WIP_TARGET_UNFIT: ({ target, reason }) => `saved work cannot go to ${target}: ${reason}`,
   SPAWN_FAILED: ({ process_id, reason }) => `process ${process_id} could not be started: ${reason}`,
   STOP_FAILED: ({ process_id, pid }) => `process ${process_id} (pid ${pid}) is still there after SIGKILL`,
   CREDENTIAL_NOT_ALLOWED: ({ token_env, allowed }) =>
@@ -108,6 +114,8 @@ const hints: Partial<Record<keyof ShellErrorDetails, string>> = {
   ISSUE_MISSING: 'name one with issue_number, or let the next tick create it',
   BASE_UNKNOWN: 'push the branch with a first commit',
   WORKTREE_FOREIGN: 'move it away; what the agent left is kept under refs/caloron/wip of the task clone',
+  WIP_TARGET_DIRTY: 'commit it or put it aside first, or name a new directory: --into DIR',
+  WIP_TARGET_UNFIT: 'name a directory that does not exist yet: --into DIR, or a new branch: --branch NAME',
   CREDENTIAL_NOT_ALLOWED: 'add it to CALORON_TOKEN_ENVS and start the shell again',
   CREDENTIAL_MISSING: 'set it and start the shell again',
 };
