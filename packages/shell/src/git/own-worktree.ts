@@ -19,6 +19,9 @@ export interface HeadState {
   readonly rebasing: string | null;
 }
 
+/** What git reads and writes in the administrative directory, which the agent can write too. */
+const PLAIN_FILES = ['HEAD', 'index', 'commondir', 'config.worktree', 'ORIG_HEAD'];
+
 function textOf(file: string): string | undefined {
   const found = lstatSync(file, { throwIfNoEntry: false });
   return found?.isFile() === true ? readFileSync(file, 'utf8').trim() : undefined;
@@ -42,6 +45,12 @@ export function ownWorktree(root: string, clone: string, path: string): OwnWorkt
   }
   if (textOf(join(git_dir, 'gitdir')) !== join(path, '.git'))
     throw foreign('its repository knows it under another path');
+  // A link would have git write where it leads, and a pipe would keep whoever reads it waiting for ever.
+  const odd = PLAIN_FILES.find((name) => {
+    const found = lstatSync(join(git_dir, name), { throwIfNoEntry: false });
+    return found !== undefined && !found.isFile();
+  });
+  if (odd !== undefined) throw foreign(`its ${odd} is no file`);
   return { path, git_dir: realpathSync(git_dir) };
 }
 

@@ -1,4 +1,25 @@
+import { lstatSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
 import { git } from '@caloron/capabilities/git';
+
+import { ShellError } from '../errors.ts';
+
+/**
+ * Checks that no directory of refs in a clone is a symbolic link: git would follow it and write or delete refs of whatever
+ * repository it leads to. Throws WORKTREE_FOREIGN.
+ */
+export function assertOwnRefs(clone: string): void {
+  const look = (dir: string): void => {
+    const found = lstatSync(dir, { throwIfNoEntry: false });
+    if (found?.isSymbolicLink() === true)
+      throw new ShellError('WORKTREE_FOREIGN', { worktree: clone, reason: `${dir} is a symbolic link` });
+    if (found?.isDirectory() !== true) return;
+    for (const entry of readdirSync(dir, { withFileTypes: true }))
+      if (entry.isDirectory() || entry.isSymbolicLink()) look(join(dir, entry.name));
+  };
+  look(join(clone, 'refs'));
+}
 
 /** Refs below `prefix` of a bare repository: what follows the prefix → commit. */
 export async function refsBelow(git_dir: string, prefix: string): Promise<ReadonlyMap<string, string>> {

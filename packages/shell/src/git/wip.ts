@@ -6,7 +6,7 @@ import type { Id, Sha } from '@caloron/types';
 
 import type { CleanGit } from './clean-repository.ts';
 import { headState, type OwnWorktree } from './own-worktree.ts';
-import { refsBelow } from './refs.ts';
+import { assertOwnRefs, refsBelow } from './refs.ts';
 import { isDirty, presentCommits, readTrees, shasIn, type Trees } from './trees.ts';
 
 /** Where unfinished work of one task is kept, numbered from 1, in the task's bare clone. */
@@ -52,6 +52,7 @@ const UNDER_WAY = new Map([
  */
 export async function saveWip(clean: CleanGit, request: WipRequest): Promise<string | null> {
   const { clone, own } = request;
+  assertOwnRefs(clone);
   const aside = PUT_ASIDE.flatMap((name) => shasIn(join(own.git_dir, name)));
   for (const commit of await presentCommits(clean, clone, aside)) await keep(clean, request, commit);
   const trees = await readTrees(clean, request);

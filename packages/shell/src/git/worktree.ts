@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { git } from '@caloron/capabilities/git';
@@ -159,7 +159,8 @@ function completeFile({ clone, path }: WorktreePlace): string {
 
 function readComplete(place: WorktreePlace): z.infer<typeof Complete> | undefined {
   const file = completeFile(place);
-  if (!existsSync(file)) return undefined;
+  // The agent can write here: a link or a pipe is no marker of ours.
+  if (lstatSync(file, { throwIfNoEntry: false })?.isFile() !== true) return undefined;
   try {
     return Complete.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch {
@@ -195,7 +196,8 @@ async function addWorktree(
     worktree: path,
     index_file: join(own.git_dir, 'index'),
   });
-  writeFileSync(completeFile(place), JSON.stringify({ base_sha }));
+  rmSync(completeFile(place), { force: true });
+  writeFileSync(completeFile(place), JSON.stringify({ base_sha }), { flag: 'wx' });
   return own;
 }
 
