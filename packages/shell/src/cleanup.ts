@@ -11,6 +11,7 @@ import {
 
 import type { Credentials } from './credentials.ts';
 import { git } from '@caloron/capabilities/git';
+import { taggedProcesses } from '@caloron/capabilities/process-identity';
 import { type CleanGit, contains } from './git/clean-repository.ts';
 import type { Mirror } from './git/mirror.ts';
 import { type OwnWorktree, ownWorktree } from './git/own-worktree.ts';
@@ -51,6 +52,9 @@ export function createCleanup(deps: CleanupDeps): Cleanup {
         if (mine && !(await deps.table.reconcile(row)))
           return kept(`its ${row.role} (process ${row.process_id}) may still run`);
       }
+      const rows = deps.store.processes.list(state.sprint_id).filter((row) => row.task_id === task.id);
+      const [survivor] = taggedProcesses(new Set(rows.map(({ process_id }) => process_id)));
+      if (survivor !== undefined) return kept(`what process ${survivor.process_id} started still runs`);
       const found = (['author', 'reviewer'] as const).flatMap((role) => worktreeOf(deps, state, task, role));
       if (found.length === 0) return { ok: true, removed: true, reason: 'there was no worktree' };
       const mirror = await deps.worktrees.fetch(state, deps.credentials.forRole(state.sprint, 'author'));

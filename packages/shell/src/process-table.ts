@@ -30,8 +30,8 @@ export interface ProcessTableDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly paths: ShellPaths;
-  /** Saves what a stopped agent left uncommitted; null when nothing was. */
-  readonly saveWip: (row: ProcessRow) => Promise<string | null>;
+  /** Saves what an ended agent left uncommitted; null when nothing was. */
+  readonly saveWip: (row: ProcessRow, reason: string) => Promise<string | null>;
 }
 
 /** The agents' processes: started, watched, adopted, stopped. Rows in the store are the truth; this only follows them. */
@@ -217,7 +217,8 @@ async function settle(deps: ProcessTableDeps, following: Following, row: Process
     at: clock.now(),
     known: status !== undefined,
   };
-  const wip_ref = following.stops.has(process_id) ? await savedWip(deps, row) : null;
+  // Dead agents too: what they left is found at once, not only when somebody works there again.
+  const wip_ref = await savedWip(deps, row, following.stops.has(process_id) ? 'stopped' : 'its agent ended');
   // An order that was never read still holds the agent's token.
   rmSync(files.order, { force: true });
   await processes.settle(process_id, exit, exit.known ? 'exited' : 'lost');
@@ -228,9 +229,13 @@ async function settle(deps: ProcessTableDeps, following: Following, row: Process
   return { exit, wip_ref };
 }
 
-async function savedWip({ saveWip, log }: ProcessTableDeps, row: ProcessRow): Promise<string | null> {
+async function savedWip(
+  { saveWip, log }: ProcessTableDeps,
+  row: ProcessRow,
+  reason: string,
+): Promise<string | null> {
   try {
-    return await saveWip(row);
+    return await saveWip(row, reason);
   } catch (error) {
     // The files are still there: the next use of the worktree saves them or is refused.
     log.error({ err: error, process_id: row.process_id }, 'unfinished work could not be saved');

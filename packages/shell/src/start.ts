@@ -123,9 +123,13 @@ function assemble({ config, paths, store, clock, random, log, remote_url }: Part
   const remoteUrl = (host: string | null, repo: string): string =>
     remote_url?.(repo, host) ?? cloneUrl(host, repo);
   const worktrees = createWorktrees({ paths, mutex, remoteUrl });
-  const saveWip = (row: Parameters<typeof worktrees.save>[0]): Promise<string | null> =>
-    worktrees.save(row, 'stopped');
-  const table = createProcessTable({ processes: store.processes, clock, log, paths, saveWip });
+  const table = createProcessTable({
+    processes: store.processes,
+    clock,
+    log,
+    paths,
+    saveWip: (row, reason) => worktrees.save(row, reason),
+  });
   const common = {
     config,
     paths,
