@@ -4,6 +4,8 @@ import { z } from 'zod';
 export const Timestamp = z
   .string()
   .regex(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/, 'expected a time like 2026-04-14T08:30:00.000Z')
+  // The digits of a 25th hour are no instant: what is reckoned from it would be NaN.
+  .refine((at) => !Number.isNaN(Date.parse(at)), 'expected a time that exists')
   .meta({ title: 'Timestamp' });
 export type Timestamp = z.infer<typeof Timestamp>;
 
