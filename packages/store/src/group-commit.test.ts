@@ -73,6 +73,27 @@ describe('writes of one turn', () => {
     expect(seen).toEqual(texts.map(() => 50));
   });
 
+  it('wait for those that arrive meanwhile, but not for a stream without end', async () => {
+    const [writer, reader] = [database(), database()];
+    const insert = inserter(writer);
+    let arriving = 0;
+    let stop = false;
+    const arrive = (): void => {
+      if (stop) return;
+      arriving += 1;
+      void insert(`${arriving}`);
+      void insert(`${arriving} again`);
+      setImmediate(arrive);
+    };
+
+    arrive();
+    await insert('first');
+    stop = true;
+
+    expect(rows(reader)).toContain('2 again');
+    expect(arriving).toBeLessThan(10);
+  });
+
   it('have their own outcomes, in order, whichever of them fail and however', async () => {
     await fc.assert(
       fc.asyncProperty(

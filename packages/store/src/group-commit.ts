@@ -8,6 +8,8 @@ import { isBusy, translate } from './sqlite-errors.ts';
 /** Writes of one transaction: others wait for the lock meanwhile, and it is held no longer than they have patience. */
 const MAX_WRITES = 256;
 const MAX_MS = 5;
+/** Turns of the event loop a group is gathered over while each brings more: a commit costs as much as reading dozens of requests. */
+const MAX_TURNS = 4;
 /** A pause after a refused try is drawn from [5, cap); the cap doubles up to this, ms. */
 const FIRST_PAUSE_MS = 10;
 const MAX_PAUSE_MS = 160;
@@ -32,7 +34,7 @@ type Tried =
   | { readonly kind: 'failed'; readonly error: unknown };
 
 /**
- * Group commit: the writes of one turn of the event loop share a transaction, and each is answered after its commit with its own outcome. One that fails
+ * Group commit: the writes of one turn of the event loop, or of a few while they keep arriving, share a transaction, and each is answered after its commit with its own outcome. One that fails
  * takes no other with it: the group is rolled back and tried again in parts, down to the failing write alone. Writes run in the order they were asked for.
  */
 export class GroupCommit {
@@ -75,18 +77,22 @@ export class GroupCommit {
   }
 
   /** Timers and sockets have their turn before the next try: what arrives until then joins it. */
-  #plan(pause_ms?: number): void {
+  #plan(): void {
     if (this.#planned) return;
     this.#planned = true;
-    const flush = (): void => {
-      this.#planned = false;
-      this.#flush();
-    };
-    if (pause_ms === undefined) setImmediate(flush);
-    else setTimeout(flush, pause_ms);
+    this.#gather(this.#waiting.length, 1);
+  }
+
+  #gather(seen: number, turn: number): void {
+    setImmediate(() => {
+      const more = this.#waiting.length;
+      if (more > seen && turn < MAX_TURNS && more < this.#size) this.#gather(more, turn + 1);
+      else this.#flush();
+    });
   }
 
   #flush(): void {
+    this.#planned = false;
     if (this.#waiting.length === 0) return;
     if (!this.#db.open) {
       this.close();
@@ -97,7 +103,8 @@ export class GroupCommit {
       if (this.#waiting.length > 0) this.#plan();
       return;
     }
-    this.#plan(randomInt(5, this.#pause_ms));
+    this.#planned = true;
+    setTimeout(() => this.#flush(), randomInt(5, this.#pause_ms));
     this.#pause_ms = Math.min(this.#pause_ms * 2, MAX_PAUSE_MS);
   }
 
@@ -133,6 +140,15 @@ export class GroupCommit {
   }
 }
 
+/** Where not even this is possible, the next BEGIN is refused and says so to its caller. */
+function rollBack(db: BetterSqlite3.Database): void {
+  try {
+    if (db.inTransaction) db.exec('ROLLBACK');
+  } catch {
+    // The error that led here is the one to tell.
+  }
+}
+
 /** Runs writes in one BEGIN IMMEDIATE transaction, as many as its time allows. */
 function attempt(db: BetterSqlite3.Database, group: readonly Waiting[]): Tried {
   const answers: (() => void)[] = [];
@@ -144,7 +160,7 @@ function attempt(db: BetterSqlite3.Database, group: readonly Waiting[]): Tried {
       if (performance.now() >= until) break;
     }
   } catch (error) {
-    if (db.inTransaction) db.exec('ROLLBACK');
+    rollBack(db);
     if (isBusy(error)) return { kind: 'busy' };
     // The ones before it go first; then it is tried alone.
     return group.length === 1
@@ -155,7 +171,7 @@ function attempt(db: BetterSqlite3.Database, group: readonly Waiting[]): Tried {
     db.exec('COMMIT');
     return { kind: 'committed', answers };
   } catch (error) {
-    if (db.inTransaction) db.exec('ROLLBACK');
+    rollBack(db);
     if (isBusy(error)) return { kind: 'busy' };
     // Half of them may fit a disk that is full for all.
     return group.length === 1
