@@ -38,6 +38,12 @@ const GITLINK = '160000';
 /** Repositories inside repositories inside …: deeper ones are read as far as git does, by their commit. */
 const MAX_DEPTH = 8;
 
+/** From so many new files on, one pack is faster than an object file each: four times for 10,000, measured. */
+const MANY_FILES = 500;
+
+/** Every file counts as big, and big ones go to a pack; fewer would leave a pack for each small snapshot. */
+const IN_ONE_PACK = ['-c', 'core.bigFileThreshold=1'];
+
 /**
  * Adds every file that is not ignored to an index and gives its tree. git would record a repository inside (a submodule, a clone)
  * by its commit alone: where that says less than what lies there, its files are taken instead. Throws GIT_FAILED.
@@ -50,11 +56,22 @@ export async function addFiles(
 ): Promise<Added> {
   const { clone, index_file, path } = files;
   const target: CleanTarget = { clone, index_file, worktree: path };
-  const inside = depth < MAX_DEPTH ? await repositoriesInside(clean, target, path, entries) : [];
-  await clean(['add', '--all', '--', '.', ...inside.map((name) => `:(exclude,literal)${name}`)], target, {
-    // Pathspecs are literal else; these are no names of the agent's own making.
-    ...(inside.length > 0 && { magic_pathspecs: true }),
-  });
+  const { inside, others } = await lookAround(clean, target, path, depth < MAX_DEPTH ? entries : null);
+  await clean(
+    [
+      ...(others > MANY_FILES ? IN_ONE_PACK : []),
+      'add',
+      '--all',
+      '--',
+      '.',
+      ...inside.map((name) => `:(exclude,literal)${name}`),
+    ],
+    target,
+    {
+      // Pathspecs are literal else; these are no names of the agent's own making.
+      ...(inside.length > 0 && { magic_pathspecs: true }),
+    },
+  );
   const heads: Sha[] = [];
   for (const [at, name] of inside.entries()) {
     const dir = join(path, name);
@@ -76,18 +93,20 @@ export async function addFiles(
   return { tree: (await clean(['write-tree'], target)).stdout, heads };
 }
 
-/** Names of the repositories that lie below, as far as git does not look into them. */
-async function repositoriesInside(
+/** How many files are new to git, and the repositories below, as far as git does not look into them; none without entries to compare with. */
+async function lookAround(
   clean: CleanGit,
   target: CleanTarget,
   dir: string,
-  entries: readonly Entry[],
-): Promise<readonly string[]> {
-  const linked = entries.filter(({ mode, path }) => mode === GITLINK && existsSync(join(dir, path, '.git')));
+  entries: readonly Entry[] | null,
+): Promise<{ readonly inside: readonly string[]; readonly others: number }> {
   const asked = ['ls-files', '--others', '--exclude-standard', '-z'];
   const others = (await clean(asked, target)).stdout.split('\0');
+  if (entries === null) return { inside: [], others: others.length };
+  const linked = entries.filter(({ mode, path }) => mode === GITLINK && existsSync(join(dir, path, '.git')));
   const found = others.filter((name) => name.endsWith('/') && existsSync(join(dir, name, '.git')));
-  return [...new Set([...linked.map(({ path }) => path), ...found.map((name) => name.slice(0, -1))])];
+  const inside = new Set([...linked.map(({ path }) => path), ...found.map((name) => name.slice(0, -1))]);
+  return { inside: [...inside], others: others.length };
 }
 
 interface HeadInside {

@@ -78,6 +78,20 @@ describe('a worktree that is thrown away leaves behind', () => {
     expect(await world.kept('a.txt', '^2')).toBe('staged');
   });
 
+  it('thousands of files, each whole', async () => {
+    const names = Array.from({ length: 600 }, (_, i) => `many/${i % 7}/${i}.txt`);
+    write(at, Object.fromEntries(names.map((name, i) => [name, i === 5 ? '' : `${name}\r\n`])));
+
+    await destroy();
+
+    expect(await world.kept('many/4/599.txt')).toBe('many/4/599.txt\r\n');
+    expect(await world.kept('many/5/5.txt')).toBe('');
+    const [ref = ''] = await world.saved();
+    const files = await world.agent(world.clone, 'ls-tree', '-r', '--name-only', ref, 'many/');
+    expect(files.split('\n').toSorted()).toEqual(names.toSorted());
+    expect(await world.agent(world.clone, 'fsck', '--no-dangling')).toBe('');
+  });
+
   it('deleted files as deleted', async () => {
     rmSync(join(at, 'README.md'));
     write(at, { 'a.txt': 'a' });
