@@ -8,16 +8,17 @@ import { Decision } from '../supervisor/decide_intervention.ts';
 import { action } from './action-id.ts';
 import { EXAMPLE_NOW } from './example.ts';
 import { interventionRows } from './interventions.ts';
+import { isPaused } from './pause.ts';
 
 /** The code of an escalation after the ladder's last rung. */
 const REASON_CODE = 'agent_stalled';
 
-/** The tick's second transaction: counts the interventions decided and intends their actions. Without a decision it writes nothing. */
+/** The tick's second transaction: counts the interventions decided and intends their actions. Without a decision, and while the sprint is paused, it writes nothing. */
 export const commitSupervision = defineStage({
   name: 'commit_supervision',
   description: 'Counts the decided interventions and intends their actions in one transaction.',
   effects: ['NonDeterministic', 'Fallible'],
-  capabilities: ['state.commit'],
+  capabilities: ['state.commit', 'kv.read'],
   input: z.object({
     sprint_id: Id,
     decisions: z.array(Decision),
@@ -56,8 +57,8 @@ export const commitSupervision = defineStage({
       output: { changed: false, actions: 0 },
     },
   ],
-  run: async ({ sprint_id, decisions, messages, now }, { state: store }) => {
-    if (decisions.length === 0) return { changed: false, actions: 0 };
+  run: async ({ sprint_id, decisions, messages, now }, { state: store, kv }) => {
+    if (decisions.length === 0 || (await isPaused(kv, sprint_id))) return { changed: false, actions: 0 };
     const { state, rev, cursors, last_poll } = await store.load(sprint_id);
     const draft = openDraft(state, now, []);
     for (const [at, decision] of decisions.entries()) {

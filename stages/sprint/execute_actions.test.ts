@@ -123,6 +123,35 @@ const close = action('close_sprint', {
   cause: 'close',
 });
 
+describe('a paused sprint', () => {
+  const paused = { by: 'ada', at: EXAMPLE_NOW, stopped: false };
+
+  it('begins no action, and takes all of them once it is resumed', async () => {
+    const { store, shell, run, row } = world([spawn, probe]);
+    await store.kv.put(keys.paused('sprint-1'), paused);
+    expect((await run()).actions_taken).toEqual([]);
+    expect([row(spawn)?.status, row(probe)?.status]).toEqual(['pending', 'pending']);
+    expect(shell.spawned).toHaveLength(0);
+
+    await store.kv.delete(keys.paused('sprint-1'));
+    expect((await run()).actions_taken).toHaveLength(2);
+    expect(shell.spawned).toHaveLength(1);
+  });
+
+  it('begins nothing further when it is paused while actions are taken', async () => {
+    const { store, run, row } = world([merge, done]);
+    const succeed = store.outbox.succeed.bind(store.outbox);
+    Object.assign(store.outbox, {
+      succeed: async (...given: Parameters<typeof succeed>) => {
+        await store.kv.put(keys.paused('sprint-1'), paused);
+        return succeed(...given);
+      },
+    });
+    expect((await run()).actions_taken).toHaveLength(1);
+    expect([row(merge)?.status, row(done)?.status]).toEqual(['done', 'pending']);
+  });
+});
+
 describe('an action that was interrupted after its effect', () => {
   it.each<[string, Action, (w: ReturnType<typeof world>) => unknown]>([
     [

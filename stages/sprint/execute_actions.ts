@@ -15,6 +15,7 @@ import { defineStage } from '../kit.ts';
 import { act } from './act.ts';
 import type { ActContext } from './act_context.ts';
 import { runLanes } from './lanes.ts';
+import { isPaused } from './pause.ts';
 import { nextAttempt, resetOf } from './retry_policy.ts';
 
 /** Rows taken per drain: what is left is due in the next round. */
@@ -22,7 +23,7 @@ const BATCH = 50;
 /** Agents started at once: each start fetches and makes a worktree. */
 const SPAWNS = 4;
 
-/** Drains the sprint's outbox: each due row is claimed, looked up, acted on and settled. A row that fails stops no other. */
+/** Drains the sprint's outbox: each due row is claimed, looked up, acted on and settled. A row that fails stops no other; of a paused sprint no row is begun. */
 export const executeActions = defineStage({
   name: 'execute_actions',
   description: "Takes the sprint's intended actions that are due.",
@@ -90,6 +91,8 @@ interface Outcome {
 /** Claims one row and settles it. Only the outbox itself may throw here: then this run has lost its lease or its database. */
 async function settle(row: OutboxRow, context: ActContext, outbox: Outbox, out: Outcome): Promise<void> {
   const { action, action_id, attempts } = row;
+  // Asked before each: a pause holds from the next action on, and not from the next tick.
+  if (await isPaused(context.kv, context.snapshot.state.sprint_id)) return;
   if (!(await outbox.start(action_id))) return;
   let acted;
   try {

@@ -218,6 +218,14 @@ describe('commit_supervision', () => {
     );
   const working = { status: 'InProgress', process_id: 'process-1', issue_number: 1 } as const;
 
+  it('decides nothing while the sprint is paused', async () => {
+    const store = memoryStore([sprintWith(working)]);
+    await store.kv.put(keys.paused('sprint-1'), { by: 'ada', at: EXAMPLE_NOW, stopped: false });
+    expect(await decide(store, 'restart')).toEqual({ changed: false, actions: 0 });
+    await store.kv.delete(keys.paused('sprint-1'));
+    expect(await decide(store, 'restart')).toEqual({ changed: true, actions: 1 });
+  });
+
   it('counts, and intends each intervention as an action of its own', async () => {
     const store = memoryStore([sprintWith(working)]);
 

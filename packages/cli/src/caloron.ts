@@ -16,6 +16,9 @@ const COMMANDS: readonly ListedCommand[] = [
   { name: 'logs', load: async () => (await import('./commands/process.ts')).logsCommand },
   { name: 'stop', load: async () => (await import('./commands/process.ts')).stopCommand },
   { name: 'wip', load: async () => (await import('./commands/wip.ts')).wipCommand },
+  { name: 'pause', load: async () => (await import('./commands/pause.ts')).pauseCommand },
+  { name: 'resume', load: async () => (await import('./commands/pause.ts')).resumeCommand },
+  { name: 'estop', load: async () => (await import('./commands/pause.ts')).estopCommand },
   { name: 'resolve', load: async () => (await import('./commands/words.ts')).wordCommand('resolve') },
   {
     name: 'assign-human',

@@ -1,4 +1,4 @@
-import { type DagState, ownOf, type Task } from '@caloron/types';
+import { type DagState, ownOf, type Paused, type Task } from '@caloron/types';
 import stringWidth from 'string-width';
 
 import { renderTable } from './table.ts';
@@ -30,12 +30,18 @@ export function statusRow(task: Task): readonly string[] {
   ];
 }
 
+/** Who paused a sprint and when, in words. */
+export function pauseWords({ by, at, stopped }: Paused): string {
+  return `paused by ${by} since ${at}${stopped ? ', its agents stopped' : ''}`;
+}
+
 /** Where a sprint stands, in one line. */
-export function sprintLine(state: DagState): string {
+export function sprintLine(state: DagState, paused: Paused | null): string {
   const counts = new Map<string, number>();
   for (const { status } of Object.values(state.tasks)) counts.set(status, (counts.get(status) ?? 0) + 1);
   const told = [...counts].map(([status, tasks]) => `${tasks} ${status}`).join(', ');
-  return `sprint ${state.sprint_id} on ${state.sprint.repo}: ${state.status} (${told})`;
+  const stands = paused === null ? state.status : pauseWords(paused);
+  return `sprint ${state.sprint_id} on ${state.sprint.repo}: ${stands} (${told})`;
 }
 
 /** Columns of a terminal that are enough to begin a reason: the rest of it is cut before another column is left out. */

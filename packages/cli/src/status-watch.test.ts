@@ -2,7 +2,7 @@ import { type DagState, newTask, Sprint, type Task } from '@caloron/types';
 import stringWidth from 'string-width';
 import { describe, expect, it, vi } from 'vitest';
 
-import { changeLine, changesOf, statusScreen, watchStatus } from './status-watch.ts';
+import { changeLine, changesOf, statusScreen, type Watched, watchStatus } from './status-watch.ts';
 
 const AT = '2026-01-02T03:04:05.000Z';
 // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
@@ -32,12 +32,12 @@ const sprint = Sprint.parse({
   conventions: '',
 });
 
-function stateOf(tasks: readonly (Partial<Task> & { readonly id: string })[], status = 'active'): DagState {
+function stateOf(tasks: readonly (Partial<Task> & { readonly id: string })[], status = 'active'): Watched {
   const made = tasks.map((given): Task => {
     const start = { title: 't', description: '', depends_on: [], agent_id: 'agent-1', reviewer_id: null };
     return { ...newTask('s1', { ...start, id: given.id }, AT), ...given };
   });
-  return {
+  const state: DagState = {
     v: 1,
     sprint_id: 's1',
     sprint,
@@ -45,6 +45,7 @@ function stateOf(tasks: readonly (Partial<Task> & { readonly id: string })[], st
     tasks: Object.fromEntries(made.map((task) => [task.id, task])),
     status: status as DagState['status'],
   };
+  return { state, paused: null };
 }
 
 const many = stateOf(
@@ -69,6 +70,16 @@ describe('the changes of a sprint', () => {
     expect(changesOf(before, structuredClone(before))).toEqual([]);
     const over = stateOf([{ id: 'a' }, { id: 'b' }], 'completed');
     expect(changesOf(before, over)).toMatchObject([{ task_id: null, from: 'active', status: 'completed' }]);
+  });
+
+  it('tell that the sprint was paused, by whom and since when, and that it goes on', () => {
+    const going = stateOf([{ id: 'a' }]);
+    const paused = { ...going, paused: { by: 'ada', at: AT, stopped: true } };
+    expect(changesOf(going, paused).map(changeLine)).toEqual([
+      `sprint    s1  active → paused  (paused by ada since ${AT}, its agents stopped)`,
+    ]);
+    expect(changesOf(paused, going).map(changeLine)).toEqual(['sprint    s1  paused → active']);
+    expect(changesOf(paused, { ...paused })).toEqual([]);
   });
 
   it('are a line each, whatever a reason holds', () => {
@@ -140,7 +151,7 @@ describe('watching a sprint', () => {
     for (const line of said[2]!.replaceAll(ESCAPES, '').split('\n'))
       expect(stringWidth(line)).toBeLessThanOrEqual(20);
     next();
-    expect((await ended).status).toBe('completed');
+    expect((await ended).state.status).toBe('completed');
     expect(said.length).toBe(4);
   });
 
@@ -171,6 +182,6 @@ describe('watching a sprint', () => {
     const { said, control, ended } = watching(false);
     await vi.waitFor(() => expect(said.length).toBe(2));
     control.abort();
-    expect((await ended).status).toBe('active');
+    expect((await ended).state.status).toBe('active');
   });
 });

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { type DagState, ownOf, type Status, type Task, type Timestamp } from '@caloron/types';
+import { type DagState, ownOf, type Paused, type Status, type Task, type Timestamp } from '@caloron/types';
 import { createColors } from 'picocolors';
 
 import type { Io, Terminal } from './output.ts';
-import { fittingTable, orderedTasks, sprintLine } from './status-table.ts';
+import { fittingTable, orderedTasks, pauseWords, sprintLine } from './status-table.ts';
 import { cutTo, oneLine } from './width.ts';
 
 /** How often the log and the terminal's size are looked at, in milliseconds. */
@@ -27,6 +27,13 @@ export interface StatusChange {
   readonly pr_number: number | null;
   readonly attempt: number;
   readonly review_cycles: number;
+}
+
+/** A sprint as it is watched. */
+export interface Watched {
+  readonly state: DagState;
+  /** Null while nobody has paused it. */
+  readonly paused: Paused | null;
 }
 
 const TOLD = [
@@ -58,24 +65,32 @@ function taskChange(sprint_id: string, before: Task | undefined, task: Task): St
 }
 
 /** What of a sprint stands elsewhere than before; all of it when nothing was told before. */
-export function changesOf(before: DagState | undefined, after: DagState): readonly StatusChange[] {
-  const { sprint_id, status } = after;
-  const tasks = orderedTasks(after).flatMap((task) => {
-    const old = before === undefined ? undefined : ownOf(before.tasks, task.id);
+export function changesOf(before: Watched | undefined, after: Watched): readonly StatusChange[] {
+  const { sprint_id } = after.state;
+  const tasks = orderedTasks(after.state).flatMap((task) => {
+    const old = before === undefined ? undefined : ownOf(before.state.tasks, task.id);
     const same = old !== undefined && TOLD.every((field) => old[field] === task[field]);
     return same ? [] : [taskChange(sprint_id, old, task)];
   });
-  if (before?.status === status) return tasks;
-  const none = { reason: null, at: null, agent_id: null, issue_number: null, pr_number: null };
-  const sprint = { sprint_id, task_id: null, from: before?.status ?? null, status, ...none };
+  const status = standing(after);
+  const from = before === undefined ? null : standing(before);
+  if (from === status) return tasks;
+  const reason = after.paused === null ? null : pauseWords(after.paused);
+  const none = { reason, at: null, agent_id: null, issue_number: null, pr_number: null };
+  const sprint = { sprint_id, task_id: null, from, status, ...none };
   return [...tasks, { ...sprint, attempt: 0, review_cycles: 0 }];
+}
+
+function standing({ state, paused }: Watched): string {
+  return paused === null ? state.status : 'paused';
 }
 
 /** A change as a line of text. */
 export function changeLine(change: StatusChange): string {
   const { task_id, sprint_id, from, status, reason, at, agent_id, pr_number, attempt } = change;
   const moved = from === null || from === status ? status : `${from} → ${status}`;
-  if (task_id === null) return `sprint    ${sprint_id}  ${moved}`;
+  if (task_id === null)
+    return oneLine(`sprint    ${sprint_id}  ${moved}${reason === null ? '' : `  (${reason})`}`);
   const facts = [
     ...(reason === null ? [] : [reason]),
     ...(agent_id === null ? [] : [agent_id]),
@@ -96,7 +111,10 @@ const COLOURS: Readonly<Partial<Record<Status, Colour>>> = {
 };
 
 /** A sprint as it fills a terminal: no line wider, and no more lines, than it shows. */
-export function statusScreen(state: DagState, { columns, rows, colours }: Terminal): readonly string[] {
+export function statusScreen(
+  { state, paused }: Watched,
+  { columns, rows, colours }: Terminal,
+): readonly string[] {
   const paint = createColors(colours);
   const tasks = orderedTasks(state);
   const room = Math.max(2, (rows ?? ROWS) - 1);
@@ -108,10 +126,13 @@ export function statusScreen(state: DagState, { columns, rows, colours }: Termin
     return colour === undefined ? cut : paint[colour](cut);
   });
   const more = fits === body.length ? [] : [cutTo(`… and ${body.length - fits} more`, columns)];
-  return [paint.bold(cutTo(sprintLine(state), columns)), '', cutTo(head, columns), ...lines, ...more].slice(
-    0,
-    room,
-  );
+  return [
+    paint.bold(cutTo(oneLine(sprintLine(state, paused)), columns)),
+    '',
+    cutTo(head, columns),
+    ...lines,
+    ...more,
+  ].slice(0, room);
 }
 
 /** What watching a sprint needs. */
@@ -124,18 +145,18 @@ export interface WatchDeps {
   readonly signal: AbortSignal;
   /** Grows with every change of anything. */
   readonly lastSeq: () => number;
-  readonly load: () => Promise<DagState>;
+  readonly load: () => Promise<Watched>;
 }
 
 /** Tells every change of a sprint until it is over or the signal is aborted; gives its last state. */
-export async function watchStatus(deps: WatchDeps): Promise<DagState> {
+export async function watchStatus(deps: WatchDeps): Promise<Watched> {
   const { io, signal, lastSeq, load } = deps;
   let seq: number | undefined;
-  let state: DagState | undefined;
+  let state: Watched | undefined;
   let size = '';
   for (;;) {
     const last = lastSeq();
-    const now: DagState = state === undefined || last !== seq ? await load() : state;
+    const now: Watched = state === undefined || last !== seq ? await load() : state;
     const changes = now === state ? [] : changesOf(state, now);
     const { terminal } = io;
     if (deps.redraws && !deps.json && terminal !== undefined) {
@@ -146,7 +167,8 @@ export async function watchStatus(deps: WatchDeps): Promise<DagState> {
       for (const change of changes) io.out(`${deps.json ? JSON.stringify(change) : changeLine(change)}\n`);
     }
     [seq, state] = [last, now];
-    if (signal.aborted || now.status === 'completed' || now.status === 'cancelled') return now;
+    const over = now.state.status === 'completed' || now.state.status === 'cancelled';
+    if (signal.aborted || over) return now;
     await delay(POLL_MS, undefined, { signal }).catch(() => undefined);
   }
 }

@@ -19,6 +19,8 @@ export function tell(row: LogRow): StoryLine | undefined {
   });
   if (row.kind === 'sprint.started') return line('sprint', null, `${row.sprint_id ?? ''} started`);
   if (row.kind === 'sprint.completed') return line('sprint', null, `${row.sprint_id ?? ''} completed`);
+  if (row.kind === 'sprint.paused') return line('sprint', null, `paused by ${row.actor ?? 'somebody'}`);
+  if (row.kind === 'sprint.resumed') return line('sprint', null, `resumed by ${row.actor ?? 'somebody'}`);
   if (row.kind === 'sprint.stuck') return line('sprint', null, 'nothing can move without a person');
 
   const parsed = Event.safeParse(row.payload);

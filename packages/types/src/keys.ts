@@ -10,6 +10,7 @@ export const keys = {
   lastPoll: (sprint: Id) => `caloron:${sprint}:last_poll`,
   startedAt: (sprint: Id) => `caloron:${sprint}:started_at`,
   endedAt: (sprint: Id) => `caloron:${sprint}:ended_at`,
+  paused: (sprint: Id) => `caloron:${sprint}:paused`,
   agents: (sprint: Id) => `caloron:${sprint}:agents`,
   agentPid: (sprint: Id, agent: Id) => `caloron:${sprint}:agent:${agent}:pid`,
   agentHeartbeat: (sprint: Id, agent: Id) => `caloron:${sprint}:agent:${agent}:last_heartbeat`,

@@ -175,7 +175,7 @@ async function decide(row: Row): Promise<unknown> {
   const { sprint_id } = state;
   await commitSupervision.run(
     { sprint_id, decisions, messages: decisions.map(({ reason }) => ({ message: reason })), now },
-    { state: store.state },
+    store,
   );
   const after = Object.values(store.sprints.get(sprint_id)?.state.tasks ?? {});
   return {

@@ -119,6 +119,7 @@ function schedulerConfig(dir: string): unknown {
           'action_failed',
           'human_command',
           'sprint.started',
+          'sprint.resumed',
         ],
       },
       { name: 'retro', cron: '0 18 * * 5', graph: graph('retro'), input_from, on: ['sprint.completed'] },

@@ -3,8 +3,10 @@ import { Command } from 'commander';
 import { type Context, loadState, runCommand, sprintId } from '../context.ts';
 import type { Answer, Io } from '../output.ts';
 import { orderedTasks, sprintLine, STATUS_HEAD, statusRow } from '../status-table.ts';
+import { pausedOf } from '../sprint-pause.ts';
 import { watchStatus } from '../status-watch.ts';
 import { renderTable } from '../table.ts';
+import { oneLine } from '../width.ts';
 
 interface StatusOptions {
   readonly sprint?: string;
@@ -29,21 +31,25 @@ export function statusCommand(io: Io): Command {
 
 async function look(context: Context, options: StatusOptions): Promise<Answer> {
   const state = await loadState(context, await sprintId(context, options.sprint));
+  const paused = await pausedOf(context.runtime().store, state.sprint_id);
   const rows = orderedTasks(state).map(statusRow);
-  const text = `${sprintLine(state)}\n\n${renderTable(STATUS_HEAD, rows)}`;
-  return { data: state, text, table: { head: STATUS_HEAD, rows } };
+  const text = `${oneLine(sprintLine(state, paused))}\n\n${renderTable(STATUS_HEAD, rows)}`;
+  return { data: { ...state, paused }, text, table: { head: STATUS_HEAD, rows } };
 }
 
 async function watch(context: Context, options: StatusOptions): Promise<Answer> {
   const { io, format, signal, environment, runtime } = context;
   const sprint_id = await sprintId(context, options.sprint);
-  const state = await watchStatus({
+  const { state, paused } = await watchStatus({
     io,
     json: format === 'json',
     redraws: io.terminal !== undefined && environment.variables['TERM'] !== 'dumb',
     signal,
     lastSeq: () => runtime().store.events.lastSeq(),
-    load: () => loadState(context, sprint_id),
+    load: async () => ({
+      state: await loadState(context, sprint_id),
+      paused: await pausedOf(runtime().store, sprint_id),
+    }),
   });
-  return { data: { sprint_id, status: state.status }, text: '', streamed: true };
+  return { data: { sprint_id, status: state.status, paused }, text: '', streamed: true };
 }
