@@ -10,7 +10,7 @@ export function isBelow(root: string, path: string): boolean {
 }
 
 /**
- * Checks that `path` lies below `root` and that nothing on the way is a symbolic link or a file.
+ * Checks that `path` lies below `root` and that nothing on the way is a symbolic link, a file or a worktree.
  * `root` is a real path. Throws WORKTREE_FOREIGN.
  */
 export function confined(root: string, path: string): void {
@@ -26,5 +26,11 @@ export function confined(root: string, path: string): void {
       throw new ShellError('WORKTREE_FOREIGN', { worktree: path, reason: `${place} is a symbolic link` });
     if (!found.isDirectory())
       throw new ShellError('WORKTREE_FOREIGN', { worktree: path, reason: `${place} is no directory` });
+    // What lies inside another's worktree is that agent's to write, and would be saved as its work.
+    if (place !== path && lstatSync(join(place, '.git'), { throwIfNoEntry: false }) !== undefined)
+      throw new ShellError('WORKTREE_FOREIGN', {
+        worktree: path,
+        reason: `it lies inside the worktree ${place}`,
+      });
   }
 }

@@ -5,6 +5,7 @@ import {
   Heartbeat,
   type HeartbeatReply,
   Report,
+  type Timestamp,
 } from '@caloron/types';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
@@ -31,20 +32,27 @@ async function heartbeat(deps: AppDeps, request: FastifyRequest): Promise<Heartb
   const caller = auth.callerOf(request);
   const row = caller.kind === 'agent' ? caller.row : undefined;
   if (row !== undefined) assertOwn(row, { sprint_id, agent_id });
+  const now = clock.now();
   const beat = {
     status: said.status ?? null,
     tokens_used: said.tokens_used ?? null,
-    progress_at: said.progress_at ?? null,
+    // Progress that lies ahead would keep its agent from ever counting as stalled.
+    progress_at: earlier(said.progress_at ?? null, now),
     next_by: said.next_by ?? null,
   };
   const process_id = row?.process_id ?? null;
-  const known = await store.processes.beat({ sprint_id, agent_id, process_id }, beat, clock.now());
+  const known = await store.processes.beat({ sprint_id, agent_id, process_id }, beat, now);
   if (!known) throw new ShellError('AGENT_UNKNOWN', { sprint_id, agent_id });
   if (row !== undefined && mustStop(deps, row.process_id))
     return { ok: true, command: 'stop', message: null };
   // A message waits for the agent itself, not for who beats in its name.
   const message = row === undefined ? null : deps.nudges.take(sprint_id, agent_id);
   return { ok: true, command: message === null ? null : 'nudge', message };
+}
+
+/** The earlier of two instants; both are of one form, so their text sorts as they do. */
+function earlier(at: Timestamp | null, now: Timestamp): Timestamp | null {
+  return at !== null && at > now ? now : at;
 }
 
 /** A stop was asked for, or the process counts as ended and nobody waits for it. */
@@ -71,6 +79,10 @@ async function report({ auth, clock, store }: AppDeps, request: FastifyRequest):
 async function credential(deps: AppDeps, request: FastifyRequest): Promise<CredentialReply> {
   const { purpose } = parse(CredentialRequest, request.body);
   const { sprint_id, role, process_id } = deps.auth.agentOf(request);
+  const state = deps.store.processes.get(process_id)?.state;
+  // Its token is known a while longer for its last words; what it would push now might undo its successor's work.
+  if (state === 'exited' || state === 'lost')
+    throw new ShellError('TOKEN_FORBIDDEN', { reason: `process ${process_id} has ended` });
   const { sprint } = await loadState(deps.store, sprint_id);
   const { username, token } = deps.credentials.forRole(sprint, role);
   deps.log.info({ process_id, purpose }, 'forge token given to an agent');
