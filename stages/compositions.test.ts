@@ -412,7 +412,7 @@ describe('a sprint', () => {
     await h.run('kickoff', kickoff);
     await h.tick();
     const lines: string[] = [];
-    for (let step = 0; step < 20; step += 1) {
+    for (let step = 0; step < 40; step += 1) {
       // What was started beats, and does nothing else.
       const since = addMs('2026-04-14T08:31:00.000Z', step * 240_000);
       const process_id = `process-${String(h.shell.spawned.length)}`;

@@ -11,6 +11,9 @@ const FIRST_HEARTBEAT_M = 2;
 /** Minutes without a sign of progress after which an agent counts as stalled. */
 const STALL_THRESHOLD_M = 20;
 
+/** How many times as long as it may an agent has to show nothing before it is lost: a harness has no reason to be late with its first heartbeat but a busy machine. */
+const LOST_AFTER = { missing: 5, stalled: 2 } as const;
+
 /** The newest of the given instants. */
 function latest(...instants: readonly (Timestamp | null)[]): Timestamp | null {
   return instants.reduce<Timestamp | null>(
@@ -21,29 +24,43 @@ function latest(...instants: readonly (Timestamp | null)[]): Timestamp | null {
 
 /**
  * A beating heart is no progress: the harness beats by itself. Only progress resets the stall clock, and an agent that said when it will
- * show some is not stalled before.
+ * show some is not stalled before. Between doubt and certainty lies time: an agent that shows nothing for longer than it may is suspect, and
+ * lost when that goes on as long again; a silent build ends in between.
  */
 function statusOf(
   info: AgentInfo,
   now: Timestamp,
   threshold_m: number,
-): Pick<Health, 'status' | 'minutes_since'> {
+): Pick<Health, 'status' | 'minutes_since' | 'liveness'> {
   if (!info.alive)
     return {
       status: 'dead',
       minutes_since: whole(info.exit?.at ?? info.last_heartbeat_at ?? info.task_started_at, now),
+      liveness: 'lost',
     };
   if (info.last_heartbeat_at === null) {
     const waited = minutesBetween(info.task_started_at, now);
     return {
       status: waited > FIRST_HEARTBEAT_M ? 'missing' : 'healthy',
       minutes_since: whole(info.task_started_at, now),
+      liveness: livenessOf(waited, FIRST_HEARTBEAT_M, LOST_AFTER.missing),
     };
   }
   const since = latest(info.last_progress_at, info.task_started_at) ?? info.task_started_at;
-  const idle = minutesBetween(since, now) > threshold_m;
+  const idle = minutesBetween(since, now);
   const promised = info.next_by !== null && info.next_by >= now;
-  return { status: idle && !promised ? 'stalled' : 'healthy', minutes_since: whole(since, now) };
+  return {
+    status: idle > threshold_m && !promised ? 'stalled' : 'healthy',
+    minutes_since: whole(since, now),
+    liveness: promised ? 'live' : livenessOf(idle, threshold_m, LOST_AFTER.stalled),
+  };
+}
+
+/** How alive an agent is that showed nothing for `idle` minutes and may for `threshold_m`. */
+function livenessOf(idle: number, threshold_m: number, lost_after: number): Health['liveness'] {
+  if (idle > threshold_m * lost_after) return 'lost';
+  if (idle > threshold_m) return 'suspect';
+  return idle > threshold_m / 2 ? 'quiet' : 'live';
 }
 
 /** Whole minutes from `from` to `now`, half to even; 0 when `from` is later. */
@@ -96,6 +113,7 @@ export const checkAgentHealth = defineStage({
             task_id: 'form',
             status: 'stalled',
             minutes_since: 25,
+            liveness: 'suspect',
             last_progress_at: '2026-04-14T08:05:00.000Z',
           },
         ],
@@ -116,6 +134,7 @@ export const checkAgentHealth = defineStage({
             task_id: 'form',
             status: 'healthy',
             minutes_since: 1,
+            liveness: 'live',
             last_progress_at: '2026-04-14T08:29:00.000Z',
           },
         ],
@@ -128,7 +147,14 @@ export const checkAgentHealth = defineStage({
       },
       output: {
         results: [
-          { agent_id: 'agent-1', task_id: 'form', status: 'dead', minutes_since: 3, last_progress_at: null },
+          {
+            agent_id: 'agent-1',
+            task_id: 'form',
+            status: 'dead',
+            minutes_since: 3,
+            liveness: 'lost',
+            last_progress_at: null,
+          },
         ],
       },
     },

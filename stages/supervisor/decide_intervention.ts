@@ -17,9 +17,16 @@ export type Decision = z.infer<typeof Decision>;
 /** Rungs below a person: probe and restart. */
 const RUNGS = 2;
 
-/** Probe, then restart, then a person. A dead or silent process answers no probe: it is restarted first. */
-function rung({ status, minutes_since }: Health, taken: number): Pick<Decision, 'action' | 'reason'> | null {
+/**
+ * Probe, then restart, then a person. A dead or silent process answers no probe: it is restarted first. One that is only suspect is asked, and
+ * then left alone until it is lost: what shows nothing may still be at work.
+ */
+function rung(
+  { status, minutes_since, liveness }: Health,
+  taken: number,
+): Pick<Decision, 'action' | 'reason'> | null {
   if (status === 'healthy' || status === 'unknown') return null;
+  if (liveness === 'suspect' && (status === 'missing' || taken > 0)) return null;
   if (taken >= RUNGS)
     return {
       action: 'escalate_human',

@@ -143,6 +143,89 @@ describe('decide_intervention', () => {
   });
 });
 
+/** Drives an author through minutes of silence; gives what was decided, by minute. Its harness beats each minute, `evidence` are minutes with progress. */
+function silence(
+  minutes: number,
+  evidence: readonly number[] = [],
+  more: Partial<AgentInfo> = {},
+): readonly string[] {
+  const start = Date.parse(NOW);
+  const at = (minute: number): string => new Date(start + minute * 60_000).toISOString();
+  const decided: string[] = [];
+  let task = exampleTask('a', { status: 'InProgress', process_id: 'p1', issue_number: 1 });
+  for (let minute = 0; minute <= minutes; minute += 1) {
+    const shown = evidence.filter((one) => one <= minute).at(-1);
+    const info = agent({
+      task_started_at: at(0),
+      last_heartbeat_at: at(minute),
+      last_progress_at: shown === undefined ? null : at(shown),
+      ...more,
+    });
+    const now = at(minute);
+    const { results } = checkAgentHealth.call(
+      { agents: { 'agent-1': info }, now, stall_threshold_m: 20 },
+      {},
+    );
+    const { decisions } = decideIntervention.call({ results, state: exampleState([task]), now }, {});
+    for (const { action } of decisions) {
+      decided.push(`${action} ${minute}`);
+      task = { ...task, rung: (task.rung ?? 0) + 1, last_intervention_at: now };
+    }
+  }
+  return decided;
+}
+
+describe('liveness by evidence', () => {
+  it.each([
+    [5, 'live'],
+    [10, 'live'],
+    [11, 'quiet'],
+    [20, 'quiet'],
+    [21, 'suspect'],
+    [40, 'suspect'],
+    [41, 'lost'],
+  ] as const)('after %i minutes without progress is %s', (minutes, liveness) => {
+    expect(health({ last_progress_at: ago(minutes) })?.liveness).toBe(liveness);
+  });
+
+  it.each([
+    ['late with its first heartbeat', { last_heartbeat_at: null, task_started_at: ago(9) }, 'suspect'],
+    ['without a first heartbeat for long', { last_heartbeat_at: null, task_started_at: ago(11) }, 'lost'],
+    ['gone', { alive: false }, 'lost'],
+    ['within its promise', { last_progress_at: ago(60), next_by: ago(-1) }, 'live'],
+  ] as const)('of one that is %s is told', (_, change, liveness) => {
+    expect(health(change)?.liveness).toBe(liveness);
+  });
+
+  it('is taken back by the evidence that comes after it', () => {
+    expect(health({ last_progress_at: ago(50) })?.liveness).toBe('lost');
+    expect(health({ last_progress_at: ago(0) })?.liveness).toBe('live');
+  });
+
+  it('asks in a silent build of thirty minutes, and does not end it', () => {
+    expect(silence(120, [0, 30, 31, 45, 60, 75, 90, 105, 120])).toEqual(['probe 21']);
+  });
+
+  it('finds a process that only beats', () => {
+    expect(silence(60)).toEqual(['probe 21', 'restart 41', 'escalate_human 51']);
+  });
+
+  it('restarts nobody that was asleep with its machine before it was asked', () => {
+    const found = { liveness: 'lost', minutes_since: 600 } as const;
+
+    expect(decide({}, found)).toBe('probe');
+    expect(decide({ rung: 1, last_intervention_at: ago(12) }, { ...found, last_progress_at: ago(11) })).toBe(
+      'probe',
+    );
+  });
+
+  it('leaves a suspect that was asked alone, and one whose first heartbeat is late', () => {
+    expect(decide({ intervention_count: 1 }, { liveness: 'suspect' })).toBeUndefined();
+    expect(decide({}, { status: 'missing', liveness: 'suspect' })).toBeUndefined();
+    expect(decide({}, { status: 'missing', liveness: 'lost' })).toBe('restart');
+  });
+});
+
 describe('compose_intervention_message', () => {
   const say = (action: 'probe' | 'restart' | 'reassign' | 'escalate_human', reason?: string) =>
     composeInterventionMessage.call(

@@ -45,6 +45,8 @@ export const Health = z.strictObject({
   task_id: Id,
   minutes_since: z.number(),
   status: z.enum(['healthy', 'missing', 'stalled', 'unknown', 'dead']),
+  /** What the evidence of this instant says; nothing is kept of it, so that new evidence takes it back. Only a lost agent's work is given on. */
+  liveness: z.enum(['live', 'quiet', 'suspect', 'lost']).optional(),
   /** The latest progress of its process; null when it showed none. */
   last_progress_at: Timestamp.nullable().optional(),
 });
