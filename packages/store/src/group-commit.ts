@@ -26,7 +26,7 @@ interface Waiting {
   readonly deadline_ms: number;
 }
 
-/** What became of a try: so many writes are on disk; or others hold the lock; or nothing was kept, and the next try takes so many; or the only write of it failed. */
+/** What became of a try: its first writes are on disk; others hold the lock; nothing was kept and the next try takes so many; its only write failed. */
 type Tried =
   | { readonly kind: 'committed'; readonly answers: readonly (() => void)[] }
   | { readonly kind: 'busy' }
@@ -34,8 +34,9 @@ type Tried =
   | { readonly kind: 'failed'; readonly error: unknown };
 
 /**
- * Group commit: the writes of one turn of the event loop, or of a few while they keep arriving, share a transaction, and each is answered after its commit with its own outcome. One that fails
- * takes no other with it: the group is rolled back and tried again in parts, down to the failing write alone. Writes run in the order they were asked for.
+ * Group commit: the writes of one turn of the event loop, or of a few while they keep arriving, share a transaction, and each is answered after its commit
+ * with its own outcome. One that fails takes no other with it: the group is rolled back and tried again in parts, down to the failing write alone. Writes run
+ * in the order they were asked for.
  */
 export class GroupCommit {
   #waiting: Waiting[] = [];

@@ -43,9 +43,9 @@ export interface Database {
   /** Runs `fn` in one read transaction: all its statements see the same commit. */
   readonly read: <T>(fn: () => T) => T;
   /**
-   * Runs `fn` in a BEGIN IMMEDIATE transaction: all of it or nothing. The writes of one turn of the event loop, or of a few while they keep arriving, share one; each is answered after the
-   * commit with its own outcome, and one that fails takes no other with it: `fn` is synchronous and may run again. Waits without blocking the process while others
-   * hold the lock; STORE_BUSY after the deadline. Writes of one connection run in the order they were asked for.
+   * Runs `fn` in a BEGIN IMMEDIATE transaction: all of it or nothing. The writes of one turn of the event loop, or of a few while they keep arriving, share
+   * one; each is answered after the commit with its own outcome, and one that fails takes no other with it: `fn` is synchronous and may run again. Waits
+   * without blocking the process while others hold the lock; STORE_BUSY after the deadline. Writes of one connection run in the order they were asked for.
    */
   readonly write: <T>(fn: () => T, options?: { readonly deadline_ms?: number }) => Promise<T>;
   /** One try of `write` at once: its value, or undefined when another process holds the lock. Blocks for up to 20 ms. */
