@@ -1,0 +1,119 @@
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { git } from '@caloron/capabilities/git';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { type Bench, createBench } from '../test/bench.ts';
+import { runHarness } from './harness.ts';
+
+let bench: Bench;
+/** A program that leaves a trace when anything runs it. */
+let evil: string;
+let canary: string;
+
+beforeEach(async () => {
+  bench = await createBench();
+  canary = join(bench.root, 'canary');
+  evil = join(bench.root, 'evil');
+  await program(evil);
+});
+afterEach(async () => bench.close());
+
+const BRANCH = 'caloron/s1/t1';
+const clone = (): string => join(bench.root, 'repo.git');
+
+async function program(file: string): Promise<void> {
+  await writeFile(file, `#!/bin/sh\necho "$0 $*" >> '${canary}'\nexec cat\n`);
+  await chmod(file, 0o755);
+}
+
+/** Settings, hooks and attributes that make a git that reads them run a program. */
+async function poison(): Promise<void> {
+  const settings: Readonly<Record<string, string>> = {
+    'core.hooksPath': join(clone(), 'hooks'),
+    'core.fsmonitor': evil,
+    'core.sshCommand': evil,
+    'core.askPass': evil,
+    'core.editor': evil,
+    'core.pager': evil,
+    'core.alternateRefsCommand': evil,
+    'credential.helper': `!${evil}`,
+    'filter.evil.clean': evil,
+    'filter.evil.smudge': evil,
+    'filter.evil.process': evil,
+    'diff.evil.textconv': evil,
+    'diff.external': evil,
+    'commit.gpgSign': 'true',
+    'gpg.program': evil,
+    'push.gpgSign': 'true',
+    'remote.origin.uploadpack': evil,
+    'remote.origin.receivepack': evil,
+    'submodule.recurse': 'true',
+    'submodule.lib.update': `!${evil}`,
+    'submodule.lib.url': `ext::${evil}`,
+    [`url.ext::${evil}.insteadOf`]: bench.origin,
+    'protocol.allow': 'always',
+  };
+  for (const [key, value] of Object.entries(settings))
+    await git(['config', key, value], { git_dir: clone() });
+  await mkdir(join(clone(), 'hooks'), { recursive: true });
+  const hooks = [
+    'post-checkout',
+    'post-commit',
+    'pre-commit',
+    'pre-push',
+    'post-index-change',
+    'reference-transaction',
+    'prepare-commit-msg',
+  ];
+  for (const hook of hooks) await program(join(clone(), 'hooks', hook));
+}
+
+const scripted = {
+  v: 1,
+  attempts: [
+    {
+      steps: [
+        { write: '.gitattributes', content: '* filter=evil diff=evil merge=evil\n' },
+        {
+          write: '.gitmodules',
+          content: '[submodule "lib"]\n\tpath = lib\n\turl = ext::sh\n\tupdate = !evil\n',
+        },
+        { write: 'src/two.js', content: '2\n' },
+      ],
+    },
+  ],
+};
+
+describe('a malicious repository', () => {
+  it('runs nothing when the harness looks at it, commits, pushes and reports', async () => {
+    await poison();
+    await bench.script('t1', scripted);
+
+    const code = await runHarness(bench.order(), bench.deps());
+
+    expect(code).toBe(0);
+    expect(bench.shell.reports[0]).toMatchObject({
+      outcome: 'completed',
+      head_sha: await bench.remote(BRANCH),
+    });
+    expect(existsSync(canary)).toBe(false);
+  });
+
+  it('runs nothing when a reviewer verifies it', async () => {
+    await bench.script('t1', scripted);
+    await runHarness(bench.order(), bench.deps());
+    const head = await bench.remote(BRANCH);
+    await poison();
+
+    await runHarness(
+      bench.order({ role: 'reviewer', mode: 'review', head_sha: head, verify: [['true']] }),
+      bench.deps(),
+    );
+
+    expect(bench.shell.reports).toHaveLength(2);
+    expect(existsSync(canary)).toBe(false);
+  });
+});
