@@ -216,8 +216,22 @@ describe('the account of a task', () => {
       tasks: { t1: task },
       status: 'active',
     };
-    const situation = { task, state, evidence: [], decisions, now, flags: { home: '', sprint: '' } };
-    expect(nextSteps(situation)).toEqual(['wait: what failed is tried again at 2026-01-02T03:05:00.000Z']);
+    const situation = {
+      task,
+      state,
+      paused: null,
+      evidence: [],
+      decisions,
+      now,
+      flags: { home: '', sprint: '' },
+    };
+    const wait = 'wait: what failed is tried again at 2026-01-02T03:05:00.000Z';
+    expect(nextSteps(situation)).toEqual([wait]);
+    const paused = { by: 'ada', at: now, stopped: false };
+    expect(nextSteps({ ...situation, paused })).toEqual([
+      `the sprint is paused by ada since ${now}: ./caloron resume s1 lets it go on`,
+      wait,
+    ]);
 
     await twoAttempts();
     at(12);
@@ -299,7 +313,15 @@ describe('the account of a task', () => {
       status: 'active',
     };
     const flags = { home: ' --home h', sprint: ' --sprint s1' };
-    const steps = nextSteps({ task: there, state, evidence: [], decisions: [], now: at(1), flags });
+    const steps = nextSteps({
+      task: there,
+      state,
+      paused: null,
+      evidence: [],
+      decisions: [],
+      now: at(1),
+      flags,
+    });
     expect(steps).toHaveLength(expected.length);
     expected.forEach((wanted, n) => expect(steps[n]).toMatch(wanted));
   });

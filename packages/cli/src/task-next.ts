@@ -1,12 +1,15 @@
-import { type DagState, ownOf, type Task, type Timestamp } from '@caloron/types';
+import { type DagState, ownOf, type Paused, type Task, type Timestamp } from '@caloron/types';
 
 import type { Decision } from './task-decisions.ts';
+import { pauseWords } from './status-table.ts';
 import type { Evidence } from './task-evidence.ts';
 
 /** What is asked about when saying what a person can do. */
 export interface Situation {
   readonly task: Task;
   readonly state: DagState;
+  /** Null while nobody has paused the sprint. */
+  readonly paused: Paused | null;
   readonly evidence: readonly Evidence[];
   readonly decisions: readonly Decision[];
   readonly now: Timestamp;
@@ -19,7 +22,10 @@ export function nextSteps(situation: Situation): readonly string[] {
   const { task, state } = situation;
   if (task.status === 'Done' || task.status === 'Cancelled') return [];
   const waits = situation.decisions.filter(({ next_at }) => next_at !== null && next_at > situation.now);
+  const { paused, flags } = situation;
+  const resume = `./caloron resume ${state.sprint_id}${flags.home}`;
   return [
+    ...(paused === null ? [] : [`the sprint is ${pauseWords(paused)}: ${resume} lets it go on`]),
     ...stepsOf(situation),
     ...waits.map(({ next_at }) => `wait: what failed is tried again at ${next_at ?? ''}`),
     ...(state.status === 'cancelled' ? ['nothing: the sprint was cancelled'] : []),

@@ -1,10 +1,11 @@
 import { systemClock } from '@caloron/capabilities/clock';
 import { isAlive } from '@caloron/capabilities/process-identity';
-import { type DagState, ownOf, type Task, type Timestamp } from '@caloron/types';
+import { type DagState, ownOf, type Paused, type Task, type Timestamp } from '@caloron/types';
 import { Command } from 'commander';
 
 import { type Context, loadState, runCommand, sprintId, unknownTask } from '../context.ts';
 import type { Io } from '../output.ts';
+import { pausedOf } from '../sprint-pause.ts';
 import { tell } from '../story.ts';
 import { accountText, type TaskAccount } from '../task-account.ts';
 import { attemptsOf } from '../task-attempts.ts';
@@ -25,7 +26,8 @@ export function showCommand(io: Io): Command {
         if (task === undefined) throw unknownTask(task_id, state);
         const now = systemClock.now();
         const sprint = options.sprint === undefined ? '' : ` --sprint ${options.sprint}`;
-        const account = accountOf(context, { state, task, now, sprint });
+        const paused = await pausedOf(context.runtime().store, state.sprint_id);
+        const account = accountOf(context, { state, paused, task, now, sprint });
         return { data: account, text: accountText(account, now) };
       }),
     );
@@ -36,12 +38,13 @@ function accountOf(
   context: Context,
   about: {
     readonly state: DagState;
+    readonly paused: Paused | null;
     readonly task: Task;
     readonly now: Timestamp;
     readonly sprint: string;
   },
 ): TaskAccount {
-  const { state, task, now, sprint } = about;
+  const { state, paused, task, now, sprint } = about;
   const { sprint_id } = state;
   const { store } = context.runtime();
   const log = store.events.read({ after: 0, sprint_id });
@@ -53,7 +56,7 @@ function accountOf(
   );
   const decisions = decisionsOf(task, { log, outbox: store.outboxRows(sprint_id), attempts });
   const flags = { home: context.home_flag, sprint };
-  const next = nextSteps({ task, state, evidence, decisions, now, flags });
+  const next = nextSteps({ task, state, paused, evidence, decisions, now, flags });
   const story = log.flatMap((row) => {
     const line = tell(row);
     return line?.task === task.id ? [line] : [];

@@ -32,6 +32,7 @@ export function writeDemoConfigs(
     'action_failed',
     'human_command',
     'sprint.started',
+    'sprint.resumed',
   ];
   const input_from = 'kv:caloron:active_sprint';
   const scheduler = {
