@@ -113,7 +113,7 @@ const hints: Partial<Record<keyof ShellErrorDetails, string>> = {
   TASK_UNKNOWN: 'list the tasks with: ./caloron status',
   ISSUE_MISSING: 'name one with issue_number, or let the next tick create it',
   BASE_UNKNOWN: 'push the branch with a first commit',
-  WORKTREE_FOREIGN: 'move it away; what the agent left is kept under refs/caloron/wip of the task clone',
+  WORKTREE_FOREIGN: 'move it away; ./caloron wip list shows what agents left and was saved',
   WIP_TARGET_DIRTY: 'commit it or put it aside first, or name a new directory: --into DIR',
   WIP_TARGET_UNFIT: 'name a directory that does not exist yet: --into DIR, or a new branch: --branch NAME',
   CREDENTIAL_NOT_ALLOWED: 'add it to CALORON_TOKEN_ENVS and start the shell again',

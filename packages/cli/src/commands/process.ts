@@ -135,7 +135,10 @@ export function stopCommand(io: Io): Command {
           db_id: context.runtime().store.db_id,
         }).open(null);
         const { exit, wip_ref } = await shell.stop({ process_id, grace_ms: GRACE_MS });
-        const kept = wip_ref === null ? 'nothing was uncommitted' : `its uncommitted work is in ${wip_ref}`;
+        const kept =
+          wip_ref === null
+            ? 'nothing was uncommitted'
+            : `its uncommitted work is in ${wip_ref}\n  next: ./caloron wip show ${wip_ref}${context.home_flag}`;
         return { data: { process_id, exit, wip_ref }, text: `${agent_id} ended; ${kept}` };
       }),
     );

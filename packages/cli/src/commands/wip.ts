@@ -29,7 +29,7 @@ interface Choice {
 
 function listCommand(io: Io): Command {
   const command = new Command('list')
-    .description('all of it')
+    .description('all that was saved')
     .option('--sprint <id>', 'of one sprint only')
     .option('--task <id>', 'of one task only')
     .action((options: Choice) =>
