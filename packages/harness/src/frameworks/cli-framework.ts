@@ -20,6 +20,8 @@ export interface CliSpec {
   readonly argv: (call: FrameworkCall) => readonly string[];
   /** Whether the prompt is given on stdin; else stdin is closed. */
   readonly prompt_on_stdin: boolean;
+  /** Whether stderr is the work's as much as the program's, so that its words say nothing of why it failed. */
+  readonly stderr_is_work?: boolean;
   /** The meaning of one line of stdout. */
   readonly hear: (line: string) => Heard;
 }
@@ -53,7 +55,7 @@ export function cliFramework(spec: CliSpec): CliFramework {
         },
       });
       const heard = said.end();
-      const trouble = heard.trouble ?? lastWords(exit, stderr);
+      const trouble = heard.trouble ?? (spec.stderr_is_work === true ? null : lastWords(exit, stderr));
       return { ...exit, ...heard, trouble, feedback: null } satisfies FrameworkResult;
     },
   };

@@ -9,6 +9,7 @@ export const command = cliFramework({
   model: false,
   argv: (call) => argvOf(call.order.framework.options['command'] ?? ''),
   prompt_on_stdin: true,
+  stderr_is_work: true,
   hear: plainText,
 });
 

@@ -30,7 +30,7 @@ async function run(name: string, program: string, { out = [], err = '', code = 0
   await writeFile(join(bin, program), script);
   await chmod(join(bin, program), 0o755);
   const PATH = `${bin}${delimiter}${process.env['PATH'] ?? ''}`;
-  const order = bench.order({ framework: { name, options: {} } });
+  const order = bench.order({ framework: { name, options: { command: program } } });
   await runHarness(order, bench.deps({ env: { PATH } }));
   const exit = (await bench.file('exit.json')) as { code: number; cause?: EndCause };
   return { ...exit, pulls: bench.forge.pulls.length };
@@ -242,6 +242,14 @@ describe('a program that ended without work', () => {
 
     expect(end).toMatchObject({ code: 1, pulls: 0, cause });
     expect(bench.shell.reports[0]).toMatchObject({ outcome: 'failed', exit: { cause } });
+  });
+});
+
+describe('a command of the user', () => {
+  it('is a crash whatever it prints: a refused download is not a refused agent', async () => {
+    const end = await run('command', 'fetch', { err: 'npm error 401 Unauthorized\n', code: 1 });
+
+    expect(end.cause).toMatchObject({ class: 'crash', provider: null });
   });
 });
 
