@@ -43,7 +43,10 @@ export function endedHow(framework: Framework, { code, signal, timed_out }: Fram
 }
 
 /** Why a run of the framework ended without work; null when it ended well. A program that met trouble failed, whatever its exit code. */
-export function causeOf(context: HarnessContext, result: FrameworkResult): EndCause | null {
+export function causeOf(
+  context: Pick<HarnessContext, 'order' | 'clock'>,
+  result: FrameworkResult,
+): EndCause | null {
   const { framework } = context.order;
   const facts = {
     provider: providerOf(framework.name, framework.options),

@@ -1,17 +1,22 @@
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
+import { systemClock } from '@caloron/capabilities/clock';
 import { type EndCause, providerOf } from '@caloron/types';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { type Bench, createBench } from '../../test/bench.ts';
+import { createBench } from '../../test/bench.ts';
 import { runHarness } from '../harness.ts';
+import { causeOf } from '../run-framework.ts';
+import type { FrameworkCall } from './framework.ts';
+import { frameworkNamed } from './table.ts';
 
-let bench: Bench;
+let root: string;
 beforeEach(async () => {
-  bench = await createBench();
+  root = await mkdtemp(join(tmpdir(), 'caloron-ends-'));
 });
-afterEach(async () => bench.close());
+afterEach(async () => rm(root, { recursive: true, force: true }));
 
 interface Says {
   readonly out?: readonly (object | string)[];
@@ -19,21 +24,35 @@ interface Says {
   readonly code?: number;
 }
 
-/** Runs a framework whose program prints these lines and ends; gives the cause it ended with, and whether it proposed a change. */
-async function run(name: string, program: string, { out = [], err = '', code = 0 }: Says) {
-  const bin = join(bench.root, 'bin');
-  await mkdir(bin, { recursive: true });
+/** A program of that name that prints these lines and ends; gives the PATH that finds it. */
+async function program(name: string, { out = [], err = '', code = 0 }: Says): Promise<string> {
   const lines = out.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n');
-  await writeFile(join(bin, 'out'), `${lines}\n`);
-  await writeFile(join(bin, 'err'), err);
-  const script = `#!/bin/sh\necho work > half.txt\ncat "${bin}/out"\ncat "${bin}/err" >&2\nexit ${code}\n`;
-  await writeFile(join(bin, program), script);
-  await chmod(join(bin, program), 0o755);
-  const PATH = `${bin}${delimiter}${process.env['PATH'] ?? ''}`;
-  const order = bench.order({ framework: { name, options: { command: program } } });
-  await runHarness(order, bench.deps({ env: { PATH } }));
-  const exit = (await bench.file('exit.json')) as { code: number; cause?: EndCause };
-  return { ...exit, pulls: bench.forge.pulls.length };
+  await writeFile(join(root, 'out'), `${lines}\n`);
+  await writeFile(join(root, 'err'), err);
+  const script = `#!/bin/sh\necho work > half.txt\ncat "${root}/out"\ncat "${root}/err" >&2\nexit ${code}\n`;
+  await writeFile(join(root, name), script);
+  await chmod(join(root, name), 0o755);
+  return `${root}${delimiter}${process.env['PATH'] ?? ''}`;
+}
+
+/** Runs a framework whose program does that; gives why it ended. */
+async function run(name: string, command: string, says: Says): Promise<EndCause | null> {
+  const env = { PATH: await program(command, says) };
+  const framework = { name, options: { command } };
+  const order = { framework, worktree: root, agent_id: 'agent-1', sprint_id: 's1', task: { id: 't1' } };
+  const call = {
+    order,
+    prompt: 'Do it.',
+    prompt_file: join(root, 'prompt.md'),
+    directory: root,
+    dangerous: false,
+    env,
+    timeout_ms: 20_000,
+    signal: new AbortController().signal,
+    onOutput: () => undefined,
+  } as unknown as FrameworkCall;
+  const result = await frameworkNamed(name).run(call);
+  return causeOf({ order: call.order, clock: systemClock }, result);
 }
 
 const claude = { type: 'result', subtype: 'success', num_turns: 1, usage: { input_tokens: 1 } };
@@ -237,19 +256,34 @@ describe('a program that ended without work', () => {
       { err: 'Segmentation fault\n', code: 139 },
       { class: 'crash', provider: null },
     ],
-  ])('%s: %s', async (_, name, program, says, cause) => {
-    const end = await run(name, program, says);
+  ])('%s: %s', async (_, name, command, says, cause) => {
+    expect(await run(name, command, says)).toMatchObject(cause);
+  });
 
-    expect(end).toMatchObject({ code: 1, pulls: 0, cause });
-    expect(bench.shell.reports[0]).toMatchObject({ outcome: 'failed', exit: { cause } });
+  it('proposes no change, although its exit code says success, and its exit file says why', async () => {
+    const bench = await createBench();
+    try {
+      const result = "You've hit your weekly limit · resets Jul 18, 12pm (UTC)";
+      const PATH = await program('claude', { out: [{ ...claude, is_error: true, result }] });
+      const order = bench.order({ framework: { name: 'claude-code', options: {} } });
+
+      expect(await runHarness(order, bench.deps({ env: { PATH } }))).toBe(1);
+
+      const cause = { class: 'quota', provider: 'anthropic', sentence: result };
+      expect(await bench.file('exit.json')).toMatchObject({ code: 1, cause });
+      expect(bench.shell.reports[0]).toMatchObject({ outcome: 'failed', exit: { cause } });
+      expect(bench.forge.pulls).toEqual([]);
+    } finally {
+      await bench.close();
+    }
   });
 });
 
 describe('a command of the user', () => {
   it('is a crash whatever it prints: a refused download is not a refused agent', async () => {
-    const end = await run('command', 'fetch', { err: 'npm error 401 Unauthorized\n', code: 1 });
+    const cause = await run('command', 'fetch', { err: 'npm error 401 Unauthorized\n', code: 1 });
 
-    expect(end.cause).toMatchObject({ class: 'crash', provider: null });
+    expect(cause).toMatchObject({ class: 'crash', provider: null });
   });
 });
 
@@ -293,11 +327,8 @@ describe('a program that got over its trouble', () => {
       'aider',
       { out: ['litellm.RateLimitError: x', 'Retrying in 0.2 seconds...', 'Tokens: 1k sent, 2 received.'] },
     ],
-  ])('delivers its work: %s', async (name, program, says) => {
-    const end = await run(name, program, says);
-
-    expect(end).toMatchObject({ code: 0, pulls: 1 });
-    expect(end.cause).toBeUndefined();
+  ])('ended well: %s', async (name, command, says) => {
+    expect(await run(name, command, says)).toBeNull();
   });
 });
 
