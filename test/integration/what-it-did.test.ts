@@ -107,8 +107,12 @@ async function agentOf(task: string): Promise<z.infer<typeof Agents>['data'][num
 describe('the account of a task', () => {
   it('shows what works on it, the evidence and what can be done next', async () => {
     const { agent_id, pid, process_id } = await agentOf('second');
-    const { code, stdout } = await caloron('show', 'second');
-    expect(code).toBe(0);
+    // Its harness beats once it is up.
+    const { stdout } = await vi.waitFor(async () => {
+      const ended = await caloron('show', 'second');
+      expect(ended).toMatchObject({ code: 0, stdout: expect.stringContaining('last heartbeat') });
+      return ended;
+    }, WAIT);
     expect(stdout).toMatch(/^second: The second\n {2}InProgress since/);
     expect(stdout).toMatch(
       new RegExp(`author 1 start +${agent_id} .* s +running .* ${process_id.slice(0, 8)}\\n`),

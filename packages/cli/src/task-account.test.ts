@@ -156,7 +156,9 @@ describe('the account of a task', () => {
     at(10);
     await report('p2', { outcome: 'completed' });
     await store.processes.settle('p2', { code: 0, signal: null, at: now, known: true }, 'exited');
-    expect(evidence()).toMatchObject([{ process_id: 'p2', last_progress: { kind: 'report', at: now } }]);
+    expect(evidence()).toMatchObject([
+      { process_id: 'p2', ended: true, last_progress: { kind: 'report', at: now } },
+    ]);
   });
 
   it('tells the decisions with their reasons, codes and the time of the next attempt', async () => {

@@ -63,11 +63,12 @@ function attemptRow(attempt: Attempt, now: Timestamp): readonly string[] {
 }
 
 function evidenceLine(evidence: Evidence, now: Timestamp): string {
-  const { agent_id, pid, alive, last_heartbeat_at: beat, last_progress: progress, next_by } = evidence;
+  const { agent_id, pid, ended, alive, last_heartbeat_at: beat, last_progress: progress, next_by } = evidence;
   const ago = (at: Timestamp): string => `${spanWords(at, now)} ago`;
   const facts = [
-    pid === null ? 'not started yet' : `pid ${pid} ${alive ? 'runs' : 'is gone'}`,
-    beat === null ? 'no heartbeat' : `last heartbeat ${ago(beat)}`,
+    pid === null ? 'not started yet' : `pid ${pid} ${alive ? 'runs' : ended ? 'has ended' : 'is gone'}`,
+    // Of a process that was replaced the heartbeats are not kept.
+    ...(beat === null ? (ended ? [] : ['no heartbeat']) : [`last heartbeat ${ago(beat)}`]),
     progress === null ? 'no progress yet' : `last progress ${ago(progress.at)}: ${PROGRESS[progress.kind]}`,
     ...(next_by !== null && epochMs(next_by) > epochMs(now) ? [`it says the next is due by ${next_by}`] : []),
   ];

@@ -13,6 +13,8 @@ export interface Evidence {
   readonly process_id: string;
   readonly agent_id: Id;
   readonly pid: number | null;
+  /** Whether its end is known. */
+  readonly ended: boolean;
   /** Whether the very process runs on this machine. */
   readonly alive: boolean;
   /** Null before its first heartbeat, and once its agent has another process. */
@@ -48,6 +50,7 @@ export function evidenceOf(
       process_id,
       agent_id,
       pid,
+      ended: attempt.ended_at !== null,
       alive: isAlive(process_id),
       last_heartbeat_at: agent?.last_heartbeat_at ?? null,
       last_progress: latest ?? null,
