@@ -17,7 +17,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { SHELL_TOKEN } from '../testing/fixture.ts';
 import { createTaskWorld, type TaskWorld, write } from '../testing/task-world.ts';
-import type { OwnWorktree } from './own-worktree.ts';
+import { type OwnWorktree, ownWorktree } from './own-worktree.ts';
 import { saveWip } from './wip.ts';
 
 let world: TaskWorld;
@@ -319,8 +319,14 @@ describe('an author worktree that is used again', () => {
       code: 'GIT_FAILED',
     });
 
+    const own = ownWorktree(world.author.root, world.clone, path);
+    if (own === undefined) throw new Error('the worktree is gone');
+    await saveWip(world.clean, { ...world.author, own, reason: 'stopped' });
+    expect(await world.saved()).toHaveLength(2);
+
     await world.prepareAuthor();
 
+    expect(await world.saved()).toHaveLength(2);
     const refs = await world.saved();
     const contents = await Promise.all(
       refs.map((ref) => world.agent(world.clone, 'show', `${ref}:a.txt`).catch(() => '')),

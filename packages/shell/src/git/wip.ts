@@ -109,6 +109,8 @@ async function keep(
   const kept = await refsBelow(clone, prefix);
   const numbers = [...kept.keys()].map(Number).filter((n) => Number.isSafeInteger(n) && n < MAX_NUMBER);
   const newest = Math.max(0, ...numbers);
+  const same = [...kept].find(([, sha]) => sha === commit);
+  if (same !== undefined) return `${prefix}${same[0]}`;
   const previous = kept.get(String(newest));
   if (
     previous !== undefined &&
