@@ -237,7 +237,13 @@ const step = fc.oneof(
   fc.record({ ms: fc.integer({ min: 0, max: 400_000 }) }),
   fc.record({
     kind: fc.option(fc.constantFrom(...EndClass.options)),
-    until: fc.constantFrom(null, '2026-04-14T08:35:00.000Z', RESET, '2026-99-99T99:99:99.999Z'),
+    until: fc.constantFrom(
+      null,
+      '2026-04-14T08:35:00.000Z',
+      RESET,
+      '2020-01-01T00:00:00.000Z',
+      '9999-12-31T23:59:59.999Z',
+    ),
     provider: fc.constantFrom('stub', 'other', null),
   }),
 );

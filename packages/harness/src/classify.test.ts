@@ -109,6 +109,13 @@ describe('when a limit ends', () => {
     expect(classify({ message }, facts).until).toBe(until);
   });
 
+  it.each([{ message: 'usage limit. Resets on 1/1/9999' }, { message: 'usage limit', reset_in_ms: 1e300 }])(
+    'is believed for a year and a bit: %j',
+    (trouble) => {
+      expect(classify(trouble, facts).until).toBe('2027-05-19T08:30:00.000Z');
+    },
+  );
+
   it('is read in the zone of the machine where none is named, across a change of its offset', () => {
     const message = "You've hit your usage limit or try again at Oct 25, 2026 4:00 AM.";
 

@@ -1,10 +1,13 @@
-import { addMs, type EndCause, type EndClass, type Timestamp } from '@caloron/types';
+import { addMs, epochMs, type EndCause, type EndClass, type Timestamp } from '@caloron/types';
 
 import type { Trouble } from './frameworks/trouble.ts';
 import { resetTime } from './reset-time.ts';
 
 /** Characters of a program's words that a cause keeps. */
 const SENTENCE_CHARS = 300;
+
+/** Milliseconds of the longest limit that is believed: a year and a bit. */
+const LONGEST_MS = 400 * 86_400_000;
 
 /** Where and when a run ended. */
 export interface EndFacts {
@@ -83,7 +86,10 @@ function statusIn(message: string): number | undefined {
 
 function untilOf({ message, reset_at, reset_in_ms }: Trouble, { now, zone }: EndFacts): Timestamp | null {
   if (reset_at !== undefined) return reset_at;
-  return reset_in_ms === undefined ? resetTime(message, now, zone) : addMs(now, reset_in_ms);
+  const longest = addMs(now, LONGEST_MS);
+  if (reset_in_ms !== undefined) return reset_in_ms < LONGEST_MS ? addMs(now, reset_in_ms) : longest;
+  const told = resetTime(message, now, zone);
+  return told !== null && epochMs(told) > epochMs(longest) ? longest : told;
 }
 
 /** The words of a cause: one line, without what looks like a key. */

@@ -27,11 +27,15 @@ export function streamJson(token_names: readonly string[]): (line: string) => He
   };
 }
 
+/** Seconds since 1970 of the year 2100: what is later is no time. */
+const LATEST_S = 4_102_444_800;
+
 /** A limit that refuses requests, with its end; one that allows them is none. */
 function limitOf(info: unknown): Heard {
   if (at(info, 'status') !== 'rejected') return {};
   const resets = at(info, 'resetsAt');
-  const reset_at = typeof resets === 'number' ? timestampOf(resets * 1000) : undefined;
+  const reset_at =
+    typeof resets === 'number' && resets > 0 && resets < LATEST_S ? timestampOf(resets * 1000) : undefined;
   const message = `usage limit reached: ${textAt(info, 'rateLimitType') ?? 'of the account'}`;
   return { trouble: { message, class: 'quota', ...(reset_at === undefined ? {} : { reset_at }) } };
 }
