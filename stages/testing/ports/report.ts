@@ -7,7 +7,7 @@ import { fieldsIn, isNoId, itemsIn, refuses } from '../conformance.ts';
 import type { Port } from '../conformance.ts';
 import { timestamp, isInstant } from '../vectors.ts';
 import type { Row } from '../vectors.ts';
-import { feedbackItems } from './retro.ts';
+import { feedbackItems } from './retro_feedback.ts';
 
 /** The figures and how many decimals the dashboard gives them. */
 const FIGURES: Readonly<Record<string, number>> = {
