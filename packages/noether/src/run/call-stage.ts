@@ -85,17 +85,18 @@ async function attempt(call: Attempt, run: RunContext): Promise<Json> {
   const started_at = tracing?.now() ?? '';
   const began = performance.now();
   const facts = tracing && { ...nodeFacts(called.entry, path), input, started_at, began };
+  let output: Json;
   try {
-    const output = await execute(call, run);
-    const told = facts && tracing?.step({ ...facts, status: 'ok', output });
-    if (told) await told;
-    if (run.observe) await run.observe({ kind: 'after', path, stage });
-    return output;
+    output = await execute(call, run);
   } catch (thrown) {
     const error = { code: publicCode(thrown), message: messageOf(thrown) };
     if (facts) await tracing?.step({ ...facts, status: 'failed', error });
     throw thrown;
   }
+  const told = facts && tracing?.step({ ...facts, status: 'ok', output });
+  if (told) await told;
+  if (run.observe) await run.observe({ kind: 'after', path, stage });
+  return output;
 }
 
 /** Reserves a call's declared cost; failed calls are not refunded. Throws GRAPH_BUDGET_EXCEEDED. */

@@ -495,6 +495,16 @@ describe('a run', () => {
     expect(given).toHaveBeenCalledTimes(1);
   });
 
+  it('is traced once for each attempt, also when its observer fails after it', async () => {
+    const trace = sink();
+    const observe = ({ kind }: { kind: string }): void => {
+      if (kind === 'after') throw new Error('no more');
+    };
+
+    expect(await run(stage('act'), 1, { trace, observe })).toMatchObject({ ok: false });
+    expect(trace.steps.map(({ status }) => status)).toEqual(['ok']);
+  });
+
   it('keeps no value that became huge by standing in itself', async () => {
     // Each node holds its input twice: 40 of them would be a million million texts.
     const twice = { op: 'Project', fields: { a: { path: '' }, b: { path: '' } } };
