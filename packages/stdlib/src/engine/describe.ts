@@ -3,6 +3,18 @@ import { z } from 'zod';
 
 import { defineStage, original } from '../kit.ts';
 
+/** What the examples' catalog says of its one stage. */
+const UPPER = {
+  id: 'c0ffee',
+  name: 'text_upper',
+  description: 'Gives a text in upper case.',
+  input: 'Text',
+  output: 'Text',
+  effects: ['pure'],
+  lifecycle: 'Active',
+  examples_count: 3,
+};
+
 /** `stage_describe`: by id, signature id, prefix or name; types as they are displayed. */
 export const stageDescribe = original(
   defineStage({
@@ -24,42 +36,15 @@ export const stageDescribe = original(
     examples: [
       {
         input: { id: 'text_upper' },
-        output: {
-          id: 'c0ffee',
-          name: 'text_upper',
-          description: 'Gives a text in upper case.',
-          input: 'Text',
-          output: 'Text',
-          effects: ['pure'],
-          lifecycle: 'Active',
-          examples_count: 3,
-        },
+        output: UPPER,
       },
       {
         input: { id: 'c0ffee' },
-        output: {
-          id: 'c0ffee',
-          name: 'text_upper',
-          description: 'Gives a text in upper case.',
-          input: 'Text',
-          output: 'Text',
-          effects: ['pure'],
-          lifecycle: 'Active',
-          examples_count: 3,
-        },
+        output: UPPER,
       },
       {
         input: { id: 'c0f' },
-        output: {
-          id: 'c0ffee',
-          name: 'text_upper',
-          description: 'Gives a text in upper case.',
-          input: 'Text',
-          output: 'Text',
-          effects: ['pure'],
-          lifecycle: 'Active',
-          examples_count: 3,
-        },
+        output: UPPER,
       },
     ],
     tags: ['engine'],
