@@ -37,6 +37,8 @@ beforeEach(() => {
   vi.stubGlobal('fetch', poison('the network'));
   vi.spyOn(Math, 'random').mockImplementation(poison('chance'));
   vi.spyOn(crypto, 'randomUUID').mockImplementation(poison('chance'));
+  vi.spyOn(crypto, 'getRandomValues').mockImplementation(poison('chance'));
+  vi.spyOn(performance, 'now').mockImplementation(poison('the clock'));
 });
 
 afterEach(() => {
