@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { catalog } from '@caloron/stages';
+import { ProjectConfig } from '@caloron/types';
 import { describe, expect, it } from 'vitest';
 
 import { filesBelow, ROOT, textOf } from './support/tree.ts';
@@ -49,6 +50,14 @@ describe('the documents', () => {
 
     expect(declared.length).toBeGreaterThan(0);
     expect([...new Set(explained)].sort()).toEqual([...new Set(declared)].sort());
+  });
+
+  it('say what every field of caloron.json is, and no field that does not exist', () => {
+    const fields = [...textOf('docs/configuration.md').matchAll(/^\| `([a-z_]+)`\s*\|/gm)].map(
+      ([, name = '']) => name,
+    );
+
+    expect(fields).toEqual(Object.keys(ProjectConfig.shape).filter((name) => name !== '$schema'));
   });
 
   it('name every variable in .env.example', () => {

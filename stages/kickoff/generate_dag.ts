@@ -6,6 +6,7 @@ import {
   ProjectConfig,
   RepoName,
   slug,
+  SprintPolicy,
   Timestamp,
   TokenEnv,
 } from '@caloron/types';
@@ -85,7 +86,16 @@ function sprintOf(input: Input, goal: string): Sprint {
     framework_options: config.framework_options,
     agent_timeout_ms: config.agent_timeout_ms,
     conventions: conventionsOf(input),
+    ...policyOf(config),
   };
+}
+
+/** The settings that are kept as they are, where they are given. */
+function policyOf(config: ProjectConfig): Pick<Sprint, keyof typeof SprintPolicy> {
+  const names = Object.keys(SprintPolicy) as (keyof typeof SprintPolicy)[];
+  return Object.fromEntries(
+    names.flatMap((name) => (config[name] === undefined ? [] : [[name, config[name]] as const])),
+  );
 }
 
 function stateOf(input: Input, { goal, tasks }: Plan): DagState {

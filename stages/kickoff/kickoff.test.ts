@@ -22,6 +22,24 @@ async function generate(change: Partial<Parameters<typeof generateSprintDag.call
   return generateSprintDag.output.parse(await generateSprintDag.call(input, { llm }));
 }
 
+describe('the settings of a project', () => {
+  it('are frozen into the sprint as they are, and those that are absent stay absent', async () => {
+    const policy = {
+      require_receipt: true,
+      budget: { task: { tokens: 1000 } },
+      prices: { default: { input: 3, output: 15 } },
+      capacity: { sprint: 2 },
+      workspace: { ports: 10 },
+      isolation: { sandbox: 'require' as const },
+    };
+    const made = await generate({ config: ProjectConfig.parse(policy) });
+    const plain = await generate({ config: ProjectConfig.parse({}) });
+
+    expect(made.dag.sprint).toEqual({ ...plain.dag.sprint, ...policy });
+    for (const name of Object.keys(policy)) expect(plain.dag.sprint).not.toHaveProperty(name);
+  });
+});
+
 describe('a task list', () => {
   it('is read exactly: ids, titles, order, dependencies, descriptions', () => {
     const plan = parseTaskList(

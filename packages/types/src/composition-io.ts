@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 import { DagState } from './dag.ts';
 import { Id, RepoName, TokenEnv } from './ids.ts';
+import { SprintPolicy } from './policy.ts';
 import { Kpis } from './retro.ts';
 import { Timestamp } from './time.ts';
 
@@ -99,5 +100,6 @@ export const ProjectConfig = z.strictObject({
   agent_timeout_ms: z.number().int().positive().default(3_600_000),
   num_agents: z.number().int().min(1).default(2),
   conventions: z.string().default(''),
+  ...SprintPolicy,
 });
 export type ProjectConfig = z.infer<typeof ProjectConfig>;

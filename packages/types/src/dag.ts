@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { Id, RepoName, Sha, TokenEnv } from './ids.ts';
+import { SprintPolicy } from './policy.ts';
 import { Timestamp } from './time.ts';
 
 /** Where a task stands. Terminal: Done, Cancelled. */
@@ -58,6 +59,7 @@ export const Sprint = z.strictObject({
   agent_timeout_ms: z.number().int().positive(),
   /** House rules every agent is given. */
   conventions: z.string(),
+  ...SprintPolicy,
 });
 export type Sprint = z.infer<typeof Sprint>;
 

@@ -20,6 +20,7 @@ export {
   Task,
 } from './dag.ts';
 export type { TaskStart } from './dag.ts';
+export { Budget, BudgetLimit, Capacity, Isolation, Price, SprintPolicy, Workspace } from './policy.ts';
 export { Event, HumanWord, LOG_EVENT_TYPES, Marker } from './event.ts';
 export type { EventType } from './event.ts';
 export { Action, ActionError, ActionResult, OutboxRow } from './action.ts';
