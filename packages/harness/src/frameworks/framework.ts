@@ -11,6 +11,8 @@ export interface FrameworkCall {
   readonly prompt_file: string;
   /** A directory of this process outside the worktree. */
   readonly directory: string;
+  /** The command line that runs another one in the agent's sandbox; the same where there is none. The program of an agent is only run through it. */
+  readonly confine: (argv: readonly string[]) => readonly string[];
   /** Whether CALORON_ALLOW_DANGEROUS names this framework. */
   readonly dangerous: boolean;
   /** The environment the shell gave; each framework takes its own few of it. */
@@ -42,6 +44,20 @@ export interface Framework {
   run(call: FrameworkCall): Promise<FrameworkResult>;
 }
 
+/** Tokens a model used, by kind; a provider that counts cached ones as input too has them taken out of `input` here. */
+export interface HeardUsage {
+  /** As the program names it; null when it does not say. */
+  readonly model: string | null;
+  readonly input: number;
+  readonly output: number;
+  readonly cache_read: number;
+  readonly cache_write: number;
+  /** What the program itself says it cost, in US dollars. */
+  readonly cost_usd?: number;
+  /** The message or turn these numbers are of: told again, they replace what was told of it before. Absent: one of its own. */
+  readonly of?: string;
+}
+
 /** Pieces of meaning in one line of a framework's output. */
 export interface Heard {
   /** Something the agent said. */
@@ -50,6 +66,10 @@ export interface Heard {
   readonly final?: string;
   /** Tokens used since the last count. */
   readonly tokens?: number;
+  /** What one message or turn used. A line that gives usage gives no `tokens`. */
+  readonly usage?: HeardUsage;
+  /** What the whole run has used so far, by model: replaces all that was heard of it before. A line that gives totals gives no `tokens`. */
+  readonly totals?: readonly HeardUsage[];
   /** Something that stands in the agent's way; it counts unless the agent gets over it. */
   readonly trouble?: Trouble;
   /** Whether the agent went on or ended well: trouble heard before is over. */
