@@ -9,6 +9,8 @@ if (major < 22 || (major === 22 && minor < 18)) {
   );
   process.exitCode = 1;
 } else {
+  const { useCompileCache } = await import('@caloron/capabilities/compile-cache');
+  useCompileCache();
   const { main } = await import('../src/main.ts');
   await main(process.argv.slice(2));
 }

@@ -2,7 +2,7 @@ import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 
-/** Keeps compiled code in the user's own cache, where nobody else can put any: the next command starts in half the time. */
+/** Keeps compiled code in the user's own cache, where nobody else can put any: the next process starts in half the time. */
 export function useCompileCache() {
   try {
     const named = process.env.XDG_CACHE_HOME ?? '';
