@@ -27,6 +27,8 @@ export interface HarnessContext {
   readonly shell: AgentShell;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** The command line that runs another one in the agent's sandbox; the same where there is none. */
+  readonly confine: (argv: readonly string[]) => readonly string[];
   readonly log: LogFile;
   readonly activity: Activity;
   /** Aborted when the run has to stop; its reason is a HARNESS_STOPPED. */

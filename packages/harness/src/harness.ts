@@ -55,6 +55,7 @@ export async function runHarness(order: Order, deps: HarnessDeps): Promise<numbe
     shell: createAgentShell(order.shell_url, order.agent_token),
     clock,
     logger,
+    confine: (argv) => argv,
     log,
     activity: createActivity(clock),
     signal: AbortSignal.any([deps.signal, stop.signal]),

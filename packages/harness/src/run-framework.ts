@@ -22,6 +22,7 @@ export async function runFramework(
     prompt,
     prompt_file,
     directory,
+    confine: context.confine,
     dangerous: config.allow_dangerous.includes(framework.name),
     env: config.env,
     timeout_ms,

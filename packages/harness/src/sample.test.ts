@@ -41,6 +41,7 @@ async function follow(task_id: string, attempt: number): Promise<number | null> 
     prompt: '',
     prompt_file: '',
     directory: root,
+    confine: (argv) => argv,
     dangerous: false,
     env: configOf({}).env,
     timeout_ms: 30_000,

@@ -42,7 +42,7 @@ export function cliFramework(spec: CliSpec): CliFramework {
       let stderr = '';
       const argv = spec.argv(call);
       const exit = await runGroup({
-        argv,
+        argv: call.confine(argv),
         cwd: call.order.worktree,
         env: { ...agentEnvironment(call.env, call.order, call.prompt_file), ...spec.env },
         stdin: spec.prompt_on_stdin ? call.prompt : null,

@@ -45,6 +45,7 @@ async function run(name: string, command: string, says: Says): Promise<EndCause 
     prompt: 'Do it.',
     prompt_file: join(root, 'prompt.md'),
     directory: root,
+    confine: (argv: readonly string[]) => argv,
     dangerous: false,
     env,
     timeout_ms: 20_000,

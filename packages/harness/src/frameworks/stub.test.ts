@@ -29,6 +29,7 @@ async function run(attempt: number): Promise<FrameworkResult> {
     prompt: '',
     prompt_file: '',
     directory: bench.directory,
+    confine: (argv) => argv,
     dangerous: false,
     env: bench.deps({ env: { GITHUB_TOKEN: 'secret' } }).config.env,
     timeout_ms: 20_000,

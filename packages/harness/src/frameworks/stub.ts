@@ -129,7 +129,7 @@ async function follow(step: StubStep, call: FrameworkCall, say: (text: string) =
 
 async function runStep(argv: readonly string[], call: FrameworkCall): Promise<void> {
   const exit = await runGroup({
-    argv,
+    argv: call.confine(argv),
     cwd: call.order.worktree,
     env: agentEnvironment(call.env, call.order, call.prompt_file),
     stdin: null,
