@@ -1,0 +1,78 @@
+/** One thing an agent runner of this kind must do; tests that show it begin with its id. */
+export interface Item {
+  readonly id: string;
+  /** What holds, in this product's words. */
+  readonly what: string;
+}
+
+const item = (id: string, what: string): Item => ({ id, what });
+
+/** W: worktrees and safety. D: dispatch, retry, reconciliation. A: agents' sessions. O: what people see. Numbers follow the Symphony specification. */
+export const CHECKLIST: readonly Item[] = [
+  item('W1', 'an agent starts in its own worktree, looked at right before it is executed'),
+  item('W2', 'a worktree lies inside the root after every link is followed, or nothing is started'),
+  item('W3', 'names of directories are made of [a-z0-9_-] alone'),
+  item('W4', 'two ids never share a directory: what would have to be changed to fit is refused'),
+  item('W5', 'an id is its directory’s name, unchanged'),
+  item(
+    'W6',
+    'the same task has the same path; what is there is used again only when it is ours and on its branch',
+  ),
+  item('W7', 'what is no directory at the path is left alone and refused'),
+  item('W8', 'after_create runs once, when the worktree was made; its failure undoes the start'),
+  item('W9', 'before_run runs before each attempt; its failure fails the attempt'),
+  item('W10', 'after_run runs after each attempt, however it ended; its failure is noted'),
+  item('W11', 'before_remove is tried, and removal needs a snapshot all the same'),
+  item('W12', 'a hook has a time limit, and its whole group ends at it'),
+  item('W13', 'a worktree that is used again is never reset over work'),
+  item('W14', 'success does not remove the worktree'),
+  item('W15', 'worktrees of finished tasks are removed only when clean'),
+  item('W16', 'what a hook prints is cut in the log'),
+  item('D1', 'one authority changes the sprint’s state: a transaction; results are messages to it'),
+  item('D2', 'no second process for a task whose first may live'),
+  item('D3', 'what runs is looked after on every tick, also when nothing may be started'),
+  item('D4', 'a task starts only with its issue, its dependencies done, its agent free and a slot'),
+  item('D5', 'who starts first is decided by the longest remaining path, then by the authored order'),
+  item('D6', 'caps per sprint, host and framework; a cap that is no number is refused'),
+  item('D7', 'labels of a host are compared without case'),
+  item('D8', 'states are compared as the host means them, and kept as it spells them'),
+  item('D9', 'after a clean exit the task goes on by itself'),
+  item(
+    'D10',
+    'a failed run is tried again after 10 s · 2^(n−1), at most 5 minutes, with jitter, a bounded number of times',
+  ),
+  item('D11', 'a new retry replaces the old one; its time is wall clock and survives a restart'),
+  item('D12', 'a retry looks at its task first: one that is over or taken is left'),
+  item('D13', 'without a slot a task waits with a reason'),
+  item('D14', 'silence is asked about before it is acted on, and what was not saved is saved'),
+  item('D15', 'an agent of a task that is over is stopped, its worktree kept until it is clean'),
+  item('D16', 'a forge or shell that does not answer stops no agent'),
+  item('D17', 'nothing running means no call'),
+  item('D18', 'a poll that fails skips the tick, not the service'),
+  item('D19', 'how a run ended is told apart: done, failed, timed out, stalled, stopped, budget, quota'),
+  item('D20', 'after a restart the state comes from the log, and live agents are adopted'),
+  item('A1', 'stderr is apart from the protocol, and a line of 10 MB survives'),
+  item('A2', 'the first turn has the whole prompt, later ones go on in the same session'),
+  item('A3', 'the turns of a session are bounded'),
+  item('A4', 'requests have a time limit; a turn’s is silence, and any output resets it'),
+  item('A5', 'what each program may do unasked is documented, and doctor says so'),
+  item('A6', 'a request for permission never holds a run for ever'),
+  item('A7', 'a call that is not supported is answered as failed, and the session goes on'),
+  item('A8', 'what needs the forge’s token is done outside the agent'),
+  item('A9', 'an agent’s environment is an allow-list without forge tokens'),
+  item('A10', 'the answer to a call tells success from failure, and is JSON'),
+  item('A11', 'each call an agent may make is documented: shape, effect, errors, repetition'),
+  item('A12', 'after a turn the task is looked at again; one that is over ends the run'),
+  item('O1', 'every line of a log names its task or process'),
+  item('O2', 'logs are JSON of stable wording, with an outcome and a short reason'),
+  item('O3', 'failures of start, validation and dispatch are told without a debugger'),
+  item('O4', 'a log or webhook that fails stops nothing'),
+  item('O5', 'nothing depends on status, page or API being looked at'),
+  item('O6', 'tokens are counted once: totals are absolute'),
+  item('O7', 'status shows what runs, what waits for a retry, totals and limits'),
+  item('O8', 'errors are JSON; unknown is 404, a wrong method 405'),
+  item('O9', 'everything listens on loopback; --port beats the config, and 0 is any'),
+  item('O10', 'no secret is ever logged'),
+  item('O11', 'a failed start exits non-zero, a clean stop zero'),
+  item('O12', 'where trust ends is written down'),
+];
