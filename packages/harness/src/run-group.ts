@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import type { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { execa } from 'execa';
@@ -17,8 +18,8 @@ export interface GroupRun {
   readonly cwd: string;
   /** The whole environment: nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
-  /** What it reads on stdin; null closes it. */
-  readonly stdin: string | null;
+  /** What it reads on stdin; null closes it, a function gets it to write to for as long as the command runs. */
+  readonly stdin: string | null | ((stdin: Writable) => void);
   readonly timeout_ms: number;
   /** Ends the command before its time. */
   readonly signal: AbortSignal;
@@ -51,7 +52,7 @@ export async function runGroup(run: GroupRun): Promise<GroupExit> {
     buffer: false,
     stdout: 'pipe',
     stderr: 'pipe',
-    ...(run.stdin === null ? { stdin: 'ignore' as const } : { input: run.stdin }),
+    ...stdinOf(run),
   });
   const { pid } = child;
   const settled = child.then((result) => result);
@@ -59,6 +60,7 @@ export async function runGroup(run: GroupRun): Promise<GroupExit> {
     const { cause } = await settled;
     throw new HarnessError('HARNESS_COMMAND_MISSING', { command, cwd: run.cwd }, { cause });
   }
+  if (typeof run.stdin === 'function' && child.stdin !== null) talk(child.stdin, run.stdin);
   listen(child.stdout, (text) => run.onOutput(text, 'stdout'));
   listen(child.stderr, (text) => run.onOutput(text, 'stderr'));
 
@@ -74,6 +76,17 @@ export async function runGroup(run: GroupRun): Promise<GroupExit> {
   }
   const { exitCode, signalCode } = child.nodeChildProcess;
   return { code: exitCode, signal: signalCode, timed_out: cut === 'timeout', stopped: cut === 'stopped' };
+}
+
+function stdinOf({ stdin }: GroupRun): { stdin: 'ignore' | 'pipe' } | { input: string } {
+  if (typeof stdin === 'string') return { input: stdin };
+  return { stdin: stdin === null ? 'ignore' : 'pipe' };
+}
+
+function talk(stdin: Writable, onStdin: (stdin: Writable) => void): void {
+  // A command that ends while it is written to says so by its end.
+  stdin.on('error', () => undefined);
+  onStdin(stdin);
 }
 
 async function waitFor(ended: Promise<void>, run: GroupRun): Promise<'ended' | 'timeout' | 'stopped'> {
