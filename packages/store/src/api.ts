@@ -24,6 +24,8 @@ import type {
   Timestamp,
 } from '@caloron/types';
 
+import type { WorktreeLeases } from './worktree-leases.ts';
+
 /** One row of the append-only log. */
 export interface LogRow {
   readonly seq: number;
@@ -233,6 +235,7 @@ export interface Store {
   readonly events: EventLog;
   readonly leases: Leases;
   readonly processes: Processes;
+  readonly worktreeLeases: WorktreeLeases;
   readonly runs: Runs;
   readonly slots: JobSlots;
   readonly deliveries: Deliveries;

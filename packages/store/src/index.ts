@@ -25,6 +25,7 @@ export type { StoreErrorDetails } from './errors.ts';
 export type { Database, DatabaseOptions, Migration, Sql, SqlValue, Statement } from './sql.ts';
 export { openStore } from './store.ts';
 export type { StoreDeps } from './store.ts';
+export type { WorktreeLease, WorktreeLeases } from './worktree-leases.ts';
 export type { TraceWarning } from './trace-buffer.ts';
 export { readStageStore, updateStageStore, writeStageStore } from './stage-store.ts';
 export { openStageStore, readVerifiedStages } from './stage-store-open.ts';

@@ -149,11 +149,27 @@ ALTER TABLE run_steps ADD COLUMN output TEXT;
 CREATE INDEX runs_by_status ON runs (status, n);
 `;
 
+const WORKTREE_LEASES = `
+-- What each worktree holds of the machine; preparing names the process whose after_create hook is under way.
+CREATE TABLE worktree_leases (
+  worktree TEXT PRIMARY KEY,
+  sprint_id TEXT NOT NULL,
+  task_id TEXT NOT NULL,
+  role TEXT NOT NULL,
+  port_first INTEGER,
+  port_count INTEGER,
+  cache_dir TEXT,
+  preparing TEXT,
+  at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+`;
+
 /** The steps that make Caloron's database; `uuid` names it at its creation. A released step is never edited: the next change is a new step. */
 export function migrationsFor(uuid: () => string): readonly Migration[] {
   const seed = (db: Sql) => void db.prepare("INSERT INTO meta (key, value) VALUES ('db_id', ?)").run(uuid());
   return [
     { name: 'store-1', sql: FIRST, seed },
     { name: 'store-2', sql: TRACE_VALUES },
+    { name: 'store-3', sql: WORKTREE_LEASES },
   ];
 }

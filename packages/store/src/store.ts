@@ -17,6 +17,7 @@ import { createDeliveries, createSlots } from './slots.ts';
 import { createSprints } from './sprint-state.ts';
 import { TraceBuffer, type TraceWarning } from './trace-buffer.ts';
 import { createVirtualKeys } from './virtual-keys.ts';
+import { createWorktreeLeases } from './worktree-leases.ts';
 
 /** What a store is made of besides its file. */
 export interface StoreDeps {
@@ -50,6 +51,7 @@ export function openStore(path: string, { clock, uuid, warn = () => undefined }:
     events: log,
     leases,
     processes: createProcesses(database, log, agents, clock),
+    worktreeLeases: createWorktreeLeases(database, clock),
     runs: createRuns(traces, rows),
     slots: createSlots(database, clock),
     deliveries: createDeliveries(database, clock),
