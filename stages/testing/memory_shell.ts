@@ -1,5 +1,5 @@
 import { CodedError } from '@caloron/noether/stage';
-import type { AgentInfo, CleanupRequest, Shell, SpawnRequest, StopRequest } from '@caloron/types';
+import type { AgentInfo, CleanupRequest, NudgeRequest, Shell, SpawnRequest, StopRequest } from '@caloron/types';
 
 /** A shell in memory: what it was asked, and the agents it has. */
 export interface MemoryShell {
@@ -7,6 +7,7 @@ export interface MemoryShell {
   readonly spawned: SpawnRequest[];
   readonly stopped: StopRequest[];
   readonly cleaned: CleanupRequest[];
+  readonly nudged: NudgeRequest[];
   readonly agents: (AgentInfo & { agent_id: string; last_heartbeat: string | null })[];
   /** Thrown by the next calls of a method, oldest first. */
   readonly faults: Map<keyof Shell, Error[]>;
@@ -50,6 +51,7 @@ export function memoryShell(): MemoryShell {
     spawned: [],
     stopped: [],
     cleaned: [],
+    nudged: [],
     agents: [],
     faults: new Map(),
     kept: null,
@@ -82,6 +84,11 @@ export function memoryShell(): MemoryShell {
       const agent = memory.agents[at];
       if (agent !== undefined) memory.agents[at] = { ...agent, alive: false, status: 'finished' };
       return { ok: true, exit: null, wip_ref: null };
+    },
+    nudge: async (request) => {
+      fault('nudge');
+      memory.nudged.push(request);
+      return { ok: true };
     },
     status: async () => {
       fault('status');

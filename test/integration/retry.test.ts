@@ -24,6 +24,8 @@ import { ROOT } from '../support/tree.ts';
 
 const TICK = join(ROOT, 'compositions/sprint_tick.json');
 const SPRINT = 'classes';
+/** How a program ends by itself; what is stopped did not. */
+const KINDS = EndClass.options.filter((kind) => kind !== 'stopped');
 /** Longest a state may take that a few ticks and starts of agents bring about. */
 const DEADLINE_MS = 20_000;
 /** How long the used-up quota lasts: longer than the test, shorter than an agent may be silent. */
@@ -46,12 +48,12 @@ beforeEach(async () => {
   world = await forgeWorld(dir);
   serving.push(world.forge);
   env = environment(world.tokens);
-  for (const kind of EndClass.options) writeEnd(kind);
+  for (const kind of KINDS) writeEnd(kind);
   const forge = ['--repo', world.repo, '--host', world.forge.url, '--token-env', 'CALORON_FORGE_TOKEN'];
   await caloron('init', ...forge, '--framework', 'stub');
   editJson(join(home, 'caloron.json'), {
     framework_options: { script_dir: join(dir, 'scripts') },
-    num_agents: EndClass.options.length,
+    num_agents: KINDS.length,
     required_approvals: 0,
   });
   const shell = await serve('caloron-shell', ['--port', '0', '--home', home], { cwd: home, env });
@@ -135,7 +137,7 @@ async function classesOnDisk(): Promise<readonly string[]> {
 }
 
 it('an agent that ends in a class is treated by it, and a held provider starts nothing until it serves again', async () => {
-  const items = EndClass.options.map((kind) => `- [${nameOf(kind)}] End in ${kind}`).join('\n');
+  const items = KINDS.map((kind) => `- [${nameOf(kind)}] End in ${kind}`).join('\n');
   await caloron('kickoff', items, '--repo', world.repo, '--sprint-id', SPRINT);
 
   const again = {
@@ -158,7 +160,7 @@ it('an agent that ends in a class is treated by it, and a held provider starts n
       timeout: failed,
     }),
   );
-  expect(new Set(await classesOnDisk())).toEqual(new Set(EndClass.options));
+  expect(new Set(await classesOnDisk())).toEqual(new Set(KINDS));
 
   // A credential is refused: what becomes Ready now waits for the person who can set another.
   await caloron('resolve', 'gave-up', '--sprint', SPRINT);

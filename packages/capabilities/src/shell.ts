@@ -2,6 +2,7 @@ import {
   CleanupReply,
   ErrorReply,
   HealthReply,
+  NudgeReply,
   type Shell,
   type Shells,
   SpawnReply,
@@ -159,6 +160,7 @@ function openShell(url: string, deps: ShellsDeps): Shell {
       call({ method: 'POST', path: '/spawn', reply: SpawnReply, body, timeout_ms: LONG_TIMEOUT_MS }),
     stop: (body) =>
       call({ method: 'POST', path: '/stop', reply: StopReply, body, timeout_ms: LONG_TIMEOUT_MS }),
+    nudge: (body) => call({ method: 'POST', path: '/nudge', reply: NudgeReply, body }),
     status: () => call({ method: 'GET', path: '/status', reply: StatusReply }),
     cleanup: (body) =>
       call({ method: 'POST', path: '/cleanup', reply: CleanupReply, body, timeout_ms: LONG_TIMEOUT_MS }),

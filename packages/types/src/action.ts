@@ -20,6 +20,10 @@ export const ActionResult = z.strictObject({
   merge_sha: Sha.optional(),
   /** True when the effect was found done and nothing was repeated. */
   already: z.boolean().optional(),
+  /** Where the unfinished work of a stopped process is kept. */
+  wip_ref: z.string().optional(),
+  /** The last lines a stopped process printed. */
+  tail: z.string().optional(),
 });
 export type ActionResult = z.infer<typeof ActionResult>;
 
@@ -66,6 +70,10 @@ export const Action = z.discriminatedUnion('type', [
     ...base,
     type: z.literal('supervisor'),
     action: z.enum(['probe', 'restart', 'reassign']),
+    /** The process it was decided about: no other is stopped. */
+    process_id: z.string().min(1).optional(),
+    /** When it was decided: progress after it takes a restart back. */
+    decided_at: Timestamp.optional(),
     reason: z.string(),
     message: z.string(),
   }),
@@ -82,6 +90,7 @@ export const Action = z.discriminatedUnion('type', [
     type: z.literal('stop_agent'),
     process_id: z.string(),
     grace_ms: z.number().int().min(0),
+    reason: z.string().optional(),
   }),
   z.strictObject({ ...base, type: z.literal('cleanup'), branch: z.string(), merge_sha: Sha.nullable() }),
   z.strictObject({

@@ -16,6 +16,10 @@ export const Exit = z.strictObject({
 });
 export type Exit = z.infer<typeof Exit>;
 
+/** What a sign of progress was: output of the agent, a change in its worktree, a commit, or work of its processes that shows nowhere else. */
+export const ProgressKind = z.enum(['output', 'files', 'commit', 'cpu']);
+export type ProgressKind = z.infer<typeof ProgressKind>;
+
 /** One agent as the sprint sees it. */
 export const AgentInfo = z.strictObject({
   sprint_id: Id,
@@ -28,6 +32,10 @@ export const AgentInfo = z.strictObject({
   task_started_at: Timestamp,
   last_heartbeat_at: Timestamp.nullable(),
   last_progress_at: Timestamp.nullable(),
+  /** What that progress was; null or absent where nobody said. */
+  progress_kind: ProgressKind.nullable().optional(),
+  /** When its processes last used the processor for more than waiting. It is no progress by itself: how long it counts is decided where health is. */
+  last_cpu_at: Timestamp.nullable().optional(),
   /** When the agent itself says it will show progress next. */
   next_by: Timestamp.nullable(),
   tokens_used: z.number().int().min(0),
@@ -47,8 +55,12 @@ export const Health = z.strictObject({
   status: z.enum(['healthy', 'missing', 'stalled', 'unknown', 'dead']),
   /** What the evidence of this instant says; nothing is kept of it, so that new evidence takes it back. Only a lost agent's work is given on. */
   liveness: z.enum(['live', 'quiet', 'suspect', 'lost']).optional(),
-  /** The latest progress of its process; null when it showed none. */
+  /** The latest sign of progress of its process, work of its processes included while that counts; null when it showed none. */
   last_progress_at: Timestamp.nullable().optional(),
+  /** What that sign was. */
+  progress_kind: ProgressKind.nullable().optional(),
+  /** Its last heartbeat, where its harness has not been heard of for longer than a few beats. */
+  silent_since: Timestamp.optional(),
 });
 export type Health = z.infer<typeof Health>;
 

@@ -120,6 +120,34 @@ export const Task = z.strictObject({
     .strictObject({ process_id: z.string().min(1), over: z.boolean() })
     .nullable()
     .optional(),
+  /** Runs that were stopped from outside since work last came of one. */
+  stops: z.number().int().min(0).optional(),
+  /** What the run was like that supervision stopped last; its successor is told. */
+  last_stop: z
+    .strictObject({
+      /** The number of the run that was stopped. */
+      attempt: z.number().int().min(0),
+      agent_id: Id,
+      reason: z.string(),
+      /** Where its unfinished work is kept; null when there was none. */
+      wip_ref: z.string().nullable(),
+      /** The last lines it printed. */
+      tail: z.string(),
+    })
+    .nullable()
+    .optional(),
+  /** Work that processes reported which had lost the task: a person can have it taken. The newest last. */
+  offers: z
+    .array(
+      z.strictObject({
+        process_id: z.string().min(1),
+        agent_id: Id,
+        head_sha: Sha,
+        pr_number: z.number().int().positive(),
+        at: Timestamp,
+      }),
+    )
+    .optional(),
   /** No agent is started on it before this instant. */
   retry_at: Timestamp.nullable().optional(),
   /** Runs that ended at a provider's limit since work last came of one. */

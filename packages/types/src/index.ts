@@ -25,7 +25,17 @@ export { Event, HumanWord, LOG_EVENT_TYPES, Marker } from './event.ts';
 export type { EventType } from './event.ts';
 export { Action, ActionError, ActionResult, OutboxRow } from './action.ts';
 export type { ActionOf, ActionType } from './action.ts';
-export { AgentInfo, AgentsMap, Exit, Feedback, Health, ProcessRow, Receipt, Report } from './agent.ts';
+export {
+  AgentInfo,
+  AgentsMap,
+  Exit,
+  Feedback,
+  Health,
+  ProcessRow,
+  ProgressKind,
+  Receipt,
+  Report,
+} from './agent.ts';
 export {
   CleanupReply,
   CleanupRequest,
@@ -35,6 +45,8 @@ export {
   HealthReply,
   Heartbeat,
   HeartbeatReply,
+  NudgeReply,
+  NudgeRequest,
   SpawnReply,
   SpawnRequest,
   StatusReply,

@@ -18,6 +18,8 @@ import type {
   CleanupReply,
   CleanupRequest,
   HealthReply,
+  NudgeReply,
+  NudgeRequest,
   SpawnReply,
   SpawnRequest,
   StatusReply,
@@ -135,6 +137,8 @@ export interface Shell {
   spawn(request: SpawnRequest): Promise<SpawnReply>;
   stop(request: StopRequest): Promise<StopReply>;
   status(): Promise<StatusReply>;
+  /** Leaves a message for an agent's next heartbeat; a newer one replaces it, and a restart of the shell loses it. */
+  nudge(request: NudgeRequest): Promise<NudgeReply>;
   cleanup(request: CleanupRequest): Promise<CleanupReply>;
   health(): Promise<HealthReply>;
 }

@@ -4,7 +4,8 @@ import { Timestamp } from './time.ts';
 
 /**
  * Why an agent's run ended without work. What is done about it is decided by the class: `crash`, `timeout` and `transient` are tried
- * again after a pause, `rate_limit` and `quota` wait for their provider, `auth`, `billing` and `gave_up` for a person.
+ * again after a pause, `rate_limit` and `quota` wait for their provider, `auth`, `billing` and `gave_up` for a person. `stopped` is no
+ * failure: somebody ended a run that might have gone on.
  */
 export const EndClass = z.enum([
   'crash',
@@ -15,6 +16,7 @@ export const EndClass = z.enum([
   'auth',
   'billing',
   'gave_up',
+  'stopped',
 ]);
 export type EndClass = z.infer<typeof EndClass>;
 

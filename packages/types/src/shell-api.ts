@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { AgentInfo, Exit } from './agent.ts';
+import { AgentInfo, Exit, ProgressKind } from './agent.ts';
 import { Mode, Role } from './dag.ts';
 import { Id, RepoName, Sha } from './ids.ts';
 import { Timestamp } from './time.ts';
@@ -44,6 +44,10 @@ export const Heartbeat = z.strictObject({
   status: z.string().max(200).nullable().optional(),
   tokens_used: z.number().int().min(0).nullable().optional(),
   progress_at: Timestamp.nullable().optional(),
+  /** What the progress at `progress_at` was. */
+  progress_kind: ProgressKind.nullable().optional(),
+  /** When the agent's processes last used the processor for more than waiting. */
+  cpu_at: Timestamp.nullable().optional(),
   next_by: Timestamp.nullable().optional(),
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;
@@ -59,6 +63,8 @@ export type HeartbeatReply = z.infer<typeof HeartbeatReply>;
 /** `GET /status`. */
 export const StatusReply = z.strictObject({
   agents: z.array(z.strictObject({ ...AgentInfo.shape, agent_id: Id, last_heartbeat: Timestamp.nullable() })),
+  /** Since when the shell has taken heartbeats without a gap: before, an agent's silence says nothing. */
+  listening_since: Timestamp.optional(),
 });
 export type StatusReply = z.infer<typeof StatusReply>;
 
@@ -66,6 +72,8 @@ export type StatusReply = z.infer<typeof StatusReply>;
 export const StopRequest = z.strictObject({
   process_id: z.string(),
   grace_ms: z.number().int().min(0).optional(),
+  /** Why, in a few words: recorded with how the process ended. */
+  reason: z.string().max(300).optional(),
 });
 export type StopRequest = z.infer<typeof StopRequest>;
 
@@ -74,8 +82,22 @@ export const StopReply = z.strictObject({
   ok: z.literal(true),
   exit: Exit.nullable(),
   wip_ref: z.string().nullable(),
+  /** The last lines it printed. */
+  tail: z.string().optional(),
 });
 export type StopReply = z.infer<typeof StopReply>;
+
+/** `POST /nudge`: a message the agent gets with its next heartbeat. */
+export const NudgeRequest = z.strictObject({
+  sprint_id: Id,
+  agent_id: Id,
+  message: z.string().min(1).max(20_000),
+});
+export type NudgeRequest = z.infer<typeof NudgeRequest>;
+
+/** The answer to a nudge, which waits now. */
+export const NudgeReply = z.strictObject({ ok: z.literal(true) });
+export type NudgeReply = z.infer<typeof NudgeReply>;
 
 /** `POST /credential`: an agent asks for the forge token of its role. */
 export const CredentialRequest = z.strictObject({ purpose: z.enum(['push', 'api']) });
