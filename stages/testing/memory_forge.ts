@@ -4,6 +4,7 @@ import type {
   Checks,
   ForgeChanges,
   ForgeComment,
+  ForgeComparison,
   ForgeIssue,
   ForgePull,
   ForgeRepo,
@@ -20,6 +21,8 @@ export interface MemoryForge {
   readonly comments: ForgeComment[];
   readonly reviews: Map<number, ForgeReview[]>;
   readonly checks: Map<Sha, Checks>;
+  /** How commits and branches stand to each other, by `base...head`; any other head contains its base. */
+  readonly comparisons: Map<string, Partial<ForgeComparison>>;
   readonly requested: Map<number, readonly string[]>;
   readonly deleted: string[];
   /** Names of the methods called, in their order. */
@@ -128,6 +131,7 @@ export function memoryForge(): MemoryForge {
     comments: [],
     reviews: new Map(),
     checks: new Map(),
+    comparisons: new Map(),
     requested: new Map(),
     deleted: [],
     calls: [],
@@ -184,6 +188,14 @@ function repoOf(forge: Omit<MemoryForge, 'repo'>): ForgeRepo {
     changedComments: (cursor) => Promise.resolve(changes(comments, cursor)),
     reviews: (n) => Promise.resolve(forge.reviews.get(n) ?? []),
     checks: (of) => Promise.resolve(forge.checks.get(of) ?? 'none'),
+    compare: (base, head) =>
+      Promise.resolve({
+        ahead: 1,
+        behind: 0,
+        base_sha: null,
+        merge_base: null,
+        ...forge.comparisons.get(`${base}...${head}`),
+      }),
     issue: async (n) => find(issues, n),
     pull: async (n) => find(pulls, n),
     comments: (n) => Promise.resolve(comments.filter((comment) => comment.issue_number === n)),

@@ -1,4 +1,12 @@
-import type { Checks, ForgeIssue, ForgePull, ForgeRepo, Sha, Timestamp } from '@caloron/types';
+import type {
+  Checks,
+  ForgeComparison,
+  ForgeIssue,
+  ForgePull,
+  ForgeRepo,
+  Sha,
+  Timestamp,
+} from '@caloron/types';
 import { z } from 'zod';
 
 import { type ForgeCacheLike, readChanges } from './github-changes.ts';
@@ -8,6 +16,7 @@ import { isForgeError } from './github-errors.ts';
 import {
   CheckRunsShape,
   CommentShape,
+  ComparisonShape,
   CommitShape,
   IssueShape,
   PullShape,
@@ -29,6 +38,7 @@ export type ForgeReads = Pick<
   | 'changedComments'
   | 'reviews'
   | 'checks'
+  | 'compare'
   | 'issue'
   | 'pull'
   | 'comments'
@@ -150,6 +160,28 @@ async function statuses(
   return [FAILING.has(state) ? 'red' : 'green'];
 }
 
+/** One page of one commit: only the counts are wanted. */
+async function compare(
+  { client, dialect }: ForgeReadDeps,
+  base: string,
+  head: string,
+): Promise<ForgeComparison> {
+  const ask = (one: string, other: string) =>
+    client.json(ComparisonShape, {
+      doing: `compare ${one} with ${other}`,
+      method: 'GET',
+      path: `/compare/${encodeURIComponent(one)}...${encodeURIComponent(other)}`,
+      query: dialect === 'gitea' ? {} : { per_page: 1 },
+    });
+  const found = await ask(base, head);
+  return {
+    ahead: found.ahead_by ?? found.total_commits,
+    behind: found.behind_by ?? (await ask(head, base)).total_commits,
+    base_sha: found.base_commit?.sha ?? null,
+    merge_base: found.merge_base_commit?.sha ?? null,
+  };
+}
+
 /** The reads of one repository. */
 export function forgeReads(deps: ForgeReadDeps): ForgeReads {
   const { client, dialect } = deps;
@@ -211,6 +243,7 @@ export function forgeReads(deps: ForgeReadDeps): ForgeReads {
       const [combined, runs] = await Promise.all([statuses(deps, sha), checkRuns(deps, sha)]);
       return combine([...combined, ...runs]);
     },
+    compare: (base, head) => compare(deps, base, head),
     issue: (number) =>
       client.json(IssueShape, { doing: `read issue #${number}`, method: 'GET', path: `/issues/${number}` }),
     pull: (number) =>

@@ -220,6 +220,15 @@ export const CommitShape = z
     at: raw.commit.committer?.date ?? raw.commit.author.date,
   }));
 
+/** Two commits compared: GitHub counts both sides, Gitea only what the head has and the base lacks. */
+export const ComparisonShape = z.object({
+  ahead_by: z.number().int().min(0).optional(),
+  behind_by: z.number().int().min(0).optional(),
+  total_commits: z.number().int().min(0),
+  base_commit: z.object({ sha: Sha }).optional(),
+  merge_base_commit: z.object({ sha: Sha }).optional(),
+});
+
 /** The combined status of a commit. */
 export const StatusShape = z.object({
   state: z.string().nullish(),

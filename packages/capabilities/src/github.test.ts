@@ -608,6 +608,33 @@ describe('checks', () => {
   });
 });
 
+describe('a comparison', () => {
+  it('tells both sides, what the name stood for and where they part', async () => {
+    script({
+      [`GET /repos/acme/app/compare/release%2F1...${SHA}`]: {
+        json: {
+          status: 'diverged',
+          ahead_by: 2,
+          behind_by: 3,
+          total_commits: 2,
+          base_commit: { sha: OTHER_SHA },
+          merge_base_commit: { sha: SHA },
+          commits: [],
+          files: [],
+        },
+      },
+    });
+
+    const found = await open().compare('release/1', SHA);
+
+    expect(found).toEqual({ ahead: 2, behind: 3, base_sha: OTHER_SHA, merge_base: SHA });
+  });
+
+  it('with a commit that is not known is FORGE_NOT_FOUND', async () => {
+    expect(await failure(open().compare('main', SHA))).toMatchObject({ code: 'FORGE_NOT_FOUND' });
+  });
+});
+
 describe('a merge', () => {
   const merge = { sha: SHA, method: 'squash' } as const;
   const head = (sha: string) => ({ ref: 'x', sha, repo: { full_name: 'acme/app' } });
@@ -753,6 +780,17 @@ describe('on Gitea', () => {
 
     expect(merge_sha).toBe(OTHER_SHA);
     expect(requests[0]?.body).toMatchObject({ Do: 'merge', head_commit_id: SHA, MergeTitleField: 'Add it' });
+  });
+
+  it('compares both ways, for it counts one side', async () => {
+    script({
+      [`GET /api/v1/repos/acme/app/compare/main...${SHA}`]: { json: { total_commits: 2, commits: [] } },
+      [`GET /api/v1/repos/acme/app/compare/${SHA}...main`]: { json: { total_commits: 3, commits: [] } },
+    });
+
+    const found = await gitea().compare('main', SHA);
+
+    expect(found).toEqual({ ahead: 2, behind: 3, base_sha: null, merge_base: null });
   });
 
   it('writes labels by their ids', async () => {

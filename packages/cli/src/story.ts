@@ -56,6 +56,7 @@ function tellAction(action: Action, result: ActionResult, line: Line): StoryLine
         resume: 'resumes with the review',
         review: `reviews PR #${action.pr_number ?? '?'}`,
         rebase: 'rebases',
+        verify: `runs the verify commands on PR #${action.pr_number ?? '?'}`,
       }[action.mode];
       return line(
         'agent',

@@ -87,10 +87,15 @@ export function createAuth(shell_token: string, processes: Pick<Processes, 'byTo
   };
 }
 
+/** What an agent says of itself and its token knows. */
+const OWN = ['process_id', 'sprint_id', 'task_id', 'agent_id', 'role', 'mode', 'attempt'] as const;
+
 /** Refuses ids that are not the token's own. Throws TOKEN_FORBIDDEN. */
-export function assertOwn(row: ProcessRow, claimed: Readonly<Partial<ProcessRow>>): void {
-  const ids = ['process_id', 'sprint_id', 'task_id', 'agent_id', 'role', 'attempt'] as const;
-  const other = ids.find((id) => claimed[id] !== undefined && claimed[id] !== row[id]);
+export function assertOwn(
+  row: ProcessRow,
+  claimed: { readonly [Field in (typeof OWN)[number]]?: ProcessRow[Field] | undefined },
+): void {
+  const other = OWN.find((id) => claimed[id] !== undefined && claimed[id] !== row[id]);
   if (other === undefined) return;
   throw new ShellError('TOKEN_FORBIDDEN', {
     reason: `${other} ${String(claimed[other])} is not this agent's`,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { Mode, Role } from './dag.ts';
+import { Drift, Mode, Role } from './dag.ts';
 import { Id, Sha } from './ids.ts';
 import { Timestamp } from './time.ts';
 
@@ -18,6 +18,8 @@ export const ActionResult = z.strictObject({
   process_id: z.string().optional(),
   base_sha: Sha.optional(),
   merge_sha: Sha.optional(),
+  /** How far the base branch was ahead of what was merged. */
+  drift: Drift.optional(),
   /** True when the effect was found done and nothing was repeated. */
   already: z.boolean().optional(),
   /** Where the unfinished work of a stopped process is kept. */

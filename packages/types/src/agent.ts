@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { Mode, Role } from './dag.ts';
+import { Drift, Mode, Role } from './dag.ts';
 import { Id, Sha } from './ids.ts';
 import { EndCause } from './run-end.ts';
 import { Timestamp } from './time.ts';
@@ -113,6 +113,14 @@ export const Receipt = z.strictObject({
   log_sha256: z.string(),
   /** The last lines of its output. */
   tail: z.string(),
+  /** The tree of the commit: what was checked out, file by file. */
+  tree_sha: Sha.optional(),
+  /** When the command ended. */
+  at: Timestamp.optional(),
+  /** Why it proves nothing whatever its exit code: what was checked out was not the commit any more. */
+  void: z.string().optional(),
+  /** Files the command left that are neither in the commit nor ignored; the first few. */
+  left: z.array(z.string()).optional(),
 });
 export type Receipt = z.infer<typeof Receipt>;
 
@@ -142,5 +150,14 @@ export const Report = z.strictObject({
   receipt: Receipt.nullable(),
   feedback: Feedback.nullable(),
   synthetic: z.boolean(),
+  /** Why it was started. */
+  mode: Mode.optional(),
+  /** A receipt per verify command that ran, in their order. */
+  receipts: z.array(Receipt).optional(),
+  /** The base its head was seen to contain. */
+  base_sha: Sha.optional(),
+  /** The base its head should contain and does not: the branch has to be rebased. */
+  base_lost: Sha.optional(),
+  drift: Drift.optional(),
 });
 export type Report = z.infer<typeof Report>;

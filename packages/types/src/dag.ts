@@ -25,8 +25,8 @@ export type Checks = z.infer<typeof Checks>;
 export const Role = z.enum(['author', 'reviewer']);
 export type Role = z.infer<typeof Role>;
 
-/** Why an agent is started. */
-export const Mode = z.enum(['start', 'resume', 'review', 'rebase']);
+/** Why an agent is started; `verify` only runs the sprint's verify commands on a head. */
+export const Mode = z.enum(['start', 'resume', 'review', 'rebase', 'verify']);
 export type Mode = z.infer<typeof Mode>;
 
 /** How pull requests are merged. */
@@ -74,6 +74,17 @@ export const Review = z.strictObject({
 });
 export type Review = z.infer<typeof Review>;
 
+/** How far the base branch has moved on without a head. */
+export const Drift = z.strictObject({
+  /** The head that was looked at. */
+  head_sha: Sha,
+  /** Commits of the base branch that the head lacks. */
+  behind: z.number().int().min(0),
+  /** The base branch's commit then; null when the forge did not say. */
+  base_head: Sha.nullable(),
+});
+export type Drift = z.infer<typeof Drift>;
+
 /** One node of the DAG. */
 export const Task = z.strictObject({
   id: Id,
@@ -117,7 +128,24 @@ export const Task = z.strictObject({
   reworks: z.number().int().min(0).optional(),
   /** The latest reviewer process; `over` once it reported, exited or its head was superseded. */
   reviewer_run: z
-    .strictObject({ process_id: z.string().min(1), over: z.boolean() })
+    .strictObject({
+      process_id: z.string().min(1),
+      over: z.boolean(),
+      /** `verify` for a run that gives no verdict; absent is a review. */
+      mode: Mode.optional(),
+    })
+    .nullable()
+    .optional(),
+  /** The latest proof of the verify commands: of which commit, and whether every one of them passed on it. It counts for that commit alone. */
+  receipt: z
+    .strictObject({ commit: Sha, ok: z.boolean(), at: Timestamp, process_id: z.string().min(1) })
+    .nullable()
+    .optional(),
+  /** Verify runs that ended with a result: tells them apart on one head. */
+  verifications: z.number().int().min(0).optional(),
+  /** How far the base branch was ahead of the head when that was looked at last. */
+  drift: z
+    .strictObject({ ...Drift.shape, at: Timestamp })
     .nullable()
     .optional(),
   /** Runs that were stopped from outside since work last came of one. */

@@ -82,6 +82,18 @@ export interface ForgeChanges<T> {
   readonly cursor: Timestamp | null;
 }
 
+/** How two commits stand to each other. */
+export interface ForgeComparison {
+  /** Commits of the head that the base lacks. */
+  readonly ahead: number;
+  /** Commits of the base that the head lacks; 0 when the head contains the base. */
+  readonly behind: number;
+  /** What the base's name stood for; null when the host does not say. */
+  readonly base_sha: Sha | null;
+  /** Their best common ancestor; null when the host does not say. */
+  readonly merge_base: Sha | null;
+}
+
 /** What a person or a prompt wants to know of a repository. */
 export interface ForgeRepoInfo {
   readonly full_name: string;
@@ -118,6 +130,9 @@ export interface ForgeRepo {
   reviews(pr_number: number): Promise<readonly ForgeReview[]>;
   /** Check runs and statuses of a commit, combined; no entry at all is `none`. */
   checks(sha: Sha): Promise<Checks>;
+
+  /** How two commits or branches stand to each other. FORGE_NOT_FOUND when one is not known, or the host cannot compare. */
+  compare(base: string, head: string): Promise<ForgeComparison>;
 
   issue(number: number): Promise<ForgeIssue>;
   pull(number: number): Promise<ForgePull>;

@@ -8,6 +8,7 @@ export {
   Checks,
   Cursors,
   DagState,
+  Drift,
   markerOf,
   MergeMethod,
   Mode,
@@ -73,6 +74,7 @@ export { apiUrl, cloneUrl, GITHUB_API, hostDir } from './host.ts';
 export type {
   ForgeChanges,
   ForgeComment,
+  ForgeComparison,
   ForgeIssue,
   ForgePull,
   ForgeRepo,

@@ -28,6 +28,8 @@ export const Order = z.strictObject({
   branch: z.string(),
   base_branch: z.string(),
   base_sha: Sha,
+  /** The base branch as the forge had it just before the start. */
+  base_head: Sha.optional(),
   head_sha: Sha.nullable(),
   conventions: z.string(),
   instruction: z.string().nullable(),

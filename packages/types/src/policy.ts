@@ -88,6 +88,8 @@ export type Isolation = z.infer<typeof Isolation>;
 export const SprintPolicy = {
   /** Whether a merge needs proof that the verify commands passed on the very head; true when absent and there are verify commands. */
   require_receipt: z.boolean().optional(),
+  /** Whether a head is rebased before its merge when the base branch has moved on; false when absent: then it is only shown. */
+  require_up_to_date: z.boolean().optional(),
   budget: Budget.optional(),
   /** By model name, as the agent's program tells it; `default` is for any other. */
   prices: z.record(z.string(), Price).optional(),

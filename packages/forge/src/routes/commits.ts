@@ -3,7 +3,8 @@ import { z } from 'zod';
 import type { ForgeContext } from '../context.ts';
 import { LocalForgeError, notFound } from '../errors.ts';
 import { countCommits, languages, listCommits } from '../git/history.ts';
-import { branches, branchSha, resolveCommit } from '../git/refs.ts';
+import { branches, branchSha, mergeBase, resolveCommit } from '../git/refs.ts';
+import type { Repo } from '../model/repos.ts';
 import { accessOf, pageOf, queryOf, restOf, sendPage, stale } from '../request.ts';
 import { commitJson } from '../wire/pull.ts';
 import { commitAnswers } from './statuses.ts';
@@ -34,6 +35,12 @@ export function commitRoutes(app: FastifyInstance, ctx: ForgeContext): void {
     return sendPage(ctx, request, reply, page, { items, total });
   });
 
+  // Names may hold slashes and single dots; no name holds three dots.
+  app.get('/repos/:owner/:repo/compare/*', async (request) => {
+    const { repo } = accessOf(ctx, request);
+    return comparison(ctx, repo, restOf(request));
+  });
+
   // A branch name may hold slashes, so the last part of the path says what is asked.
   app.get('/repos/:owner/:repo/commits/*', async (request, reply) => {
     const { repo } = accessOf(ctx, request);
@@ -52,4 +59,29 @@ export function commitRoutes(app: FastifyInstance, ctx: ForgeContext): void {
     if (commit === undefined) throw notFound();
     return commitJson(ctx, repo, commit);
   });
+}
+
+/** Two commits as GitHub compares them: how many each has alone, and where they part. Which commits and files is not told. */
+async function comparison(ctx: ForgeContext, repo: Repo, basehead: string) {
+  const git_dir = ctx.gitDir(repo);
+  const [base_name = '', head_name = '', ...more] = basehead.split('...');
+  const base = await resolveCommit(git_dir, base_name);
+  const head = await resolveCommit(git_dir, head_name);
+  const from = base === undefined || head === undefined ? undefined : await mergeBase(git_dir, base, head);
+  if (more.length > 0 || base === undefined || head === undefined || from === undefined) throw notFound();
+  const commitOf = async (sha: string) => {
+    const [commit] = await listCommits(git_dir, sha, { limit: 1, offset: 0 });
+    return commit === undefined ? null : commitJson(ctx, repo, commit);
+  };
+  const ahead_by = await countCommits(git_dir, `${base}..${head}`);
+  const behind_by = await countCommits(git_dir, `${head}..${base}`);
+  const alone = ahead_by > 0 ? 'ahead' : 'identical';
+  return {
+    base_commit: await commitOf(base),
+    merge_base_commit: await commitOf(from),
+    status: behind_by === 0 ? alone : ahead_by > 0 ? 'diverged' : 'behind',
+    ahead_by,
+    behind_by,
+    total_commits: ahead_by,
+  };
 }
