@@ -85,10 +85,13 @@ export function groupMembers(pgid: number): readonly ProcessStat[] {
   });
 }
 
-/** Running processes whose environment carries `CALORON_PROCESS_ID` with one of these values, with that value. */
-export function taggedProcesses(
-  process_ids: ReadonlySet<string>,
-): readonly (ProcessStat & { readonly process_id: string })[] {
+/** A running process whose environment carries `CALORON_PROCESS_ID`, with that value. */
+export interface Tagged extends ProcessStat {
+  readonly process_id: string;
+}
+
+/** Running processes whose environment carries `CALORON_PROCESS_ID` with one of these values. */
+export function taggedProcesses(process_ids: ReadonlySet<string>): readonly Tagged[] {
   if (process_ids.size === 0) return [];
   return pids().flatMap((pid) => {
     const tag = tagOf(pid);
@@ -96,6 +99,25 @@ export function taggedProcesses(
     const stat = statOf(pid);
     return stat !== undefined && runs(stat) ? [{ ...stat, process_id: tag }] : [];
   });
+}
+
+/** All running processes that carry a `CALORON_PROCESS_ID`, and where they work; null where that cannot be seen. */
+export function everyTagged(): readonly (Tagged & { readonly cwd: string | null })[] {
+  return pids().flatMap((pid) => {
+    const process_id = tagOf(pid);
+    const stat = process_id === undefined ? undefined : statOf(pid);
+    if (process_id === undefined || stat === undefined || !runs(stat)) return [];
+    return [{ ...stat, process_id, cwd: cwdOf(pid) }];
+  });
+}
+
+function cwdOf(pid: number): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    // Gone, or another user's.
+    return null;
+  }
 }
 
 function tagOf(pid: number): string | undefined {

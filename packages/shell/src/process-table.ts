@@ -1,55 +1,34 @@
-import { rmSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 
-import type { Logger } from '@caloron/capabilities/logger';
 import type { Processes } from '@caloron/store';
-import { type Clock, epochMs, type Exit, type ProcessRow } from '@caloron/types';
+import { epochMs, type ProcessRow } from '@caloron/types';
 
 import { ShellError } from './errors.ts';
-import { readExit } from './exit-file.ts';
 import { type Launched, launch, type LaunchOptions } from '@caloron/capabilities/launch';
-import { agentFiles, type ShellPaths } from './paths.ts';
-import {
-  bootId,
-  groupMembers,
-  isAlive,
-  pidNamespace,
-  type ProcessStat,
-  taggedProcesses,
-} from '@caloron/capabilities/process-identity';
-import { endGroup, killAll, signal } from './signals.ts';
-
-/** How an agent ended and where its unfinished work was kept. */
-export interface Ended {
-  readonly exit: Exit | null;
-  readonly wip_ref: string | null;
-}
-
-/** What the table needs. */
-export interface ProcessTableDeps {
-  readonly processes: Processes;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly paths: ShellPaths;
-  /** Saves what an ended agent left uncommitted; null when nothing was. */
-  readonly saveWip: (row: ProcessRow, reason: string) => Promise<string | null>;
-}
+import { leftoversOf, reportStrays } from './leftovers.ts';
+import { bootId, groupMembers, isAlive, pidNamespace } from '@caloron/capabilities/process-identity';
+import { endGroup, signal } from './signals.ts';
+import { type Ended, type Following, type ProcessTableDeps, SAVE_BEFORE_MS, settle } from './settle.ts';
 
 /** The agents' processes: started, watched, adopted, stopped. Rows in the store are the truth; this only follows them. */
 export interface ProcessTable {
   /** Forks for a row that is `spawning` and writes `running`; gives the pid. Throws SPAWN_FAILED, the row settled. */
   start(row: ProcessRow, options: LaunchOptions): Promise<number>;
-  /** Follows what an earlier shell left open: live processes are adopted, dead ones settled. */
+  /**
+   * Follows what an earlier shell left open: live processes are adopted, dead ones settled. Endings that take long go on
+   * after it has answered.
+   */
   adopt(): Promise<{ readonly adopted: number; readonly settled: number }>;
   /** Settles a row whose process is gone; false while the process may live. */
   reconcile(row: ProcessRow): Promise<boolean>;
-  /** SIGTERM to the group, SIGKILL after the grace, settled; an ended process gives its recorded end. Throws STOP_FAILED. */
+  /** Work saved, SIGTERM to the group, SIGKILL after the grace, settled; an ended process gives its recorded end. Throws STOP_FAILED. */
   stop(process_id: string, grace_ms: number): Promise<Ended>;
   /** Whether a stop was asked for. */
   stopping(process_id: string): boolean;
   /** Whether the row's process may still run. */
   alive(row: ProcessRow): boolean;
-  /** Stops following; the processes go on. */
-  close(): void;
+  /** Stops following, after what is being recorded; the processes go on. */
+  close(): Promise<void>;
 }
 
 /** How often an adopted process, which is not our child, is looked at, in milliseconds. */
@@ -58,13 +37,12 @@ const ADOPTED_POLL_MS = 1000;
 /** A process of another pid namespace cannot be seen; one that beat this recently may live, in milliseconds. */
 const UNSEEN_MS = 5 * 60_000;
 
-/** What one table remembers; lost with the shell, found again by `adopt`. */
-interface Following {
-  readonly children: Map<string, Launched>;
-  readonly adopted: Map<string, ProcessRow>;
-  readonly ending: Map<string, Promise<Ended>>;
-  readonly stops: Set<string>;
-}
+/** How many ends of agents are recorded at once after a restart, and how long the shell waits for them before it serves, in milliseconds. */
+const SETTLED_AT_ONCE = 4;
+const ADOPT_WAIT_MS = 5000;
+
+/** How long a shell that closes waits for ends it is recording, in milliseconds. */
+const CLOSE_WAIT_MS = 5000;
 
 /** Follows the processes of one database. */
 export function createProcessTable(deps: ProcessTableDeps): ProcessTable {
@@ -74,7 +52,9 @@ export function createProcessTable(deps: ProcessTableDeps): ProcessTable {
     adopted: new Map(),
     ending: new Map(),
     stops: new Set(),
+    before: new Map(),
   };
+  const recording = new Set<Promise<unknown>>();
   let closed = false;
 
   function finish(row: ProcessRow): Promise<Ended> {
@@ -82,17 +62,26 @@ export function createProcessTable(deps: ProcessTableDeps): ProcessTable {
     if (known !== undefined) return known;
     const end = settle(deps, following, row);
     following.ending.set(row.process_id, end);
-    end.catch(() => following.ending.delete(row.process_id));
+    recording.add(end);
+    end.then(
+      () => recording.delete(end),
+      () => {
+        recording.delete(end);
+        following.ending.delete(row.process_id);
+      },
+    );
     return end;
   }
 
-  function finishLater(row: ProcessRow): void {
+  async function finishLater(row: ProcessRow): Promise<void> {
     if (closed) return;
-    finish(row).catch((error: unknown) => {
+    try {
+      await finish(row);
+    } catch (error) {
       log.error({ err: error, process_id: row.process_id }, 'the end of an agent could not be recorded');
       // The row is still open: it is looked at again like an adopted one.
       following.adopted.set(row.process_id, row);
-    });
+    }
   }
 
   const alive = (row: ProcessRow): boolean => mayLive(deps, row);
@@ -111,7 +100,7 @@ export function createProcessTable(deps: ProcessTableDeps): ProcessTable {
     for (const row of following.adopted.values()) {
       if (alive(row)) continue;
       following.adopted.delete(row.process_id);
-      finishLater(row);
+      void finishLater(row);
     }
   }, ADOPTED_POLL_MS);
   timer.unref();
@@ -139,7 +128,7 @@ export function createProcessTable(deps: ProcessTableDeps): ProcessTable {
       } catch (error) {
         // A process that no row names must not live on.
         signal(-pid, 'SIGKILL');
-        finishLater(running);
+        void finishLater(running);
         throw error;
       }
       void launched.exited.then(() => finishLater(running));
@@ -147,10 +136,18 @@ export function createProcessTable(deps: ProcessTableDeps): ProcessTable {
     },
 
     async adopt() {
-      const rows = processes.open();
-      let settled = 0;
-      for (const row of rows) if (await reconcile(row)) settled += 1;
-      return { adopted: rows.length - settled, settled };
+      const rows = await Promise.all(processes.open().map((row) => identified(processes, row)));
+      const dead = rows.filter((row) => !alive(row));
+      for (const row of rows) if (alive(row)) following.adopted.set(row.process_id, row);
+      const waiting = [...dead];
+      const next = async (): Promise<void> => {
+        for (let row = waiting.shift(); row !== undefined; row = waiting.shift()) await finishLater(row);
+      };
+      const settled = Promise.all(Array.from({ length: SETTLED_AT_ONCE }, next));
+      // An agent that is slow to end keeps no other waiting: a spawn on its task waits for it by itself.
+      await Promise.race([settled, delay(ADOPT_WAIT_MS, undefined, { ref: false })]);
+      reportStrays(deps.paths.worktrees, (process_id) => processes.get(process_id) !== undefined, log);
+      return { adopted: rows.length - dead.length, settled: dead.length };
     },
 
     async stop(process_id, grace_ms) {
@@ -158,30 +155,29 @@ export function createProcessTable(deps: ProcessTableDeps): ProcessTable {
       if (found === undefined) throw new ShellError('PROCESS_UNKNOWN', { process_id });
       const ended = following.ending.get(process_id);
       if (ended !== undefined) return ended;
-      if (found.state === 'exited' || found.state === 'lost') return { exit: found.exit, wip_ref: null };
-      following.stops.add(process_id);
+      if (found.state === 'exited' || found.state === 'lost')
+        return { exit: found.exit, wip_ref: null, wip_before_ref: null, wip_error: null };
       const row = await identified(processes, found);
       if (isAlive(row) && row.pid !== null) {
-        const members = (): readonly ProcessStat[] => [
-          ...groupMembers(row.pgid ?? row.pid ?? 0),
-          ...tagged(process_id),
-        ];
-        if (!(await endGroup(row.pgid ?? row.pid, members, grace_ms))) {
-          throw new ShellError('STOP_FAILED', { process_id, pid: row.pid });
-        }
+        // While it works, and before it hears of the stop by any way: some programs clean up after themselves.
+        following.before.set(process_id, await deps.snapshot(row, 'before it was stopped', SAVE_BEFORE_MS));
+        following.stops.add(process_id);
+        const pgid = row.pgid ?? row.pid;
+        const members = () => groupMembers(pgid);
+        const ended_all = await endGroup(pgid, members, () => leftoversOf(process_id), grace_ms);
+        if (!ended_all) throw new ShellError('STOP_FAILED', { process_id, pid: row.pid });
       }
+      following.stops.add(process_id);
       return finish(row);
     },
 
-    close() {
+    async close() {
       closed = true;
       clearInterval(timer);
+      const recorded = Promise.allSettled(recording);
+      await Promise.race([recorded, delay(CLOSE_WAIT_MS, undefined, { ref: false })]);
     },
   };
-}
-
-function tagged(process_id: string): readonly ProcessStat[] {
-  return taggedProcesses(new Set([process_id]));
 }
 
 /** Whether the recorded process may still run; one of another pid namespace counts by its heartbeat. */
@@ -195,50 +191,10 @@ function mayLive({ processes, clock }: ProcessTableDeps, row: ProcessRow): boole
 /** A shell that died between fork and record left a process that only its tag names: its pid is written now. */
 async function identified(processes: Processes, row: ProcessRow): Promise<ProcessRow> {
   if (row.pid !== null) return row;
-  const found = tagged(row.process_id);
+  const found = leftoversOf(row.process_id);
   const leader = found.find(({ pid, pgid }) => pid === pgid) ?? found[0];
   if (leader === undefined) return row;
   const started = { pid: leader.pid, start_ticks: leader.start_ticks, pgid: leader.pgid };
   await processes.running(row.process_id, started);
   return { ...row, ...started, state: 'running' };
-}
-
-async function settle(deps: ProcessTableDeps, following: Following, row: ProcessRow): Promise<Ended> {
-  const { processes, clock, log, paths } = deps;
-  const { process_id } = row;
-  // What the harness left running would go on writing into the worktree.
-  if (!(await killAll(() => tagged(process_id))))
-    log.warn({ process_id }, 'a process of an ended agent survives');
-  const files = agentFiles(paths, process_id);
-  const status = await following.children.get(process_id)?.exited;
-  const exit = readExit(files.exit) ?? {
-    code: status?.code ?? null,
-    signal: status?.signal ?? null,
-    at: clock.now(),
-    known: status !== undefined,
-  };
-  // Dead agents too: what they left is found at once, not only when somebody works there again.
-  const wip_ref = await savedWip(deps, row, following.stops.has(process_id) ? 'stopped' : 'its agent ended');
-  // An order that was never read still holds the agent's token.
-  rmSync(files.order, { force: true });
-  await processes.settle(process_id, exit, exit.known ? 'exited' : 'lost');
-  following.children.delete(process_id);
-  following.adopted.delete(process_id);
-  following.stops.delete(process_id);
-  log.info({ process_id, task_id: row.task_id, exit, wip_ref }, 'agent ended');
-  return { exit, wip_ref };
-}
-
-async function savedWip(
-  { saveWip, log }: ProcessTableDeps,
-  row: ProcessRow,
-  reason: string,
-): Promise<string | null> {
-  try {
-    return await saveWip(row, reason);
-  } catch (error) {
-    // The files are still there: the next use of the worktree saves them or is refused.
-    log.error({ err: error, process_id: row.process_id }, 'unfinished work could not be saved');
-    return null;
-  }
 }

@@ -17,7 +17,7 @@ export function signal(pid: number, name: 'SIGTERM' | 'SIGKILL'): boolean {
 }
 
 /** Waits until `members` finds nobody; false when `timeout_ms` went by first. */
-async function gone(members: () => readonly unknown[], timeout_ms: number): Promise<boolean> {
+export async function gone(members: () => readonly unknown[], timeout_ms: number): Promise<boolean> {
   const deadline = performance.now() + timeout_ms;
   while (members().length > 0) {
     if (performance.now() >= deadline) return false;
@@ -26,15 +26,19 @@ async function gone(members: () => readonly unknown[], timeout_ms: number): Prom
   return true;
 }
 
-/** Asks a process group to end, waits `grace_ms`, then kills whoever is left of `members`; false when someone survives that. */
+/**
+ * Asks a process group to end and waits `grace_ms` for its members; then kills whoever is left of them and of `others`. False
+ * when someone survives that.
+ */
 export async function endGroup(
   pgid: number,
   members: () => readonly { readonly pid: number }[],
+  others: () => readonly { readonly pid: number }[],
   grace_ms: number,
 ): Promise<boolean> {
   signal(-pgid, 'SIGTERM');
   if (await gone(members, grace_ms)) return true;
-  return killAll(members);
+  return killAll(() => [...members(), ...others()]);
 }
 
 /** Kills every process that `members` finds, until it finds none; false when someone survives. */

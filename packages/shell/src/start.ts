@@ -20,6 +20,7 @@ import { createKeyedMutex } from './mutex.ts';
 import { createNudges } from './nudges.ts';
 import { pathsOf, type ShellPaths } from './paths.ts';
 import { createProcessTable } from './process-table.ts';
+import { createSnapshots } from './snapshots.ts';
 import { createSpawner } from './spawner.ts';
 import { shellToken } from './token.ts';
 import { createWorktrees } from './worktrees.ts';
@@ -128,7 +129,11 @@ function assemble({ config, paths, store, clock, random, log, remote_url }: Part
     clock,
     log,
     paths,
-    saveWip: (row, reason) => worktrees.save(row, reason),
+    snapshot: createSnapshots({
+      mutex,
+      log,
+      saveWip: (row, reason, signal) => worktrees.save(row, reason, signal),
+    }),
   });
   const common = {
     config,

@@ -81,6 +81,14 @@ export interface Beat {
   readonly next_by: Timestamp | null;
 }
 
+/** What became of the uncommitted work of a process that ended. */
+export interface KeptOnExit {
+  /** The newest ref it is under; null when nothing was uncommitted, or nothing could be saved. */
+  readonly wip_ref: string | null;
+  /** Why something could not be saved; null when all is. */
+  readonly wip_error: string | null;
+}
+
 /** Processes, agents and their tokens: the shell's rows. Each change shows in KV (`:agents`, `:agent:{id}:pid`, `:agent:{id}:last_heartbeat`). */
 export interface Processes {
   /** Writes the row as `spawning`, before the fork. Throws PROCESS_EXISTS when the action_id has a row. */
@@ -90,7 +98,7 @@ export interface Processes {
     started: { readonly pid: number; readonly start_ticks: string | null; readonly pgid: number },
   ): Promise<void>;
   /** Settles the process and appends `agent_exited` once; `state` lost when nobody can say how it ended. */
-  settle(process_id: string, exit: Exit, state: 'exited' | 'lost'): Promise<void>;
+  settle(process_id: string, exit: Exit, state: 'exited' | 'lost', kept?: KeptOnExit): Promise<void>;
   get(process_id: string): ProcessRow | undefined;
   byAction(action_id: string): ProcessRow | undefined;
   /** The newest process of a task and role. */

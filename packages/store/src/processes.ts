@@ -105,7 +105,7 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
         const settled = row.state === 'exited' || row.state === 'lost';
         if (!settled) save({ ...row, ...started, state: 'running' }, null);
       }),
-    settle: (process_id, exit, state) =>
+    settle: (process_id, exit, state, kept) =>
       database.write(() => {
         const row = need(process_id);
         if (row.state === 'exited' || row.state === 'lost') return;
@@ -121,6 +121,7 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
           task_id,
           role,
           exit,
+          ...kept,
         });
       }),
     get: (process_id) => known.get(process_id),

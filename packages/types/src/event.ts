@@ -84,6 +84,10 @@ export const Event = z.discriminatedUnion('type', [
     task_id: Id,
     role: Role,
     exit: Exit,
+    /** Where its uncommitted work is; null when nothing was uncommitted. */
+    wip_ref: z.string().nullable().optional(),
+    /** Why something of it could not be saved; null when all is. */
+    wip_error: z.string().nullable().optional(),
   }),
   z.strictObject({ ...base, type: z.literal('action_succeeded'), action: Action, result: ActionResult }),
   z.strictObject({

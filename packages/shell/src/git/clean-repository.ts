@@ -35,6 +35,8 @@ export type CleanGit = (
     readonly ok_codes?: readonly number[];
     /** Pathspecs may begin with `:(…)`; else every character of one means itself. */
     readonly magic_pathspecs?: boolean;
+    /** Ends the command. */
+    readonly signal?: AbortSignal | undefined;
   },
 ) => Promise<GitResult>;
 
@@ -57,6 +59,13 @@ export function createCleanGit(dir: string): CleanGit {
       ...options,
     });
   };
+}
+
+/** The same git, ended by a signal. */
+export function endedBy(clean: CleanGit, signal: AbortSignal | undefined): CleanGit {
+  return signal === undefined
+    ? clean
+    : (args, target, options) => clean(args, target, { ...options, signal });
 }
 
 /** Whether `newer` contains `older`; false when one of them is not known in the clone. */

@@ -12,6 +12,17 @@ for (const [name, content] of Object.entries(todo.write ?? {}))
   writeFileSync(join(order.worktree, name), content);
 if (todo.exit_file) writeFileSync(join(dir, 'exit.json'), JSON.stringify(todo.exit_file));
 if (todo.deaf) process.on('SIGTERM', () => undefined);
+if (todo.drops)
+  process.on('SIGTERM', () => {
+    for (const name of todo.drops) rmSync(join(order.worktree, name));
+    process.exit(0);
+  });
+if (todo.program)
+  spawn(process.execPath, ['-e', todo.program], {
+    cwd: order.worktree,
+    detached: true,
+    stdio: 'ignore',
+  }).unref();
 if (todo.child) spawn('sleep', ['600'], { detached: true, stdio: 'ignore' }).unref();
 process.stdout.write(`working on ${order.task.id}\n`);
 writeFileSync(
