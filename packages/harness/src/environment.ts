@@ -1,4 +1,4 @@
-import { frameworkVariables, isCommonVariable } from '@caloron/types';
+import { frameworkVariables, isCommonVariable, workspaceVariables } from '@caloron/types';
 import type { Order } from '@caloron/types';
 
 /** Never handed to a child, whatever an option asks for. */
@@ -36,6 +36,24 @@ export function agentEnvironment(
   };
 }
 
+/** The environment of a hook around a run: programs and language, what the run is about; neither keys nor tokens. */
+export function hookEnvironment(
+  env: Readonly<Record<string, string>>,
+  order: Order,
+  hook: string,
+): Record<string, string> {
+  const { worktree, branch, base_sha, mode } = order;
+  return {
+    ...common(env),
+    ...identity(order),
+    CALORON_HOOK: hook,
+    CALORON_WORKTREE: worktree,
+    CALORON_BRANCH: branch,
+    CALORON_BASE_SHA: base_sha,
+    CALORON_MODE: mode,
+  };
+}
+
 /** Name and address an agent's commits carry. */
 export function agentAuthor(order: Order): { name: string; email: string } {
   const name = `caloron-agent-${order.agent_id}`;
@@ -55,6 +73,7 @@ function identity(order: Order): Record<string, string> {
     CALORON_AGENT_ID: order.agent_id,
     CALORON_AGENT_ROLE: order.role,
     CALORON_ATTEMPT: String(order.attempt),
+    ...workspaceVariables(order.workspace),
     GIT_AUTHOR_NAME: name,
     GIT_AUTHOR_EMAIL: email,
     GIT_COMMITTER_NAME: name,

@@ -47,6 +47,13 @@ export interface HarnessErrorDetails {
   HARNESS_VERDICT_MISSING: { readonly framework: string };
   /** A review needs the head it is about. */
   HARNESS_REVIEW_HEAD_MISSING: { readonly task_id: string };
+  /** A hook of the sprint failed or took too long; `tail` is the end of what it said. */
+  HARNESS_HOOK_FAILED: {
+    readonly hook: string;
+    readonly argv: readonly string[];
+    readonly reason: string;
+    readonly tail: string;
+  };
   /** The run was stopped from outside. */
   HARNESS_STOPPED: { readonly reason: string };
 }
@@ -82,6 +89,8 @@ const message: Messages<HarnessErrorDetails> = {
   HARNESS_VERDICT_MISSING: ({ framework }) =>
     `${framework} ended its review without a line APPROVED or CHANGES_REQUESTED: reason`,
   HARNESS_REVIEW_HEAD_MISSING: ({ task_id }) => `the order to review ${task_id} names no head_sha`,
+  HARNESS_HOOK_FAILED: ({ hook, argv, reason, tail }) =>
+    `the hook ${hook} (${argv.join(' ')}) failed: ${reason}${tail === '' ? '' : `; it said last:\n${tail}`}`,
   HARNESS_STOPPED: ({ reason }) => `stopped: ${reason}`,
 };
 

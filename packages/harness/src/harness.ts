@@ -15,6 +15,7 @@ import { writeExit, writeReport } from './exit-file.ts';
 import type { Framework } from './frameworks/framework.ts';
 import { frameworkNamed } from './frameworks/table.ts';
 import { startHeartbeat } from './heartbeat.ts';
+import { afterRun, beforeRun } from './hooks.ts';
 import { openLog } from './log-file.ts';
 import { reviewer } from './reviewer.ts';
 import { createAgentShell } from './shell-client.ts';
@@ -80,11 +81,15 @@ export async function runHarness(order: Order, deps: HarnessDeps): Promise<numbe
   try {
     note(context, `attempt ${order.attempt}: ${order.role} ${order.mode} of ${order.task.id}`);
     const end = await perform(context);
+    // Told to stop, the report goes first: there may be no time for both.
+    const stopped = context.signal.aborted;
+    if (!stopped) await afterRun(context);
     const report = reportOf(context, end);
     await writeReport(directory, report);
     const told = await tell(context, report);
     const code = told ? (report.exit.code ?? 1) : 1;
     await writeExit(directory, { ...report.exit, code, at: clock.now() });
+    if (stopped) await afterRun(context);
     const why = end.cause === null ? '' : ` (${end.cause.class})`;
     note(context, `ended: ${end.outcome}${why}, exit code ${code}`);
     return code;
@@ -100,6 +105,7 @@ async function perform(context: HarnessContext): Promise<Ending> {
   let framework: Framework | undefined;
   try {
     framework = frameworkNamed(order.framework.name);
+    await beforeRun(context);
     return order.role === 'reviewer' ? await reviewer(context, framework) : await author(context, framework);
   } catch (error) {
     const end = failure(context, error);
@@ -115,8 +121,15 @@ function failure({ order, signal }: HarnessContext, error: unknown): Ending {
   return ending('failed', `${codeOf(cause)}: ${messageOf(cause)}${hint}`, {
     head_sha: order.role === 'reviewer' ? order.head_sha : null,
     pr_number: order.task.pr_number,
-    cause: transientCause(cause),
+    cause: hookCause(cause) ?? transientCause(cause),
   });
+}
+
+/** A failed hook is a run that crashed: tried again after a pause, for a person after the last. */
+function hookCause(error: unknown): EndCause | null {
+  if (codeOf(error) !== 'HARNESS_HOOK_FAILED') return null;
+  const [sentence = ''] = messageOf(error).split('\n');
+  return { class: 'crash', until: null, provider: null, sentence: sentenceOf(sentence) };
 }
 
 /** What may succeed later was in the way: the forge or the shell, say. */

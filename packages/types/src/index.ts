@@ -21,7 +21,18 @@ export {
   Task,
 } from './dag.ts';
 export type { TaskStart } from './dag.ts';
-export { Budget, BudgetLimit, Capacity, Isolation, Price, SprintPolicy, Workspace } from './policy.ts';
+export {
+  Budget,
+  BudgetLimit,
+  Capacity,
+  HOOK_TIMEOUT_MS,
+  Isolation,
+  Price,
+  SprintPolicy,
+  Workspace,
+} from './policy.ts';
+export { workspaceVariables } from './workspace-variables.ts';
+export type { WorkspaceFacts } from './workspace-variables.ts';
 export { Event, HumanWord, LOG_EVENT_TYPES, Marker } from './event.ts';
 export type { EventType } from './event.ts';
 export { Action, ActionError, ActionResult, OutboxRow } from './action.ts';
@@ -55,7 +66,7 @@ export {
   StopRequest,
 } from './shell-api.ts';
 export { EndCause, EndClass, providerOf } from './run-end.ts';
-export { Order, StubScript, StubStep } from './order.ts';
+export { Order, OrderWorkspace, StubScript, StubStep } from './order.ts';
 export { FeedbackItem, Kpis, Learnings, RetroAnalysis } from './retro.ts';
 export {
   ActiveSprint,

@@ -5,6 +5,18 @@ import { Feedback } from './agent.ts';
 import { Id, RepoName, Sha } from './ids.ts';
 import { EndClass } from './run-end.ts';
 
+/** What a worktree holds of the machine, and the hooks around each run in it. */
+export const OrderWorkspace = z.strictObject({
+  before_run: z.array(z.string()).min(1).nullable(),
+  after_run: z.array(z.string()).min(1).nullable(),
+  hook_timeout_ms: z.number().int().positive(),
+  /** First of `port_count` ports that no other worktree of this home has; null without ports. */
+  port_first: z.number().int().nullable(),
+  port_count: z.number().int().nullable(),
+  cache_dir: z.string().nullable(),
+});
+export type OrderWorkspace = z.infer<typeof OrderWorkspace>;
+
 /** What the shell tells a harness: file CALORON_ORDER_FILE, mode 0600, deleted after reading. Holds the agent's token, never a forge token. */
 export const Order = z.strictObject({
   v: z.literal(1),
@@ -42,6 +54,8 @@ export const Order = z.strictObject({
   framework: z.strictObject({ name: z.string(), options: z.record(z.string(), z.string()) }),
   shell_url: z.string(),
   agent_token: z.string(),
+  /** Absent where the sprint sets nothing for its worktrees. */
+  workspace: OrderWorkspace.optional(),
 });
 export type Order = z.infer<typeof Order>;
 

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 
-/** What may be spent; a limit that is absent does not bind. */
+/** What may be spent; a limit that is absent does not bind. The upper ends only refuse numbers nobody means. */
 export const BudgetLimit = z.strictObject({
-  tokens: z.number().int().positive().optional(),
-  /** US dollars, by the sprint's `prices`. */
-  cost_usd: z.number().positive().optional(),
-  /** Wall clock of running agents, in minutes. */
-  minutes: z.number().positive().optional(),
+  tokens: z.number().int().positive().max(1e12).optional(),
+  /** US dollars, by the sprint's `prices`; a millionth is the least. */
+  cost_usd: z.number().min(1e-6).max(1e6).optional(),
+  /** Wall clock of running agents, in minutes; at most ten years. */
+  minutes: z.number().min(1e-3).max(5_256_000).optional(),
 });
 export type BudgetLimit = z.infer<typeof BudgetLimit>;
 
@@ -18,14 +18,17 @@ export const Budget = z.strictObject({
 });
 export type Budget = z.infer<typeof Budget>;
 
+/** US dollars per million tokens: no model costs a hundredth of the upper end. */
+const PerMillion = z.number().min(0).max(10_000);
+
 /** US dollars per million tokens of one model. */
 export const Price = z.strictObject({
-  input: z.number().min(0),
-  output: z.number().min(0),
+  input: PerMillion,
+  output: PerMillion,
   /** Tokens read from the provider's cache; the price of `input` when absent. */
-  cache_read: z.number().min(0).optional(),
+  cache_read: PerMillion.optional(),
   /** Tokens written to it; the price of `input` when absent. */
-  cache_write: z.number().min(0).optional(),
+  cache_write: PerMillion.optional(),
 });
 export type Price = z.infer<typeof Price>;
 
@@ -46,7 +49,13 @@ export const Capacity = z.strictObject({
 });
 export type Capacity = z.infer<typeof Capacity>;
 
-const Argv = z.array(z.string()).min(1);
+const Argv = z
+  .array(z.string().refine((word) => !word.includes('\0'), 'expected no NUL'))
+  .min(1)
+  .refine(([program = '']) => program.trim() !== '', 'expected a program as first word');
+
+/** Milliseconds a hook may take where nothing else is said. */
+export const HOOK_TIMEOUT_MS = 60_000;
 
 /** What a worktree is given, and the commands that are run around its life and its agents' runs; each is an argv, run in the worktree. */
 export const Workspace = z.strictObject({
@@ -62,8 +71,8 @@ export const Workspace = z.strictObject({
       before_remove: Argv.optional(),
     })
     .optional(),
-  /** Milliseconds a hook may take; 60 000 when absent. */
-  hook_timeout_ms: z.number().int().positive().optional(),
+  /** Milliseconds a hook may take, at most a day; 60 000 when absent. */
+  hook_timeout_ms: z.number().int().min(1).max(86_400_000).optional(),
   /** Ports leased to each worktree, in one block: variables CALORON_PORT_FIRST and CALORON_PORT_COUNT. */
   ports: z.number().int().min(1).max(1000).optional(),
   /** Whether each worktree has a cache directory of its own: variable CALORON_CACHE_DIR. */
