@@ -66,6 +66,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'node:*',
   ],
   'packages/harness': [
+    '@agentclientprotocol/sdk',
     '@caloron/types',
     '@caloron/noether/errors',
     '@caloron/capabilities/*',
@@ -126,7 +127,6 @@ const DOORS: Readonly<Record<string, RegExp>> = {
   pino: /^packages\/capabilities\/src\/logger\.ts$/,
   '@anthropic-ai/sdk': /^packages\/capabilities\/src\/llm/,
   openai: /^packages\/capabilities\/src\/llm/,
-
   'node-cron': /^packages\/scheduler\/src\/cron\.ts$/,
   fastify: /^packages\/(shell|forge|scheduler)\//,
   execa: /^packages\/(shell|harness|forge|cli)\/|^packages\/capabilities\/src\/git/,

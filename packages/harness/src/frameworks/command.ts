@@ -14,11 +14,11 @@ export const command = cliFramework({
 });
 
 /** An argv from a JSON list, or from words with '…', "…" and \ as a shell reads them; nothing is expanded. Throws HARNESS_FRAMEWORK_OPTION. */
-export function argvOf(text: string): readonly string[] {
+export function argvOf(text: string, framework = 'command'): readonly string[] {
   const words = text.trimStart().startsWith('[') ? listOf(text) : wordsOf(text);
   if (words !== undefined && words[0] !== undefined && words[0] !== '') return words;
   throw new HarnessError('HARNESS_FRAMEWORK_OPTION', {
-    framework: 'command',
+    framework,
     option: 'command',
     expected: 'an argv as a JSON list of texts, or words as a shell reads them, with quotes closed',
   });

@@ -23,7 +23,7 @@ function call(options: Record<string, string> = {}, dangerous = false): Framewor
 }
 
 describe('the frameworks', () => {
-  it('are eight, each found by its name', () => {
+  it('are nine, each found by its name', () => {
     const names = [
       'claude-code',
       'codex-cli',
@@ -31,6 +31,7 @@ describe('the frameworks', () => {
       'cursor-cli',
       'open-code',
       'aider',
+      'acp',
       'command',
       'stub',
     ];

@@ -1,4 +1,5 @@
 import { HarnessError } from '../errors.ts';
+import { acp } from './acp.ts';
 import { aider } from './aider.ts';
 import { claudeCode } from './claude-code.ts';
 import { codexCli } from './codex-cli.ts';
@@ -17,6 +18,7 @@ export const frameworks: readonly Framework[] = [
   cursorCli,
   openCode,
   aider,
+  acp,
   command,
   stub,
 ];

@@ -1,0 +1,122 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+import {
+  type ClientContext,
+  methods,
+  type NewSessionRequest,
+  PROTOCOL_VERSION,
+  RequestError,
+  type SendRequestOptions,
+  type SessionUpdate,
+  type StopReason,
+} from '@agentclientprotocol/sdk';
+import { messageOf } from '@caloron/noether/errors';
+
+import type { FrameworkCall } from './framework.ts';
+import type { Trouble } from './trouble.ts';
+
+/** Milliseconds an agent has to answer what is no turn: starting it may load a catalogue of models. */
+const ANSWER_MS = 120_000;
+
+/** Milliseconds a turn has to end after it was cancelled, before its agent is signalled. */
+const CANCEL_MS = 3000;
+
+/** The protocol's code for an agent that has to be logged in first. */
+const AUTH_REQUIRED = -32_000;
+
+/** How a conversation ended. */
+export interface TalkEnd {
+  readonly code: number | null;
+  readonly trouble: Trouble | null;
+}
+
+/** Initialises, opens a session in the worktree, gives the prompt and waits for the turn’s end; a run that is stopped cancels it first. */
+export async function converse(agent: ClientContext, call: FrameworkCall): Promise<TalkEnd> {
+  const sessionId = await openSession(agent, call);
+  const prompt = agent.request(methods.agent.session.prompt, {
+    sessionId,
+    prompt: [{ type: 'text', text: call.prompt }],
+  });
+  const stop = whenAborted(call.signal);
+  try {
+    const first = await Promise.race([prompt, stop.aborted]);
+    if (first !== undefined) return endOf(first.stopReason);
+    await agent.notify(methods.agent.session.cancel, { sessionId });
+    await Promise.race([prompt, delay(CANCEL_MS, undefined, { ref: false })]);
+    return { code: null, trouble: null };
+  } finally {
+    stop.forget();
+    // The connection may close while it is still awaited by nobody.
+    prompt.catch(() => undefined);
+  }
+}
+
+async function openSession(agent: ClientContext, { order, signal }: FrameworkCall): Promise<string> {
+  const within = (): SendRequestOptions => ({
+    cancellationSignal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
+    stopWaitingOnCancel: true,
+  });
+  await agent.request(
+    methods.agent.initialize,
+    {
+      protocolVersion: PROTOCOL_VERSION,
+      clientCapabilities: { fs: { readTextFile: false, writeTextFile: false }, terminal: false },
+      clientInfo: { name: 'caloron', version: '0.1.0' },
+    },
+    within(),
+  );
+  const request: NewSessionRequest = { cwd: order.worktree, mcpServers: [] };
+  const { sessionId } = await agent.request(methods.agent.session.new, request, within());
+  return sessionId;
+}
+
+/** Only a turn that came to its end is work done. */
+function endOf(reason: StopReason): TalkEnd {
+  if (reason === 'end_turn') return { code: 0, trouble: null };
+  if (reason === 'cancelled')
+    return { code: 1, trouble: { message: 'the agent cancelled its turn', class: 'crash' } };
+  return { code: 1, trouble: { message: `the agent ended its turn: ${reason}`, class: 'gave_up' } };
+}
+
+/** What a conversation broke at. `stderr` is what the agent printed last: of one that is gone it says more than its connection. */
+export function brokenAt(error: unknown, stderr: string): TalkEnd {
+  if (!(error instanceof RequestError)) {
+    const message =
+      stderr.trim() === '' ? `the agent's connection ended: ${messageOf(error)}` : stderr.trim();
+    return { code: 1, trouble: { message } };
+  }
+  const { data } = error;
+  const more = data === undefined ? '' : ` ${JSON.stringify(data)}`;
+  const message = `${error.message}${more}`.slice(0, 4000);
+  return {
+    code: 1,
+    trouble: { message, ...(error.code === AUTH_REQUIRED ? { class: 'auth' as const } : {}) },
+  };
+}
+
+/** What an update of the session tells: for the log, and what the agent itself said. */
+export function heardOf(update: SessionUpdate): { readonly log: string; readonly said: string } {
+  switch (update.sessionUpdate) {
+    case 'agent_message_chunk': {
+      const text = update.content.type === 'text' ? update.content.text : '';
+      return { log: text, said: text };
+    }
+    case 'tool_call':
+      return { log: `\n[${update.kind ?? 'other'}] ${update.title}\n`, said: '\n' };
+    case 'tool_call_update':
+      return {
+        log: update.status === 'failed' ? `[failed] ${update.title ?? update.toolCallId}\n` : '',
+        said: '',
+      };
+    default:
+      return { log: '', said: '' };
+  }
+}
+
+function whenAborted(signal: AbortSignal): { readonly aborted: Promise<undefined>; forget(): void } {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const listener = (): void => resolve(undefined);
+  if (signal.aborted) listener();
+  else signal.addEventListener('abort', listener, { once: true });
+  return { aborted: promise, forget: () => signal.removeEventListener('abort', listener) };
+}

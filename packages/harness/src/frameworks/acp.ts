@@ -1,0 +1,120 @@
+import { Writable } from 'node:stream';
+
+import { client, methods, ndJsonStream } from '@agentclientprotocol/sdk';
+
+import { agentEnvironment } from '../environment.ts';
+import { runGroup } from '../run-group.ts';
+import { decidePermission, permissionPolicy } from './acp-permissions.ts';
+import { brokenAt, converse, heardOf, type TalkEnd } from './acp-talk.ts';
+import { argvOf } from './command.ts';
+import type { Framework, FrameworkCall, FrameworkResult } from './framework.ts';
+
+/** Characters of what an agent said, and of its stderr, that are kept from the end. */
+const TEXT_LIMIT = 200_000;
+const STDERR_LIMIT = 4000;
+
+/**
+ * Any agent that speaks the Agent Client Protocol over stdio: option `command` is its argv (`opencode acp`, `gemini --acp`). One session per
+ * run; its requests for permission are answered by policy. It reads, writes and runs by itself: no file or terminal call of a client's is
+ * offered, and what it asks for all the same is answered as an unknown method.
+ */
+export const acp: Framework = {
+  name: 'acp',
+  model: true,
+  scripted: false,
+  async run(call) {
+    const argv = argvOf(call.order.framework.options['command'] ?? '', 'acp');
+    const over = new AbortController();
+    const lines = protocolLines(call.onOutput);
+    let text = '';
+    let stderr = '';
+    const app = clientOf(call, (said) => (text = (text + said).slice(-TEXT_LIMIT)));
+    let talk: Promise<TalkEnd> = Promise.resolve({ code: 1, trouble: null });
+    const exit = await runGroup({
+      argv: call.confine(argv),
+      cwd: call.order.worktree,
+      env: agentEnvironment(call.env, call.order, call.prompt_file),
+      timeout_ms: call.timeout_ms,
+      signal: over.signal,
+      stdin(stdin) {
+        talk = app
+          .connectWith(ndJsonStream(Writable.toWeb(stdin), lines.readable), (agent) => converse(agent, call))
+          .catch((error: unknown) => brokenAt(error, stderr))
+          // An agent that speaks the protocol does not end by itself.
+          .finally(() => over.abort());
+      },
+      onOutput(chunk, from) {
+        if (from === 'stdout') return lines.push(chunk);
+        stderr = (stderr + chunk).slice(-STDERR_LIMIT);
+        call.onOutput(chunk);
+      },
+    });
+    lines.end();
+    const { code, trouble } = await talk;
+    const stopped = call.signal.aborted;
+    const cut = stopped || exit.timed_out;
+    return {
+      code: cut ? null : code,
+      signal: cut ? 'SIGTERM' : null,
+      timed_out: exit.timed_out,
+      stopped,
+      text: text.trim(),
+      tokens_used: 0,
+      feedback: null,
+      trouble: cut ? null : trouble,
+    } satisfies FrameworkResult;
+  },
+};
+
+/** The client's side: permissions by policy, updates to the log. */
+function clientOf(call: FrameworkCall, onSaid: (text: string) => void) {
+  const policy = permissionPolicy(call);
+  return client({ name: 'caloron' })
+    .onRequest(methods.client.session.requestPermission, ({ params }) => {
+      const { answer, line } = decidePermission(policy, params);
+      call.onOutput(`\n[caloron] ${line}\n`);
+      return answer;
+    })
+    .onNotification(methods.client.session.update, ({ params }) => {
+      const { log, said } = heardOf(params.update);
+      // A thought or a plan is no output, but it is a sign of progress.
+      call.onOutput(log);
+      onSaid(said);
+    });
+}
+
+/** The lines of stdout that are messages, as bytes; others are what the program prints beside them. */
+function protocolLines(onOther: (text: string) => void): {
+  readonly readable: ReadableStream<Uint8Array>;
+  push(text: string): void;
+  end(): void;
+} {
+  const encoder = new TextEncoder();
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>(
+    undefined,
+    undefined,
+    new CountQueuingStrategy({ highWaterMark: Number.POSITIVE_INFINITY }),
+  );
+  const writer = writable.getWriter();
+  // A conversation that has ended reads no further.
+  writer.closed.catch(() => undefined);
+  const pieces: string[] = [];
+  const take = (line: string): void => {
+    if (line.trimStart().startsWith('{')) writer.write(encoder.encode(`${line}\n`)).catch(() => undefined);
+    else if (line.trim() !== '') onOther(`${line}\n`);
+  };
+  return {
+    readable,
+    push(text) {
+      const parts = text.split('\n');
+      pieces.push(parts[0] ?? '');
+      for (const next of parts.slice(1)) {
+        take(pieces.splice(0).join(''));
+        pieces.push(next);
+      }
+    },
+    end() {
+      writer.close().catch(() => undefined);
+    },
+  };
+}
