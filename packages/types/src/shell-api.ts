@@ -82,6 +82,10 @@ export const StopReply = z.strictObject({
   ok: z.literal(true),
   exit: Exit.nullable(),
   wip_ref: z.string().nullable(),
+  /** What was saved while it still ran, where it left something else. */
+  wip_before_ref: z.string().nullable().optional(),
+  /** Why something could not be saved. */
+  wip_error: z.string().nullable().optional(),
   /** The last lines it printed. */
   tail: z.string().optional(),
 });
