@@ -110,7 +110,7 @@ describe('dag_evaluate: the way of a task', () => {
 });
 
 describe('dag_evaluate: one live process per agent', () => {
-  it('starts the first of two Ready tasks of one agent; the other says why it waits', () => {
+  it('D4 starts the first of two Ready tasks of one agent; the other says why it waits', () => {
     const drive = new Drive(
       exampleState([exampleTask('a', { issue_number: 1 }), exampleTask('b', { issue_number: 2 })]),
     );
@@ -124,7 +124,7 @@ describe('dag_evaluate: one live process per agent', () => {
     expect(drive.stuck).toEqual({});
   });
 
-  it('waits for an agent that is busy elsewhere', () => {
+  it('D4 waits for an agent that is busy elsewhere', () => {
     const drive = new Drive(exampleState([exampleTask('a', { issue_number: 1 })]));
     drive.busy = ['agent-1'];
 
@@ -215,7 +215,7 @@ describe('dag_evaluate: author attempts', () => {
     expect(drive.task()).toMatchObject({ status: 'InReview', failed_attempts: 0 });
   });
 
-  it('waits until the process that reported is gone before it starts the next', () => {
+  it('D9 waits until the process that reported is gone before it starts the next', () => {
     const drive = new Drive(exampleState([running()]));
     drive.busy = ['agent-1'];
 
@@ -288,7 +288,7 @@ describe('dag_evaluate: author attempts', () => {
     expect(drive.causes('spawn_agent')).toEqual(['author:start:1:-', 'author:start:2:-']);
   });
 
-  it('stops a process that was started for a task that is not wanted any more', () => {
+  it('D12 D15 stops a process that was started for a task that is not wanted any more', () => {
     const drive = new Drive(exampleState([exampleTask('a', { issue_number: 1 })]));
     drive.tick();
     drive.log(event({ type: 'human_command', task_id: 'a', word: 'assign-human' }));

@@ -43,25 +43,28 @@ function wait(drive: Drive, id = 'a'): number {
 }
 
 describe('dag_evaluate: an attempt that ended without work', () => {
-  it.each(['crash', 'timeout', 'transient'] as const)('is tried again after %s, later each time', (kind) => {
-    const drive = running();
-    const waits: number[] = [];
+  it.each(['crash', 'timeout', 'transient'] as const)(
+    'D10 is tried again after %s, later each time',
+    (kind) => {
+      const drive = running();
+      const waits: number[] = [];
 
-    for (const next of ['p2', 'p3']) {
+      for (const next of ['p2', 'p3']) {
+        drive.log(ended(drive, cause(kind)));
+        waits.push(wait(drive));
+        expect(drive.stuck['a']).toBe(`retries_at: ${drive.task().retry_at}`);
+        drive.later();
+        drive.succeed('spawn_agent', { process_id: next });
+      }
       drive.log(ended(drive, cause(kind)));
-      waits.push(wait(drive));
-      expect(drive.stuck['a']).toBe(`retries_at: ${drive.task().retry_at}`);
-      drive.later();
-      drive.succeed('spawn_agent', { process_id: next });
-    }
-    drive.log(ended(drive, cause(kind)));
 
-    expect(waits[0]).toBeGreaterThan(6_000);
-    expect(waits[0]).toBeLessThanOrEqual(10_000);
-    expect(waits[1]).toBeGreaterThan(14_000);
-    expect(waits[1]).toBeLessThanOrEqual(20_000);
-    expect(drive.task()).toMatchObject({ status: 'Blocked', status_reason: 'attempts_exhausted' });
-  });
+      expect(waits[0]).toBeGreaterThan(6_000);
+      expect(waits[0]).toBeLessThanOrEqual(10_000);
+      expect(waits[1]).toBeGreaterThan(14_000);
+      expect(waits[1]).toBeLessThanOrEqual(20_000);
+      expect(drive.task()).toMatchObject({ status: 'Blocked', status_reason: 'attempts_exhausted' });
+    },
+  );
 
   it('is a crash when nobody says more', () => {
     const drive = running();
@@ -72,7 +75,7 @@ describe('dag_evaluate: an attempt that ended without work', () => {
     expect(wait(drive)).toBeGreaterThan(0);
   });
 
-  it('is not tried again before its time, and is at it', () => {
+  it('D11 is not tried again before its time, and is at it', () => {
     const drive = running();
     drive.log(ended(drive, cause('crash')));
     const at = drive.task().retry_at ?? '';

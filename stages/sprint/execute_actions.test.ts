@@ -1,5 +1,5 @@
 import { keys, type Action, type DagState, type Task, type Timestamp } from '@caloron/types';
-import { addMs, markerOf } from '@caloron/types';
+import { addMs, markerOf, providerOf } from '@caloron/types';
 import { describe, expect, it } from 'vitest';
 
 import { forgeError, issueOf, memoryForge, pullOf, sha } from '../testing/memory_forge.ts';
@@ -8,6 +8,7 @@ import { memoryStore } from '../testing/memory_store.ts';
 import { action } from './action-id.ts';
 import { EXAMPLE_NOW, exampleState, exampleTask } from './example.ts';
 import { executeActions } from './execute_actions.ts';
+import { startsInOrder } from './start_order.ts';
 
 const about = { sprint_id: 'sprint-1', task_id: 'login-form', agent_id: 'agent-1' } as const;
 const marker = markerOf('sprint-1', 'login-form');
@@ -282,7 +283,7 @@ describe('spawn_agent', () => {
     expect(w.row(spawn)?.status).toBe('done');
   });
 
-  it('is tried again while the shell is away, and dead after five times', async () => {
+  it('D16 is tried again while the shell is away, and dead after five times', async () => {
     const w = world([spawn]);
     w.shell.faults.set(
       'spawn',
@@ -652,5 +653,115 @@ describe('a drain', () => {
 
     expect(ran.actions_taken).toEqual(['spawn:agent-1 (pid=4711)']);
     expect(ran.errors).toEqual([expect.stringContaining('FORGE_TOKEN_MISSING')]);
+  });
+});
+
+describe('execute_actions: room', () => {
+  const other = (limit: Task['provider_limit'], change: Partial<DagState> = {}): DagState => ({
+    ...exampleState,
+    sprint_id: 'sprint-0',
+    sprint: { ...exampleState.sprint, sprint_id: 'sprint-0' },
+    tasks: { 'login-form': { ...exampleTask, provider_limit: limit ?? null } },
+    ...change,
+  });
+
+  it('D13 tries a start that found no room again as often as it takes, and starts it once', async () => {
+    const { run, shell, row, later } = world([spawn]);
+    shell.faults.set(
+      'spawn',
+      Array.from({ length: 20 }, () => shellError('CAPACITY_HOST')),
+    );
+    for (let n = 0; n < 20; n += 1) {
+      expect((await run()).errors).toEqual([
+        expect.stringMatching(/^spawn_agent:login-form: CAPACITY_HOST: /),
+      ]);
+      expect(row(spawn)).toMatchObject({ status: 'failed', attempts: 0 });
+      later(1000);
+    }
+    await run();
+    expect(row(spawn)).toMatchObject({ status: 'done', attempts: 1 });
+    expect(shell.spawned).toHaveLength(1);
+  });
+
+  it('D6 starts nobody on a provider whose limit another sprint met, until it ends', async () => {
+    const { run, shell, store, row, later } = world([spawn]);
+    const { framework, framework_options } = exampleState.sprint;
+    const provider = providerOf(framework, framework_options);
+    const until = addMs(EXAMPLE_NOW, 60_000);
+    await store.kv.put(keys.state('sprint-0'), other({ provider, until }, { status: 'completed' }));
+
+    expect((await run()).errors).toEqual([
+      `spawn_agent:login-form: PROVIDER_HELD: ${provider} until ${until}, as an agent of sprint sprint-0 met`,
+    ]);
+    expect(row(spawn)).toMatchObject({ status: 'failed', attempts: 0, next_at: until });
+    expect(shell.spawned).toEqual([]);
+
+    later(60_000);
+    await run();
+    expect(shell.spawned).toHaveLength(1);
+  });
+
+  it.each([
+    ['of another provider', { provider: 'other', until: null }, {}],
+    ['that has ended', { provider: '', until: addMs(EXAMPLE_NOW, -1) }, {}],
+    ['for a person to lift whose sprint is over', { provider: '', until: null }, { status: 'cancelled' }],
+  ] as const)('minds no limit %s', async (_what, limit, change) => {
+    const { run, shell, store } = world([spawn]);
+    const { framework, framework_options } = exampleState.sprint;
+    const provider = limit.provider === '' ? providerOf(framework, framework_options) : limit.provider;
+    const blocked = { ...exampleTask, status: 'Blocked', status_reason: 'provider_auth' } as const;
+    const tasks = { 'login-form': { ...blocked, provider_limit: { provider, until: limit.until } } };
+    await store.kv.put(keys.state('sprint-0'), other(null, { tasks, ...change }));
+    await store.kv.put(keys.state('broken'), { v: 1 });
+    await run();
+    expect(shell.spawned).toHaveLength(1);
+  });
+
+  it('D17 with nothing due asks neither the forge nor the shell', async () => {
+    const { store } = world([]);
+    const never = (): never => {
+      throw new Error('nothing is to be asked');
+    };
+    const clients = { outbox: store.outbox, state: store.state, kv: store.kv };
+    const given = {
+      ...clients,
+      forge: { open: never },
+      shell: { open: never },
+      clock: { now: () => EXAMPLE_NOW },
+    };
+    expect(await executeActions.call({ sprint_id: 'sprint-1' }, given)).toEqual({
+      actions_taken: [],
+      errors: [],
+      issues_created: [],
+    });
+  });
+
+  it('takes reviewers first, then authors that go on, then new ones by their remaining path', () => {
+    const tasks = Object.fromEntries(
+      [
+        { ...exampleTask, id: 'short', status: 'Ready' as const },
+        { ...exampleTask, id: 'long', status: 'Ready' as const },
+        { ...exampleTask, id: 'back', status: 'InProgress' as const },
+        { ...exampleTask, id: 'seen', status: 'InReview' as const },
+        { ...exampleTask, id: 'last', status: 'Pending' as const, depends_on: ['long'] },
+      ].map((task) => [task.id, task]),
+    );
+    const start = (task_id: string, role: 'author' | 'reviewer' = 'author') => ({
+      action: { ...spawn, task_id, role },
+    });
+    const rows = [
+      start('short'),
+      { action: createIssue },
+      start('long'),
+      start('back'),
+      start('seen', 'reviewer'),
+    ];
+    expect(startsInOrder(rows, { tasks }).map(({ action: { type, task_id } }) => [type, task_id])).toEqual([
+      ['spawn_agent', 'seen'],
+      ['create_issue', 'login-form'],
+      ['spawn_agent', 'back'],
+      ['spawn_agent', 'long'],
+      ['spawn_agent', 'short'],
+    ]);
   });
 });

@@ -10,7 +10,7 @@ function logged(fields: object, level?: string): string {
 }
 
 describe('a logger', () => {
-  it('writes a JSON line with name, time, message and fields', () => {
+  it('O1 O2 writes a JSON line with name, time, message and fields', () => {
     expect(JSON.parse(logged({ sprint_id: 's1' }))).toMatchObject({
       name: 'shell',
       level: 30,
@@ -27,7 +27,7 @@ describe('a logger', () => {
     { headers: { 'x-caloron-token': 'hunter2' } },
     { 'x-api-key': 'hunter2' },
     { env: { password: 'hunter2' } },
-  ])('shows no secret in %j', (fields) => {
+  ])('O10 shows no secret in %j', (fields) => {
     expect(logged(fields)).not.toContain('hunter2');
   });
 

@@ -236,7 +236,7 @@ describe('the scheduler', () => {
     });
   });
 
-  it('skips a job whose input key holds nothing, and says why', async () => {
+  it('O3 skips a job whose input key holds nothing, and says why', async () => {
     const on = runtime();
     start(on, [
       {

@@ -106,7 +106,7 @@ describe('a request', () => {
     expect(response.json()).toMatchObject({ ok: false, code: 'REQUEST_TOO_LARGE' });
   });
 
-  it('for no route is refused with 404', async () => {
+  it('O8 for no route is refused with 404', async () => {
     const response = await get('/nothing?token=secret');
 
     expect(response.statusCode).toBe(404);
@@ -177,7 +177,7 @@ describe('POST /spawn', () => {
     expect(row?.start_ticks).toMatch(/^\d+$/);
   });
 
-  it('gives the agent no secret but the keys of its framework', async () => {
+  it('A9 gives the agent no secret but the keys of its framework', async () => {
     const reply = await spawned({ instruction: waiting });
 
     const { env, argv } = await fixture.seen(reply.process_id);
@@ -220,7 +220,7 @@ describe('POST /spawn', () => {
     expect(fixture.store.processes.list('s1')).toHaveLength(1);
   });
 
-  it('starts one process when the same action comes twice at once', async () => {
+  it('D2 starts one process when the same action comes twice at once', async () => {
     const action_id = 'b'.repeat(32);
 
     const replies = await Promise.all([1, 2, 3].map(() => spawned({ action_id, instruction: waiting })));
@@ -257,7 +257,7 @@ describe('POST /spawn', () => {
     expect(responses.map(({ statusCode }) => statusCode).toSorted((a, b) => a - b)).toEqual([200, 409]);
   });
 
-  it('refuses a second agent for a task whose first lives with 409', async () => {
+  it('D2 refuses a second agent for a task whose first lives with 409', async () => {
     await spawned({ instruction: waiting });
 
     const response = await post('/spawn', spawnOf({ agent_id: 'agent-2' }));
@@ -391,7 +391,7 @@ describe('an agent', () => {
     expect((await beat()).json()).toEqual({ ok: true, command: null, message: null });
   });
 
-  it('is told to stop once its process counts as ended', async () => {
+  it('A12 is told to stop once its process counts as ended', async () => {
     const { token, process_id } = await agent();
     await post('/stop', { process_id, grace_ms: 1000 });
 
@@ -432,7 +432,7 @@ describe('an agent', () => {
     expect(fixture.store.events.read({ after: 0, kinds: ['agent_reported'] })).toEqual([]);
   });
 
-  it('gets the forge token of its role when it asks', async () => {
+  it('A8 gets the forge token of its role when it asks', async () => {
     const head = await fixture.commit('caloron/s1/t1', { 'a.txt': 'a\n' });
     const author = await agent();
     const reviewer = await agent({ agent_id: 'agent-9', role: 'reviewer', head_sha: head });

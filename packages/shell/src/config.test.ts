@@ -14,7 +14,7 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 describe('the config of a shell', () => {
-  it('is complete without flags and variables', () => {
+  it('O9 is complete without flags and variables', () => {
     const config = readConfig({}, {}, root);
 
     expect(config).toMatchObject({
@@ -40,7 +40,7 @@ describe('the config of a shell', () => {
     expect(readConfig({ home: 'c' }, {}, deep).home).toBe(join(deep, 'c'));
   });
 
-  it('takes flags before variables', () => {
+  it('O9 takes flags before variables', () => {
     const env = { CALORON_SHELL_PORT: '8000', CALORON_DB: 'other.db', NOETHER_KV_PATH: 'old.db' };
 
     expect(readConfig({}, env, root)).toMatchObject({ port: 8000, db: join(root, 'other.db') });

@@ -66,7 +66,7 @@ async function killed(child: ChildProcess): Promise<void> {
 const waiting = JSON.stringify({ wait: true });
 
 describe('a shell that is killed', () => {
-  it('leaves its agents running, and the next one adopts them', async () => {
+  it('D20 leaves its agents running, and the next one adopts them', async () => {
     const first = await startKillable();
     const agent = SpawnReply.parse(await call(first.url, '/spawn', spawnOf({ instruction: waiting })));
     await fixture.seen(agent.process_id);
@@ -211,7 +211,7 @@ describe('caloron-shell', () => {
     CALORON_LOG_LEVEL: 'error',
   });
 
-  it('prints one line when ready, makes a token file for this user alone, and ends with 0 on SIGTERM', async () => {
+  it('O11 prints one line when ready, makes a token file for this user alone, and ends with 0 on SIGTERM', async () => {
     const { child, url } = await startProcess([bin, '--port', '0', '--home', fixture.home], env());
 
     expect(await call(url, '/health')).toMatchObject({ ok: true, db_id: fixture.store.db_id });
@@ -221,7 +221,7 @@ describe('caloron-shell', () => {
     expect(code).toBe(0);
   });
 
-  it('says which port is taken and what to try', async () => {
+  it('O3 O11 says which port is taken and what to try', async () => {
     const shell = await fixture.start();
     const { port } = new URL(shell.url);
     const child = spawn(process.execPath, [bin, '--port', port, '--home', join(fixture.home, 'other')], {

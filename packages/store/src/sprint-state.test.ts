@@ -33,7 +33,7 @@ const merged: Event = {
 };
 
 describe('commit', () => {
-  it('writes state, cursors, poll time, events, actions, announcements and keys together', async () => {
+  it('D1 writes state, cursors, poll time, events, actions, announcements and keys together', async () => {
     const change = commitOf({
       cursors: { v: 1, log_seq: 0, forge: { issues: { updated_at: T0, etag: null } } },
       last_poll: T0,
@@ -128,7 +128,7 @@ describe('commit', () => {
     expect(store.outboxRows('s1')).toEqual([]);
   });
 
-  it('refuses a run that lost its lease and writes nothing', async () => {
+  it('D1 refuses a run that lost its lease and writes nothing', async () => {
     const lease = (await store.leases.acquire('tick:s1', 'r2', 1000))!;
     const late = store.forRun({ run_id: 'r2', lease });
     clock.advance(1000);

@@ -354,7 +354,7 @@ describe('caches', () => {
     ]);
   });
 
-  it('never fail a run while the database is locked', async () => {
+  it('O4 never fail a run while the database is locked', async () => {
     const raw = openDatabase(join(dir, 'a.db'), migrationsFor(uuid));
     try {
       raw.db.exec('BEGIN IMMEDIATE');
