@@ -93,7 +93,7 @@ describe('issues', () => {
     ).resolves.toMatchObject({ status: 422 });
   });
 
-  it('makes unknown labels, takes them in any case, and says when one is not there', async () => {
+  it('D7 makes unknown labels, takes them in any case, and says when one is not there', async () => {
     const { number: issue_number } = await create('labels');
     const alice = forge.as('alice');
 
