@@ -1,6 +1,8 @@
 import { entriesOf } from '@caloron/types';
 import type { Action, DagState, Id, Sprint, Task, Timestamp } from '@caloron/types';
 
+import type { Room } from './room.ts';
+
 /** A `sprint.*` event to append with the state. */
 export interface Announcement {
   readonly kind: `sprint.${string}`;
@@ -20,6 +22,10 @@ export interface Draft {
   /** Intended actions by id: intending one twice is intending it once. */
   readonly actions: Map<string, Action>;
   readonly announce: Announcement[];
+  /** Bounds nothing until the events are applied. */
+  room: Room;
+  /** Why a task that could start waits for room. */
+  readonly waits: Map<Id, string>;
 }
 
 /** Opens a draft of a state. The key of a task is its id. */
@@ -38,6 +44,8 @@ export function openDraft(state: DagState, now: Timestamp, busy: readonly Id[]):
     status: state.status,
     actions: new Map(),
     announce: [],
+    room: { limit: null, left: Infinity },
+    waits: new Map(),
   };
 }
 

@@ -2,12 +2,14 @@ import { Action, DagState, Event, Id, Timestamp } from '@caloron/types';
 import { z } from 'zod';
 
 import { defineStage } from '../kit.ts';
+import { criticalFirst } from './critical_path.ts';
 import { closeDraft, openDraft, tasksInOrder } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { exampleEnd, exampleInput, exampleOutput, exampleWait } from './example.ts';
 import { holdOf } from './limits.ts';
 import { judge, proceed } from './review.ts';
-import { skipDelivered, startAuthors, takenAgents, unblockPending } from './start.ts';
+import { roomOf } from './room.ts';
+import { resumeAuthors, skipDelivered, startReady, takenAgents, unblockPending } from './start.ts';
 import { moveSprint, pausedTasks, stuckTasks } from './stuck.ts';
 import { applyEvent } from './transitions.ts';
 
@@ -29,8 +31,11 @@ function advance(draft: Draft, events: readonly Event[]): void {
   for (const task of tasksInOrder(draft)) judge(draft, task);
   const taken = takenAgents(draft);
   const hold = holdOf(draft);
-  startAuthors(draft, taken, hold);
-  for (const task of tasksInOrder(draft)) proceed(draft, task, taken, hold);
+  draft.room = roomOf(draft);
+  // What is nearest to its end comes first where not all can start.
+  resumeAuthors(draft, taken, hold);
+  for (const task of criticalFirst(draft)) proceed(draft, task, taken, hold);
+  startReady(draft, taken, hold);
 }
 
 /** Advances the DAG by what happened. The heart of the tick: pure, and the same events give the same actions. */

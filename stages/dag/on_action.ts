@@ -5,6 +5,7 @@ import { update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { blockAndEscalate, stopProcess } from './escalation.ts';
 import { complete } from './merge.ts';
+import { isWait, isWaiting, waitReason } from './room.ts';
 
 type Succeeded = Extract<Event, { type: 'action_succeeded' }>;
 type Failed = Extract<Event, { type: 'action_failed' }>;
@@ -22,8 +23,10 @@ function taskOf(draft: Draft, action: Action): Task | undefined {
 export function onSucceeded(draft: Draft, event: Succeeded): void {
   const { action, result } = event;
   if (action.type === 'close_sprint') return onSprintClosed(draft, action);
-  const task = taskOf(draft, action);
-  if (task === undefined) return;
+  const known = taskOf(draft, action);
+  if (known === undefined) return;
+  const over = known.put_back?.action_id === action.action_id;
+  const task = over ? update(draft, known, { put_back: null }) : known;
   if (action.type === 'create_issue') return onIssueCreated(draft, task, result);
   if (action.type === 'spawn_agent') return onSpawned(draft, task, action, event);
   if (action.type === 'merge_pr') {
@@ -70,7 +73,7 @@ function onSpawned(draft: Draft, task: Task, action: Spawn, { result, created_at
   }
   update(draft, task, {
     status: 'InProgress',
-    status_reason: task.status === 'Ready' ? null : task.status_reason,
+    status_reason: task.status === 'Ready' || isWaiting(task.status_reason) ? null : task.status_reason,
     attempt: action.attempt,
     process_id,
     base_sha,
@@ -106,7 +109,7 @@ function onRestarted(draft: Draft, task: Task, action: ActionOf<'supervisor'>, {
 /** What an intended effect failed of. Failures that will be tried again change nothing. */
 export function onFailed(draft: Draft, event: Failed): void {
   const { action, error } = event;
-  if (!event.final) return;
+  if (!event.final) return onPutBack(draft, event);
   if (action.type === 'close_sprint') {
     // Every task is done then; a sprint that cannot be tidied up is still over, and nobody else says so.
     onSprintClosed(draft, action);
@@ -125,6 +128,13 @@ export function onFailed(draft: Draft, event: Failed): void {
   }
   if (task.status_reason === null)
     update(draft, task, { status_reason: `${action.type}_failed: ${error.code}` });
+}
+
+/** A start that found no room is no failure: its task tells what it waits for. */
+function onPutBack(draft: Draft, { action, error }: Failed): void {
+  const task = action.type === 'spawn_agent' && isWait(error) ? taskOf(draft, action) : undefined;
+  if (task === undefined) return;
+  update(draft, task, { put_back: { action_id: action.action_id, reason: waitReason(error) } });
 }
 
 function onSpawnFailed(draft: Draft, task: Task, action: Spawn, { error }: Failed): void {

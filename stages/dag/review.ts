@@ -2,7 +2,7 @@ import { parseMarker } from '@caloron/types';
 import type { Event, Id, Review, Task } from '@caloron/types';
 
 import { action } from '../sprint/action-id.ts';
-import { causeOf, intend, isTerminal, update } from './draft.ts';
+import { causeOf, isTerminal, update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { blockAndEscalate, releaseReviewer } from './escalation.ts';
 import { intendMerge } from './merge.ts';
@@ -10,6 +10,7 @@ import { nextReview } from './attempts.ts';
 import { pauseReason } from './limits.ts';
 import type { Hold } from './limits.ts';
 import { taskOfPull } from './on_pull.ts';
+import { intendStart, roomReason } from './room.ts';
 
 /** The key an agent's verdicts are kept under, apart from any login. */
 export function agentKey(agent_id: Id): string {
@@ -74,12 +75,14 @@ function requestChanges(draft: Draft, task: Task): void {
   update(draft, next, { status: 'InProgress', status_reason: 'changes_requested', process_id: null });
 }
 
-function intendReview(draft: Draft, task: Task, reviewer_id: Id): void {
+/** Gives why the start was put back, if it was. */
+function intendReview(draft: Draft, task: Task, reviewer_id: Id): string | null {
   const { issue_number, pr_number, head_sha } = task;
-  if (issue_number === null || pr_number === null || head_sha === null) return;
+  if (issue_number === null || pr_number === null || head_sha === null) return null;
   const attempt = nextReview(task);
-  intend(
+  return intendStart(
     draft,
+    task,
     action('spawn_agent', {
       cause: causeOf(task, `reviewer:review:${attempt}:${head_sha}`),
       sprint_id: draft.sprint.sprint_id,
@@ -130,7 +133,8 @@ function awaitReview(draft: Draft, task: Task, taken: Set<Id>, hold: Hold | unde
   const pause = pauseReason(draft, task, hold);
   if (pause !== null) return pause;
   if (taken.has(reviewer_id)) return 'reviewer_busy';
+  const full = roomReason(draft, task);
+  if (full !== null) return full;
   taken.add(reviewer_id);
-  intendReview(draft, task, reviewer_id);
-  return 'waits_review';
+  return intendReview(draft, task, reviewer_id) ?? 'waits_review';
 }

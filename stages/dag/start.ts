@@ -2,15 +2,17 @@ import type { Id, Mode, Task } from '@caloron/types';
 
 import { action } from '../sprint/action-id.ts';
 import { isRebase } from './attempts.ts';
+import { criticalFirst } from './critical_path.ts';
 import { intend, tasksInOrder, update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { block, release } from './escalation.ts';
 import { instructionFor } from './instruction.ts';
 import { createIssue } from './issue.ts';
-import { isPauseReason, pauseReason } from './limits.ts';
+import { pauseReason } from './limits.ts';
 import type { Hold } from './limits.ts';
 import { enterReview } from './on_pull.ts';
 import { countingReviews } from './review.ts';
+import { intendStart, isWaiting, roomReason } from './room.ts';
 
 /** Pending tasks whose dependencies are Done become Ready; a cancelled dependency blocks. */
 export function unblockPending(draft: Draft): void {
@@ -52,12 +54,14 @@ function modeOf(task: Task): Mode {
   return task.base_sha === null ? 'start' : 'resume';
 }
 
-function intendAuthor(draft: Draft, task: Task, issue_number: number): void {
+/** Gives why the start was put back, if it was. */
+function intendAuthor(draft: Draft, task: Task, issue_number: number): string | null {
   const mode = modeOf(task);
   const attempt = task.attempt + 1;
   const head_sha = mode === 'start' ? null : task.head_sha;
-  intend(
+  return intendStart(
     draft,
+    task,
     action('spawn_agent', {
       cause: `author:${mode}:${attempt}:${head_sha ?? '-'}`,
       sprint_id: draft.sprint.sprint_id,
@@ -74,37 +78,38 @@ function intendAuthor(draft: Draft, task: Task, issue_number: number): void {
   );
 }
 
-/** Reasons that speak of the wait alone, and go with it. */
-function isWaiting(reason: string): boolean {
-  return reason === 'agent_busy' || isPauseReason(reason);
-}
-
-/** Starts authors: tasks in progress that lost their process first, then Ready ones, each agent once. */
-export function startAuthors(draft: Draft, taken: Set<Id>, hold: Hold | undefined): void {
-  for (const task of tasksInOrder(draft)) {
+/** Starts the authors of tasks in progress that lost their process, each agent once. */
+export function resumeAuthors(draft: Draft, taken: Set<Id>, hold: Hold | undefined): void {
+  for (const task of criticalFirst(draft)) {
     if (task.status !== 'InProgress' || task.process_id !== null || task.issue_number === null) continue;
     const pause = pauseReason(draft, task, hold);
-    const free = !taken.has(task.agent_id) && pause === null;
+    const busy = taken.has(task.agent_id) ? 'agent_busy' : null;
+    const wait = pause ?? busy ?? roomReason(draft, task);
     // Also when it has to wait: the agent's next process is for this task, not for a new one.
     taken.add(task.agent_id);
-    // A reason says what the author is to do next: it stays.
-    const waits = task.status_reason !== null && isWaiting(task.status_reason);
-    const status_reason = waits && (free || pause === null) ? null : task.status_reason;
-    const next = update(draft, task, {
-      status_reason: free ? status_reason : (status_reason ?? pause ?? 'agent_busy'),
-    });
-    if (free) intendAuthor(draft, next, task.issue_number);
+    // A reason says what the author is to do next: it stays. One that speaks of a wait alone goes with it.
+    const { status_reason: before } = task;
+    const kept = isWaiting(before) && pause === null ? null : before;
+    const put_back =
+      wait === null ? intendAuthor(draft, { ...task, status_reason: kept }, task.issue_number) : null;
+    update(draft, task, { status_reason: kept ?? wait ?? put_back });
   }
-  for (const task of tasksInOrder(draft)) {
+}
+
+/** Starts authors on Ready tasks, those on which the longest chain of others waits first, each agent once. */
+export function startReady(draft: Draft, taken: Set<Id>, hold: Hold | undefined): void {
+  for (const task of criticalFirst(draft)) {
     if (task.status !== 'Ready') continue;
     const { issue_number } = task;
-    const pause = pauseReason(draft, task, hold);
+    if (issue_number === null) {
+      update(draft, task, { status_reason: 'waits_issue' });
+      intend(draft, createIssue(draft.sprint, task));
+      continue;
+    }
     const busy = taken.has(task.agent_id) ? 'agent_busy' : null;
-    const status_reason = issue_number === null ? 'waits_issue' : (pause ?? busy);
-    update(draft, task, { status_reason });
-    if (issue_number === null) intend(draft, createIssue(draft.sprint, task));
-    if (issue_number === null || status_reason !== null) continue;
-    taken.add(task.agent_id);
-    intendAuthor(draft, task, issue_number);
+    const wait = pauseReason(draft, task, hold) ?? busy ?? roomReason(draft, task);
+    if (wait === null) taken.add(task.agent_id);
+    const put_back = wait === null ? intendAuthor(draft, task, issue_number) : null;
+    update(draft, task, { status_reason: wait ?? put_back });
   }
 }

@@ -3,8 +3,9 @@ import type { Id, Task } from '@caloron/types';
 import { action } from '../sprint/action-id.ts';
 import { intend, isTerminal, tasksInOrder } from './draft.ts';
 import type { Draft } from './draft.ts';
-import { holdOf, isPauseReason, pauseReason } from './limits.ts';
+import { holdOf, pauseReason } from './limits.ts';
 import type { Hold } from './limits.ts';
+import { isWaiting } from './room.ts';
 
 /** Reasons of a task in review that no agent and no clock resolves. */
 const REVIEW_WAITS_FOR_PERSON: readonly string[] = ['waits_approval', 'checks_red'];
@@ -45,7 +46,7 @@ export function pausedTasks(draft: Draft): Record<Id, string> {
   const hold = holdOf(draft);
   const paused = tasksInOrder(draft).flatMap((task) => {
     const waits = isStartable(task) && !isHeldForPerson(task, hold);
-    const reason = waits ? pauseReason(draft, task, hold) : null;
+    const reason = waits ? (pauseReason(draft, task, hold) ?? draft.waits.get(task.id) ?? null) : null;
     return reason === null ? [] : [[task.id, reason] as const];
   });
   return Object.fromEntries(paused);
@@ -56,7 +57,7 @@ function isStartable(task: Task): boolean {
   const { status, process_id, reviewer_run, status_reason } = task;
   if (status === 'Ready') return true;
   if (status === 'InProgress') return process_id === null;
-  return status === 'InReview' && reviewer_run?.over !== false && isPauseReason(status_reason);
+  return status === 'InReview' && reviewer_run?.over !== false && isWaiting(status_reason);
 }
 
 function isHeldForPerson(task: Task, hold: Hold | undefined): boolean {

@@ -1,7 +1,9 @@
 import { CodedError, codeOf, messageOf } from '@caloron/noether/stage';
 import type { ActionOf, Shell, SpawnReply, SpawnRequest } from '@caloron/types';
 
+import { isWait } from '../dag/room.ts';
 import { commentOnce, taskOf, type ActContext, type Acted } from './act_context.ts';
+import { ActError } from './errors.ts';
 
 /** Milliseconds an agent has to end by itself after the signal, before it is killed. */
 const GRACE_MS = 10_000;
@@ -11,12 +13,31 @@ export function startAgent(shell: Shell, request: SpawnRequest): Promise<SpawnRe
   return shell.spawn(request);
 }
 
+/** Starts an agent. Throws what the shell says where it has no room for one, with the shell's own code. */
+async function startWithRoom(shell: Shell, request: SpawnRequest): Promise<SpawnReply> {
+  try {
+    return await startAgent(shell, request);
+  } catch (error) {
+    const refused = refusalOf(error);
+    if (refused === undefined || !isWait(refused)) throw error;
+    throw new CodedError<Record<string, object>>(refused.code, {}, refused.error, {
+      cause: error,
+      retryable: true,
+    });
+  }
+}
+
 /** Starts an agent on its task and says so on its issue the first time. */
 export async function spawn(action: ActionOf<'spawn_agent'>, context: ActContext): Promise<Acted> {
   const { state } = context.snapshot;
   const task = taskOf(action, context);
   const agent_id = action.agent_id ?? task.agent_id;
-  const reply = await startAgent(context.shell(), {
+  const held = await context.heldElsewhere();
+  if (held !== undefined) {
+    const { provider, until, sprint_id } = held;
+    throw new ActError('PROVIDER_HELD', { provider, sprint_id, reset_at: until }, { retryable: true });
+  }
+  const reply = await startWithRoom(context.shell(), {
     sprint_id: state.sprint_id,
     task_id: task.id,
     agent_id,
@@ -99,17 +120,17 @@ export async function stop(action: ActionOf<'stop_agent'>, context: ActContext):
     await shell.stop({ process_id, grace_ms });
     return { result: { process_id }, line };
   } catch (error) {
-    if (shellCode(error) !== 'PROCESS_UNKNOWN') throw error;
+    if (refusalOf(error)?.code !== 'PROCESS_UNKNOWN') throw error;
     return { result: { process_id, already: true }, line };
   }
 }
 
-/** The shell's own code of a refusal; undefined for any other error. */
-function shellCode(error: unknown): string | undefined {
+/** The shell's own code and sentence of a refusal; undefined for any other error. */
+function refusalOf(error: unknown): { readonly code: string; readonly error: string } | undefined {
   if (!(error instanceof CodedError) || error.code !== 'SHELL_REFUSED') return undefined;
   const details: unknown = error.details;
   if (typeof details !== 'object' || details === null || !('code' in details)) return undefined;
-  return String(details.code);
+  return { code: String(details.code), error: 'error' in details ? String(details.error) : error.message };
 }
 
 /** Removes a task's worktree if it is clean and merged, then its branch. What is kept is no failure: it is kept for a person. */

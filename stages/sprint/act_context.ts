@@ -14,6 +14,7 @@ import {
 } from '@caloron/types';
 
 import { ActError } from './errors.ts';
+import type { ForeignHold } from './held_elsewhere.ts';
 
 /** What acting needs of the world. */
 export interface ActContext {
@@ -26,6 +27,8 @@ export interface ActContext {
   readonly ensureLabel: (label: string) => Promise<void>;
   /** All issues of the sprint's repository with our task label; listed once per drain. */
   readonly taskIssues: () => Promise<readonly ForgeIssue[]>;
+  /** The hold on the sprint's provider that another sprint met; looked up once per drain. */
+  readonly heldElsewhere: () => Promise<ForeignHold | undefined>;
   readonly state: StateCommit;
   readonly kv: KvRead;
   readonly now: () => Timestamp;

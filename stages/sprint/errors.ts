@@ -50,6 +50,12 @@ export interface ActErrorDetails {
   FORGE_HEAD_MOVED: { readonly pr_number: number; readonly expected: string; readonly actual: string };
   /** The forge is still finding out whether the pull request merges. Retryable. */
   MERGE_NOT_KNOWN_YET: { readonly pr_number: number };
+  /** An agent of another sprint met a limit of the provider; null waits for a person. Retryable. */
+  PROVIDER_HELD: {
+    readonly provider: string;
+    readonly sprint_id: string;
+    readonly reset_at: string | null;
+  };
   /** The action names no task of the sprint. */
   ACTION_TASK_UNKNOWN: { readonly action_id: string; readonly task_id: string | null };
   /** The sprint does not take actions of this type. */
@@ -62,6 +68,8 @@ const actMessage: Messages<ActErrorDetails> = {
     `PR #${String(pr_number)} has the head ${actual}; ${expected} was approved`,
   MERGE_NOT_KNOWN_YET: ({ pr_number }) =>
     `the forge has not said yet whether PR #${String(pr_number)} can be merged`,
+  PROVIDER_HELD: ({ provider, sprint_id, reset_at }) =>
+    `${provider} ${reset_at === null ? 'until a person answers' : `until ${reset_at}`}, as an agent of sprint ${sprint_id} met`,
   ACTION_TASK_UNKNOWN: ({ action_id, task_id }) =>
     `action ${action_id} is about ${task_id === null ? 'no task' : `the unknown task ${task_id}`}`,
   ACTION_NOT_SUPPORTED: ({ type }) => `a sprint takes no ${type} action`,

@@ -14,12 +14,15 @@ import { TASK_LABEL } from '../github/read_events.ts';
 import { defineStage } from '../kit.ts';
 import { act } from './act.ts';
 import type { ActContext } from './act_context.ts';
+import { heldElsewhere } from './held_elsewhere.ts';
 import { runLanes } from './lanes.ts';
+import { isWait } from '../dag/room.ts';
+import { startsInOrder } from './start_order.ts';
 import { isPaused } from './pause.ts';
 import { nextAttempt, resetOf } from './retry_policy.ts';
 
-/** Rows taken per drain: what is left is due in the next round. */
-const BATCH = 50;
+/** Rows taken per drain: what is left is due in the next round. More than ever wait for room, which stay due and must not hide the others. */
+const BATCH = 500;
 /** Agents started at once: each start fetches and makes a worktree. */
 const SPAWNS = 4;
 
@@ -65,13 +68,14 @@ export const executeActions = defineStage({
       forge: openForge,
       shell: once<Shell>(() => shell.open(shell_url ?? null)),
       ensureLabel: labelsOf(openForge),
+      heldElsewhere: remembered(() => heldElsewhere(kv, snapshot.state.sprint, clock.now())),
       taskIssues: remembered<readonly ForgeIssue[]>(() => openForge().issuesWithLabel(TASK_LABEL)),
       state,
       kv,
       now: () => clock.now(),
     };
     await runLanes(
-      rows.map((row) => ({
+      startsInOrder(rows, snapshot.state).map((row) => ({
         lane: row.action.type === 'spawn_agent' ? 'pool' : 'serial',
         after: row.action.task_id ?? '',
         run: () => settle(row, context, outbox, out),
@@ -103,11 +107,14 @@ async function settle(row: OutboxRow, context: ActContext, outbox: Outbox, out: 
       message: messageOf(thrown),
       retryable: isRetryable(thrown),
     };
+    if (isWait(error)) {
+      await outbox.postpone(action_id, error, resetOf(thrown) ?? context.now());
+      out.errors.push(lineOf(row, error));
+      return;
+    }
     const next = nextAttempt(error, attempts + 1, context.now(), resetOf(thrown));
     await outbox.fail(action_id, error, next);
-    out.errors.push(
-      `${action.type}:${action.task_id ?? action.sprint_id ?? ''}: ${error.code}: ${error.message}`,
-    );
+    out.errors.push(lineOf(row, error));
     return;
   }
   await outbox.succeed(action_id, acted.result);
@@ -116,6 +123,10 @@ async function settle(row: OutboxRow, context: ActContext, outbox: Outbox, out: 
   if (action.type === 'create_issue' && acted.result.issue_number !== undefined) {
     out.issues_created.push(acted.result.issue_number);
   }
+}
+
+function lineOf({ action }: OutboxRow, { code, message }: ActionError): string {
+  return `${action.type}:${action.task_id ?? action.sprint_id ?? ''}: ${code}: ${message}`;
 }
 
 /** The colour of our labels, so that they are known at sight. Source: caloron, labels. */

@@ -211,6 +211,20 @@ function outboxOf({ actions, events }: Inner): Outbox {
       });
       return Promise.resolve();
     },
+    postpone: (action_id, error, next_at) => {
+      const found = row(action_id);
+      const attempts = found.attempts - 1;
+      actions.set(action_id, { ...found, status: 'failed', attempts, error, next_at });
+      if (found.error?.code !== error.code)
+        say({
+          ...base(found.action, events.length),
+          type: 'action_failed',
+          action: found.action,
+          error,
+          final: false,
+        });
+      return Promise.resolve();
+    },
     nextDue: () => Promise.resolve(null),
   };
 }

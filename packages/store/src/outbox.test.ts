@@ -104,6 +104,31 @@ describe('outbox', () => {
     expect(await due(run)).toEqual([]);
   });
 
+  it('D13 puts a row back for want of room as often as it takes: no attempt is counted, and each reason told once', async () => {
+    const full = { code: 'CAPACITY_HOST', message: '4 of 4 run', retryable: true };
+    const low = { code: 'CAPACITY_MEMORY', message: '3 MiB are left', retryable: true };
+    for (const wanted of [...Array.from({ length: 20 }, () => full), low, low, full]) {
+      clock.advance(1000);
+      expect(await run.outbox.start(one)).toBe(true);
+      await run.outbox.postpone(one, wanted, clock.now());
+    }
+
+    expect(store.outboxRows('s1')[0]).toMatchObject({ status: 'failed', attempts: 0, error: full });
+    expect(await due(run)).toContainEqual({ action_id: one, interrupted: false });
+    const { events } = await run.log.since({ sprint_id: 's1', after: 0 });
+    expect(events.map(({ event }) => event)).toMatchObject([
+      { type: 'action_failed', final: false, error: full },
+      { type: 'action_failed', final: false, error: low },
+      { type: 'action_failed', final: false, error: full },
+    ]);
+    expect(store.events.read({ after: 0, kinds: ['outbox.started'] })).toHaveLength(1);
+
+    await run.outbox.start(one);
+    await run.outbox.fail(one, error, T0);
+    expect(store.outboxRows('s1')[0]).toMatchObject({ attempts: 1 });
+    await expect(run.outbox.postpone(one, full, T0)).rejects.toMatchObject({ code: 'ACTION_NOT_RUNNING' });
+  });
+
   it('takes a second report of the same outcome for none', async () => {
     await run.outbox.start(one);
     await run.outbox.succeed(one, { issue_number: 3 });

@@ -86,10 +86,13 @@ export function createOutbox(database: Database, log: Log, leases: LeaseTable, c
      AND (o.status = 'pending' OR (o.status = 'failed' AND o.next_at <= :due) OR ${INTERRUPTED}) ORDER BY o.n LIMIT :limit`,
   );
   const take = db.prepare(
-    `UPDATE outbox SET status = 'running', attempts = attempts + 1, lease = ?, holder = ?, fence = ?, started_at = ?, error = NULL WHERE action_id = ?`,
+    `UPDATE outbox SET status = 'running', attempts = attempts + 1, lease = ?, holder = ?, fence = ?, started_at = ? WHERE action_id = ?`,
   );
   const settle = db.prepare(
     'UPDATE outbox SET status = ?, next_at = ?, result = ?, error = ? WHERE action_id = ?',
+  );
+  const back = db.prepare(
+    "UPDATE outbox SET status = 'failed', attempts = attempts - 1, next_at = ?, error = ? WHERE action_id = ?",
   );
   const next = db.prepare(
     "SELECT min(next_at) AS next_at FROM outbox WHERE sprint_id IS ? AND status = 'failed'",
@@ -154,9 +157,9 @@ export function createOutbox(database: Database, log: Log, leases: LeaseTable, c
       event:
         | { readonly type: 'action_succeeded'; readonly result: ActionResult }
         | { readonly type: 'action_failed'; readonly error: ActionError; readonly final: boolean },
+      suffix = event.type === 'action_failed' ? `:${row.attempts}` : '',
     ) => {
       if (row.sprint_id === null) return;
-      const suffix = event.type === 'action_failed' ? `:${row.attempts}` : '';
       const base = {
         event_id: `${event.type}:${row.action_id}${suffix}`,
         created_at: clock.now(),
@@ -222,6 +225,23 @@ export function createOutbox(database: Database, log: Log, leases: LeaseTable, c
           );
           record(status, row, `:${row.attempts}`, run_id, { attempt: row.attempts, error, next_at });
           announce(row, { type: 'action_failed', error, final: next_at === null });
+        }),
+      postpone: (action_id, error, next_at) =>
+        database.write(() => {
+          fence();
+          const row = held(action_id, []);
+          if (row === undefined) return;
+          back.run(
+            next_at,
+            storedText(parseRow(ActionError, error, 'outbox', action_id), `error of ${action_id}`),
+            action_id,
+          );
+          const before = itemOf(row).error?.code;
+          // An action may wait for days: it is told why, and not how often it asked.
+          if (before === error.code) return;
+          const suffix = `:${row.attempts}:${clock.now()}`;
+          record('postponed', row, suffix, run_id, { attempt: row.attempts, error, next_at });
+          announce(row, { type: 'action_failed', error, final: false }, suffix);
         }),
       nextDue: async (sprint_id) => database.read(() => NextAt.parse(next.get(sprint_id)).next_at),
     };

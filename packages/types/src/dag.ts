@@ -185,6 +185,8 @@ export const Task = z.strictObject({
     .strictObject({ provider: z.string().min(1), until: Timestamp.nullable() })
     .nullable()
     .optional(),
+  /** The start that was put back for want of room, and why. */
+  put_back: z.strictObject({ action_id: z.string(), reason: z.string() }).nullable().optional(),
 });
 export type Task = z.infer<typeof Task>;
 

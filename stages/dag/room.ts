@@ -1,0 +1,61 @@
+import type { ActionError, ActionOf, Task } from '@caloron/types';
+
+import { intend, tasksInOrder } from './draft.ts';
+import type { Draft } from './draft.ts';
+import { isPauseReason } from './limits.ts';
+
+/** How many more agents the sprint's own limit lets start; counted down as they are intended. */
+export interface Room {
+  /** The setting `capacity.sprint`; null does not bind. */
+  readonly limit: number | null;
+  left: number;
+}
+
+/** What the sprint's limit leaves beside the agents that work, authors and reviewers alike. */
+export function roomOf(draft: Draft): Room {
+  const limit = draft.sprint.capacity?.sprint ?? null;
+  if (limit === null) return { limit, left: Infinity };
+  let live = 0;
+  for (const { status, process_id, reviewer_run } of tasksInOrder(draft)) {
+    if (status === 'InProgress' && process_id !== null) live += 1;
+    if (reviewer_run?.over === false) live += 1;
+  }
+  return { limit, left: Math.max(0, limit - live) };
+}
+
+/** Why a task cannot have a start of the sprint's limit; null when it can. Noted, for `stuck` tells it where the task's own reason says something else. */
+export function roomReason(draft: Draft, task: Task): string | null {
+  const { room, waits } = draft;
+  if (room.left > 0) return null;
+  const reason = `capacity: all ${room.limit ?? 0} agents that this sprint may have at once are at work`;
+  waits.set(task.id, reason);
+  return reason;
+}
+
+/** Intends a start and takes its room; gives why it was put back, if it was. */
+export function intendStart(draft: Draft, task: Task, start: ActionOf<'spawn_agent'>): string | null {
+  intend(draft, start);
+  draft.room.left -= 1;
+  const reason = putBackReason(task, start.action_id);
+  if (reason !== null) draft.waits.set(task.id, reason);
+  return reason;
+}
+
+function putBackReason({ put_back }: Task, action_id: string): string | null {
+  return put_back?.action_id === action_id ? put_back.reason : null;
+}
+
+/** Whether an action found no room, and is to wait for as long as it takes: it failed of nothing. */
+export function isWait({ code }: Pick<ActionError, 'code'>): boolean {
+  return code.startsWith('CAPACITY_') || code === 'PROVIDER_HELD';
+}
+
+/** Whether a task's reason speaks of a wait for its start alone, and goes with it. */
+export function isWaiting(reason: string | null): boolean {
+  return reason === 'agent_busy' || reason?.startsWith('capacity: ') === true || isPauseReason(reason);
+}
+
+/** Such a refusal as a reason for people. */
+export function waitReason({ code, message }: ActionError): string {
+  return `${code === 'PROVIDER_HELD' ? 'provider_limited' : 'capacity'}: ${message}`;
+}
