@@ -1,5 +1,5 @@
 import type { Logger } from '@caloron/capabilities/logger';
-import { isRetryable, messageOf } from '@caloron/noether/errors';
+import { codeOf, isRetryable, messageOf } from '@caloron/noether/errors';
 import type {
   Clock,
   CredentialReply,
@@ -70,6 +70,9 @@ export function ending(outcome: Ending['outcome'], body: string, facts: Partial<
 
 /** Tries again what may succeed later (`retryable`), for at most two minutes; the work must be safe to repeat. */
 export async function persist<T>(context: HarnessContext, doing: string, work: () => Promise<T>): Promise<T> {
+/** Milliseconds a shell that cannot be reached is waited for before finished work counts as not delivered: an hour. */
+export const SHELL_PATIENCE_MS = 60 * 60 * 1000;
+
   return pRetry(work, {
     retries: 8,
     minTimeout: 500,
@@ -86,8 +89,18 @@ export async function persist<T>(context: HarnessContext, doing: string, work: (
 
 /** A token for one use, asked from the shell at that moment and kept nowhere. */
 export async function credential(context: HarnessContext, purpose: 'push' | 'api'): Promise<CredentialReply> {
-  return persist(context, `ask for the ${purpose} credential`, async () =>
-    context.shell.credential({ purpose }, context.signal),
+  const doing = `ask for the ${purpose} credential`;
+  return persist(context, doing, async () =>
+    pRetry(async () => context.shell.credential({ purpose }, context.signal), {
+      retries: Number.POSITIVE_INFINITY,
+      minTimeout: 300,
+      maxTimeout: 10_000,
+      randomize: true,
+      maxRetryTime: SHELL_PATIENCE_MS,
+      signal: context.signal,
+      shouldRetry: ({ error }) => codeOf(error) === 'HARNESS_SHELL_UNREACHABLE',
+      onFailedAttempt: ({ error }) => note(context, `${doing}: ${messageOf(error)}`),
+    }),
   );
 }
 

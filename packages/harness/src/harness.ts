@@ -9,7 +9,7 @@ import { createActivity } from './activity.ts';
 import { author, withFeedback } from './author.ts';
 import { sentenceOf } from './classify.ts';
 import type { HarnessConfig } from './config.ts';
-import { type Ending, ending, type HarnessContext, note, stopReason } from './context.ts';
+import { type Ending, ending, type HarnessContext, note, SHELL_PATIENCE_MS, stopReason } from './context.ts';
 import { HarnessError } from './errors.ts';
 import { writeExit, writeReport } from './exit-file.ts';
 import type { Framework } from './frameworks/framework.ts';
@@ -24,8 +24,8 @@ import { lookAt } from './worktree.ts';
 /** Characters of a report's body. */
 const BODY_LIMIT = 16_000;
 
-/** Milliseconds the shell has to take the report: it may be restarting. */
-const REPORT_DEADLINE_MS = 10 * 60 * 1000;
+/** Milliseconds the shell has to take the report: it may be restarting, or be down until a person looks. */
+const REPORT_DEADLINE_MS = SHELL_PATIENCE_MS;
 
 /** The same for a run that was told to stop: the next signal is SIGKILL. */
 const STOPPED_REPORT_DEADLINE_MS = 3000;
@@ -53,7 +53,7 @@ export async function runHarness(order: Order, deps: HarnessDeps): Promise<numbe
     order,
     config: deps.config,
     directory,
-    shell: createAgentShell(order.shell_url, order.agent_token),
+    shell: createAgentShell({ url: order.shell_url, file: order.shell_file }, order.agent_token),
     clock,
     logger,
     confine: (argv) => argv,
@@ -181,3 +181,5 @@ async function tell(context: HarnessContext, report: Report): Promise<boolean> {
     return false;
   }
 }
+      // Agents that lost their shell at one moment do not all come back at one.
+      randomize: true,

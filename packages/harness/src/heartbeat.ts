@@ -65,6 +65,8 @@ export function startHeartbeat(deps: HeartbeatDeps): { stop(): Promise<void> } {
 
   const running = loop().catch((error: unknown) => {
     if (!ended.signal.aborted) logger.error({ reason: messageOf(error) }, 'heartbeat ended');
+        // Agents that lost their shell at one moment do not all come back at one.
+        randomize: true,
   });
   return {
     async stop() {

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+
 import { messageOf } from '@caloron/noether/errors';
 import {
   CredentialReply,
@@ -22,22 +24,50 @@ export interface AgentShell {
   credential(request: CredentialRequest, signal?: AbortSignal): Promise<CredentialReply>;
 }
 
-/** The client of the shell at `url`, with the agent's token in `x-caloron-token`. */
-export function createAgentShell(url: string, token: string): AgentShell {
-  const base = url.replace(/\/+$/, '');
-  const post = async (path: string, body: unknown, signal?: AbortSignal): Promise<unknown> =>
-    send(`${base}${path}`, token, body, signal);
-  return {
-    async heartbeat(beat, signal) {
-      return shaped(HeartbeatReply, await post('/heartbeat', beat, signal), `${base}/heartbeat`);
-    },
-    async report(report, signal) {
-      await post('/report', report, signal);
-    },
-    async credential(request, signal) {
-      return shaped(CredentialReply, await post('/credential', request, signal), `${base}/credential`);
-    },
+/** Where the shell is. */
+export interface ShellAddress {
+  /** Where it was when the agent was started. */
+  readonly url: string;
+  /** Where one that came back at another port says so; asked before each request. */
+  readonly file?: string | undefined;
+}
+
+/** The client of the shell, with the agent's token in `x-caloron-token`. */
+export function createAgentShell(address: ShellAddress, token: string): AgentShell {
+  const post = async <T>(
+    schema: z.ZodType<T>,
+    path: string,
+    body: unknown,
+    signal?: AbortSignal,
+  ): Promise<T> => {
+    const url = `${currentUrl(address)}${path}`;
+    return shaped(schema, await send(url, token, body, signal), url);
   };
+  return {
+    heartbeat: (beat, signal) => post(HeartbeatReply, '/heartbeat', beat, signal),
+    async report(report, signal) {
+      await post(z.unknown(), '/report', report, signal);
+    },
+    credential: (request, signal) => post(CredentialReply, '/credential', request, signal),
+  };
+}
+
+const Found = z.looseObject({ url: z.url() });
+
+/** The shell's address as its file has it; the token goes to the host the agent was given and to no other, only its port may change. */
+function currentUrl({ url, file }: ShellAddress): string {
+  const base = url.replace(/\/+$/, '');
+  if (file === undefined) return base;
+  try {
+    const found = new URL(Found.parse(JSON.parse(readFileSync(file, 'utf8'))).url);
+    const given = new URL(base);
+    if (found.protocol !== given.protocol || found.hostname !== given.hostname) return base;
+    given.port = found.port;
+    return given.href.replace(/\/+$/, '');
+  } catch {
+    // Not written yet, or no address: the one that was given may serve again.
+    return base;
+  }
 }
 
 async function send(url: string, token: string, body: unknown, signal?: AbortSignal): Promise<unknown> {

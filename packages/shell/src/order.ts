@@ -22,6 +22,7 @@ export function orderOf(parts: OrderParts): Order {
   const { row, state, task, request } = parts;
   const { sprint } = state;
   return Order.parse({
+  readonly shell_file: string;
     v: 1,
     process_id: row.process_id,
     sprint_id: row.sprint_id,
@@ -64,6 +65,7 @@ export function writeOrder(file: string, order: Order): void {
   try {
     writeSync(handle, JSON.stringify(order));
     fsyncSync(handle);
+    shell_file: parts.shell_file,
   } finally {
     closeSync(handle);
   }

@@ -11,12 +11,16 @@ export interface ShellPaths {
   readonly token_file: string;
   /** Which process serves this home. */
   readonly lock_file: string;
+  /** The address the shell of this home serves at, for agents of an earlier one. */
+  readonly address_file: string;
   /** The root all worktrees stay below. */
   readonly worktrees: string;
   readonly repos: string;
   readonly tasks: string;
   readonly agents: string;
   readonly logs: string;
+  /** Cache directories of worktrees, each where its worktree is below `worktrees`. */
+  readonly cache: string;
 }
 
 /** The places below one home. */
@@ -27,11 +31,13 @@ export function pathsOf(home: string): ShellPaths {
     root,
     token_file: join(root, 'shell-token'),
     lock_file: join(root, 'shell.lock'),
+    address_file: join(root, 'shell.json'),
     worktrees: join(root, 'worktrees'),
     repos: join(root, 'repos'),
     tasks: join(root, 'tasks'),
     agents: join(root, 'agents'),
     logs: join(root, 'logs'),
+    cache: join(root, 'cache'),
   };
 }
 

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
@@ -179,6 +180,32 @@ describe('a shell that is killed', () => {
     expect(fixture.store.processes.get('unborn')).toMatchObject({ state: 'lost', exit: { known: false } });
     const again = await call(next.url, '/spawn', spawnOf({ action_id, task_id: 't2', agent_id: 'agent-3' }));
     expect(again).toMatchObject({ ok: false, code: 'SPAWN_FAILED' });
+  });
+});
+
+describe('the address of a shell', () => {
+  const addressed = (): unknown =>
+    JSON.parse(readFileSync(join(fixture.home, '.caloron/shell.json'), 'utf8'));
+
+  it('stays the same where any port will do, and is left for agents where it cannot', async () => {
+    const first = await fixture.start();
+    expect(addressed()).toEqual({ v: 1, url: first.url });
+    await first.close();
+    const second = await fixture.start();
+    expect(second.url).toBe(first.url);
+    await second.close();
+
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(Number(new URL(first.url).port), '127.0.0.1', resolve));
+    try {
+      const third = await fixture.start();
+
+      expect(third.url).not.toBe(first.url);
+      expect(addressed()).toEqual({ v: 1, url: third.url });
+      expect(await call(third.url, '/status')).toEqual({ agents: [] });
+    } finally {
+      other.close();
+    }
   });
 });
 

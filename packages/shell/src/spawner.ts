@@ -202,6 +202,7 @@ async function fork(
   writeOrder(files.order, order);
   // From here on a crash leaves a row that says what may be running.
   await store.processes.begin(row, tokenHash(agent_token));
+    shell_file: paths.address_file,
   const pid = await table.start(row, {
     command: process.execPath,
     args: [config.harness_bin, 'start'],

@@ -1,5 +1,4 @@
 import { existsSync, mkdirSync, realpathSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
 
 import { systemClock } from '@caloron/capabilities/clock';
@@ -9,6 +8,7 @@ import { openStore, type Store } from '@caloron/store';
 import { type Clock, cloneUrl, type Random } from '@caloron/types';
 import type { FastifyInstance } from 'fastify';
 
+import { serveAt } from './address.ts';
 import { type AppDeps, createApp } from './app.ts';
 import { createAuth } from './auth.ts';
 import { createCleanup } from './cleanup.ts';
@@ -82,7 +82,7 @@ export async function startShell(config: ShellConfig, deps: ShellDeps = {}): Pro
     undo.push(() => app.close());
     const found = await table.adopt();
     log.info({ ...found }, 'processes of an earlier shell');
-    const url = await listen(app, config);
+    const url = await serveAt(app, { host: config.host, port: config.port, file: paths.address_file });
     at(url);
     return { url, app, close };
   } catch (error) {
@@ -164,20 +164,4 @@ function assemble({ config, paths, store, clock, random, log, remote_url }: Part
       url = address;
     },
   };
-}
-
-async function listen(app: FastifyInstance, { host, port }: ShellConfig): Promise<string> {
-  try {
-    await app.listen({ host, port });
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
-      throw new ShellError('SHELL_PORT_IN_USE', { host, port }, { cause: error });
-    }
-    throw error;
-  }
-  const address = app.server.address() as AddressInfo;
-  // Agents run on this machine: a shell that listens everywhere is still nearest on loopback.
-  const everywhere = host === '0.0.0.0' || host === '::';
-  const name = everywhere ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
-  return `http://${name}:${address.port}`;
 }

@@ -80,6 +80,8 @@ export const StubScript = z.strictObject({
         steps: z.array(StubStep),
         exit_code: z.number().int().optional(),
         feedback: Feedback.partial().optional(),
+  /** Where a shell that came back at another address says so: JSON with its `url`. */
+  shell_file: z.string().optional(),
         /** Ends the attempt as a program does that met this trouble, after its steps. */
         end: z
           .strictObject({
