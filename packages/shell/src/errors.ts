@@ -48,7 +48,14 @@ export interface ShellErrorDetails {
   /** The task has no issue yet and the request names none. */
   ISSUE_MISSING: { readonly sprint_id: string; readonly task_id: string };
   /** The base branch is not on the forge. */
-  BASE_UNKNOWN: { readonly repo: string; readonly branch: string };
+  BASE_UNKNOWN: {
+    readonly repo: string;
+    readonly branch: string;
+    /** What the forge calls the default branch now; null when it does not say. */
+    readonly default_branch: string | null;
+  };
+  /** The repository could not be fetched: nothing is started from what was fetched before. */
+  FETCH_FAILED: { readonly repo: string; readonly reason: string };
   /** The commit to review or to resume from is not on the forge. */
   HEAD_UNKNOWN: { readonly repo: string; readonly head: string };
   /** What lies where the worktree should be is not ours, or not on the expected branch. */
@@ -92,7 +99,9 @@ const messages: Messages<ShellErrorDetails> = {
   TASK_BUSY: ({ task_id, role, process_id }) =>
     `task ${task_id} may still have its ${role} (process ${process_id})`,
   ISSUE_MISSING: ({ sprint_id, task_id }) => `task ${task_id} of sprint ${sprint_id} has no issue yet`,
-  BASE_UNKNOWN: ({ repo, branch }) => `${repo} has no branch ${branch}`,
+  BASE_UNKNOWN: ({ repo, branch, default_branch }) =>
+    `${repo} has no branch ${branch}, the sprint's base${default_branch === null || default_branch === branch ? '' : `; its default branch is ${default_branch}`}`,
+  FETCH_FAILED: ({ repo, reason }) => `${repo} could not be fetched: ${reason}`,
   HEAD_UNKNOWN: ({ repo, head }) => `${repo} has no ${head}`,
   WORKTREE_FOREIGN: ({ worktree, reason }) => `${worktree} cannot be used: ${reason}`,
   WIP_TARGET_DIRTY: ({ target }) => `${target} has uncommitted work and was left as it is`,
@@ -112,7 +121,9 @@ const hints: Partial<Record<keyof ShellErrorDetails, string>> = {
   SPRINT_UNKNOWN: 'start one with: ./caloron kickoff',
   TASK_UNKNOWN: 'list the tasks with: ./caloron status',
   ISSUE_MISSING: 'name one with issue_number, or let the next tick create it',
-  BASE_UNKNOWN: 'push the branch with a first commit',
+  BASE_UNKNOWN:
+    'push the branch under that name, or give the default branch its old name back: a sprint keeps its base',
+  FETCH_FAILED: 'see that the forge answers and that the token of the sprint may read the repository',
   WORKTREE_FOREIGN: 'move it away; ./caloron wip list shows what agents left and was saved',
   WIP_TARGET_DIRTY: 'commit it or put it aside first, or name a new directory: --into DIR',
   WIP_TARGET_UNFIT: 'name a directory that does not exist yet: --into DIR, or a new branch: --branch NAME',
@@ -124,6 +135,8 @@ const transient: ReadonlySet<keyof ShellErrorDetails> = new Set([
   'AGENT_BUSY',
   'TASK_BUSY',
   'ISSUE_MISSING',
+  'BASE_UNKNOWN',
+  'FETCH_FAILED',
   'HEAD_UNKNOWN',
   'CREDENTIAL_MISSING',
   'STOP_FAILED',
@@ -172,4 +185,5 @@ export const statusOfCode: Readonly<Partial<Record<string, number>>> = {
   SPAWN_FAILED: 500,
   STOP_FAILED: 500,
   CREDENTIAL_MISSING: 503,
+  FETCH_FAILED: 503,
 };

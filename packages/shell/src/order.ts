@@ -11,6 +11,7 @@ export interface OrderParts {
   readonly request: SpawnRequest;
   readonly issue_number: number;
   readonly head_sha: string | null;
+  readonly base_head: string;
   readonly clone_url: string;
   readonly heartbeat_ms: number;
   readonly shell_url: string;
@@ -44,6 +45,7 @@ export function orderOf(parts: OrderParts): Order {
     branch: row.branch,
     base_branch: sprint.base_branch,
     base_sha: row.base_sha,
+    base_head: parts.base_head,
     head_sha: parts.head_sha,
     conventions: sprint.conventions,
     instruction: request.instruction ?? null,

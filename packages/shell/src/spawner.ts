@@ -102,6 +102,7 @@ async function spawnOnce(deps: SpawnerDeps, request: SpawnRequest, action_id: st
     request: { ...request, mode: resolved.mode },
     credential: deps.credentials.forRole(state.sprint, 'author'),
     previous: processes.latest(state.sprint_id, task.id, role),
+    author: processes.latest(state.sprint_id, task.id, 'author'),
     delivered: (sha) => deliveredHeads(deps.store, state.sprint_id, task.id).has(sha),
   });
   return fork(deps, resolved, worktree, issue_number);
@@ -194,6 +195,7 @@ async function fork(
     request,
     issue_number,
     head_sha: worktree.order_head,
+    base_head: worktree.base_head,
     clone_url: worktree.clone_url,
     heartbeat_ms: config.heartbeat_ms,
     shell_url: deps.url(),

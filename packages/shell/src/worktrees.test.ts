@@ -486,7 +486,7 @@ describe('the mirror', () => {
     const response = await post('/spawn', spawnOf());
 
     expect(response.statusCode).toBeGreaterThanOrEqual(500);
-    expect(response.json()).toMatchObject({ ok: false, code: 'GIT_FAILED' });
+    expect(response.json()).toMatchObject({ ok: false, code: 'FETCH_FAILED' });
     expect(fixture.store.processes.list()).toEqual([]);
   });
 });

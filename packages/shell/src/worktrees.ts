@@ -32,6 +32,8 @@ export interface WorktreeWish {
   readonly credential: GitCredential;
   /** The newest earlier process of this task and role. */
   readonly previous: ProcessRow | undefined;
+  /** The newest author process of this task. */
+  readonly author: ProcessRow | undefined;
   /** Whether an author of this task reported the commit as its delivery. */
   readonly delivered: (sha: Sha) => boolean;
 }
@@ -39,6 +41,8 @@ export interface WorktreeWish {
 /** A worktree and where its work starts. */
 export interface PreparedWorktree extends ReadyWorktree {
   readonly branch: string;
+  /** The base branch as it was fetched for this start. */
+  readonly base_head: Sha;
   /** The commit under review, or the agents' own work as the forge has it; null without any, or when it is another's. */
   readonly order_head: Sha | null;
   readonly clone_url: string;
@@ -46,7 +50,7 @@ export interface PreparedWorktree extends ReadyWorktree {
 
 /** Repositories and worktrees of one home. */
 export interface Worktrees {
-  /** Fetches and prepares the worktree of a role. Throws BASE_UNKNOWN, HEAD_UNKNOWN, WORKTREE_FOREIGN, REQUEST_INVALID, or a GitError. */
+  /** Fetches and prepares the worktree of a role. Throws FETCH_FAILED, BASE_UNKNOWN, HEAD_UNKNOWN, WORKTREE_FOREIGN, REQUEST_INVALID, or a GitError. */
   prepare(wish: WorktreeWish): Promise<PreparedWorktree>;
   /** Saves what a process has uncommitted; null when nothing is, or when its worktree is gone. Throws GIT_ABORTED by the signal. */
   save(row: ProcessRow, reason: string, signal?: AbortSignal): Promise<string | null>;
@@ -90,16 +94,26 @@ export function createWorktrees({ paths, mutex, remoteUrl }: WorktreesDeps): Wor
       const source = sourceOf(state, wish.credential);
       const mirror = await mirrors.fetch(source);
       const base = mirror.heads.get(sprint.base_branch);
-      if (base === undefined)
-        throw new ShellError('BASE_UNKNOWN', { repo: sprint.repo, branch: sprint.base_branch });
+      if (base === undefined) {
+        const default_branch = await mirrors.defaultBranch(source);
+        throw new ShellError('BASE_UNKNOWN', {
+          repo: sprint.repo,
+          branch: sprint.base_branch,
+          default_branch,
+        });
+      }
       await ensureTaskClone({ root: paths.tasks, clone: place.clone, mirror, agent_id: task.agent_id });
       const branch = branchOf(sprint_id, task.id);
-      const common = { branch, clone_url: source.url };
+      const common = { branch, clone_url: source.url, base_head: base };
       const remote_head = mirror.heads.get(branch);
       if (role === 'reviewer') {
         const wanted = request.head_sha ?? task.head_sha ?? remote_head;
         const head_sha = await reviewHead(mirrors, mirror, source, wanted, branch);
-        const ready = await reviewWorktree(clean, place, { head_sha, base_sha: task.base_sha ?? base });
+        const base_sha = await reviewBase(clean, place.clone, head_sha, {
+          recorded: [task.base_sha, wish.author?.base_sha],
+          base,
+        });
+        const ready = await reviewWorktree(clean, place, { head_sha, base_sha });
         return { ...common, ...ready, order_head: head_sha };
       }
       // A branch of that name on the forge is this task's only if this task had an author before.
@@ -108,6 +122,7 @@ export function createWorktrees({ paths, mutex, remoteUrl }: WorktreesDeps): Wor
       const ready = await authorWorktree(clean, place, {
         branch,
         start_sha: forge_head ?? (begun ? (previous?.base_sha ?? task.base_sha ?? base) : base),
+        recorded_base: begun ? task.base_sha : null,
         forge_base: base,
         forge_head,
       });
@@ -126,6 +141,21 @@ export function createWorktrees({ paths, mutex, remoteUrl }: WorktreesDeps): Wor
       return own === undefined ? null : saveWip(endedBy(clean, signal), { ...place, own, reason });
     },
   };
+}
+
+/**
+ * The base a head under review has to contain: what the state recorded, or the newest author began from where only that is in it
+ * (its report was lost after a rebase).
+ */
+async function reviewBase(
+  clean: CleanGit,
+  clone: string,
+  head: Sha,
+  known: { readonly recorded: readonly (Sha | null | undefined)[]; readonly base: Sha },
+): Promise<Sha> {
+  const recorded = known.recorded.filter((sha) => sha !== null && sha !== undefined);
+  for (const sha of recorded) if (await contains(clean, clone, head, sha)) return sha;
+  return recorded[0] ?? known.base;
 }
 
 async function reviewHead(

@@ -46,7 +46,8 @@ export function createCleanGit(dir: string): CleanGit {
   return async (args, target, { magic_pathspecs = false, ...options } = {}) => {
     made ??= initBare(dir);
     await made;
-    return git(args, {
+    // An index of commits among the objects is the agent's to write, and could lie about what contains what.
+    return git(['-c', 'core.commitGraph=false', ...args], {
       git_dir: dir,
       env: {
         GIT_OBJECT_DIRECTORY: join(target.clone, 'objects'),

@@ -1,6 +1,8 @@
-import { git, type GitCredential } from '@caloron/capabilities/git';
+import { git, type GitCredential, type GitResult } from '@caloron/capabilities/git';
+import { codeOf, messageOf } from '@caloron/noether/errors';
 import type { RepoName, Sha } from '@caloron/types';
 
+import { ShellError } from '../errors.ts';
 import type { KeyedMutex } from '../mutex.ts';
 import { mirrorDir, type ShellPaths } from '../paths.ts';
 import { confined } from './confined.ts';
@@ -28,7 +30,10 @@ export interface Mirror {
 
 /** The shell's own copies of the forge's repositories: the only place a credentialed fetch runs. */
 export interface Mirrors {
+  /** Throws FETCH_FAILED: what an earlier fetch brought is never given instead. */
   fetch(source: MirrorSource): Promise<Mirror>;
+  /** What the forge calls the default branch; null when it does not say. */
+  defaultBranch(source: MirrorSource): Promise<string | null>;
   /** Whether the mirror has the commit, asking the forge for it where no branch led to it. */
   has(mirror: Mirror, source: MirrorSource, sha: Sha): Promise<boolean>;
 }
@@ -45,6 +50,11 @@ export function createMirrors(paths: ShellPaths, mutex: KeyedMutex): Mirrors {
         await fetchInto(dir, source, ['--prune'], ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*']);
         return { dir, heads: await refsBelow(dir, 'refs/heads/'), tags: await refsBelow(dir, 'refs/tags/') };
       });
+    },
+
+    async defaultBranch({ url, credential }) {
+      const asked = await git(['ls-remote', '--symref', url, 'HEAD'], { credential, ok_codes: [0, 128] });
+      return /^ref: refs\/heads\/(.+)\tHEAD$/m.exec(asked.stdout)?.[1] ?? null;
     },
 
     has(mirror, source, sha) {
@@ -66,11 +76,15 @@ async function fetchInto(
   ok_codes: readonly number[] = [0],
 ): Promise<void> {
   const quiet = ['--quiet', '--force', '--no-tags', '--no-write-fetch-head', '--no-recurse-submodules'];
-  await git(['fetch', ...quiet, ...flags, source.url, ...refspecs], {
+  const asked = git(['fetch', ...quiet, ...flags, source.url, ...refspecs], {
     git_dir: dir,
     credential: source.credential,
     timeout_ms: FETCH_TIMEOUT_MS,
     ok_codes,
+  });
+  await asked.catch((cause: unknown): GitResult => {
+    if (!['GIT_FAILED', 'GIT_TIMEOUT'].includes(codeOf(cause))) throw cause;
+    throw new ShellError('FETCH_FAILED', { repo: source.repo, reason: messageOf(cause) }, { cause });
   });
 }
 

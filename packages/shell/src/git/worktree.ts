@@ -51,6 +51,8 @@ export interface AuthorWish {
   readonly branch: string;
   /** Where the branch starts unless the task's clone has it already. */
   readonly start_sha: Sha;
+  /** The base the sprint's state has of this task; null before its first start was recorded. */
+  readonly recorded_base: Sha | null;
   /** The base branch as the forge has it. */
   readonly forge_base: Sha;
   /** The task's branch as the forge has it; null before the first delivery. */
@@ -72,7 +74,7 @@ export async function authorWorktree(
   if (own !== undefined && complete !== undefined) {
     await makeReusable(clean, place, own, wish.branch);
     const head = await fastForward(clean, place, own, wish);
-    const base_sha = await baseOf(clean, place, head, complete.base_sha, wish.forge_base);
+    const base_sha = await baseOf(clean, place, head, wish, complete.base_sha);
     return { path: place.path, head_sha: head, base_sha, reused: true };
   }
   if (own !== undefined) await discard(clean, place, own, 'incomplete worktree');
@@ -82,20 +84,24 @@ export async function authorWorktree(
   });
   const from = known.exit_code === 0 ? [wish.branch] : ['-b', wish.branch, wish.start_sha];
   const head_sha = known.exit_code === 0 ? known.stdout : wish.start_sha;
-  const base_sha = await baseOf(clean, place, head_sha, complete?.base_sha, wish.forge_base);
+  const base_sha = await baseOf(clean, place, head_sha, wish, complete?.base_sha);
   const made = await addWorktree(clean, place, from, head_sha, base_sha);
   return { path: place.path, head_sha: await fastForward(clean, place, made, wish), base_sha, reused: false };
 }
 
-/** The commit work began from: the recorded one if the head still contains it, else where head and base branch part. */
+/**
+ * The commit work began from: what the state recorded, also where the head has lost it, for then the harness refuses to work on
+ * another base without a word. Without it what lies with the worktree, if the head contains that, else where head and base branch part.
+ */
 async function baseOf(
   clean: CleanGit,
   { clone }: WorktreePlace,
   head: Sha,
-  recorded: Sha | undefined,
-  forge_base: Sha,
+  { recorded_base, forge_base }: AuthorWish,
+  marked: Sha | undefined,
 ): Promise<Sha> {
-  if (recorded !== undefined && (await contains(clean, clone, head, recorded))) return recorded;
+  if (recorded_base !== null) return recorded_base;
+  if (marked !== undefined && (await contains(clean, clone, head, marked))) return marked;
   const found = await clean(['merge-base', head, forge_base], { clone }, { ok_codes: [0, 1] });
   return found.exit_code === 0 ? found.stdout : forge_base;
 }

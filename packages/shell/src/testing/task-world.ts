@@ -89,7 +89,8 @@ export async function createTaskWorld(): Promise<TaskWorld> {
     saved,
     async prepareAuthor() {
       const base = fixture.base_sha;
-      const wish = { branch: 'caloron/s1/t1', start_sha: base, forge_base: base, forge_head: null };
+      const at = { start_sha: base, recorded_base: null, forge_base: base, forge_head: null };
+      const wish = { branch: 'caloron/s1/t1', ...at };
       await authorWorktree(clean, places.author, wish);
       return own(places.author);
     },
