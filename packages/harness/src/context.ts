@@ -68,11 +68,11 @@ export function ending(outcome: Ending['outcome'], body: string, facts: Partial<
   };
 }
 
-/** Tries again what may succeed later (`retryable`), for at most two minutes; the work must be safe to repeat. */
-export async function persist<T>(context: HarnessContext, doing: string, work: () => Promise<T>): Promise<T> {
 /** Milliseconds a shell that cannot be reached is waited for before finished work counts as not delivered: an hour. */
 export const SHELL_PATIENCE_MS = 60 * 60 * 1000;
 
+/** Tries again what may succeed later (`retryable`), for at most two minutes; the work must be safe to repeat. */
+export async function persist<T>(context: HarnessContext, doing: string, work: () => Promise<T>): Promise<T> {
   return pRetry(work, {
     retries: 8,
     minTimeout: 500,

@@ -171,6 +171,8 @@ async function tell(context: HarnessContext, report: Report): Promise<boolean> {
       retries: Number.POSITIVE_INFINITY,
       minTimeout: 300,
       maxTimeout: 10_000,
+      // Agents that lost their shell at one moment do not all come back at one.
+      randomize: true,
       maxRetryTime,
       shouldRetry: ({ error }) => isRetryable(error),
       onFailedAttempt: ({ error }) => note(context, `report not taken: ${messageOf(error)}`),
@@ -181,5 +183,3 @@ async function tell(context: HarnessContext, report: Report): Promise<boolean> {
     return false;
   }
 }
-      // Agents that lost their shell at one moment do not all come back at one.
-      randomize: true,

@@ -54,6 +54,8 @@ export function startHeartbeat(deps: HeartbeatDeps): { stop(): Promise<void> } {
         retries: Number.POSITIVE_INFINITY,
         minTimeout: FIRST_RETRY_MS,
         maxTimeout: Math.max(FIRST_RETRY_MS, order.heartbeat_ms),
+        // Agents that lost their shell at one moment do not all come back at one.
+        randomize: true,
         signal: ended.signal,
         onFailedAttempt: ({ error, attemptNumber }) => {
           logger.warn({ attempt: attemptNumber, reason: messageOf(error) }, 'heartbeat not delivered');
@@ -65,8 +67,6 @@ export function startHeartbeat(deps: HeartbeatDeps): { stop(): Promise<void> } {
 
   const running = loop().catch((error: unknown) => {
     if (!ended.signal.aborted) logger.error({ reason: messageOf(error) }, 'heartbeat ended');
-        // Agents that lost their shell at one moment do not all come back at one.
-        randomize: true,
   });
   return {
     async stop() {

@@ -15,6 +15,7 @@ export interface OrderParts {
   readonly clone_url: string;
   readonly heartbeat_ms: number;
   readonly shell_url: string;
+  readonly shell_file: string;
   readonly agent_token: string;
 }
 
@@ -23,7 +24,6 @@ export function orderOf(parts: OrderParts): Order {
   const { row, state, task, request } = parts;
   const { sprint } = state;
   return Order.parse({
-  readonly shell_file: string;
     v: 1,
     process_id: row.process_id,
     sprint_id: row.sprint_id,
@@ -56,6 +56,7 @@ export function orderOf(parts: OrderParts): Order {
     log_file: row.log_file,
     framework: { name: sprint.framework, options: sprint.framework_options },
     shell_url: parts.shell_url,
+    shell_file: parts.shell_file,
     agent_token: parts.agent_token,
   });
 }
@@ -67,7 +68,6 @@ export function writeOrder(file: string, order: Order): void {
   try {
     writeSync(handle, JSON.stringify(order));
     fsyncSync(handle);
-    shell_file: parts.shell_file,
   } finally {
     closeSync(handle);
   }

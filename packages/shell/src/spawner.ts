@@ -199,12 +199,12 @@ async function fork(
     clone_url: worktree.clone_url,
     heartbeat_ms: config.heartbeat_ms,
     shell_url: deps.url(),
+    shell_file: paths.address_file,
     agent_token,
   });
   writeOrder(files.order, order);
   // From here on a crash leaves a row that says what may be running.
   await store.processes.begin(row, tokenHash(agent_token));
-    shell_file: paths.address_file,
   const pid = await table.start(row, {
     command: process.execPath,
     args: [config.harness_bin, 'start'],

@@ -53,6 +53,8 @@ export const Order = z.strictObject({
   log_file: z.string(),
   framework: z.strictObject({ name: z.string(), options: z.record(z.string(), z.string()) }),
   shell_url: z.string(),
+  /** Where a shell that came back at another address says so: JSON with its `url`. */
+  shell_file: z.string().optional(),
   agent_token: z.string(),
   /** Absent where the sprint sets nothing for its worktrees. */
   workspace: OrderWorkspace.optional(),
@@ -80,8 +82,6 @@ export const StubScript = z.strictObject({
         steps: z.array(StubStep),
         exit_code: z.number().int().optional(),
         feedback: Feedback.partial().optional(),
-  /** Where a shell that came back at another address says so: JSON with its `url`. */
-  shell_file: z.string().optional(),
         /** Ends the attempt as a program does that met this trouble, after its steps. */
         end: z
           .strictObject({
