@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { git } from '@caloron/capabilities/git';
@@ -47,6 +47,11 @@ async function poison(): Promise<void> {
     'diff.external': evil,
     'commit.gpgSign': 'true',
     'gpg.program': evil,
+    'merge.evil.driver': `${evil} %A`,
+    'merge.default': 'evil',
+    'merge.tool': 'evil',
+    'sequence.editor': evil,
+    'rebase.backend': 'merge',
     'push.gpgSign': 'true',
     'remote.origin.uploadpack': evil,
     'remote.origin.receivepack': evil,
@@ -66,6 +71,9 @@ async function poison(): Promise<void> {
     'pre-push',
     'post-index-change',
     'reference-transaction',
+    'pre-rebase',
+    'post-rewrite',
+    'post-merge',
     'prepare-commit-msg',
   ];
   for (const hook of hooks) await program(join(clone(), 'hooks', hook));
@@ -99,6 +107,43 @@ describe('a malicious repository', () => {
       outcome: 'completed',
       head_sha: await bench.remote(BRANCH),
     });
+    expect(existsSync(canary)).toBe(false);
+  });
+
+  it('runs no merge driver, filter or hook when the harness rebases it', async () => {
+    const lines = (top: string, end: string): string => [top, ...'a b c d e f g h'.split(' '), end, ''].join('\n');
+    await bench.script('t1', {
+      v: 1,
+      attempts: [
+        {
+          steps: [
+            { write: '.gitattributes', content: '* filter=evil diff=evil merge=evil\n' },
+            { write: 'README.md', content: lines('# one', 'the end') },
+            { commit: 'Say where it ends' },
+          ],
+        },
+      ],
+    });
+    await bench.pushElse('main', { 'README.md': lines('# one', 'z') });
+    await git(['fetch', '-q', bench.origin, 'main:refs/remotes/origin/main'], { cwd: bench.worktree });
+    const begun = (await git(['rev-parse', 'origin/main'], { cwd: bench.worktree })).stdout;
+    await git(['reset', '-q', '--hard', begun], { cwd: bench.worktree });
+    await runHarness(bench.order({ base_sha: begun }), bench.deps());
+    const before = await bench.remote(BRANCH);
+    const base_head = await bench.pushElse('main', { 'README.md': lines('# two', 'z') });
+    await git(['fetch', '-q', bench.origin, 'main:refs/remotes/origin/main'], { cwd: bench.worktree });
+    await poison();
+
+    const rebase = { attempt: 2, mode: 'rebase', base_sha: base_head, base_head, head_sha: before } as const;
+    const code = await runHarness(bench.order(rebase), bench.deps());
+
+    expect(code).toBe(0);
+    const after = await bench.remote(BRANCH);
+    expect(after).not.toBe(before);
+    expect(bench.shell.reports[1]).toMatchObject({ outcome: 'completed', head_sha: after });
+    const { stdout } = await git(['show', `${after}:README.md`], { git_dir: bench.origin });
+    expect(stdout).toBe(lines('# two', 'the end').trimEnd());
+    expect(await readFile(join(bench.worktree, 'README.md'), 'utf8')).toBe(lines('# two', 'the end'));
     expect(existsSync(canary)).toBe(false);
   });
 

@@ -10,15 +10,17 @@ import {
   note,
   persist,
 } from './context.ts';
+import { assertBase, driftOf } from './base.ts';
 import { openClean } from './clean-repository.ts';
 import { agentAuthor } from './environment.ts';
 import { completeFeedback, parseFeedback, postFeedback, syntheticFeedback } from './feedback.ts';
-import type { Framework, FrameworkResult } from './frameworks/framework.ts';
-import { authorPrompt, feedbackPrompt } from './prompt.ts';
+import type { Framework, FrameworkResult, Session } from './frameworks/framework.ts';
+import { authorPrompt, continuationPrompt, feedbackPrompt } from './prompt.ts';
 import { ensurePull } from './pull-request.ts';
 import { push } from './push.ts';
 import { newestBase, rebaseOnto } from './rebase.ts';
 import { causeOf, endedHow, gaveUp, runFramework } from './run-framework.ts';
+import { keptSession, resumes } from './session.ts';
 import { tailOf } from './verify.ts';
 import { assertOnBranch, assertRepository, commitAll, headOf, repositoryOf } from './worktree.ts';
 
@@ -31,6 +33,10 @@ export async function author(context: HarnessContext, framework: Framework): Pro
   await assertOnBranch(order.worktree, order.branch);
   const repository = await repositoryOf(order.worktree);
   const began_at = await headOf(order.worktree);
+  if (order.mode !== 'rebase') {
+    const clean = await openClean(context.directory, order.worktree, context.signal);
+    await assertBase(clean, { base: order.base_sha, head: began_at, when: 'start' });
+  }
 
   activity.at(`running ${framework.name}`);
   const result = await work(context, framework);
@@ -42,6 +48,8 @@ export async function author(context: HarnessContext, framework: Framework): Pro
     const met = result.trouble === null ? '' : cause.sentence;
     const body = [`${ended}.`, met, tailOf(result.text).trim()].filter((part) => part !== '').join('\n\n');
     const end = ending(result.timed_out ? 'timeout' : 'failed', body, { cause });
+    // What is paused is not over: there is nothing to look back on yet.
+    if (cause.class === 'budget') return end;
     return withFeedback(context, framework, end, said, ended);
   }
   if (said?.self_assessment === 'blocked' || said?.self_assessment === 'failed') {
@@ -54,7 +62,8 @@ export async function author(context: HarnessContext, framework: Framework): Pro
   activity.at('delivering');
   await assertRepository(order.worktree, repository);
   const delivered = await deliver(context, began_at);
-  const asked = said ?? (await askForFeedback(context, framework, delivered.body));
+  const asked =
+    said ?? (await askForFeedback(context, framework, delivered.body, sessionOf(context, result)));
   return withFeedback(context, framework, delivered, asked, ended);
 }
 
@@ -66,7 +75,12 @@ async function work(context: HarnessContext, framework: Framework): Promise<Fram
     const exit = { code: 0, signal: null, timed_out: false, stopped: false };
     return { ...exit, text, tokens_used: 0, feedback: null, trouble: null };
   }
-  return runFramework(context, framework, authorPrompt(order), order.timeout_ms);
+  const prompts = {
+    full: authorPrompt(order),
+    later: continuationPrompt(order),
+    session: await keptSession(order),
+  };
+  return runFramework(context, framework, prompts, order.timeout_ms);
 }
 
 /** A scripted agent's rebase is the harness's own work: no agent ran that could speak of it. */
@@ -85,18 +99,26 @@ async function deliver(context: HarnessContext, began_at: string): Promise<Endin
     return ending('no_changes', 'The agent ended without a change.', { head_sha: head });
   }
 
-  const bases = order.mode === 'rebase' ? [order.base_sha, await newestBase(context)] : [order.base_sha];
+  const base_sha = order.mode === 'rebase' ? await newestBase(context) : order.base_sha;
   const replaceable = [began_at, ...(order.head_sha === null ? [] : [order.head_sha])];
   const clean = await openClean(context.directory, order.worktree, context.signal);
+  const bases = [order.base_sha, base_sha];
   const { already } = await push(context, clean, { head, bases, replaceable });
   note(context, already ? `${order.branch} was at ${head} already` : `pushed ${head} to ${order.branch}`);
   const pull = await ensurePull(context, clean, head);
   note(context, `pull request #${pull.number}`);
 
-  const facts = { head_sha: head, pr_number: pull.number };
+  const drift = await driftOf(clean, order, head);
+  const about = drift === undefined ? { base_sha } : { base_sha, drift };
+  const facts = { head_sha: head, pr_number: pull.number, ...about };
   const fresh = head === began_at ? ' This attempt added nothing to it.' : '';
   // Whether a head that is the old one will do is not decided here: it may be what a review asked to change, or work a crash left.
   return ending('completed', `Pull request #${pull.number} is at ${head}.${fresh}`, facts);
+}
+
+/** The session of the work just done, for what is left to ask. */
+function sessionOf({ order }: HarnessContext, { session }: FrameworkResult): Session | null {
+  return resumes(order) ? (session ?? null) : null;
 }
 
 /** Asks a model once for what it left out; null when it does not answer either. */
@@ -104,12 +126,15 @@ async function askForFeedback(
   context: HarnessContext,
   framework: Framework,
   summary: string,
+  session: Session | null,
 ): Promise<Partial<Feedback> | null> {
   if (!framework.model || context.signal.aborted) return null;
   context.activity.at('asking for feedback');
   try {
     const prompt = feedbackPrompt(context.order, summary, context.activity.nudges);
-    return parseFeedback((await runFramework(context, framework, prompt, FEEDBACK_TIMEOUT_MS)).text);
+    return parseFeedback(
+      (await runFramework(context, framework, { full: prompt, session }, FEEDBACK_TIMEOUT_MS)).text,
+    );
   } catch (error) {
     note(context, `no feedback: ${messageOf(error)}`);
     return null;

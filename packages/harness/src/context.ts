@@ -3,6 +3,7 @@ import { codeOf, isRetryable, messageOf } from '@caloron/noether/errors';
 import type {
   Clock,
   CredentialReply,
+  Drift,
   EndCause,
   Feedback,
   ForgeRepo,
@@ -51,6 +52,13 @@ export interface Ending {
   readonly synthetic: boolean;
   /** Why there is no work; null after work, and where it is not known. */
   readonly cause: EndCause | null;
+  /** A receipt per verify command that ran. */
+  readonly receipts?: Receipt[];
+  /** The base the head was seen to contain. */
+  readonly base_sha?: string;
+  /** The base the head should contain and does not. */
+  readonly base_lost?: string;
+  readonly drift?: Drift;
 }
 
 /** An ending with everything absent that is not given. */

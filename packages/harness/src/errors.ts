@@ -38,7 +38,14 @@ export interface HarnessErrorDetails {
   /** The worktree is not at the commit the order names. */
   HARNESS_HEAD_UNEXPECTED: { readonly expected: string; readonly found: string };
   /** The branch does not contain the commit it has to build on. */
-  HARNESS_BASE_LOST: { readonly base: string; readonly head: string };
+  HARNESS_BASE_LOST: {
+    readonly base: string;
+    readonly head: string;
+    /** What was about to be done. */
+    readonly when: 'start' | 'hand-over' | 'review';
+  };
+  /** What is checked out is not the commit that is to be verified. */
+  HARNESS_TREE_NOT_EXACT: { readonly commit: string; readonly worktree: string; readonly reason: string };
   /** Files with unresolved conflicts are left. */
   HARNESS_CONFLICTS: { readonly paths: readonly string[] };
   /** The branch on the forge holds commits of somebody else: nothing is overwritten. */
@@ -57,6 +64,12 @@ export interface HarnessErrorDetails {
   /** The run was stopped from outside. */
   HARNESS_STOPPED: { readonly reason: string };
 }
+
+const NOT_DONE = {
+  start: 'the agent was not started',
+  'hand-over': 'nothing was pushed',
+  review: 'nothing was verified',
+} as const;
 
 const message: Messages<HarnessErrorDetails> = {
   HARNESS_ORDER_MISSING: ({ file }) =>
@@ -82,7 +95,9 @@ const message: Messages<HarnessErrorDetails> = {
   HARNESS_REPOSITORY_CHANGED: ({ worktree }) =>
     `the .git of ${worktree} leads to another repository than when the agent began: nothing was committed or pushed`,
   HARNESS_HEAD_UNEXPECTED: ({ expected, found }) => `the worktree is at ${found}, expected ${expected}`,
-  HARNESS_BASE_LOST: ({ base, head }) => `${head} does not contain its base ${base}: nothing was pushed`,
+  HARNESS_BASE_LOST: ({ base, head, when }) => `${head} does not contain its base ${base}: ${NOT_DONE[when]}`,
+  HARNESS_TREE_NOT_EXACT: ({ commit, worktree, reason }) =>
+    `${worktree} is not exactly ${commit} (${reason}): nothing was verified`,
   HARNESS_CONFLICTS: ({ paths }) => `unresolved conflicts in ${paths.join(', ')}: nothing was committed`,
   HARNESS_REMOTE_MOVED: ({ branch, remote, head }) =>
     `${branch} is at ${remote} on the forge, which ${head} does not contain: nothing was pushed`,

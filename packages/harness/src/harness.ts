@@ -7,6 +7,7 @@ import pRetry from 'p-retry';
 
 import { createActivity } from './activity.ts';
 import { author, withFeedback } from './author.ts';
+import { lostBase } from './base.ts';
 import { sentenceOf } from './classify.ts';
 import type { HarnessConfig } from './config.ts';
 import { type Ending, ending, type HarnessContext, note, SHELL_PATIENCE_MS, stopReason } from './context.ts';
@@ -117,10 +118,12 @@ async function perform(context: HarnessContext): Promise<Ending> {
 
 function failure({ order, signal }: HarnessContext, error: unknown): Ending {
   const cause = signal.aborted ? stopReason(signal) : error;
+  const base_lost = lostBase(cause);
   const hint = cause instanceof CodedError && cause.hint !== undefined ? ` (${cause.hint})` : '';
   return ending('failed', `${codeOf(cause)}: ${messageOf(cause)}${hint}`, {
     head_sha: order.role === 'reviewer' ? order.head_sha : null,
     pr_number: order.task.pr_number,
+    ...(base_lost === undefined ? {} : { base_lost }),
     cause: hookCause(cause) ?? transientCause(cause),
   });
 }
@@ -148,6 +151,7 @@ function reportOf(context: HarnessContext, { cause, ...end }: Ending): Report {
     process_id: order.process_id,
     role: order.role,
     attempt: order.attempt,
+    mode: order.mode,
     ...end,
     body: end.body.slice(0, BODY_LIMIT),
     exit: {

@@ -1,3 +1,4 @@
+import { assertBase } from './base.ts';
 import { type CleanGit, contains } from './clean-repository.ts';
 import { credential, type HarnessContext, persist } from './context.ts';
 import { HarnessError } from './errors.ts';
@@ -22,10 +23,8 @@ export async function push(
   clean: CleanGit,
   delivery: Delivery,
 ): Promise<{ readonly already: boolean }> {
-  for (const base of delivery.bases) {
-    if (await contains(clean, delivery.head, base)) continue;
-    throw new HarnessError('HARNESS_BASE_LOST', { base, head: delivery.head });
-  }
+  for (const base of delivery.bases)
+    await assertBase(clean, { base, head: delivery.head, when: 'hand-over' });
   return persist(context, `push ${context.order.branch}`, async () => transfer(context, clean, delivery));
 }
 

@@ -10,8 +10,11 @@ import {
   note,
   persist,
 } from './context.ts';
+import { assertBase, driftOf, driftText } from './base.ts';
+import { openClean } from './clean-repository.ts';
 import { verifyEnvironment } from './environment.ts';
 import { HarnessError } from './errors.ts';
+import { exactTree } from './exact-tree.ts';
 import type { Framework } from './frameworks/framework.ts';
 import { fence, reviewPrompt } from './prompt.ts';
 import { causeOf, endedHow, runFramework } from './run-framework.ts';
@@ -24,7 +27,10 @@ export interface Verdict {
   readonly body: string;
 }
 
-/** Verifies the head, lets a model look at it, posts the review. The verdict counts from the report; the forge shows it. */
+/**
+ * Verifies the head, lets a model look at it, posts the review. The verdict counts from the report; the forge shows it. In mode
+ * `verify` the commands alone run: what passes is no verdict, and what fails asks for changes.
+ */
 export async function reviewer(context: HarnessContext, framework: Framework): Promise<Ending> {
   const { order, activity } = context;
   const { head_sha } = order;
@@ -34,10 +40,18 @@ export async function reviewer(context: HarnessContext, framework: Framework): P
     throw new HarnessError('HARNESS_HEAD_UNEXPECTED', { expected: head_sha, found });
   }
 
+  const clean = await openClean(context.directory, order.worktree, context.signal);
+  await assertBase(clean, { base: order.base_sha, head: head_sha, when: 'review' });
+  const drift = await driftOf(clean, order, head_sha);
+
   activity.at('verifying');
+  const { worktree } = order;
   const verified = await verify({
     commands: order.verify,
-    worktree: order.worktree,
+    worktree,
+    tree: await exactTree(clean, { worktree, head_sha, directory: context.directory }),
+    now: () => context.clock.now(),
+    confine: context.confine,
     head_sha,
     env: verifyEnvironment(context.config.env, order),
     timeout_ms: order.timeout_ms,
@@ -48,15 +62,23 @@ export async function reviewer(context: HarnessContext, framework: Framework): P
     },
   });
   assertRunning(context);
-  const verdict = await judge(context, framework, verified);
-  if ('cause' in verdict) return verdict;
-  note(context, `verdict: ${verdict.outcome}`);
-  const posted = await show(context, verdict, head_sha);
-  return ending(verdict.outcome, `${verdict.body}${posted}`, {
+  const proof = {
     head_sha,
     pr_number: order.task.pr_number,
     receipt: verified.failed ?? verified.receipts.at(-1) ?? null,
-  });
+    receipts: [...verified.receipts],
+    base_sha: order.base_sha,
+    ...(drift === undefined ? {} : { drift }),
+  };
+  if (order.mode === 'verify' && verified.failed === null)
+    return ending('completed', verifiedText(verified), proof);
+  const verdict = await judge(context, framework, verified);
+  // What was verified stays proven, whatever came of the model.
+  if ('cause' in verdict) return { ...verdict, ...proof };
+  note(context, `verdict: ${verdict.outcome}`);
+  const body = [verdict.body, driftText(order, drift)].filter((part) => part !== '').join('\n\n');
+  const posted = await show(context, { ...verdict, body }, head_sha);
+  return ending(verdict.outcome, `${body}${posted}`, proof);
 }
 
 /** A failing command decides; then a model, where there is one; else what was verified. */
@@ -71,7 +93,8 @@ async function judge(
 
   context.activity.at(`reviewing with ${framework.name}`);
   const left_ms = Math.max(60_000, context.order.timeout_ms - context.elapsedMs());
-  const result = await runFramework(context, framework, reviewPrompt(context.order, facts), left_ms);
+  const prompts = { full: reviewPrompt(context.order, facts), session: null };
+  const result = await runFramework(context, framework, prompts, left_ms);
   assertRunning(context);
   const verdict = result.code === 0 ? parseVerdict(result.text) : undefined;
   if (verdict !== undefined) return { ...verdict, body: `${verdict.body}\n\n${facts}`.trim() };
@@ -104,6 +127,8 @@ export function parseVerdict(text: string): Verdict | undefined {
 function failureText({ failed, receipts }: Verified): string {
   if (failed === null) return '';
   const passed = receipts.length - 1;
+  if (failed.void !== undefined)
+    return `The command \`${shown(failed.command)}\` ended with exit code ${failed.exit_code}, but proves nothing: it changed what was checked out at ${failed.commit} (${failed.void}). Commit what it changes, or make it change nothing.`;
   return [
     `The command \`${shown(failed.command)}\` ended with exit code ${failed.exit_code} on ${failed.commit}${passed > 0 ? `, after ${passed} that passed` : ''}. Its last lines:`,
     '',

@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 
-import type { Receipt } from '@caloron/types';
+import type { Receipt, Timestamp } from '@caloron/types';
+
+import { HarnessError } from './errors.ts';
+import { type ExactTree, listed } from './exact-tree.ts';
 
 import { runGroup } from './run-group.ts';
 
@@ -13,9 +16,14 @@ const TAIL_BYTES = 4096;
 export interface VerifyRun {
   readonly commands: readonly (readonly string[])[];
   readonly worktree: string;
+  /** The command line that runs another one in the agent's sandbox. */
+  readonly confine: (argv: readonly string[]) => readonly string[];
   readonly head_sha: string;
   /** Without tokens and keys. */
   readonly env: Readonly<Record<string, string>>;
+  /** What the commands run on. */
+  readonly tree: ExactTree;
+  readonly now: () => Timestamp;
   /** For all commands together. */
   readonly timeout_ms: number;
   readonly signal: AbortSignal;
@@ -33,18 +41,37 @@ const NOT_FOUND = 127;
 const TIMED_OUT = 124;
 const KILLED = 137;
 
-/** Runs each command without a shell, one after the other, until one fails. */
+/**
+ * Runs each command without a shell, one after the other, until one fails. Before the first one the worktree has to be exactly the
+ * commit, else nothing is run: HARNESS_TREE_NOT_EXACT. A command that changes it has a void receipt and counts as failed.
+ */
 export async function verify(run: VerifyRun): Promise<Verified> {
   const started = performance.now();
   const receipts: Receipt[] = [];
+  if (run.commands.length > 0) await assertExact(run);
   for (const command of run.commands) {
     const left_ms = run.timeout_ms - (performance.now() - started);
-    const receipt = await verifyOne(run, command, Math.max(1, left_ms));
+    const ran = await verifyOne(run, command, Math.max(1, left_ms));
+    if (run.signal.aborted) return { receipts: [...receipts, ran], failed: null };
+    const { moved, left } = await run.tree.look();
+    const receipt = {
+      ...ran,
+      tree_sha: run.tree.tree_sha,
+      at: run.now(),
+      ...(moved === null ? {} : { void: moved }),
+      ...(left.length === 0 ? {} : { left: [...left] }),
+    };
     receipts.push(receipt);
-    if (receipt.exit_code !== 0) return { receipts, failed: receipt };
-    if (run.signal.aborted) break;
+    if (receipt.exit_code !== 0 || moved !== null) return { receipts, failed: receipt };
   }
   return { receipts, failed: null };
+}
+
+async function assertExact({ tree, head_sha, worktree }: VerifyRun): Promise<void> {
+  const { moved, left } = await tree.look();
+  const reason = moved ?? (left.length === 0 ? null : `not in the commit: ${listed(left)}`);
+  if (reason === null) return;
+  throw new HarnessError('HARNESS_TREE_NOT_EXACT', { commit: head_sha, worktree, reason });
 }
 
 async function verifyOne(run: VerifyRun, command: readonly string[], timeout_ms: number): Promise<Receipt> {
@@ -58,7 +85,7 @@ async function verifyOne(run: VerifyRun, command: readonly string[], timeout_ms:
   };
   take(`$ ${command.join(' ')}\n`);
   const exit_code = await runGroup({
-    argv: command,
+    argv: run.confine(command),
     cwd: run.worktree,
     env: run.env,
     stdin: null,

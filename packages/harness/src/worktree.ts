@@ -112,6 +112,36 @@ export async function commitAll(
   }
 }
 
+/** Moves branch, index and files of a worktree that has nothing uncommitted to another commit; no filter or hook of the agent's runs. */
+export async function moveHead(
+  worktree: string,
+  move: {
+    readonly from: string;
+    readonly to: string;
+    readonly author: Author;
+    readonly signal?: AbortSignal;
+  },
+): Promise<void> {
+  const places = await placesOf(worktree);
+  const scratch = await mkdtemp(join(tmpdir(), 'caloron-move-'));
+  try {
+    const own = join(scratch, 'empty.git');
+    const index_file = join(scratch, 'index');
+    await git(['init', '-q', '--bare', own], { cwd: scratch });
+    const env = { GIT_OBJECT_DIRECTORY: places.objects, GIT_NO_REPLACE_OBJECTS: '1' };
+    const clean = { cwd: worktree, git_dir: own, work_tree: worktree, index_file, env, signal: move.signal };
+    await copyFile(places.index, index_file);
+    await git(['update-index', '-q', '--refresh'], { ...clean, ok_codes: [0, 1] });
+    await git(['read-tree', '-m', '-u', move.from, move.to], clean);
+    await copyFile(index_file, `${places.index}.caloron`);
+    const told = { cwd: worktree, author: move.author };
+    await git(['update-ref', '-m', 'rebase by the harness', 'HEAD', move.to, move.from], told);
+    await rename(`${places.index}.caloron`, places.index);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
 /** The state of a worktree as one string: commit, changed and new files with their sizes and times. Equal strings: no progress. */
 export async function lookAt(worktree: string): Promise<string> {
   const head = await headOf(worktree);
