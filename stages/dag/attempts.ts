@@ -1,6 +1,7 @@
 import type { EndCause, Exit, Id, Sha, Task, Timestamp } from '@caloron/types';
 
 import { limitEnd, nextRun } from '../sprint/retry_policy.ts';
+import { onPaused } from './pausing.ts';
 import { update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { blockAndEscalate, releaseReviewer } from './escalation.ts';
@@ -51,6 +52,7 @@ export function failAttempt(draft: Draft, task: Task, ended: Ended): void {
   const { why } = ended;
   const prefix = isRebase(task) ? 'rebase: ' : '';
   const open = update(draft, task, { status: 'InProgress', process_id: null });
+  if (ended.cause?.class === 'budget' && onPaused(draft, open, 'InProgress')) return;
   if (asksPerson(draft, open, ended)) return;
   if (isLimit(ended.cause)) {
     // What the author is to do next stays what it was.
@@ -72,6 +74,9 @@ export function failAttempt(draft: Draft, task: Task, ended: Ended): void {
 
 /** Counts a reviewer run that ended without a verdict; what follows is up to why it ended. */
 export function failReview(draft: Draft, task: Task, ended: Ended): void {
+  // It was no try of the reviewer's: the next run has a number of its own all the same.
+  const parked = { ...task, parked: (task.parked ?? 0) + 1 };
+  if (ended.cause?.class === 'budget' && onPaused(draft, parked, 'InReview')) return;
   if (asksPerson(draft, task, ended)) return;
   if (isLimit(ended.cause)) return park(draft, task.id, { ...ended, cause: ended.cause });
   const review_attempts = task.review_attempts + 1;

@@ -1,6 +1,8 @@
 import { entriesOf } from '@caloron/types';
-import type { Action, DagState, Id, Sprint, Task, Timestamp } from '@caloron/types';
+import type { Action, AgentInfo, DagState, Id, Sprint, Task, Timestamp } from '@caloron/types';
 
+import { openPurse } from './purse.ts';
+import type { Purse } from './purse.ts';
 import type { Room } from './room.ts';
 
 /** A `sprint.*` event to append with the state. */
@@ -24,12 +26,18 @@ export interface Draft {
   readonly announce: Announcement[];
   /** Bounds nothing until the events are applied. */
   room: Room;
+  readonly purse: Purse;
   /** Why a task that could start waits for room. */
   readonly waits: Map<Id, string>;
 }
 
 /** Opens a draft of a state. The key of a task is its id. */
-export function openDraft(state: DagState, now: Timestamp, busy: readonly Id[]): Draft {
+export function openDraft(
+  state: DagState,
+  now: Timestamp,
+  busy: readonly Id[],
+  agents: readonly AgentInfo[] = [],
+): Draft {
   const tasks = new Map(
     entriesOf(state.tasks).map(([id, task]) => [id, task.id === id ? task : { ...task, id }]),
   );
@@ -45,6 +53,7 @@ export function openDraft(state: DagState, now: Timestamp, busy: readonly Id[]):
     actions: new Map(),
     announce: [],
     room: { limit: null, left: Infinity },
+    purse: openPurse(state, now, agents),
     waits: new Map(),
   };
 }
@@ -54,10 +63,17 @@ export function closeDraft(state: DagState, draft: Draft): DagState {
   const given = entriesOf(state.tasks);
   const moved =
     draft.status !== state.status ||
+    draft.purse.sprint !== state.budget ||
     draft.tasks.size !== given.length ||
     given.some(([id, task]) => draft.tasks.get(id) !== task);
   if (!moved) return state;
-  return { ...state, status: draft.status, tasks: Object.fromEntries(draft.tasks) };
+  const { sprint: budget } = draft.purse;
+  return {
+    ...state,
+    status: draft.status,
+    tasks: Object.fromEntries(draft.tasks),
+    ...(budget === undefined ? {} : { budget }),
+  };
 }
 
 /** The tasks in authored order, as they stand at the call. */

@@ -1,12 +1,15 @@
-import { Action, DagState, Event, Id, Timestamp } from '@caloron/types';
+import { Action, AgentsMap, DagState, Event, Id, Timestamp } from '@caloron/types';
 import { z } from 'zod';
 
 import { defineStage } from '../kit.ts';
+import { askForBudget, tidyBudgets, watchBudget } from './pausing.ts';
+import { closePurse } from './budget.ts';
 import { criticalFirst } from './critical_path.ts';
 import { closeDraft, openDraft, tasksInOrder } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { exampleEnd, exampleInput, exampleOutput, exampleWait } from './example.ts';
 import { holdOf } from './limits.ts';
+import { account } from './purse.ts';
 import { judge, proceed } from './review.ts';
 import { roomOf } from './room.ts';
 import { resumeAuthors, skipDelivered, startReady, takenAgents, unblockPending } from './start.ts';
@@ -23,7 +26,11 @@ function inOrder(log_events: readonly Event[], events: readonly Event[]): readon
 }
 
 function advance(draft: Draft, events: readonly Event[]): void {
-  const again = events.filter((event) => !applyEvent(draft, event));
+  const known = new Set(draft.tasks.keys());
+  const again = events.filter((event) => {
+    account(draft.purse, event, draft.sprint.sprint_id, known);
+    return !applyEvent(draft, event);
+  });
   // A merge can be told before the pull request that it merges.
   for (const event of again) applyEvent(draft, event);
   unblockPending(draft);
@@ -31,11 +38,14 @@ function advance(draft: Draft, events: readonly Event[]): void {
   for (const task of tasksInOrder(draft)) judge(draft, task);
   const taken = takenAgents(draft);
   const hold = holdOf(draft);
+  watchBudget(draft);
   draft.room = roomOf(draft);
   // What is nearest to its end comes first where not all can start.
   resumeAuthors(draft, taken, hold);
   for (const task of criticalFirst(draft)) proceed(draft, task, taken, hold);
   startReady(draft, taken, hold);
+  askForBudget(draft);
+  tidyBudgets(draft);
 }
 
 /** Advances the DAG by what happened. The heart of the tick: pure, and the same events give the same actions. */
@@ -52,6 +62,8 @@ export const dagEvaluate = defineStage({
     now: Timestamp,
     /** Agents with a live process anywhere. */
     busy: z.array(Id).nullish(),
+    /** The sprint's agents as the shell sees them: what they have used so far. */
+    agents: AgentsMap.nullish(),
     stall_threshold_m: z.number().nullish(),
   }),
   output: z.strictObject({
@@ -66,17 +78,19 @@ export const dagEvaluate = defineStage({
     { input: exampleEnd.input, output: exampleEnd.output },
     { input: exampleWait.input, output: exampleWait.output },
   ],
-  run: ({ state, events, log_events, now, busy }) => {
+  run: ({ state, events, log_events, now, busy, agents }) => {
     if (state.status === 'completed' || state.status === 'cancelled')
       return { state, actions: [], stuck: {}, announce: [] };
-    const draft = openDraft(state, now, busy ?? []);
+    const draft = openDraft(state, now, busy ?? [], Object.values(agents ?? {}));
     advance(draft, inOrder(log_events ?? [], events ?? []));
     const stuck = stuckTasks(draft);
     moveSprint(draft, stuck);
+    const paused = pausedTasks(draft);
+    closePurse(draft);
     return {
       state: closeDraft(state, draft),
       actions: [...draft.actions.values()],
-      stuck: { ...pausedTasks(draft), ...stuck },
+      stuck: { ...paused, ...stuck },
       announce: draft.announce,
     };
   },

@@ -2,6 +2,7 @@ import { providerOf } from '@caloron/types';
 import type { EndCause, Task, Timestamp } from '@caloron/types';
 
 import { limitEnd } from '../sprint/retry_policy.ts';
+import { budgetReason } from './budget.ts';
 import { tasksInOrder } from './draft.ts';
 import type { Draft } from './draft.ts';
 
@@ -56,10 +57,10 @@ export function pauseReason(draft: Draft, task: Task, hold: Hold | undefined): s
     return `provider_limited: ${hold.provider} ${end}`;
   }
   const until = pausedUntil(draft, task);
-  return until === undefined ? null : `retries_at: ${until}`;
+  return until === undefined ? budgetReason(draft, task) : `retries_at: ${until}`;
 }
 
 /** Whether a reason is one of those: it goes when the pause does. */
 export function isPauseReason(reason: string | null): boolean {
-  return reason !== null && /^(provider_limited|retries_at): /.test(reason);
+  return reason !== null && /^(provider_limited|retries_at|budget): /.test(reason);
 }

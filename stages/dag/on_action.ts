@@ -1,6 +1,7 @@
 import type { Action, ActionOf, ActionResult, Event, Task } from '@caloron/types';
 
 import { nextReview } from './attempts.ts';
+import { onAsked } from './approval.ts';
 import { update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { blockAndEscalate, stopProcess } from './escalation.ts';
@@ -29,6 +30,8 @@ export function onSucceeded(draft: Draft, event: Succeeded): void {
   const task = over ? update(draft, known, { put_back: null }) : known;
   if (action.type === 'create_issue') return onIssueCreated(draft, task, result);
   if (action.type === 'spawn_agent') return onSpawned(draft, task, action, event);
+  if (action.type === 'notify_agent' && result.comment_id !== undefined)
+    return onAsked(draft, task.id, action.cause, result.comment_id);
   if (action.type === 'merge_pr') {
     if (task.pr_number === action.pr_number)
       complete(draft, task, event.created_at, result.merge_sha ?? null);
@@ -133,7 +136,8 @@ export function onFailed(draft: Draft, event: Failed): void {
 /** A start that found no room is no failure: its task tells what it waits for. */
 function onPutBack(draft: Draft, { action, error }: Failed): void {
   const task = action.type === 'spawn_agent' && isWait(error) ? taskOf(draft, action) : undefined;
-  if (task === undefined) return;
+  // That a sprint is paused is told of the sprint, and not of its tasks.
+  if (task === undefined || error.code === 'SPRINT_PAUSED') return;
   update(draft, task, { put_back: { action_id: action.action_id, reason: waitReason(error) } });
 }
 

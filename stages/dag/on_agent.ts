@@ -1,6 +1,7 @@
-import type { Event, Task } from '@caloron/types';
+import type { EndCause, Event, Task } from '@caloron/types';
 
 import { exitText, failAttempt, failReview, isAskedHead, oneLine, withHead } from './attempts.ts';
+import { isPausing } from './pausing.ts';
 import { update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { blockAndEscalate } from './escalation.ts';
@@ -15,6 +16,17 @@ type Exited = Extract<Event, { type: 'agent_exited' }>;
 function isOfCurrentAttempt(task: Task, report: Reported['report']): boolean {
   if (task.process_id !== null) return report.process_id === task.process_id;
   return report.attempt === task.attempt + 1 && (task.status === 'Ready' || task.status === 'InProgress');
+}
+
+/** Why a run ended; one that was told to pause and had to be stopped ended for its budget. */
+function causeOf(
+  draft: Draft,
+  task: Task,
+  { process_id, exit }: Pick<Exited, 'process_id' | 'exit'>,
+): EndCause | undefined {
+  const stopped = exit.cause === undefined || exit.cause.class === 'stopped';
+  if (!stopped || !isPausing(draft, task.id, process_id)) return exit.cause;
+  return { class: 'budget', until: null, provider: null, sentence: 'it was told to pause' };
 }
 
 /** What an author's or reviewer's harness says when it is through. */
@@ -42,7 +54,7 @@ function onOutcome(draft: Draft, task: Task, { report, created_at }: Reported): 
   if (outcome !== 'completed') {
     const said = oneLine(report.body);
     const why = `${outcome}, ${exitText(report.exit)}${said === '' ? '' : `: ${said}`}`;
-    return failAttempt(draft, task, { why, at: created_at, cause: report.exit.cause });
+    return failAttempt(draft, task, { why, at: created_at, cause: causeOf(draft, task, report) });
   }
   if (pr_number === null || head_sha === null)
     return failAttempt(draft, task, { why: 'completed, but without a pull request', at: created_at });
@@ -83,7 +95,7 @@ function onReviewerReported(draft: Draft, task: Task, { report, created_at }: Re
   }
   if (task.status !== 'InReview' || (report.head_sha !== null && report.head_sha !== task.head_sha)) return;
   const why = `${report.outcome}, ${exitText(report.exit)}`;
-  failReview(draft, heard, { why, at: created_at, cause: report.exit.cause });
+  failReview(draft, heard, { why, at: created_at, cause: causeOf(draft, task, report) });
 }
 
 /** A process is gone. Its report came before, or the attempt counts as failed. */
@@ -95,7 +107,7 @@ export function onExited(draft: Draft, event: Exited): void {
   const gone = update(draft, task, { process_id: null });
   if (gone.status !== 'InProgress') return;
   const why = `ended without a report, ${exitText(event.exit)}`;
-  failAttempt(draft, gone, { why, at: event.created_at, cause: event.exit.cause });
+  failAttempt(draft, gone, { why, at: event.created_at, cause: causeOf(draft, gone, event) });
 }
 
 function onReviewerExited(draft: Draft, task: Task, event: Exited): void {
@@ -107,5 +119,5 @@ function onReviewerExited(draft: Draft, task: Task, event: Exited): void {
   const gone = update(draft, task, { reviewer_run: { process_id: event.process_id, over: true } });
   if (verdictOn(gone, agentKey(task.reviewer_id)) !== undefined) return;
   const why = `ended without a verdict, ${exitText(event.exit)}`;
-  failReview(draft, gone, { why, at: event.created_at, cause: event.exit.cause });
+  failReview(draft, gone, { why, at: event.created_at, cause: causeOf(draft, gone, event) });
 }

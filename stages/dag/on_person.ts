@@ -1,6 +1,7 @@
 import { HumanWord, parseMarker } from '@caloron/types';
 import type { Event, Task } from '@caloron/types';
 
+import { onApprove } from './approval.ts';
 import { isTerminal, update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { block, release } from './escalation.ts';
@@ -68,6 +69,10 @@ function resolve(draft: Draft, task: Task, event: Event): void {
 /** A word of a person, said on the forge or on the command line. */
 export function onWord(draft: Draft, task: Task | undefined, word: HumanWord, event: Event): void {
   if (task === undefined || isTerminal(task)) return;
+  if (word === 'approve') {
+    if (event.type === 'human_command' || event.type === 'issue_comment') onApprove(draft, task, event);
+    return;
+  }
   if (word === 'resolved') return resolve(draft, task, event);
   if (word === 'break-down') {
     if (task.status !== 'HumanAssigned') block(draft, task, 'break_down_requested');

@@ -1,5 +1,6 @@
 import type { ActionError, ActionOf, Task } from '@caloron/types';
 
+import { reserve } from './budget.ts';
 import { intend, tasksInOrder } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { isPauseReason } from './limits.ts';
@@ -34,6 +35,7 @@ export function roomReason(draft: Draft, task: Task): string | null {
 
 /** Intends a start and takes its room; gives why it was put back, if it was. */
 export function intendStart(draft: Draft, task: Task, start: ActionOf<'spawn_agent'>): string | null {
+  reserve(draft, task, start);
   intend(draft, start);
   draft.room.left -= 1;
   const reason = putBackReason(task, start.action_id);
@@ -47,7 +49,7 @@ function putBackReason({ put_back }: Task, action_id: string): string | null {
 
 /** Whether an action found no room, and is to wait for as long as it takes: it failed of nothing. */
 export function isWait({ code }: Pick<ActionError, 'code'>): boolean {
-  return code.startsWith('CAPACITY_') || code === 'PROVIDER_HELD';
+  return code.startsWith('CAPACITY_') || code === 'PROVIDER_HELD' || code === 'SPRINT_PAUSED';
 }
 
 /** Whether a task's reason speaks of a wait for its start alone, and goes with it. */

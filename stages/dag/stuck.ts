@@ -3,6 +3,7 @@ import type { Id, Task } from '@caloron/types';
 import { action } from '../sprint/action-id.ts';
 import { intend, isTerminal, tasksInOrder } from './draft.ts';
 import type { Draft } from './draft.ts';
+import { waitsForSprint } from './pausing.ts';
 import { holdOf, pauseReason } from './limits.ts';
 import type { Hold } from './limits.ts';
 import { isWaiting } from './room.ts';
@@ -11,7 +12,7 @@ import { isWaiting } from './room.ts';
 const REVIEW_WAITS_FOR_PERSON: readonly string[] = ['waits_approval', 'checks_red'];
 
 function stuckReason(draft: Draft, task: Task, hold: Hold | undefined): string | null {
-  if (isHeldForPerson(task, hold)) return pauseReason(draft, task, hold);
+  if (isHeldForPerson(draft, task, hold)) return pauseReason(draft, task, hold);
   switch (task.status) {
     case 'Blocked':
       return task.status_reason ?? 'blocked';
@@ -45,7 +46,7 @@ export function stuckTasks(draft: Draft): Record<Id, string> {
 export function pausedTasks(draft: Draft): Record<Id, string> {
   const hold = holdOf(draft);
   const paused = tasksInOrder(draft).flatMap((task) => {
-    const waits = isStartable(task) && !isHeldForPerson(task, hold);
+    const waits = isStartable(task) && !isHeldForPerson(draft, task, hold);
     const reason = waits ? (pauseReason(draft, task, hold) ?? draft.waits.get(task.id) ?? null) : null;
     return reason === null ? [] : [[task.id, reason] as const];
   });
@@ -60,8 +61,8 @@ function isStartable(task: Task): boolean {
   return status === 'InReview' && reviewer_run?.over !== false && isWaiting(status_reason);
 }
 
-function isHeldForPerson(task: Task, hold: Hold | undefined): boolean {
-  return hold?.until === null && isStartable(task);
+function isHeldForPerson(draft: Draft, task: Task, hold: Hold | undefined): boolean {
+  return (hold?.until === null || waitsForSprint(draft)) && isStartable(task);
 }
 
 /** Whether every task is Done or Cancelled; an empty DAG never is. */

@@ -110,14 +110,14 @@ async function stopTask(
 
 /** Stops one process; one that is gone, or that the shell does not know, is stopped. */
 export async function stop(action: ActionOf<'stop_agent'>, context: ActContext): Promise<Acted> {
-  const { process_id, grace_ms } = action;
-  const line = `stop:${action.agent_id ?? process_id}`;
+  const { process_id, grace_ms, pause } = action;
+  const line = `${pause === undefined ? 'stop' : 'pause'}:${action.agent_id ?? process_id}`;
   const shell = context.shell();
   const { agents } = await shell.status();
   const known = agents.find((agent) => agent.process_id === process_id);
   if (known !== undefined && !known.alive) return { result: { process_id, already: true }, line };
   try {
-    await shell.stop({ process_id, grace_ms });
+    await shell.stop({ process_id, grace_ms, ...(pause === undefined ? {} : { pause }) });
     return { result: { process_id }, line };
   } catch (error) {
     if (refusalOf(error)?.code !== 'PROCESS_UNKNOWN') throw error;

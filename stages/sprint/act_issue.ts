@@ -41,7 +41,13 @@ export async function markDone(action: ActionOf<'mark_done'>, context: ActContex
 
 /** Tells an agent something on its issue. */
 export async function notify(action: ActionOf<'notify_agent'>, context: ActContext): Promise<Acted> {
-  const { comment_id, already } = await commentOnce(action, action.issue_number, action.message, context);
+  const { issue_number, message, add_labels = [], remove_labels = [] } = action;
+  for (const label of add_labels) await context.ensureLabel(label);
+  if (add_labels.length > 0) await context.forge().addLabels(issue_number, add_labels);
+  for (const label of remove_labels) await context.forge().removeLabel(issue_number, label);
+  if (message === '')
+    return { result: { already: false }, line: `notify:${action.agent_id ?? action.task_id ?? ''}` };
+  const { comment_id, already } = await commentOnce(action, issue_number, message, context);
   return { result: { comment_id, already }, line: `notify:${action.agent_id ?? action.task_id ?? ''}` };
 }
 

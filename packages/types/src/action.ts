@@ -67,7 +67,15 @@ export const Action = z.discriminatedUnion('type', [
   }),
   z.strictObject({ ...base, type: z.literal('merge_pr'), pr_number: number, head_sha: Sha }),
   z.strictObject({ ...base, type: z.literal('mark_done'), issue_number: number, pr_number: number }),
-  z.strictObject({ ...base, type: z.literal('notify_agent'), issue_number: number, message: z.string() }),
+  z.strictObject({
+    ...base,
+    type: z.literal('notify_agent'),
+    issue_number: number,
+    message: z.string(),
+    /** Labels given to the issue with it, and taken from it; the message is left out when it is empty. */
+    add_labels: z.array(z.string()).optional(),
+    remove_labels: z.array(z.string()).optional(),
+  }),
   z.strictObject({
     ...base,
     type: z.literal('supervisor'),
@@ -93,6 +101,8 @@ export const Action = z.discriminatedUnion('type', [
     process_id: z.string(),
     grace_ms: z.number().int().min(0),
     reason: z.string().optional(),
+    /** Not to be ended: told to finish what it is at and to pause, and why. */
+    pause: z.string().optional(),
   }),
   z.strictObject({ ...base, type: z.literal('cleanup'), branch: z.string(), merge_sha: Sha.nullable() }),
   z.strictObject({

@@ -4,6 +4,7 @@ import { Drift, Mode, Role } from './dag.ts';
 import { Id, Sha } from './ids.ts';
 import { EndCause } from './run-end.ts';
 import { Timestamp } from './time.ts';
+import { Usage } from './usage.ts';
 
 /** How a process ended; `known` is false when it was adopted and left no exit file. */
 export const Exit = z.strictObject({
@@ -39,6 +40,8 @@ export const AgentInfo = z.strictObject({
   /** When the agent itself says it will show progress next. */
   next_by: Timestamp.nullable(),
   tokens_used: z.number().int().min(0),
+  /** By model and kind, as far as its harness told. */
+  usage: Usage.optional(),
   exit: Exit.nullable(),
 });
 export type AgentInfo = z.infer<typeof AgentInfo>;
@@ -145,6 +148,8 @@ export const Report = z.strictObject({
   pr_number: z.number().int().positive().nullable(),
   exit: Exit,
   tokens_used: z.number().int().min(0),
+  /** By model and kind; its sum is `tokens_used`. */
+  usage: Usage.optional(),
   duration_ms: z.number().min(0),
   body: z.string(),
   receipt: Receipt.nullable(),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 import { Id, RepoName, Sha, TokenEnv } from './ids.ts';
 import { SprintPolicy } from './policy.ts';
+import { RunSpending, SprintBudget, TaskBudget } from './spending.ts';
 import { Timestamp } from './time.ts';
 
 /** Where a task stands. Terminal: Done, Cancelled. */
@@ -187,6 +188,9 @@ export const Task = z.strictObject({
     .optional(),
   /** The start that was put back for want of room, and why. */
   put_back: z.strictObject({ action_id: z.string(), reason: z.string() }).nullable().optional(),
+  /** What its runs have used, and what is kept for those to come. */
+  runs: z.array(RunSpending).optional(),
+  budget: TaskBudget.optional(),
 });
 export type Task = z.infer<typeof Task>;
 
@@ -199,6 +203,7 @@ export const DagState = z.strictObject({
   order: z.array(Id),
   tasks: z.record(Id, Task),
   status: z.enum(['active', 'waiting_for_human', 'completed', 'cancelled']),
+  budget: SprintBudget.optional(),
 });
 export type DagState = z.infer<typeof DagState>;
 

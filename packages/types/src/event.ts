@@ -4,7 +4,9 @@ import { Action, ActionError, ActionResult } from './action.ts';
 import { Exit, Report } from './agent.ts';
 import { Checks, Role } from './dag.ts';
 import { Id, Sha } from './ids.ts';
+import { Amounts } from './spending.ts';
 import { Timestamp } from './time.ts';
+import { Usage } from './usage.ts';
 
 const base = {
   /** Kind, node id and state: the same happening has the same id in every poll. */
@@ -32,7 +34,7 @@ const pr = {
 };
 
 /** The words a person steers a task with. */
-export const HumanWord = z.enum(['resolved', 'assign-human', 'break-down', 'caloron:take-over']);
+export const HumanWord = z.enum(['resolved', 'assign-human', 'break-down', 'caloron:take-over', 'approve']);
 export type HumanWord = z.infer<typeof HumanWord>;
 
 /** What happened. Rows of the event log carry `type` as their kind. */
@@ -84,6 +86,10 @@ export const Event = z.discriminatedUnion('type', [
     task_id: Id,
     role: Role,
     exit: Exit,
+    /** What its heartbeats told that it used. */
+    usage: Usage.optional(),
+    /** Milliseconds from its start to its end. */
+    duration_ms: z.number().min(0).optional(),
     /** Where its uncommitted work is; null when nothing was uncommitted. */
     wip_ref: z.string().nullable().optional(),
     /** Why something of it could not be saved; null when all is. */
@@ -97,7 +103,22 @@ export const Event = z.discriminatedUnion('type', [
     error: ActionError,
     final: z.boolean(),
   }),
-  z.strictObject({ ...base, type: z.literal('human_command'), task_id: Id, word: HumanWord }),
+  z.strictObject({
+    ...base,
+    type: z.literal('human_command'),
+    task_id: Id,
+    word: HumanWord,
+    /** What `approve` answers; absent answers whatever is asked of the task. */
+    approval: z
+      .strictObject({
+        scope: z.enum(['task', 'sprint']),
+        /** The breach by its number: an answer to one counts for no other. */
+        n: z.number().int().min(1),
+        /** What may be used from now on, beside the first limit again where it is absent. */
+        more: Amounts,
+      })
+      .optional(),
+  }),
 ]);
 export type Event = z.infer<typeof Event>;
 export type EventType = Event['type'];

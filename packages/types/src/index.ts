@@ -33,6 +33,24 @@ export {
 } from './policy.ts';
 export { workspaceVariables } from './workspace-variables.ts';
 export type { WorkspaceFacts } from './workspace-variables.ts';
+export {
+  AmountKind,
+  Amounts,
+  amountsOf,
+  amountWords,
+  Approval,
+  Breach,
+  BudgetScope,
+  limitsOf,
+  overOf,
+  OverLimit,
+  overWords,
+  RunSpending,
+  SprintBudget,
+  TaskBudget,
+} from './spending.ts';
+export { joinUsage, ModelUsage, Spent, spentOf, sumSpent, totalTokens, Usage } from './usage.ts';
+export type { Prices } from './usage.ts';
 export { Event, HumanWord, LOG_EVENT_TYPES, Marker } from './event.ts';
 export type { EventType } from './event.ts';
 export { Action, ActionError, ActionResult, OutboxRow } from './action.ts';
@@ -66,7 +84,7 @@ export {
   StopRequest,
 } from './shell-api.ts';
 export { EndCause, EndClass, providerOf } from './run-end.ts';
-export { Order, OrderWorkspace, StubScript, StubStep } from './order.ts';
+export { HookEnd, Order, OrderWorkspace, Sandbox, StubScript, StubStep } from './order.ts';
 export { FeedbackItem, Kpis, Learnings, RetroAnalysis } from './retro.ts';
 export {
   ActiveSprint,

@@ -5,6 +5,20 @@ import { Feedback } from './agent.ts';
 import { Id, RepoName, Sha } from './ids.ts';
 import { EndClass } from './run-end.ts';
 
+/** The sandbox of one process. All paths are absolute and were looked at by the shell. */
+export const Sandbox = z.strictObject({
+  /** Path of bubblewrap. */
+  program: z.string(),
+  network: z.enum(['host', 'none']),
+  /** What the agent may read beside the system's programs. */
+  readable: z.array(z.string()),
+  /** What it may write. */
+  writable: z.array(z.string()),
+  /** Where Caloron keeps what no agent sees; nothing in it is shown that is not named above. */
+  hidden: z.array(z.string()),
+});
+export type Sandbox = z.infer<typeof Sandbox>;
+
 /** What a worktree holds of the machine, and the hooks around each run in it. */
 export const OrderWorkspace = z.strictObject({
   before_run: z.array(z.string()).min(1).nullable(),
@@ -14,8 +28,21 @@ export const OrderWorkspace = z.strictObject({
   port_first: z.number().int().nullable(),
   port_count: z.number().int().nullable(),
   cache_dir: z.string().nullable(),
+  /** For a harness that is to run this hook and nothing else. */
+  hook: z
+    .strictObject({ name: z.enum(['after_create', 'before_remove']), argv: z.array(z.string()).min(1) })
+    .optional(),
 });
 export type OrderWorkspace = z.infer<typeof OrderWorkspace>;
+
+/** How a hook ended that a harness was started for: file `{hook}.end.json` beside its order. */
+export const HookEnd = z.strictObject({
+  /** Null when it ended well. */
+  reason: z.string().nullable(),
+  /** The end of what it said. */
+  tail: z.string(),
+});
+export type HookEnd = z.infer<typeof HookEnd>;
 
 /** What the shell tells a harness: file CALORON_ORDER_FILE, mode 0600, deleted after reading. Holds the agent's token, never a forge token. */
 export const Order = z.strictObject({
@@ -51,6 +78,8 @@ export const Order = z.strictObject({
   untrusted: z.array(z.strictObject({ source: z.string(), author: z.string(), text: z.string() })),
   heartbeat_ms: z.number().int().positive(),
   log_file: z.string(),
+  /** Where the agent's program's own session is kept for the next run of this role of the task; absent: it is not. */
+  session_file: z.string().optional(),
   framework: z.strictObject({ name: z.string(), options: z.record(z.string(), z.string()) }),
   shell_url: z.string(),
   /** Where a shell that came back at another address says so: JSON with its `url`. */
@@ -58,6 +87,8 @@ export const Order = z.strictObject({
   agent_token: z.string(),
   /** Absent where the sprint sets nothing for its worktrees. */
   workspace: OrderWorkspace.optional(),
+  /** What the agent's program is confined to; null or absent: it is not. */
+  sandbox: Sandbox.nullable().optional(),
 });
 export type Order = z.infer<typeof Order>;
 
@@ -70,6 +101,21 @@ export const StubStep = z.union([
   z.strictObject({ commit: z.string() }),
   z.strictObject({ say: z.string() }),
   z.strictObject({ wait_ms: z.number().int().min(0) }),
+  /** Says that nothing will show for so many minutes. */
+  z.strictObject({ next_by_m: z.number().int().min(0).max(9999) }),
+  /** Waits until the shell says something to the agent, for at most so many milliseconds, and answers it. */
+  z.strictObject({ await_nudge_ms: z.number().int().min(0) }),
+  /** Tokens as if a model had used them. */
+  z.strictObject({
+    use: z.strictObject({
+      model: z.string().min(1),
+      input: z.number().int().min(0),
+      output: z.number().int().min(0),
+      cache_read: z.number().int().min(0).optional(),
+      cache_write: z.number().int().min(0).optional(),
+      cost_usd: z.number().min(0).optional(),
+    }),
+  }),
 ]);
 export type StubStep = z.infer<typeof StubStep>;
 

@@ -4,7 +4,8 @@ import { Timestamp } from './time.ts';
 
 /**
  * Why an agent's run ended without work. What is done about it is decided by the class: `crash`, `timeout` and `transient` are tried
- * again after a pause, `rate_limit` and `quota` wait for their provider, `auth`, `billing` and `gave_up` for a person. `stopped` is no
+ * again after a pause, `rate_limit` and `quota` wait for their provider, `auth`, `billing` and `gave_up` for a person; `budget` was asked to pause
+ * because a limit is used up, and waits for an approval. `stopped` is no
  * failure: somebody ended a run that might have gone on.
  */
 export const EndClass = z.enum([
@@ -16,6 +17,7 @@ export const EndClass = z.enum([
   'auth',
   'billing',
   'gave_up',
+  'budget',
   'stopped',
 ]);
 export type EndClass = z.infer<typeof EndClass>;

@@ -4,6 +4,7 @@ import { AgentInfo, Exit, ProgressKind } from './agent.ts';
 import { Mode, Role } from './dag.ts';
 import { Id, RepoName, Sha } from './ids.ts';
 import { Timestamp } from './time.ts';
+import { Usage } from './usage.ts';
 
 /** `POST /spawn`. The first four fields suffice: author, start, the attempt of the sprint's state. */
 export const SpawnRequest = z.strictObject({
@@ -43,6 +44,8 @@ export const Heartbeat = z.strictObject({
   sprint_id: Id,
   status: z.string().max(200).nullable().optional(),
   tokens_used: z.number().int().min(0).nullable().optional(),
+  /** What it has used since its start, by model and kind. */
+  usage: Usage.nullable().optional(),
   progress_at: Timestamp.nullable().optional(),
   /** What the progress at `progress_at` was. */
   progress_kind: ProgressKind.nullable().optional(),
@@ -55,7 +58,7 @@ export type Heartbeat = z.infer<typeof Heartbeat>;
 /** What the shell wants of the agent that beats. */
 export const HeartbeatReply = z.strictObject({
   ok: z.literal(true),
-  command: z.enum(['nudge', 'stop']).nullable(),
+  command: z.enum(['nudge', 'stop', 'pause']).nullable(),
   message: z.string().nullable(),
 });
 export type HeartbeatReply = z.infer<typeof HeartbeatReply>;
@@ -74,6 +77,8 @@ export const StopRequest = z.strictObject({
   grace_ms: z.number().int().min(0).optional(),
   /** Why, in a few words: recorded with how the process ended. */
   reason: z.string().max(300).optional(),
+  /** Instead of ending it: with its next heartbeat it is told to finish what it is at and to end with its work left where it is; why, in words. */
+  pause: z.string().min(1).max(2000).optional(),
 });
 export type StopRequest = z.infer<typeof StopRequest>;
 
@@ -82,12 +87,12 @@ export const StopReply = z.strictObject({
   ok: z.literal(true),
   exit: Exit.nullable(),
   wip_ref: z.string().nullable(),
+  /** The last lines it printed. */
+  tail: z.string().optional(),
   /** What was saved while it still ran, where it left something else. */
   wip_before_ref: z.string().nullable().optional(),
   /** Why something could not be saved. */
   wip_error: z.string().nullable().optional(),
-  /** The last lines it printed. */
-  tail: z.string().optional(),
 });
 export type StopReply = z.infer<typeof StopReply>;
 
