@@ -1,5 +1,5 @@
 import { codeOf, messageOf } from '@caloron/noether/stage';
-import { AgentInfo, AgentsMap, Id } from '@caloron/types';
+import { AgentInfo, AgentsMap, Id, Timestamp } from '@caloron/types';
 import { z } from 'zod';
 
 import { defineStage } from '../kit.ts';
@@ -22,25 +22,33 @@ export const loadAgents = defineStage({
     agents: AgentsMap,
     /** Agents with a live process in any sprint. */
     busy: z.array(Id),
+    /** Since when the shell has heard its agents without a gap; null when it did not say. */
+    listening_since: Timestamp.nullable(),
     /** Why the shell could not be asked; null when it answered. */
     shell_error: z.string().nullable(),
   }),
   examples: [
     {
       input: { sprint_id: 'sprint-1' },
-      output: { agents: { 'agent-1': exampleAgent }, busy: ['agent-1', 'agent-2'], shell_error: null },
+      output: {
+        agents: { 'agent-1': exampleAgent },
+        busy: ['agent-1', 'agent-2'],
+        listening_since: null,
+        shell_error: null,
+      },
     },
     {
       input: { sprint_id: 'sprint-2', shell_url: 'http://127.0.0.1:7710' },
       output: {
         agents: { 'agent-2': { ...exampleAgent, sprint_id: 'sprint-2' } },
         busy: ['agent-1', 'agent-2'],
+        listening_since: null,
         shell_error: null,
       },
     },
     {
       input: { sprint_id: 'sprint-3', shell_url: null },
-      output: { agents: {}, busy: ['agent-1', 'agent-2'], shell_error: null },
+      output: { agents: {}, busy: ['agent-1', 'agent-2'], listening_since: null, shell_error: null },
     },
   ],
   run: async ({ sprint_id, shell_url }, { shell }) => {
@@ -51,10 +59,11 @@ export const loadAgents = defineStage({
       const agents = Object.fromEntries(
         own.map((agent): [string, AgentInfo] => [agent.agent_id, Info.parse(agent)]),
       );
-      return { agents, busy: [...new Set(busy)], shell_error: null };
+      const listening_since = status.listening_since ?? null;
+      return { agents, busy: [...new Set(busy)], listening_since, shell_error: null };
     } catch (error) {
       if (codeOf(error) === 'SHELL_OTHER_DATABASE') throw error;
-      return { agents: {}, busy: [], shell_error: `${codeOf(error)}: ${messageOf(error)}` };
+      return { agents: {}, busy: [], listening_since: null, shell_error: `${codeOf(error)}: ${messageOf(error)}` };
     }
   },
 });

@@ -77,6 +77,7 @@ describe('load_agents', () => {
     expect(await load(shell)).toEqual({
       agents: {},
       busy: [],
+      listening_since: null,
       shell_error: 'SHELL_UNREACHABLE: the shell says SHELL_UNREACHABLE',
     });
     await expect(load(shell)).rejects.toMatchObject({ code: 'SHELL_OTHER_DATABASE' });

@@ -248,3 +248,96 @@ describe('compose_intervention_message', () => {
       expect(say('escalate_human')).toContain(`\`${word}\``);
   });
 });
+
+/** An agent of minutes ago, judged at NOW by a shell that has listened since so many minutes. */
+function heard(change: Partial<AgentInfo>, listening: number | null = null): Health {
+  const listening_since = listening === null ? null : ago(listening);
+  const input = { agents: { 'agent-1': agent(change) }, now: NOW, listening_since, stall_threshold_m: 20 };
+  const [found] = checkAgentHealth.output.parse(checkAgentHealth.call(input, {})).results;
+  expect(found).toBeDefined();
+  return found!;
+}
+
+describe('the evidence of life', () => {
+  it.each([
+    ['a silent build of half an hour', { last_progress_at: ago(30), last_cpu_at: ago(0.5) }, 'live'],
+    ['one of an hour', { last_progress_at: ago(60), last_cpu_at: ago(0) }, 'live'],
+    ['one that has come to wait', { last_progress_at: ago(45), last_cpu_at: ago(15) }, 'quiet'],
+    ['a loop after an hour and more', { last_progress_at: ago(81), last_cpu_at: ago(0) }, 'suspect'],
+    ['a loop for two hours', { last_progress_at: ago(120), last_cpu_at: ago(0) }, 'lost'],
+    [
+      'a loop from the start',
+      { task_started_at: ago(120), last_progress_at: null, last_cpu_at: ago(0) },
+      'lost',
+    ],
+  ] as const)('G1 judges %s', (_, change, liveness) => {
+    expect(heard({ task_started_at: ago(200), ...change }).liveness).toBe(liveness);
+  });
+
+  it('says what the last sign was', () => {
+    expect(heard({ last_progress_at: ago(3), progress_kind: 'commit', last_cpu_at: ago(5) })).toMatchObject({
+      last_progress_at: ago(3),
+      progress_kind: 'commit',
+    });
+    expect(heard({ last_progress_at: ago(5), progress_kind: 'commit', last_cpu_at: ago(3) })).toMatchObject({
+      last_progress_at: ago(3),
+      progress_kind: 'cpu',
+    });
+  });
+
+  it('G1 a build of 30 silent minutes is neither asked nor stopped; a harness that only beats is', () => {
+    const build = silence(30, [], { last_cpu_at: NOW });
+    const start = Date.parse(NOW);
+    const task = exampleTask('a', { status: 'InProgress', process_id: 'p1', issue_number: 1 });
+    for (let minute = 0; minute <= 30; minute += 1) {
+      const now = new Date(start + minute * 60_000).toISOString();
+      const info = agent({
+        task_started_at: NOW,
+        last_heartbeat_at: now,
+        last_progress_at: null,
+        last_cpu_at: now,
+      });
+      const { results } = checkAgentHealth.call(
+        { agents: { 'agent-1': info }, now, stall_threshold_m: 20 },
+        {},
+      );
+      expect(decideIntervention.call({ results, state: exampleState([task]), now }, {})).toEqual({
+        decisions: [],
+      });
+    }
+    // Processor time of the first minute alone carries nothing.
+    expect(build[0]).toMatch(/^probe/);
+    expect(silence(60)[0]).toBe('probe 21');
+  });
+});
+
+describe('silence nobody could have heard', () => {
+  const asleep = { last_heartbeat_at: ago(480), last_progress_at: ago(485), task_started_at: ago(500) };
+
+  it('G1 does not count: after eight hours of sleep an agent has the time it had before', () => {
+    expect(heard(asleep).liveness).toBe('lost');
+    expect(heard(asleep, 0)).toMatchObject({ liveness: 'live', status: 'healthy' });
+    expect(heard(asleep, 14)).toMatchObject({ liveness: 'quiet', status: 'healthy' });
+    expect(heard(asleep, 36)).toMatchObject({ liveness: 'lost', status: 'stalled', silent_since: ago(480) });
+  });
+
+  it('G1 is not held against an agent that was just started either', () => {
+    const started = { last_heartbeat_at: null, last_progress_at: null, task_started_at: ago(480) };
+    expect(heard(started).status).toBe('missing');
+    expect(heard(started, 1)).toMatchObject({ status: 'healthy', liveness: 'live' });
+    expect(heard(started, 11)).toMatchObject({ status: 'missing', liveness: 'lost' });
+  });
+
+  it('G1 counts again once agents were heard after it', () => {
+    const hung = { last_heartbeat_at: ago(0.5), last_progress_at: ago(50), task_started_at: ago(60) };
+    expect(heard(hung, 30).liveness).toBe('lost');
+  });
+
+  it('G1 a clock that was set back makes nobody silent, and no promise endless', () => {
+    const ahead = { last_heartbeat_at: ago(-60), last_progress_at: ago(-61), task_started_at: ago(-10) };
+    expect(heard(ahead)).toMatchObject({ liveness: 'live', minutes_since: 0 });
+    const promise = { next_by: ago(-600), last_progress_at: ago(50) };
+    expect(heard({ ...promise, next_by: ago(-119) }).liveness).toBe('live');
+    expect(heard(promise).liveness).toBe('lost');
+  });
+});

@@ -15,9 +15,11 @@ import { HarnessError } from './errors.ts';
 import { writeExit, writeReport } from './exit-file.ts';
 import type { Framework } from './frameworks/framework.ts';
 import { frameworkNamed } from './frameworks/table.ts';
+import { createCpuWatch } from './cpu-watch.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { afterRun, beforeRun } from './hooks.ts';
 import { openLog } from './log-file.ts';
+import { cpuOfAgent } from './process-tree.ts';
 import { reviewer } from './reviewer.ts';
 import { createAgentShell } from './shell-client.ts';
 import { lookAt } from './worktree.ts';
@@ -48,6 +50,8 @@ export interface HarnessDeps {
 export async function runHarness(order: Order, deps: HarnessDeps): Promise<number> {
   const { directory, clock, logger } = deps;
   const started = performance.now();
+  const monotonic = (): number => performance.now();
+  const cpu = createCpuWatch(() => cpuOfAgent(process.pid, order.process_id), monotonic);
   const stop = new AbortController();
   const log = openLog(order.log_file);
   const context: HarnessContext = {
@@ -59,7 +63,7 @@ export async function runHarness(order: Order, deps: HarnessDeps): Promise<numbe
     logger,
     confine: (argv) => argv,
     log,
-    activity: createActivity(clock),
+    activity: createActivity({ clock, monotonic, timeout_ms: order.timeout_ms }),
     signal: AbortSignal.any([deps.signal, stop.signal]),
     openForge: (token) => deps.openForge(order, token),
     elapsedMs: () => performance.now() - started,
@@ -70,6 +74,7 @@ export async function runHarness(order: Order, deps: HarnessDeps): Promise<numbe
     activity: context.activity,
     logger,
     look: async () => lookAt(order.worktree).catch(() => undefined),
+    worked: () => cpu.worked(),
     onStop(reason) {
       note(context, `the shell says stop: ${reason}`);
       stop.abort(new HarnessError('HARNESS_STOPPED', { reason }));
@@ -124,7 +129,7 @@ function failure({ order, signal }: HarnessContext, error: unknown): Ending {
     head_sha: order.role === 'reviewer' ? order.head_sha : null,
     pr_number: order.task.pr_number,
     ...(base_lost === undefined ? {} : { base_lost }),
-    cause: hookCause(cause) ?? transientCause(cause),
+    cause: signal.aborted ? stoppedCause(cause) : (hookCause(cause) ?? transientCause(cause)),
   });
 }
 
@@ -133,6 +138,11 @@ function hookCause(error: unknown): EndCause | null {
   if (codeOf(error) !== 'HARNESS_HOOK_FAILED') return null;
   const [sentence = ''] = messageOf(error).split('\n');
   return { class: 'crash', until: null, provider: null, sentence: sentenceOf(sentence) };
+}
+
+/** The run was ended from outside: that is no failure of the agent. */
+function stoppedCause(error: unknown): EndCause {
+  return { class: 'stopped', until: null, provider: null, sentence: sentenceOf(messageOf(error)) };
 }
 
 /** What may succeed later was in the way: the forge or the shell, say. */

@@ -14,7 +14,7 @@ function beating(answers: (() => HeartbeatReply)[], looks: (string | undefined)[
   const beats: { progress_at?: string | null | undefined; tokens_used?: number | null | undefined }[] = [];
   const stops: string[] = [];
   const nudges: string[] = [];
-  const activity = createActivity(fixedClock(AT));
+  const activity = createActivity({ clock: fixedClock(AT), monotonic: () => 0, timeout_ms: 60_000 });
   const beat = startHeartbeat({
     order,
     activity,
@@ -30,6 +30,7 @@ function beating(answers: (() => HeartbeatReply)[], looks: (string | undefined)[
       },
     },
     look: async () => looks.shift(),
+    worked: () => false,
     onStop: (reason) => stops.push(reason),
     onNudge: (message) => nudges.push(message),
   });

@@ -19,10 +19,17 @@ export interface HeartbeatDeps {
   readonly logger: Logger;
   /** Looked at before each beat: the worktree's state as one string, undefined when it cannot be read. */
   readonly look: () => Promise<string | undefined>;
+  /** Asked before each beat: whether the agent's processes have computed. */
+  readonly worked: () => boolean;
   /** The shell wants the agent to stop. */
   readonly onStop: (message: string) => void;
   /** The shell has something to say to the agent. */
   readonly onNudge: (message: string) => void;
+}
+
+/** The commit a worktree is at: the first line of its state. */
+function headIn(state: string): string {
+  return state.split('\n', 1)[0] ?? '';
 }
 
 /** Beats at once and every heartbeat_ms until stopped; a failed beat is tried again, for ever. */
@@ -33,15 +40,19 @@ export function startHeartbeat(deps: HeartbeatDeps): { stop(): Promise<void> } {
 
   async function beat(): Promise<void> {
     const now = await deps.look();
-    if (now !== undefined && seen !== undefined && now !== seen) activity.progress();
+    if (now !== undefined && seen !== undefined && now !== seen)
+      activity.progress(headIn(now) === headIn(seen) ? 'files' : 'commit');
     seen = now ?? seen;
+    if (deps.worked()) activity.computed();
     const body = {
       agent_id: order.agent_id,
       sprint_id: order.sprint_id,
       status: activity.status.slice(0, 200),
       tokens_used: activity.tokens_used,
       progress_at: activity.progress_at,
-      next_by: null,
+      progress_kind: activity.progress_kind,
+      cpu_at: activity.cpu_at,
+      next_by: activity.next_by,
     };
     const reply = await deps.shell.heartbeat(body, ended.signal);
     if (reply.command === 'stop') deps.onStop(reply.message ?? 'the shell asked for it');

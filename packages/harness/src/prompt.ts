@@ -1,5 +1,7 @@
 import type { Order } from '@caloron/types';
 
+import { NEXT_BY } from './next-by.ts';
+
 /** The line before and after the JSON of an agent's feedback. */
 export const FEEDBACK_START = 'CALORON_FEEDBACK_START';
 /** The line that ends it. */
@@ -55,6 +57,7 @@ const RULES = [
   '- Read the code before you change it. Keep to the task; leave unrelated files alone.',
   '- Write tests for what you build and make all tests pass.',
   '- Commit your work with clear messages. Do not push, do not open pull requests, do not switch branches, do not rewrite commits you did not make: delivery is done for you.',
+  `- Before a command that will run for long without printing anything, say so in a line of its own: \`${NEXT_BY} <minutes>m\`, the number in place of <minutes>. Who shows nothing for long without having said so is taken for stuck and started anew.`,
   '- Nobody can answer questions while you work. If you cannot go on, say what is missing in your feedback.',
 ].join('\n');
 

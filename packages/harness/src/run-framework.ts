@@ -6,6 +6,7 @@ import { type EndCause, providerOf } from '@caloron/types';
 import { classify, sentenceOf } from './classify.ts';
 import type { HarnessContext } from './context.ts';
 import type { Framework, FrameworkResult } from './frameworks/framework.ts';
+import { createPromiseReader } from './next-by.ts';
 
 /** Runs the framework once with a prompt; output goes to the log and counts as progress, tokens are counted. */
 export async function runFramework(
@@ -17,6 +18,7 @@ export async function runFramework(
   const { order, directory, config, log, activity } = context;
   const prompt_file = join(directory, 'prompt.md');
   await writeFile(prompt_file, prompt, { mode: 0o600 });
+  const promiseIn = createPromiseReader();
   const result = await framework.run({
     order,
     prompt,
@@ -29,8 +31,11 @@ export async function runFramework(
     signal: context.signal,
     onOutput(text) {
       log.write(text);
-      activity.progress();
+      activity.progress('output');
+      const minutes = promiseIn(text);
+      if (minutes !== null) activity.promise(minutes * 60_000);
     },
+    onNudge: (take) => activity.onNudge(take),
   });
   activity.tokens(result.tokens_used);
   return result;

@@ -7,6 +7,7 @@ import type { Auth } from './auth.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { Credentials } from './credentials.ts';
 import { ShellError } from './errors.ts';
+import type { Listening } from './listening.ts';
 import type { Nudges } from './nudges.ts';
 import type { ShellPaths } from './paths.ts';
 import type { ProcessTable } from './process-table.ts';
@@ -28,6 +29,7 @@ export interface AppDeps {
   readonly cleanup: Cleanup;
   readonly credentials: Credentials;
   readonly nudges: Nudges;
+  readonly listening: Listening;
   readonly version: string;
 }
 
@@ -48,6 +50,7 @@ export function createApp(deps: AppDeps): FastifyInstance {
     const [path = ''] = request.url.split('?');
     refuse(new ShellError('ROUTE_UNKNOWN', { method: request.method, path }), request, reply, deps.log);
   });
+  app.addHook('onClose', async () => deps.listening.close());
   controlRoutes(app, deps);
   agentRoutes(app, deps);
   viewRoutes(app, deps);

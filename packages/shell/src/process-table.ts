@@ -22,7 +22,7 @@ export interface ProcessTable {
   /** Settles a row whose process is gone; false while the process may live. */
   reconcile(row: ProcessRow): Promise<boolean>;
   /** Work saved, SIGTERM to the group, SIGKILL after the grace, settled; an ended process gives its recorded end. Throws STOP_FAILED. */
-  stop(process_id: string, grace_ms: number): Promise<Ended>;
+  stop(process_id: string, grace_ms: number, reason?: string): Promise<Ended>;
   /** Whether a stop was asked for. */
   stopping(process_id: string): boolean;
   /** Whether the row's process may still run. */
@@ -51,7 +51,7 @@ export function createProcessTable(deps: ProcessTableDeps): ProcessTable {
     children: new Map(),
     adopted: new Map(),
     ending: new Map(),
-    stops: new Set(),
+    stops: new Map(),
     before: new Map(),
   };
   const recording = new Set<Promise<unknown>>();
@@ -150,7 +150,7 @@ export function createProcessTable(deps: ProcessTableDeps): ProcessTable {
       return { adopted: rows.length - dead.length, settled: dead.length };
     },
 
-    async stop(process_id, grace_ms) {
+    async stop(process_id, grace_ms, reason = 'stopped from outside') {
       const found = processes.get(process_id);
       if (found === undefined) throw new ShellError('PROCESS_UNKNOWN', { process_id });
       const ended = following.ending.get(process_id);
@@ -161,13 +161,13 @@ export function createProcessTable(deps: ProcessTableDeps): ProcessTable {
       if (isAlive(row) && row.pid !== null) {
         // While it works, and before it hears of the stop by any way: some programs clean up after themselves.
         following.before.set(process_id, await deps.snapshot(row, 'before it was stopped', SAVE_BEFORE_MS));
-        following.stops.add(process_id);
+        following.stops.set(process_id, reason);
         const pgid = row.pgid ?? row.pid;
         const members = () => groupMembers(pgid);
         const ended_all = await endGroup(pgid, members, () => leftoversOf(process_id), grace_ms);
         if (!ended_all) throw new ShellError('STOP_FAILED', { process_id, pid: row.pid });
       }
-      following.stops.add(process_id);
+      following.stops.set(process_id, reason);
       return finish(row);
     },
 

@@ -37,7 +37,8 @@ export interface Following {
   readonly children: Map<string, Launched>;
   readonly adopted: Map<string, ProcessRow>;
   readonly ending: Map<string, Promise<Ended>>;
-  readonly stops: Set<string>;
+  /** Why each process is stopped that is. */
+  readonly stops: Map<string, string>;
   /** Snapshots taken before a stop. */
   readonly before: Map<string, Snapshot>;
 }
@@ -58,12 +59,13 @@ export async function settle(deps: ProcessTableDeps, following: Following, row: 
   await endOrphans(deps, following, row);
   const files = agentFiles(paths, process_id);
   const status = await following.children.get(process_id)?.exited;
-  const exit = readExit(files.exit) ?? {
+  const found = readExit(files.exit) ?? {
     code: status?.code ?? null,
     signal: status?.signal ?? null,
     at: clock.now(),
     known: status !== undefined,
   };
+  const exit = withReason(found, following.stops.get(process_id));
   // Dead agents too: what they left is found at once, not only when somebody works there again.
   const reason = following.stops.has(process_id) ? 'stopped' : 'its agent ended';
   const after = await deps.snapshot(row, reason, SAVE_AFTER_MS);
@@ -78,6 +80,12 @@ export async function settle(deps: ProcessTableDeps, following: Following, row: 
   following.before.delete(process_id);
   log.info({ process_id, task_id: row.task_id, exit, ...kept }, 'agent ended');
   return { exit, ...kept };
+}
+
+/** A process that was stopped ended of that, unless it had done its work; its harness may have had no time to say so. */
+function withReason(exit: Exit, reason: string | undefined): Exit {
+  if (reason === undefined || exit.code === 0) return exit;
+  return { ...exit, cause: { class: 'stopped', until: null, provider: null, sentence: reason.slice(0, 300) } };
 }
 
 /** What was saved in all: before the end, and after it where something changed since. */

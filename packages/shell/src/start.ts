@@ -17,6 +17,7 @@ import { createCredentials } from './credentials.ts';
 import { ShellError } from './errors.ts';
 import { lockHome } from './home-lock.ts';
 import { createKeyedMutex } from './mutex.ts';
+import { createListening } from './listening.ts';
 import { createNudges } from './nudges.ts';
 import { pathsOf, type ShellPaths } from './paths.ts';
 import { createProcessTable } from './process-table.ts';
@@ -149,12 +150,14 @@ function assemble({ config, paths, store, clock, random, log, remote_url }: Part
     url: () => url,
   };
   const auth = createAuth(config.token ?? shellToken(paths.token_file), store.processes);
+  const listening = createListening(clock, () => performance.now());
   const app = createApp({
     ...common,
     auth,
     spawn: createSpawner(common),
     cleanup: createCleanup(common),
     nudges: createNudges(),
+    listening,
     version: VERSION,
   });
   return {

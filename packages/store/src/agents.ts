@@ -1,4 +1,4 @@
-import { ProcessRow, type AgentInfo, type Id } from '@caloron/types';
+import { ProcessRow, ProgressKind, type AgentInfo, type Id } from '@caloron/types';
 import { z } from 'zod';
 
 import { parseColumn, parseRow } from './json.ts';
@@ -11,6 +11,8 @@ const Row = z.strictObject({
   task_started_at: z.string(),
   last_heartbeat_at: z.string().nullable(),
   last_progress_at: z.string().nullable(),
+  progress_kind: ProgressKind.nullable(),
+  last_cpu_at: z.string().nullable(),
   next_by: z.string().nullable(),
   said: z.string().nullable(),
   tokens_used: z.number(),

@@ -19,6 +19,7 @@ import type {
   Outbox,
   OutboxRow,
   ProcessRow,
+  ProgressKind,
   Role,
   StateCommit,
   Timestamp,
@@ -78,6 +79,10 @@ export interface Beat {
   readonly status: string | null;
   readonly tokens_used: number | null;
   readonly progress_at: Timestamp | null;
+  /** What that progress was. */
+  readonly progress_kind?: ProgressKind | null;
+  /** When its processes last computed. */
+  readonly cpu_at?: Timestamp | null;
   readonly next_by: Timestamp | null;
 }
 

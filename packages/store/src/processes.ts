@@ -33,14 +33,18 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
   const setAgent = db.prepare(
     `INSERT INTO agents (sprint_id, agent_id, process_id, task_started_at, tokens_used, rev) VALUES (?, ?, ?, ?, 0, 1)
      ON CONFLICT (sprint_id, agent_id) DO UPDATE SET process_id = excluded.process_id, task_started_at = excluded.task_started_at,
-     last_heartbeat_at = NULL, last_progress_at = NULL, next_by = NULL, said = NULL, tokens_used = 0, rev = rev + 1`,
+     last_heartbeat_at = NULL, last_progress_at = NULL, progress_kind = NULL, last_cpu_at = NULL, next_by = NULL, said = NULL, tokens_used = 0, rev = rev + 1`,
   );
   const agent = db.prepare('SELECT 1 FROM agents WHERE sprint_id = ? AND agent_id = ?');
-  // Progress and tokens only grow; a process that was replaced says nothing about the one that replaced it.
+  // Progress and tokens only grow; a process that was replaced says nothing about the one that replaced it. What lies after
+  // this beat was written before the clock was set back: it would hide a silence for as long.
   const setBeat = db.prepare(
-    `UPDATE agents SET last_heartbeat_at = ?, last_progress_at = max(coalesce(last_progress_at, ?), coalesce(?, last_progress_at)),
-     next_by = ?, said = ?, tokens_used = max(tokens_used, ?), rev = rev + 1
-     WHERE sprint_id = ? AND agent_id = ? AND process_id = coalesce(?, process_id)`,
+    `UPDATE agents SET last_heartbeat_at = @at, task_started_at = min(task_started_at, @at),
+     progress_kind = CASE WHEN @progress_at >= coalesce(min(last_progress_at, @at), '') THEN @progress_kind ELSE progress_kind END,
+     last_progress_at = max(coalesce(min(last_progress_at, @at), @progress_at), coalesce(@progress_at, min(last_progress_at, @at))),
+     last_cpu_at = max(coalesce(min(last_cpu_at, @at), @cpu_at), coalesce(@cpu_at, min(last_cpu_at, @at))),
+     next_by = @next_by, said = @status, tokens_used = max(tokens_used, @tokens_used), rev = rev + 1
+     WHERE sprint_id = @sprint_id AND agent_id = @agent_id AND process_id = coalesce(@process_id, process_id)`,
   );
   const touch = db.prepare('UPDATE agents SET rev = rev + 1 WHERE process_id = ?');
 
@@ -68,18 +72,18 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
     said: Beat,
     at: Timestamp,
   ): boolean => {
-    const { progress_at, next_by, status, tokens_used } = said;
-    const { changes } = setBeat.run(
+    const { changes } = setBeat.run({
+      progress_at: said.progress_at,
+      progress_kind: said.progress_kind ?? null,
+      cpu_at: said.cpu_at ?? null,
+      next_by: said.next_by,
+      status: said.status,
+      tokens_used: said.tokens_used ?? 0,
       at,
-      progress_at,
-      progress_at,
-      next_by,
-      status,
-      tokens_used ?? 0,
       sprint_id,
       agent_id,
       process_id,
-    );
+    });
     return changes > 0 || agent.get(sprint_id, agent_id) !== undefined;
   };
 

@@ -164,6 +164,12 @@ CREATE TABLE worktree_leases (
 ) STRICT, WITHOUT ROWID;
 `;
 
+const EVIDENCE = `
+-- What an agent's last progress was, and when its processes last computed.
+ALTER TABLE agents ADD COLUMN progress_kind TEXT;
+ALTER TABLE agents ADD COLUMN last_cpu_at TEXT;
+`;
+
 /** The steps that make Caloron's database; `uuid` names it at its creation. A released step is never edited: the next change is a new step. */
 export function migrationsFor(uuid: () => string): readonly Migration[] {
   const seed = (db: Sql) => void db.prepare("INSERT INTO meta (key, value) VALUES ('db_id', ?)").run(uuid());
@@ -171,5 +177,6 @@ export function migrationsFor(uuid: () => string): readonly Migration[] {
     { name: 'store-1', sql: FIRST, seed },
     { name: 'store-2', sql: TRACE_VALUES },
     { name: 'store-3', sql: WORKTREE_LEASES },
+    { name: 'store-4', sql: EVIDENCE },
   ];
 }

@@ -21,6 +21,8 @@ export interface FrameworkCall {
   readonly signal: AbortSignal;
   /** Everything it prints: goes to the log and counts as progress. */
   readonly onOutput: (text: string) => void;
+  /** Hands on what the shell says meanwhile, to a program that can be spoken to while it works; gives what ends that. Others read it in their next prompt. */
+  readonly onNudge?: (take: (message: string) => void) => () => void;
 }
 
 /** What came of it. */

@@ -8,6 +8,7 @@ import { StubScript, type StubStep } from '@caloron/types';
 import { agentAuthor, agentEnvironment } from '../environment.ts';
 import { HarnessError } from '../errors.ts';
 import { runGroup } from '../run-group.ts';
+import { NEXT_BY } from '../next-by.ts';
 import { commitAll } from '../worktree.ts';
 import type { Framework, FrameworkCall, FrameworkResult } from './framework.ts';
 import { insideWorktree } from './inside.ts';
@@ -92,6 +93,8 @@ export async function readScript(file: string): Promise<StubScript> {
 async function follow(step: StubStep, call: FrameworkCall, say: (text: string) => void): Promise<void> {
   const { order } = call;
   if ('say' in step) return say(step.say);
+  if ('next_by_m' in step) return say(`${NEXT_BY} ${step.next_by_m}m`);
+  if ('await_nudge_ms' in step) return awaitNudge(step.await_nudge_ms, call, say);
   if ('wait_ms' in step) return delay(step.wait_ms, undefined, { signal: call.signal });
   if ('run' in step) return runStep(step.run, call);
   if ('commit' in step) {
@@ -125,6 +128,22 @@ async function follow(step: StubStep, call: FrameworkCall, say: (text: string) =
     before.replace(step.find, () => step.with),
   );
   return say(`changed ${step.replace}`);
+}
+
+/** A nudge is answered by a line of output, as an agent would that is well. */
+async function awaitNudge(ms: number, call: FrameworkCall, say: (text: string) => void): Promise<void> {
+  const nudged = new AbortController();
+  const end = call.onNudge?.((message) => {
+    say(`nudged: ${message}`);
+    nudged.abort();
+  });
+  try {
+    await delay(ms, undefined, { signal: AbortSignal.any([call.signal, nudged.signal]) });
+  } catch (error) {
+    if (!nudged.signal.aborted) throw error;
+  } finally {
+    end?.();
+  }
 }
 
 async function runStep(argv: readonly string[], call: FrameworkCall): Promise<void> {

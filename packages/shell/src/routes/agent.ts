@@ -18,6 +18,9 @@ import { loadState } from '../sprint.ts';
 /** How long an agent may hold a credential in memory, in milliseconds: it asks anew for each push. */
 const CREDENTIAL_MS = 10 * 60_000;
 
+/** How far ahead an agent may say that it will show progress next, in milliseconds. */
+const LONGEST_PROMISE_MS = 2 * 60 * 60_000;
+
 /** `POST /heartbeat`, `/report`, `/credential`: with the agent's own token. */
 export function agentRoutes(app: FastifyInstance, deps: AppDeps): void {
   const { either, agent } = deps.auth;
@@ -38,7 +41,10 @@ async function heartbeat(deps: AppDeps, request: FastifyRequest): Promise<Heartb
     tokens_used: said.tokens_used ?? null,
     // Progress that lies ahead would keep its agent from ever counting as stalled.
     progress_at: earlier(said.progress_at ?? null, now),
-    next_by: said.next_by ?? null,
+    progress_kind: said.progress_kind ?? null,
+    cpu_at: earlier(said.cpu_at ?? null, now),
+    // So would a promise for next year.
+    next_by: earlier(said.next_by ?? null, addMs(now, LONGEST_PROMISE_MS)),
   };
   const process_id = row?.process_id ?? null;
   const known = await store.processes.beat({ sprint_id, agent_id, process_id }, beat, now);
@@ -51,8 +57,8 @@ async function heartbeat(deps: AppDeps, request: FastifyRequest): Promise<Heartb
 }
 
 /** The earlier of two instants; both are of one form, so their text sorts as they do. */
-function earlier(at: Timestamp | null, now: Timestamp): Timestamp | null {
-  return at !== null && at > now ? now : at;
+function earlier(at: Timestamp | null, latest: Timestamp): Timestamp | null {
+  return at !== null && at > latest ? latest : at;
 }
 
 /** A stop was asked for, or the process counts as ended and nobody waits for it. */

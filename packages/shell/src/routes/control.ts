@@ -1,7 +1,8 @@
 import {
   type CleanupReply,
   CleanupRequest,
-  Id,
+  type NudgeReply,
+  NudgeRequest,
   type SpawnReply,
   SpawnRequest,
   type StopReply,
@@ -12,6 +13,7 @@ import { z } from 'zod';
 
 import type { AppDeps } from '../app.ts';
 import { ShellError } from '../errors.ts';
+import { lastLines } from '../log-tail.ts';
 import { parse } from '../parse.ts';
 
 /** How long a stopped agent may take to end by itself, in milliseconds; the harness gives its CLI 5 s of it. */
@@ -40,8 +42,9 @@ const Stop = StopRequest.extend({
   grace_ms: z.number().int().min(0).max(MAX_GRACE_MS).optional(),
 });
 
-/** `POST /nudge`: a message the agent gets with its next heartbeat. */
-const NudgeRequest = z.strictObject({ sprint_id: Id, agent_id: Id, message: z.string().min(1).max(20_000) });
+/** What a stop tells of an agent's output: so many lines from its end, and no more than so many characters. */
+const TAIL_LINES = 20;
+const TAIL_CHARS = 2000;
 
 /** `POST /spawn`, `/stop`, `/cleanup`, `/nudge`: with the shell token. */
 export function controlRoutes(app: FastifyInstance, deps: AppDeps): void {
@@ -54,12 +57,17 @@ export function controlRoutes(app: FastifyInstance, deps: AppDeps): void {
   app.post('/nudge', options, ({ body }) => nudge(deps, body));
 }
 
-async function stop({ table }: AppDeps, body: unknown): Promise<StopReply> {
-  const { process_id, grace_ms } = parse(Stop, body);
-  return { ok: true, ...(await table.stop(process_id, grace_ms ?? DEFAULT_GRACE_MS)) };
+async function stop({ table, store, nudges }: AppDeps, body: unknown): Promise<StopReply> {
+  const { process_id, grace_ms, reason } = parse(Stop, body);
+  const ended = await table.stop(process_id, grace_ms ?? DEFAULT_GRACE_MS, reason);
+  const row = store.processes.get(process_id);
+  // What was said to the one that is gone would puzzle its successor.
+  if (row !== undefined) nudges.take(row.sprint_id, row.agent_id);
+  const tail = row === undefined ? '' : lastLines(row.log_file, TAIL_LINES).slice(-TAIL_CHARS);
+  return { ok: true, ...ended, tail };
 }
 
-function nudge({ store, nudges }: AppDeps, body: unknown): { ok: true } {
+function nudge({ store, nudges }: AppDeps, body: unknown): NudgeReply {
   const { sprint_id, agent_id, message } = parse(NudgeRequest, body);
   const known = store.processes.list(sprint_id).some((row) => row.agent_id === agent_id);
   if (!known) throw new ShellError('AGENT_UNKNOWN', { sprint_id, agent_id });

@@ -29,7 +29,7 @@ export function viewRoutes(app: FastifyInstance, deps: AppDeps): void {
       const alive = row === undefined || row.pid === null ? agent.alive : table.alive(row);
       return { ...agent, alive, last_heartbeat: agent.last_heartbeat_at };
     });
-    return { agents };
+    return { agents, listening_since: deps.listening.since() };
   });
 
   app.get('/agents/:agent_id/logs', { onRequest: auth.shell }, async (request, reply) => {
