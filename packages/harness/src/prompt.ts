@@ -20,6 +20,17 @@ export function authorPrompt(order: Order): string {
   ]);
 }
 
+/** What an author is told who goes on with its own session: what is new, not what it knows already. */
+export function continuationPrompt(order: Order): string {
+  return sections([
+    ['Going on', continuationText(order)],
+    ['The branch has to be rebased', order.mode === 'rebase' ? rebaseText(order) : ''],
+    ['What has to change', order.instruction === null ? '' : instructionText(order)],
+    ['What others wrote', othersText(order)],
+    ['When you are done', FEEDBACK_RULES],
+  ]);
+}
+
 /** What a reviewer is told after the verify commands passed. */
 export function reviewPrompt(order: Order, verified: string): string {
   return sections([
@@ -85,6 +96,13 @@ function taskText(order: Order): string {
     task.description.trim(),
     '',
     `Task \`${task.id}\`, issue #${task.issue_number} of ${order.repo}; branch \`${order.branch}\`, based on \`${order.base_branch}\` at ${order.base_sha.slice(0, 12)}.`,
+  ].join('\n');
+}
+
+function continuationText({ task, branch }: Order): string {
+  return [
+    `Your work on task \`${task.id}\` (${task.title}) goes on in this session. The task, the house rules and the conventions stand as you were told them.`,
+    `Between then and now you may have been stopped, and files may have changed: look at \`git status\` and \`git log\` first. The branch is \`${branch}\`.`,
   ].join('\n');
 }
 

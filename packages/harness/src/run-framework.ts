@@ -1,24 +1,64 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { messageOf } from '@caloron/noether/errors';
 import { type EndCause, providerOf } from '@caloron/types';
 
 import { classify, sentenceOf } from './classify.ts';
-import type { HarnessContext } from './context.ts';
-import type { Framework, FrameworkResult } from './frameworks/framework.ts';
+import { type HarnessContext, note } from './context.ts';
+import type { Framework, FrameworkResult, Session } from './frameworks/framework.ts';
 import { createPromiseReader } from './next-by.ts';
+import { keepSession } from './session.ts';
 
-/** Runs the framework once with a prompt; output goes to the log and counts as progress, tokens are counted. */
+/** What a framework is told: all of it, and what is left to say to a session that knows the task. */
+export interface Prompts {
+  readonly full: string;
+  /** Absent: the full one. */
+  readonly later?: string;
+  /** The session to go on with; null begins one. */
+  readonly session: Session | null;
+}
+
+/**
+ * Runs the framework with a prompt; output goes to the log and counts as progress, tokens are counted, its session is kept. A session that
+ * the program no longer has is replaced by a new one with the full prompt, once.
+ */
 export async function runFramework(
   context: HarnessContext,
   framework: Framework,
+  { full, later = full, session }: Prompts,
+  timeout_ms: number,
+): Promise<FrameworkResult> {
+  if (session === null) return runOnce(context, framework, full, null, timeout_ms);
+  note(context, `goes on with session ${session.id}`);
+  const result = await runOnce(context, framework, later, session, timeout_ms);
+  if (!isRefused(context, result)) return result;
+  note(
+    context,
+    `session ${session.id} is gone (${result.trouble?.message.slice(0, 200) ?? 'no reason given'}): a new one begins`,
+  );
+  return runOnce(context, framework, full, null, timeout_ms);
+}
+
+/** A program that has lost a session fails before it says or uses anything, and for no reason of its provider's. */
+function isRefused(context: HarnessContext, result: FrameworkResult): boolean {
+  const { code, text, tokens_used } = result;
+  const silent = text.trim() === '' && tokens_used === 0;
+  return silent && code !== 0 && !context.signal.aborted && causeOf(context, result)?.class === 'crash';
+}
+
+async function runOnce(
+  context: HarnessContext,
+  framework: Framework,
   prompt: string,
+  session: Session | null,
   timeout_ms: number,
 ): Promise<FrameworkResult> {
   const { order, directory, config, log, activity } = context;
   const prompt_file = join(directory, 'prompt.md');
   await writeFile(prompt_file, prompt, { mode: 0o600 });
   const promiseIn = createPromiseReader();
+  let kept: Promise<void> = Promise.resolve();
   const result = await framework.run({
     order,
     prompt,
@@ -29,6 +69,15 @@ export async function runFramework(
     env: config.env,
     timeout_ms,
     signal: context.signal,
+    session,
+    onSession(named) {
+      // In turn, so that the last one stays; while the run goes on, so that a harness that is killed leaves it too.
+      kept = kept
+        .then(async () => keepSession(order, named))
+        .catch((error: unknown) => {
+          note(context, `the session is not kept: ${messageOf(error)}`);
+        });
+    },
     onOutput(text) {
       log.write(text);
       activity.progress('output');
@@ -37,12 +86,16 @@ export async function runFramework(
     },
     onNudge: (take) => activity.onNudge(take),
   });
+  await kept;
   activity.tokens(result.tokens_used);
   return result;
 }
 
 /** How a framework ended, in words. */
-export function endedHow(framework: Framework, { code, signal, timed_out }: FrameworkResult): string {
+export function endedHow(framework: Framework, result: FrameworkResult): string {
+  const { code, signal, timed_out, silent } = result;
+  if (silent === true)
+    return `${framework.name} was ended for printing nothing for as long as silence_ms allows`;
   if (timed_out) return `${framework.name} was ended at its time limit`;
   if (code === null) return `${framework.name} was ended by ${signal ?? 'a signal'}`;
   return `${framework.name} ended with exit code ${code}`;
@@ -60,8 +113,12 @@ export function causeOf(
     zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
   };
   const said = result.text.trim().split('\n').at(-1) ?? '';
-  if (result.timed_out) return classify({ class: 'timeout', message: said }, facts);
-  if (result.trouble !== null) return classify(result.trouble, facts);
+  const met = result.trouble === null ? null : classify(result.trouble, facts);
+  // Time that ran out while the provider refused the program is the provider's.
+  if (result.timed_out && (met === null || met.class === 'crash')) {
+    return classify({ class: 'timeout', message: said }, facts);
+  }
+  if (met !== null) return met;
   return result.code === 0 ? null : classify({ class: 'crash', message: said }, facts);
 }
 

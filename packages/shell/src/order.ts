@@ -13,6 +13,7 @@ export interface OrderParts {
   readonly head_sha: string | null;
   readonly base_head: string;
   readonly clone_url: string;
+  readonly session_file: string;
   readonly heartbeat_ms: number;
   readonly shell_url: string;
   readonly shell_file: string;
@@ -54,6 +55,7 @@ export function orderOf(parts: OrderParts): Order {
     untrusted: [],
     heartbeat_ms: parts.heartbeat_ms,
     log_file: row.log_file,
+    session_file: parts.session_file,
     framework: { name: sprint.framework, options: sprint.framework_options },
     shell_url: parts.shell_url,
     shell_file: parts.shell_file,

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-import { hostDir, type Id, type RepoName } from '@caloron/types';
+import { hostDir, type Id, type RepoName, type Role } from '@caloron/types';
 
 /** Where everything the shell keeps lies; all absolute. */
 export interface ShellPaths {
@@ -49,6 +49,11 @@ export function mirrorDir(paths: ShellPaths, host: string | null, repo: RepoName
 /** The bare clone a task's worktrees belong to. */
 export function taskCloneDir(paths: ShellPaths, sprint_id: Id, task_id: Id): string {
   return join(paths.tasks, sprint_id, `${task_id}.git`);
+}
+
+/** What is kept of the session of a task's agent between its runs: beside the task's clone, where no agent writes. */
+export function sessionFile(paths: ShellPaths, sprint_id: Id, task_id: Id, role: Role): string {
+  return join(paths.tasks, sprint_id, `${task_id}.${role}.session.json`);
 }
 
 /** What one process is given and leaves behind: order, exit, the harness's own output. */

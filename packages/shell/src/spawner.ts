@@ -18,7 +18,7 @@ import type { Credentials } from './credentials.ts';
 import { ShellError } from './errors.ts';
 import type { KeyedMutex } from './mutex.ts';
 import { orderOf, writeOrder } from './order.ts';
-import { agentFiles, logFile, type ShellPaths } from './paths.ts';
+import { agentFiles, logFile, sessionFile, type ShellPaths } from './paths.ts';
 import { bootId, pidNamespace, taggedProcesses } from '@caloron/capabilities/process-identity';
 import type { ProcessTable } from './process-table.ts';
 import { deliveredHeads, loadState, taskOf } from './sprint.ts';
@@ -197,6 +197,7 @@ async function fork(
     head_sha: worktree.order_head,
     base_head: worktree.base_head,
     clone_url: worktree.clone_url,
+    session_file: sessionFile(paths, row.sprint_id, row.task_id, row.role),
     heartbeat_ms: config.heartbeat_ms,
     shell_url: deps.url(),
     shell_file: paths.address_file,

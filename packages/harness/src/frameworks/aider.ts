@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 
-import { cliFramework, modelFlag, plainText } from './cli-framework.ts';
+import { cliFramework, plainText } from './cli-framework.ts';
 import type { Heard } from './framework.ts';
+import { modelFlag } from './options.ts';
 
 /** Aider: the prompt in a file, its histories outside the worktree, the commits left to the harness. */
 export const aider = cliFramework({

@@ -2,10 +2,10 @@ import { agentEnvironment } from '../environment.ts';
 import { HarnessError } from '../errors.ts';
 import { type GroupExit, runGroup } from '../run-group.ts';
 import type { Framework, FrameworkCall, FrameworkResult, Heard } from './framework.ts';
+import { listener } from './listener.ts';
+import { numberOption } from './options.ts';
 import type { Trouble } from './trouble.ts';
-
-/** Characters of what an agent said that are kept, from the end. */
-const TEXT_LIMIT = 200_000;
+import { watchRun } from './watch.ts';
 
 /** Characters of stderr that are kept, from the end: the program's last words are there. */
 const STDERR_LIMIT = 4000;
@@ -20,10 +20,14 @@ export interface CliSpec {
   readonly argv: (call: FrameworkCall) => readonly string[];
   /** Whether the prompt is given on stdin; else stdin is closed. */
   readonly prompt_on_stdin: boolean;
+  /** Whether it has a flag for option `max_turns`. */
+  readonly limits_turns?: boolean;
   /** Whether stderr is the work's as much as the program's, so that its words say nothing of why it failed. */
   readonly stderr_is_work?: boolean;
   /** The meaning of one line of stdout. */
   readonly hear: (line: string) => Heard;
+  /** The meaning of one line of stderr, for programs that tell there what their protocol leaves out. */
+  readonly hear_error?: (line: string) => Heard;
 }
 
 /** A command-line agent that can be run. */
@@ -32,33 +36,59 @@ export interface CliFramework extends Framework, CliSpec {
   readonly model: boolean;
 }
 
-/** A framework that is a command in the worktree. Throws HARNESS_COMMAND_MISSING when it is not installed. */
+/** A framework that is a command in the worktree. Throws HARNESS_COMMAND_MISSING when it is not installed, HARNESS_FRAMEWORK_OPTION. */
 export function cliFramework(spec: CliSpec): CliFramework {
-  return {
-    ...spec,
-    scripted: false,
-    async run(call) {
-      const said = listener(spec.hear);
-      let stderr = '';
-      const argv = spec.argv(call);
-      const exit = await runGroup({
-        argv: call.confine(argv),
-        cwd: call.order.worktree,
-        env: { ...agentEnvironment(call.env, call.order, call.prompt_file), ...spec.env },
-        stdin: spec.prompt_on_stdin ? call.prompt : null,
-        timeout_ms: call.timeout_ms,
-        signal: call.signal,
-        onOutput(text, stream) {
-          call.onOutput(text);
-          if (stream === 'stdout') said.push(text);
-          else stderr = (stderr + text).slice(-STDERR_LIMIT);
-        },
-      });
-      const heard = said.end();
-      const trouble = heard.trouble ?? (spec.stderr_is_work === true ? null : lastWords(exit, stderr));
-      return { ...exit, ...heard, trouble, feedback: null } satisfies FrameworkResult;
-    },
-  };
+  return { ...spec, scripted: false, run: async (call) => runCli(spec, call) };
+}
+
+async function runCli(spec: CliSpec, call: FrameworkCall): Promise<FrameworkResult> {
+  if (spec.limits_turns !== true && numberOption(call, 'max_turns') !== undefined) {
+    const expected = 'no value: this program has no such limit';
+    throw new HarnessError('HARNESS_FRAMEWORK_OPTION', {
+      framework: spec.name,
+      option: 'max_turns',
+      expected,
+    });
+  }
+  const argv = spec.argv(call);
+  const watch = watchRun(call);
+  const said = listener({
+    hear: spec.hear,
+    hear_error: spec.hear_error,
+    session: call.session ?? null,
+    onSession: (session) => call.onSession?.(session),
+    onUsage: (usage) => call.onUsage?.(usage),
+    onTrouble: (trouble) => watch.trouble(trouble),
+  });
+  let stderr = '';
+  try {
+    const exit = await runGroup({
+      argv: call.confine(argv),
+      cwd: call.order.worktree,
+      env: { ...agentEnvironment(call.env, call.order, call.prompt_file), ...spec.env },
+      stdin: spec.prompt_on_stdin ? call.prompt : null,
+      timeout_ms: call.timeout_ms,
+      signal: AbortSignal.any([call.signal, watch.signal]),
+      onOutput(text, stream) {
+        call.onOutput(text);
+        watch.output();
+        said.push(text, stream);
+        if (stream === 'stderr') stderr = (stderr + text).slice(-STDERR_LIMIT);
+      },
+    });
+    const { murmur, ...heard } = said.end();
+    const silent = watch.ended === 'silent';
+    const ended = {
+      ...exit,
+      timed_out: exit.timed_out || silent,
+      stopped: exit.stopped && call.signal.aborted,
+    };
+    const words = spec.stderr_is_work === true ? null : lastWords(ended, stderr);
+    const trouble = heard.trouble ?? (exit.code === 0 ? null : (murmur ?? words));
+    return { ...ended, ...heard, trouble, silent, feedback: null };
+  } finally {
+    watch.close();
+  }
 }
 
 /** Of a program that failed without a word in its protocol: what it printed as error. */
@@ -70,59 +100,4 @@ function lastWords({ code, timed_out, stopped }: GroupExit, stderr: string): Tro
 /** Lines as they are: for agents that print plain text. */
 export function plainText(line: string): Heard {
   return { text: `${line}\n` };
-}
-
-/** Refuses a prompt that does not fit into one argument (Linux: 128 kB). */
-export function asArgument(call: FrameworkCall, framework: string): string {
-  if (Buffer.byteLength(call.prompt) < 120_000) return call.prompt;
-  throw new HarnessError('HARNESS_FRAMEWORK_OPTION', {
-    framework,
-    option: 'prompt',
-    expected: 'at most 120 kB, since this agent reads its prompt from an argument',
-  });
-}
-
-/** `--model NAME` when the option is given. */
-export function modelFlag(call: FrameworkCall, flag = '--model'): readonly string[] {
-  const model = call.order.framework.options['model'];
-  return model === undefined || model === '' ? [] : [flag, model];
-}
-
-function listener(hear: (line: string) => Heard): {
-  push(text: string): void;
-  end(): { text: string; tokens_used: number; trouble: Trouble | null };
-} {
-  let rest = '';
-  let said = '';
-  let final: string | undefined;
-  let tokens_used = 0;
-  let trouble: Trouble | null = null;
-  const take = (line: string): void => {
-    const { text, final: last, tokens, trouble: met, well } = hear(line);
-    if (well === true) trouble = null;
-    if (met !== undefined) trouble = met;
-    if (text !== undefined) said = (said + text).slice(-TEXT_LIMIT);
-    if (last !== undefined) final = last;
-    if (tokens !== undefined && Number.isFinite(tokens)) tokens_used += tokens;
-  };
-  return {
-    push(text) {
-      const lines = (rest + text).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) take(line);
-    },
-    end() {
-      if (rest !== '') take(rest);
-      return {
-        text: said === '' ? (final ?? '') : withFinal(said, final),
-        tokens_used: Math.round(tokens_used),
-        trouble,
-      };
-    },
-  };
-}
-
-/** The last word once: agents repeat it as their result. */
-function withFinal(said: string, final: string | undefined): string {
-  return final === undefined || said.trimEnd().endsWith(final.trim()) ? said : `${said}\n${final}`;
 }

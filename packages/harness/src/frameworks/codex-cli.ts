@@ -1,6 +1,7 @@
-import { cliFramework, modelFlag } from './cli-framework.ts';
+import { cliFramework } from './cli-framework.ts';
 import type { Heard } from './framework.ts';
-import { at, jsonLine, sumAt, textAt } from './json-lines.ts';
+import { at, countsAt, jsonLine, textAt } from './json-lines.ts';
+import { modelFlag } from './options.ts';
 
 /** Codex, prompt on stdin (`-`). Its sandbox may write the worktree alone, so the commits are the harness's. */
 export const codexCli = cliFramework({
@@ -13,6 +14,7 @@ export const codexCli = cliFramework({
     '--skip-git-repo-check',
     ...(call.dangerous ? ['--dangerously-bypass-approvals-and-sandbox'] : ['--sandbox', 'workspace-write']),
     ...modelFlag(call),
+    ...(call.session == null ? [] : ['resume', call.session.id]),
     '-',
   ],
   prompt_on_stdin: true,
@@ -21,16 +23,43 @@ export const codexCli = cliFramework({
 
 function hearCodex(line: string): Heard {
   const event = jsonLine(line);
-  if (event === undefined) return {};
-  if (event['type'] === 'turn.completed') {
-    return { tokens: sumAt(event['usage'], ['input_tokens', 'output_tokens']), well: true };
+  switch (event?.['type']) {
+    case 'thread.started': {
+      const session = textAt(event, 'thread_id');
+      return session === undefined ? {} : { session };
+    }
+    case 'turn.completed':
+      return { ...usageOf(event['usage']), well: true };
+    // An `error` before the end is one Codex may still get over: it connects anew five times.
+    case 'error':
+      return troubleOf(textAt(event, 'message'));
+    case 'turn.failed':
+      return troubleOf(textAt(event, 'error', 'message'));
+    case 'item.completed':
+      return itemOf(at(event, 'item'));
+    default:
+      return {};
   }
-  // An `error` before the end is one Codex may still get over: it connects anew five times.
-  if (event['type'] === 'error') return troubleOf(textAt(event, 'message'));
-  if (event['type'] === 'turn.failed') return troubleOf(textAt(event, 'error', 'message'));
-  if (event['type'] !== 'item.completed' || at(event, 'item', 'type') !== 'agent_message') return {};
-  const text = textAt(event, 'item', 'text');
-  return text === undefined ? {} : { text: `${text}\n`, well: true };
+}
+
+/** An item of type `error` is a warning: what ends a turn comes as an event of its own. */
+function itemOf(item: unknown): Heard {
+  if (at(item, 'type') === 'error' || at(item, 'type') === undefined) return {};
+  const text = at(item, 'type') === 'agent_message' ? textAt(item, 'text') : undefined;
+  return text === undefined ? { well: true } : { text: `${text}\n`, well: true };
+}
+
+/** Codex counts the whole thread, and cached tokens as input too. It does not name its model. */
+function usageOf(usage: unknown): Heard {
+  const counts = countsAt(usage, {
+    input: 'input_tokens',
+    output: 'output_tokens',
+    cache_read: 'cached_input_tokens',
+    cache_write: 'cache_write_input_tokens',
+  });
+  if (counts === undefined) return {};
+  const input = Math.max(0, counts.input - counts.cache_read - counts.cache_write);
+  return { session_totals: [{ model: null, ...counts, input }] };
 }
 
 function troubleOf(message: string | undefined): Heard {

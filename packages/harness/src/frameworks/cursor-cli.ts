@@ -1,4 +1,5 @@
-import { asArgument, cliFramework, modelFlag } from './cli-framework.ts';
+import { cliFramework } from './cli-framework.ts';
+import { asArgument, modelFlag } from './options.ts';
 import { streamJson } from './stream-json.ts';
 
 /** Cursor's agent: the prompt as an argument, since its stdin is not dependable. Without `--force` it changes only what its own permission file allows. */
@@ -12,8 +13,14 @@ export const cursorCli = cliFramework({
     'stream-json',
     ...(call.dangerous ? ['--force'] : []),
     ...modelFlag(call),
+    ...(call.session == null ? [] : ['--resume', call.session.id]),
     asArgument(call, 'cursor-cli'),
   ],
   prompt_on_stdin: false,
-  hear: streamJson(['inputTokens', 'outputTokens']),
+  hear: streamJson({
+    input: 'inputTokens',
+    output: 'outputTokens',
+    cache_read: 'cacheReadTokens',
+    cache_write: 'cacheWriteTokens',
+  }),
 });

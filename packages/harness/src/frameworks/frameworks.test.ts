@@ -62,7 +62,7 @@ describe('the frameworks', () => {
       ],
     ],
     [cursorCli, ['cursor-agent', '-p', '--output-format', 'stream-json', PROMPT]],
-    [openCode, ['opencode', 'run', '--format', 'json', PROMPT]],
+    [openCode, ['opencode', 'run', '--format', 'json', '--print-logs', '--log-level', 'ERROR']],
     [
       aider,
       [
@@ -114,17 +114,57 @@ describe('the frameworks', () => {
   });
 });
 
+/** Token counts with none of the others. */
+const counts = (some: object): object => ({ input: 0, output: 0, cache_read: 0, cache_write: 0, ...some });
+
+describe('A2 going on with the program’s own session', () => {
+  const session = { id: 'ses-1', used: [] };
+  it.each([
+    [claudeCode, ['--resume', 'ses-1']],
+    [codexCli, ['resume', 'ses-1', '-']],
+    [geminiCli, ['--resume', 'ses-1']],
+    [cursorCli, ['--resume', 'ses-1', PROMPT]],
+    [openCode, ['--session', 'ses-1']],
+  ])('$name names it at the end of its arguments', (framework, end) => {
+    expect(framework.argv({ ...call(), session }).slice(-end.length)).toEqual(end);
+    expect(framework.argv(call())).not.toContain('ses-1');
+  });
+});
+
+describe('A3 the option max_turns', () => {
+  it('is a flag of claude-code', () => {
+    const argv = claudeCode.argv(call({ max_turns: '7' }));
+
+    expect(argv[argv.indexOf('--max-turns') + 1]).toBe('7');
+  });
+
+  it.each(['0', '-1', '1.5', 'x', '1e3', '99999999999'])('refuses %s', (max_turns) => {
+    expect(() => claudeCode.argv(call({ max_turns }))).toThrow(
+      expect.objectContaining({ code: 'HARNESS_FRAMEWORK_OPTION' }),
+    );
+  });
+
+  it.each([codexCli, geminiCli, cursorCli, openCode, aider])(
+    'is refused by $name, which has no such limit',
+    async (framework) => {
+      await expect(framework.run(call({ max_turns: '7' }))).rejects.toMatchObject({
+        code: 'HARNESS_FRAMEWORK_OPTION',
+      });
+    },
+  );
+});
+
 describe('what a framework says', () => {
   it.each([
     [
       claudeCode,
       { type: 'assistant', message: { content: [{ type: 'text', text: 'hi' }, { type: 'tool_use' }] } },
-      { text: 'hi\n' },
+      { text: 'hi\n', well: true },
     ],
     [
       claudeCode,
       { type: 'result', result: 'done', usage: { input_tokens: 3, output_tokens: 4, service_tier: 'x' } },
-      { final: 'done', tokens: 7, well: true },
+      { final: 'done', totals: [counts({ model: null, input: 3, output: 4 })], well: true },
     ],
     [claudeCode, { type: 'system', subtype: 'init' }, {}],
     [
@@ -132,25 +172,30 @@ describe('what a framework says', () => {
       { type: 'item.completed', item: { type: 'agent_message', text: 'hi' } },
       { text: 'hi\n', well: true },
     ],
-    [codexCli, { type: 'item.completed', item: { type: 'command_execution', text: 'ls' } }, {}],
+    [codexCli, { type: 'item.completed', item: { type: 'command_execution', text: 'ls' } }, { well: true }],
     [
       codexCli,
       { type: 'turn.completed', usage: { input_tokens: 30, cached_input_tokens: 20, output_tokens: 4 } },
-      { tokens: 34, well: true },
+      { session_totals: [counts({ model: null, input: 10, output: 4, cache_read: 20 })], well: true },
+    ],
+    [
+      geminiCli,
+      { type: 'message', role: 'assistant', content: 'hi', delta: true },
+      { text: 'hi', well: true },
     ],
     [geminiCli, { type: 'message', role: 'assistant', content: 'hi', delta: true }, { text: 'hi' }],
     [geminiCli, { type: 'message', role: 'user', content: 'hi' }, {}],
     [
       geminiCli,
       { type: 'result', stats: { total_tokens: 9, input_tokens: 5, output_tokens: 4 } },
-      { tokens: 9, well: true },
+      { totals: [counts({ model: null, input: 5, output: 4 })], well: true },
     ],
-    [cursorCli, { type: 'result', result: 'done' }, { final: 'done', tokens: 0, well: true }],
-    [openCode, { type: 'text', part: { text: 'hi' } }, { text: 'hi\n' }],
+    [cursorCli, { type: 'result', result: 'done' }, { final: 'done', well: true }],
+    [openCode, { type: 'text', part: { text: 'hi' } }, { text: 'hi\n', well: true }],
     [
       openCode,
       { type: 'step_finish', part: { tokens: { input: 1, output: 2, reasoning: 3, cache: { read: 9 } } } },
-      { tokens: 6, well: true },
+      { usage: counts({ model: null, input: 1, output: 5, cache_read: 9 }), well: true },
     ],
   ])('$name: %j', (framework, event, heard) => {
     expect(framework.hear(JSON.stringify(event))).toEqual(heard);
@@ -159,7 +204,14 @@ describe('what a framework says', () => {
   it.each([claudeCode, codexCli, geminiCli, cursorCli, openCode])(
     '$name: ignores a line that is no event',
     (framework) => {
-      for (const line of ['', 'warning: x', '{broken', '[]', '{"type":5}'])
+      for (const line of [
+        '',
+        'warning: x',
+        '{broken',
+        '[]',
+        '{"type":5}',
+        '{"type":"of tomorrow","session":{}}',
+      ])
         expect(framework.hear(line)).toEqual({});
     },
   );

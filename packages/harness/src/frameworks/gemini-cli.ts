@@ -1,6 +1,7 @@
-import { cliFramework, modelFlag } from './cli-framework.ts';
-import type { Heard } from './framework.ts';
-import { at, jsonLine, sumAt, textAt } from './json-lines.ts';
+import { cliFramework } from './cli-framework.ts';
+import type { Heard, HeardUsage } from './framework.ts';
+import { at, countsAt, entriesAt, jsonLine, textAt } from './json-lines.ts';
+import { modelFlag } from './options.ts';
 
 /** Gemini CLI: the prompt on stdin, its end as `-p`, which makes it run without a terminal. */
 export const geminiCli = cliFramework({
@@ -16,24 +17,64 @@ export const geminiCli = cliFramework({
     '--output-format',
     'stream-json',
     ...modelFlag(call, '-m'),
+    ...(call.session == null ? [] : ['--resume', call.session.id]),
   ],
   prompt_on_stdin: true,
   hear: hearGemini,
+  hear_error: hearGeminiError,
 });
 
 function hearGemini(line: string): Heard {
   const event = jsonLine(line);
-  if (event === undefined) return {};
-  if (event['type'] === 'message' && event['role'] === 'assistant') {
-    const text = textAt(event, 'content');
-    return text === undefined ? {} : { text };
+  switch (event?.['type']) {
+    case 'init': {
+      const session = textAt(event, 'session_id');
+      return session === undefined ? {} : { session };
+    }
+    case 'message': {
+      const text = event['role'] === 'assistant' ? textAt(event, 'content') : undefined;
+      return text === undefined ? {} : { text, well: true };
+    }
+    case 'tool_use':
+      return { well: true };
+    case 'result':
+      return resultOf(event);
+    default:
+      return {};
   }
-  if (event['type'] !== 'result') return {};
-  const stats = at(event, 'stats');
-  const total = sumAt(stats, ['total_tokens']);
-  const tokens = total === 0 ? sumAt(stats, ['input_tokens', 'output_tokens']) : total;
-  if (event['status'] !== 'error') return { tokens, well: true };
+}
+
+function resultOf(event: Readonly<Record<string, unknown>>): Heard {
+  const totals = totalsOf(event['stats']);
+  const counted = totals.length === 0 ? {} : { totals };
+  if (event['status'] !== 'error') return { ...counted, well: true };
   const named = textAt(event, 'error', 'type');
   const message = textAt(event, 'error', 'message') ?? 'the run ended with an error';
-  return { tokens, trouble: { message: named === undefined ? message : `${named}: ${message}` } };
+  const said = named === undefined || named === 'unknown' ? message : `${named}: ${message}`;
+  return { ...counted, trouble: { message: said } };
+}
+
+/** By model where it says so; `input_tokens` has the cached ones in it. */
+function totalsOf(stats: unknown): readonly HeardUsage[] {
+  const models = entriesAt(at(stats, 'models')).flatMap(([model, value]) => usageOf(model, value));
+  return models.length > 0 ? models : usageOf(null, stats);
+}
+
+function usageOf(model: string | null, value: unknown): readonly HeardUsage[] {
+  const counts = countsAt(value, {
+    input: 'input_tokens',
+    output: 'output_tokens',
+    cache_read: 'cached',
+    cache_write: 'cache_write',
+  });
+  if (counts === undefined) return [];
+  return [{ model, ...counts, input: Math.max(0, counts.input - counts.cache_read) }];
+}
+
+/** What its protocol leaves out: requests that failed and that it sends again. */
+function hearGeminiError(line: string): Heard {
+  const message = /^Attempt \d+ failed(?: with status \d+)?[:.]\s*(.*)/.exec(line)?.[0];
+  if (message === undefined) return {};
+  const wait = /Retrying after (\d+)ms/.exec(line)?.[1];
+  return { trouble: { message, ...(wait === undefined ? {} : { reset_in_ms: Number(wait) }) } };
 }

@@ -43,3 +43,28 @@ export function contentText(content: unknown): string | undefined {
   );
   return parts.length === 0 ? undefined : parts.join('');
 }
+
+/** The names a program gives the four kinds of tokens. */
+export type CountNames = Readonly<Record<'input' | 'output' | 'cache_read' | 'cache_write', string>>;
+
+/** Tokens by kind; undefined where none of the names is there. */
+export function countsAt(value: unknown, names: CountNames): Record<keyof CountNames, number> | undefined {
+  const count = (name: string): number => {
+    const found = at(value, name);
+    return typeof found === 'number' && found >= 0 && found <= Number.MAX_SAFE_INTEGER
+      ? Math.round(found)
+      : 0;
+  };
+  if (Object.values(names).every((name) => at(value, name) === undefined)) return undefined;
+  return {
+    input: count(names.input),
+    output: count(names.output),
+    cache_read: count(names.cache_read),
+    cache_write: count(names.cache_write),
+  };
+}
+
+/** Names and values of an object; none of anything else. */
+export function entriesAt(value: unknown): readonly (readonly [string, unknown])[] {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : [];
+}

@@ -1,9 +1,13 @@
-import { asArgument, cliFramework, modelFlag } from './cli-framework.ts';
+import { cliFramework } from './cli-framework.ts';
 import type { Heard } from './framework.ts';
-import { at, jsonLine, sumAt, textAt } from './json-lines.ts';
+import { at, countsAt, jsonLine, textAt } from './json-lines.ts';
+import { modelFlag } from './options.ts';
 import type { Trouble } from './trouble.ts';
 
-/** OpenCode: the prompt as an argument, the only way its `run` is documented. It refuses paths outside the worktree by itself. */
+/**
+ * OpenCode, prompt on stdin. It refuses paths outside the worktree by itself. A provider that refuses it is asked again for ever, of which its
+ * protocol has no word: only its log on stderr tells.
+ */
 export const openCode = cliFramework({
   name: 'open-code',
   model: true,
@@ -12,23 +16,66 @@ export const openCode = cliFramework({
     'run',
     '--format',
     'json',
+    '--print-logs',
+    '--log-level',
+    'ERROR',
     ...(call.dangerous ? ['--auto'] : []),
     ...modelFlag(call),
-    asArgument(call, 'open-code'),
+    ...(call.session == null ? [] : ['--session', call.session.id]),
   ],
-  prompt_on_stdin: false,
+  prompt_on_stdin: true,
   hear: hearOpenCode,
+  hear_error: hearLog,
 });
 
 function hearOpenCode(line: string): Heard {
   const event = jsonLine(line);
   if (event === undefined) return {};
-  if (event['type'] === 'step_finish') {
-    return { tokens: sumAt(at(event, 'part', 'tokens'), ['input', 'output', 'reasoning']), well: true };
+  const id = textAt(event, 'sessionID');
+  const named = id === undefined ? {} : { session: id };
+  switch (event['type']) {
+    case 'step_finish':
+      return { ...named, ...stepOf(event['part']), well: true };
+    case 'error':
+      return { ...named, trouble: troubleOf(event['error']) };
+    case 'text': {
+      const text = textAt(event, 'part', 'text');
+      return text === undefined ? named : { ...named, text: `${text}\n`, well: true };
+    }
+    case 'step_start':
+    case 'tool_use':
+      return named;
+    default:
+      return {};
   }
-  if (event['type'] === 'error') return { trouble: troubleOf(event['error']) };
-  const text = event['type'] === 'text' ? textAt(event, 'part', 'text') : undefined;
-  return text === undefined ? {} : { text: `${text}\n` };
+}
+
+/** `{id, cost, tokens: {input, output, reasoning, cache: {read, write}}}`; it does not name the model. */
+function stepOf(part: unknown): Heard {
+  const tokens = at(part, 'tokens');
+  const counts = countsAt(tokens, { input: 'input', output: 'output', cache_read: '', cache_write: '' });
+  if (counts === undefined) return {};
+  const cache = countsAt(at(tokens, 'cache'), {
+    input: '',
+    output: '',
+    cache_read: 'read',
+    cache_write: 'write',
+  });
+  const reasoning = at(tokens, 'reasoning');
+  const cost = at(part, 'cost');
+  const of = textAt(part, 'id');
+  return {
+    usage: {
+      model: null,
+      input: counts.input,
+      output: counts.output + (typeof reasoning === 'number' ? reasoning : 0),
+      cache_read: cache?.cache_read ?? 0,
+      cache_write: cache?.cache_write ?? 0,
+      // Of a model whose price it does not know it says 0.
+      ...(typeof cost === 'number' && cost > 0 ? { cost_usd: cost } : {}),
+      ...(of === undefined ? {} : { of }),
+    },
+  };
 }
 
 /** `{name, data: {message, statusCode?, responseBody?, responseHeaders?}}`. */
@@ -45,4 +92,11 @@ function troubleOf(error: unknown): Trouble {
     ...(typeof status === 'number' ? { status } : {}),
     ...(after_s >= 0 ? { reset_in_ms: Math.ceil(after_s * 1000) } : {}),
   };
+}
+
+/** `… level=ERROR … message="stream error" … error.error="AI_APICallError: …"`. */
+function hearLog(line: string): Heard {
+  if (!line.includes('level=ERROR') || !line.includes('message="stream error"')) return {};
+  const message = / error\.error="((?:[^"\\]|\\.)*)"/.exec(line)?.[1];
+  return message === undefined ? {} : { trouble: { message } };
 }

@@ -1,0 +1,118 @@
+import type { Heard, HeardUsage, Session } from './framework.ts';
+import { tokensOf, usageCount } from './usage-count.ts';
+import type { Trouble } from './trouble.ts';
+
+/** Characters of what an agent said that are kept, from the end. */
+const TEXT_LIMIT = 200_000;
+
+/** Characters of one line: what is longer is no event of any program. */
+const LINE_LIMIT = 64 * 1024 * 1024;
+
+/** The name of a session: it becomes an argument, so it is none that looks like an option. */
+const SESSION_NAME = /^[A-Za-z0-9][\w.-]{0,127}$/;
+
+/** What was heard of a run. */
+export interface HeardRun {
+  readonly text: string;
+  readonly tokens_used: number;
+  readonly usage: readonly HeardUsage[];
+  readonly session: Session | null;
+  readonly trouble: Trouble | null;
+  /** Trouble told on stderr: since nothing says whether it came before or after what was told on stdout, it counts only for a run that failed. */
+  readonly murmur: Trouble | null;
+}
+
+/** What is wanted of a run while it goes on. */
+export interface ListenerDeps {
+  readonly hear: (line: string) => Heard;
+  /** The meaning of one line of stderr; none without it. */
+  readonly hear_error: ((line: string) => Heard) | undefined;
+  readonly session: Session | null;
+  readonly onSession: (session: Session) => void;
+  readonly onUsage: (usage: readonly HeardUsage[]) => void;
+  /** Trouble that came up, or that is over (null). */
+  readonly onTrouble: (trouble: Trouble | null) => void;
+}
+
+/** Puts the meaning of a program's lines together; each stream has lines of its own. */
+export interface Listener {
+  push(text: string, stream: 'stdout' | 'stderr'): void;
+  /** What was heard, with what came after the last line's end. */
+  end(): HeardRun;
+}
+
+/** A listener to one run. */
+export function listener(deps: ListenerDeps): Listener {
+  let said = '';
+  let final: string | undefined;
+  let tokens = 0;
+  let trouble: Trouble | null = null;
+  let murmur: Trouble | null = null;
+  let id = deps.session?.id ?? null;
+  const count = usageCount(deps.session?.used ?? []);
+  const session = (): Session | null => (id === null ? null : { id, used: count.session });
+
+  const take = (heard: Heard): void => {
+    if (heard.well === true && (trouble !== null || murmur !== null))
+      deps.onTrouble((trouble = murmur = null));
+    if (heard.trouble !== undefined) deps.onTrouble((trouble = heard.trouble));
+    if (heard.text !== undefined) said = (said + heard.text).slice(-TEXT_LIMIT);
+    if (heard.final !== undefined) final = heard.final;
+    if (heard.tokens !== undefined && Number.isFinite(heard.tokens)) tokens += heard.tokens;
+    const named = heard.session !== undefined && SESSION_NAME.test(heard.session) ? heard.session : undefined;
+    const other = named !== undefined && (named !== id || heard.session !== deps.session?.id);
+    if (named !== undefined) id = named;
+    const used = count.hear(heard);
+    if (used) deps.onUsage(count.usage);
+    const known = session();
+    if (known !== null && (other || heard.session_totals !== undefined)) deps.onSession(known);
+  };
+  const out = lines((line) => take(deps.hear(line)));
+  const { hear_error } = deps;
+  const err = lines((line) => {
+    const told = hear_error?.(line).trouble;
+    if (told !== undefined) deps.onTrouble((murmur = told));
+  });
+  return {
+    push: (text, stream) => (stream === 'stdout' ? out : err).push(text),
+    end() {
+      out.end();
+      err.end();
+      return {
+        text: said === '' ? (final ?? '') : withFinal(said, final),
+        tokens_used: Math.round(tokens + tokensOf(count.usage)),
+        usage: count.usage,
+        session: session(),
+        trouble,
+        murmur,
+      };
+    },
+  };
+}
+
+/** Cuts text into lines. Pieces are put together once per line: a line of 10 MB comes in hundreds of them. */
+function lines(take: (line: string) => void): { push(text: string): void; end(): void } {
+  let pieces: string[] = [];
+  let length = 0;
+  return {
+    push(text) {
+      const [first = '', ...others] = text.split('\n');
+      if (length <= LINE_LIMIT) pieces.push(first);
+      length += first.length;
+      for (const next of others) {
+        if (length <= LINE_LIMIT) take(pieces.join(''));
+        pieces = [next];
+        length = next.length;
+      }
+    },
+    end() {
+      const rest = pieces.join('');
+      if (rest !== '') take(rest);
+    },
+  };
+}
+
+/** The last word once: agents repeat it as their result. */
+function withFinal(said: string, final: string | undefined): string {
+  return final === undefined || said.trimEnd().endsWith(final.trim()) ? said : `${said}\n${final}`;
+}
