@@ -5,6 +5,7 @@ import { CodedError, codeOf, isRetryable, messageOf } from '@caloron/noether/err
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 import { ShellError, statusOfCode } from './errors.ts';
+import { CapacityError } from './machine/errors.ts';
 
 /** Largest body accepted, in bytes: 1 MiB. */
 export const BODY_LIMIT = 1024 * 1024;
@@ -26,7 +27,9 @@ export function refuse(error: unknown, request: FastifyRequest, reply: FastifyRe
     cause instanceof CodedError ? messageOf(cause) : 'something unexpected happened; the shell log says more';
   const hint = cause instanceof CodedError && cause.hint !== undefined ? ` (${cause.hint})` : '';
   const said = `${shortened(text)}${hint}`;
-  void reply.status(status).send({ ok: false, code, error: said, retryable: isRetryable(cause) });
+  // Figures of a lack of room, for those who decide by them; other details stay here.
+  const details = cause instanceof CapacityError ? { details: cause.details } : {};
+  void reply.status(status).send({ ok: false, code, error: said, retryable: isRetryable(cause), ...details });
 }
 
 /** Answers bytes that are no HTTP request, and ends the connection. */

@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs';
+
 import type { Logger } from '@caloron/capabilities/logger';
 import { randomToken } from '@caloron/capabilities/random';
 import type { Processes, Store } from '@caloron/store';
@@ -13,6 +15,7 @@ import type {
 } from '@caloron/types';
 
 import { agentEnvironment } from './agent-env.ts';
+import type { Capacity } from './capacity.ts';
 import type { ShellConfig } from './config.ts';
 import type { Credentials } from './credentials.ts';
 import { ShellError } from './errors.ts';
@@ -36,6 +39,7 @@ export interface SpawnerDeps {
   readonly table: ProcessTable;
   readonly worktrees: Worktrees;
   readonly credentials: Credentials;
+  readonly capacity: Capacity;
   /** The address agents reach this shell at. */
   readonly url: () => string;
 }
@@ -89,8 +93,14 @@ async function spawnOnce(deps: SpawnerDeps, request: SpawnRequest, action_id: st
   if (known !== undefined) return recorded(known, request);
 
   const resolved = await resolveRequest(deps, request, action_id);
-  const { state, task, role } = resolved;
+  const { state, role } = resolved;
   await refuseBusy(deps, request, role);
+  return deps.capacity.within({ action_id, sprint: state.sprint }, () => prepareAndFork(deps, resolved));
+}
+
+async function prepareAndFork(deps: SpawnerDeps, resolved: Resolved): Promise<SpawnReply> {
+  const { processes } = deps.store;
+  const { request, state, task, role } = resolved;
   const issue_number = request.issue_number ?? task.issue_number;
   if (issue_number === null) {
     throw new ShellError('ISSUE_MISSING', { sprint_id: state.sprint_id, task_id: task.id });
@@ -205,7 +215,13 @@ async function fork(
   });
   writeOrder(files.order, order);
   // From here on a crash leaves a row that says what may be running.
-  await store.processes.begin(row, tokenHash(agent_token));
+  try {
+    await store.processes.begin(row, tokenHash(agent_token));
+  } catch (error) {
+    // Nobody will read it, and it holds a token.
+    rmSync(files.order, { force: true });
+    throw error;
+  }
   const pid = await table.start(row, {
     command: process.execPath,
     args: [config.harness_bin, 'start'],

@@ -11,11 +11,13 @@ import type { FastifyInstance } from 'fastify';
 import { serveAt } from './address.ts';
 import { type AppDeps, createApp } from './app.ts';
 import { createAuth } from './auth.ts';
+import { createCapacity } from './capacity.ts';
 import { createCleanup } from './cleanup.ts';
 import type { ShellConfig } from './config.ts';
 import { createCredentials } from './credentials.ts';
 import { ShellError } from './errors.ts';
 import { lockHome } from './home-lock.ts';
+import { systemMachine } from './machine/readings.ts';
 import { createKeyedMutex } from './mutex.ts';
 import { createListening } from './listening.ts';
 import { createNudges } from './nudges.ts';
@@ -149,12 +151,13 @@ function assemble({ config, paths, store, clock, random, log, remote_url }: Part
     credentials,
     url: () => url,
   };
+  const capacity = createCapacity({ store, table, machine: systemMachine(), worktrees: paths.worktrees });
   const auth = createAuth(config.token ?? shellToken(paths.token_file), store.processes);
   const listening = createListening(clock, () => performance.now());
   const app = createApp({
     ...common,
     auth,
-    spawn: createSpawner(common),
+    spawn: createSpawner({ ...common, capacity }),
     cleanup: createCleanup(common),
     nudges: createNudges(),
     listening,

@@ -42,6 +42,8 @@ export interface StoreErrorDetails {
   PROCESS_EXISTS: { readonly action_id: string; readonly process_id: string };
   /** No process has this id. */
   PROCESS_UNKNOWN: { readonly process_id: string };
+  /** The sprint is paused: none of its agents begins. Retryable. */
+  SPRINT_PAUSED: { readonly sprint_id: string };
   /** The outbox has no such action. */
   ACTION_UNKNOWN: { readonly action_id: string };
   /** The action was not started, or has another outcome already. */
@@ -77,6 +79,7 @@ const message: Messages<StoreErrorDetails> = {
   PROCESS_EXISTS: ({ action_id, process_id }) =>
     `process ${process_id} was started for action ${action_id} already`,
   PROCESS_UNKNOWN: ({ process_id }) => `no process ${process_id} in this database`,
+  SPRINT_PAUSED: ({ sprint_id }) => `sprint ${sprint_id} is paused: nothing of it is started`,
   ACTION_UNKNOWN: ({ action_id }) => `the outbox has no action ${action_id}`,
   ACTION_NOT_RUNNING: ({ action_id, status }) => `action ${action_id} is ${status}, not running`,
 };
@@ -89,9 +92,10 @@ const hint: Partial<{ readonly [C in keyof StoreErrorDetails]: string }> = {
   STORE_VALUE_INVALID: 'if the database was damaged: ./caloron kv rebuild',
   RUN_AMBIGUOUS: 'write more of its id',
   SPRINT_UNKNOWN: 'start a sprint with: ./caloron kickoff',
+  SPRINT_PAUSED: 'let it go on with: ./caloron resume',
 };
 
-const retryable: ReadonlySet<keyof StoreErrorDetails> = new Set(['STORE_BUSY', 'STORE_FULL']);
+const retryable: ReadonlySet<keyof StoreErrorDetails> = new Set(['STORE_BUSY', 'STORE_FULL', 'SPRINT_PAUSED']);
 
 /** The store could not answer. */
 export class StoreError<C extends keyof StoreErrorDetails = keyof StoreErrorDetails> extends CodedError<

@@ -1,4 +1,4 @@
-import { Exit, ProcessRow, type Clock, type Id, type Timestamp } from '@caloron/types';
+import { Exit, ProcessRow, keys, type Clock, type Id, type Timestamp } from '@caloron/types';
 import { z } from 'zod';
 
 import type { AgentRows } from './agents.ts';
@@ -35,6 +35,7 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
      ON CONFLICT (sprint_id, agent_id) DO UPDATE SET process_id = excluded.process_id, task_started_at = excluded.task_started_at,
      last_heartbeat_at = NULL, last_progress_at = NULL, progress_kind = NULL, last_cpu_at = NULL, next_by = NULL, said = NULL, tokens_used = 0, rev = rev + 1`,
   );
+  const paused = db.prepare("SELECT 1 FROM kv WHERE namespace = '' AND key = ? AND value IS NOT NULL");
   const agent = db.prepare('SELECT 1 FROM agents WHERE sprint_id = ? AND agent_id = ?');
   // Progress and tokens only grow; a process that was replaced says nothing about the one that replaced it. What lies after
   // this beat was written before the clock was set back: it would hide a silence for as long.
@@ -97,6 +98,9 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
             action_id: row.action_id,
             process_id: existing.process_id,
           });
+        // In the row's own transaction: whoever pauses, and looks at the rows afterwards, misses no start.
+        if (paused.get(keys.paused(row.sprint_id)) !== undefined)
+          throw new StoreError('SPRINT_PAUSED', { sprint_id: row.sprint_id });
         insert.run(storedText(row, `process ${row.process_id}`));
         addToken.run(token_hash, row.process_id);
         setAgent.run(row.sprint_id, row.agent_id, row.process_id, clock.now());
