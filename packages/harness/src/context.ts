@@ -31,6 +31,8 @@ export interface HarnessContext {
   /** The command line that runs another one in the agent's sandbox; the same where there is none. */
   readonly confine: (argv: readonly string[]) => readonly string[];
   readonly log: LogFile;
+  /** A directory outside the worktree that the agent's program may write. */
+  readonly scratch: string;
   readonly activity: Activity;
   /** Aborted when the run has to stop; its reason is a HARNESS_STOPPED. */
   readonly signal: AbortSignal;

@@ -24,6 +24,7 @@ import { reviewer } from './reviewer.ts';
 import { createAgentShell } from './shell-client.ts';
 import { lookAt } from './worktree.ts';
 
+import { createSandbox } from './sandbox.ts';
 /** Characters of a report's body. */
 const BODY_LIMIT = 16_000;
 
@@ -57,11 +58,18 @@ export async function runHarness(order: Order, deps: HarnessDeps): Promise<numbe
   const context: HarnessContext = {
     order,
     config: deps.config,
+  const sandbox = createSandbox({
+    order,
+    directory,
+    env: deps.config.env,
+    prompt_file: join(directory, 'prompt.md'),
+  });
     directory,
     shell: createAgentShell({ url: order.shell_url, file: order.shell_file }, order.agent_token),
     clock,
     logger,
-    confine: (argv) => argv,
+    confine: sandbox.confine,
+    scratch: sandbox.scratch,
     log,
     activity: createActivity({ clock, monotonic, timeout_ms: order.timeout_ms }),
     signal: AbortSignal.any([deps.signal, stop.signal]),
@@ -111,6 +119,7 @@ async function perform(context: HarnessContext): Promise<Ending> {
   let framework: Framework | undefined;
   try {
     framework = frameworkNamed(order.framework.name);
+    sandbox.close();
     await beforeRun(context);
     return order.role === 'reviewer' ? await reviewer(context, framework) : await author(context, framework);
   } catch (error) {

@@ -63,7 +63,7 @@ async function runOnce(
     order,
     prompt,
     prompt_file,
-    directory,
+    directory: context.scratch,
     confine: context.confine,
     dangerous: config.allow_dangerous.includes(framework.name),
     env: config.env,

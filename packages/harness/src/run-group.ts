@@ -2,6 +2,8 @@ import { statSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { groupMembers } from '@caloron/capabilities/process-identity';
+import { confinedProgram, findProgram } from '@caloron/capabilities/sandbox';
 import { execa } from 'execa';
 
 import { HarnessError } from './errors.ts';
@@ -41,6 +43,9 @@ export interface GroupExit {
 export async function runGroup(run: GroupRun): Promise<GroupExit> {
   const [command = '', ...args] = run.argv;
   if (!isDirectory(run.cwd)) throw new HarnessError('HARNESS_COMMAND_MISSING', { command, cwd: run.cwd });
+  const inside = confinedProgram(run.argv);
+  if (inside !== undefined && findProgram(inside, run.env['PATH'], run.cwd) === undefined)
+    throw new HarnessError('HARNESS_COMMAND_MISSING', { command: inside, cwd: run.cwd });
   if (run.signal.aborted) return { code: null, signal: null, timed_out: false, stopped: true };
 
   const child = execa(command, args, {
@@ -66,8 +71,8 @@ export async function runGroup(run: GroupRun): Promise<GroupExit> {
 
   const ended = new Promise<void>((resolve) => child.nodeChildProcess.once('exit', () => resolve()));
   const cut = await waitFor(ended, run);
-  if (cut !== 'ended') await endGroup(pid, ended);
-  await endGroup(pid, Promise.resolve());
+  if (cut !== 'ended') await endGroup(pid, ended, inside !== undefined);
+  await endGroup(pid, Promise.resolve(), inside !== undefined);
 
   const result = await Promise.race([settled, delay(PIPE_GRACE_MS, undefined, { ref: false })]);
   if (result === undefined) {
@@ -104,16 +109,31 @@ async function waitFor(ended: Promise<void>, run: GroupRun): Promise<'ended' | '
   }
 }
 
-/** SIGTERM to the group, SIGKILL when the leader or a member is still there after the grace. */
-async function endGroup(pid: number, leader: Promise<void>): Promise<void> {
-  if (!signalGroup(pid, 'SIGTERM')) return;
-  const poll_ms = 50;
+/**
+ * SIGTERM to the group, SIGKILL when the leader or a member is still there after the grace. A sandbox's leader has no grace to
+ * give: with it all in the sandbox ends at once. So those inside are asked, and it ends after them.
+ */
+async function endGroup(pid: number, leader: Promise<void>, confined = false): Promise<void> {
+  if (confined) {
+    for (const member of groupMembers(pid)) if (member.pid !== pid) signalOne(member.pid);
+  } else if (!signalGroup(pid, 'SIGTERM')) return;
+  const poll_ms = confined ? 20 : 50;
   for (let waited = 0; waited < KILL_GRACE_MS; waited += poll_ms) {
+    // What a sandbox leaves is dead when nobody in it runs: until its new parent has asked for it, it still takes signals.
+    if (confined && groupMembers(pid).length === 0) return;
     await delay(poll_ms);
-    if (!signalGroup(pid, 0)) return;
+    if (!confined && !signalGroup(pid, 0)) return;
   }
   signalGroup(pid, 'SIGKILL');
   await leader;
+}
+
+function signalOne(pid: number): void {
+  try {
+    process.kill(pid, 'SIGTERM');
+  } catch {
+    // It has ended meanwhile.
+  }
 }
 
 /** False when the group has no member left. */

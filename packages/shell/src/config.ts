@@ -24,6 +24,10 @@ export interface ShellConfig {
   readonly harness_bin: string;
   /** How often a harness beats, in milliseconds. */
   readonly heartbeat_ms: number;
+  /** Whether no agent is started without a sandbox, whatever its sprint says. */
+  readonly require_sandbox: boolean;
+  /** Ports that worktrees are given blocks of; both ends are part of it. */
+  readonly ports: { readonly first: number; readonly last: number };
   /** The shell's own environment: source of forge tokens and of the agents' allow-list. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -33,6 +37,7 @@ export interface ShellFlags {
   readonly port?: string | undefined;
   readonly host?: string | undefined;
   readonly home?: string | undefined;
+  readonly requireSandbox?: boolean | undefined;
 }
 
 /** Default port of seed 001's shell. */
@@ -72,6 +77,23 @@ function logLevel(value: string): LogLevel {
   });
 }
 
+function yesOrNo(name: string, value: string | undefined): boolean {
+  if (value === undefined || value === '' || value === '0' || value === 'false') return false;
+  if (value === '1' || value === 'true') return true;
+  throw new ShellError('SHELL_CONFIG_INVALID', { name, value, expected: '1 or true, 0 or false' });
+}
+
+/** Below what Linux gives to outgoing connections (ip_local_port_range, from 32768), above what programs are usually found at. */
+const DEFAULT_PORT_RANGE = '20000-29999';
+
+function portRange(name: string, value: string): { readonly first: number; readonly last: number } {
+  const [, from = '', to = ''] = /^(\d{1,5})-(\d{1,5})$/.exec(value) ?? [];
+  const [first, last] = [Number(from), Number(to)];
+  if (first >= 1024 && first <= last && last <= 65_535) return { first, last };
+  const expected = 'two ports from 1024 to 65535 as FIRST-LAST';
+  throw new ShellError('SHELL_CONFIG_INVALID', { name, value, expected });
+}
+
 /** An empty variable counts as absent. */
 function present(value: string | undefined): string | undefined {
   return value === undefined || value === '' ? undefined : value;
@@ -109,6 +131,9 @@ export function readConfig(
       10,
       3_600_000,
     ),
+    require_sandbox:
+      flags.requireSandbox === true || yesOrNo('CALORON_REQUIRE_SANDBOX', env['CALORON_REQUIRE_SANDBOX']),
+    ports: portRange('CALORON_PORT_RANGE', present(env['CALORON_PORT_RANGE']) ?? DEFAULT_PORT_RANGE),
     env,
   });
 }

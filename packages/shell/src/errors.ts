@@ -66,6 +66,31 @@ export interface ShellErrorDetails {
   WIP_TARGET_UNFIT: { readonly target: string; readonly reason: string };
   /** The process of this action could not be started. */
   SPAWN_FAILED: { readonly process_id: string; readonly reason: string };
+  /** Agents must be confined, and cannot be on this machine. */
+  SANDBOX_UNAVAILABLE: {
+    /** Null when the shell itself was asked for one. */
+    readonly sprint_id: string | null;
+    readonly required_by: string;
+    readonly reason: string;
+  };
+  /** A path that agents of a sprint shall see beside their worktree cannot be shown. */
+  SANDBOX_PATH_INVALID: { readonly field: string; readonly path: string; readonly reason: string };
+  /** The hook that makes a new worktree ready failed; `kept` says whether the worktree is still there. */
+  HOOK_FAILED: {
+    readonly hook: string;
+    readonly argv: readonly string[];
+    readonly reason: string;
+    readonly tail: string;
+    readonly worktree: string;
+    readonly kept: boolean;
+  };
+  /** No block of ports is left for a worktree. */
+  PORTS_EXHAUSTED: {
+    readonly worktree: string;
+    readonly count: number;
+    readonly first: number;
+    readonly last: number;
+  };
   /** The process is still there after SIGKILL. */
   STOP_FAILED: { readonly process_id: string; readonly pid: number };
   /** The variable is not on the list of token variables. */
@@ -107,6 +132,14 @@ const messages: Messages<ShellErrorDetails> = {
   WIP_TARGET_DIRTY: ({ target }) => `${target} has uncommitted work and was left as it is`,
   WIP_TARGET_UNFIT: ({ target, reason }) => `saved work cannot go to ${target}: ${reason}`,
   SPAWN_FAILED: ({ process_id, reason }) => `process ${process_id} could not be started: ${reason}`,
+  SANDBOX_UNAVAILABLE: ({ sprint_id, required_by, reason }) =>
+    `no agent${sprint_id === null ? '' : ` of sprint ${sprint_id}`} is started without a sandbox, since ${required_by}: ${reason}`,
+  SANDBOX_PATH_INVALID: ({ field, path, reason }) =>
+    `${field} names ${JSON.stringify(path)}, which no agent can be shown: ${reason}`,
+  HOOK_FAILED: ({ hook, argv, reason, tail, worktree, kept }) =>
+    `the hook ${hook} (${argv.join(' ')}) failed in ${worktree}${kept ? '' : ', which is removed again'}: ${reason}${tail === '' ? '' : `; it said last: ${tail}`}`,
+  PORTS_EXHAUSTED: ({ worktree, count, first, last }) =>
+    `no ${count} consecutive ports from ${first} to ${last} are left for ${worktree}`,
   STOP_FAILED: ({ process_id, pid }) => `process ${process_id} (pid ${pid}) is still there after SIGKILL`,
   CREDENTIAL_NOT_ALLOWED: ({ token_env, allowed }) =>
     `${token_env} is not one of the token variables (${allowed.join(', ')})`,
@@ -127,6 +160,13 @@ const hints: Partial<Record<keyof ShellErrorDetails, string>> = {
   WORKTREE_FOREIGN: 'move it away; ./caloron wip list shows what agents left and was saved',
   WIP_TARGET_DIRTY: 'commit it or put it aside first, or name a new directory: --into DIR',
   WIP_TARGET_UNFIT: 'name a directory that does not exist yet: --into DIR, or a new branch: --branch NAME',
+  SANDBOX_UNAVAILABLE:
+    'install bubblewrap (apt-get install bubblewrap) and let users make namespaces (caloron doctor tells); to let agents run without one, say so in caloron.json before the kickoff: "isolation": {"sandbox": "off"}, and start the shell without --require-sandbox',
+  SANDBOX_PATH_INVALID:
+    'name absolute paths of existing files or folders, outside .caloron and narrower than your home, in isolation of caloron.json',
+  HOOK_FAILED: 'correct the command, or what it needs: workspace.hooks in caloron.json binds the next sprint',
+  PORTS_EXHAUSTED:
+    'give worktrees that are over back with ./caloron gc, or start the shell with a wider CALORON_PORT_RANGE',
   CREDENTIAL_NOT_ALLOWED: 'add it to CALORON_TOKEN_ENVS and start the shell again',
   CREDENTIAL_MISSING: 'set it and start the shell again',
 };
@@ -139,6 +179,9 @@ const transient: ReadonlySet<keyof ShellErrorDetails> = new Set([
   'FETCH_FAILED',
   'HEAD_UNKNOWN',
   'CREDENTIAL_MISSING',
+  'HOOK_FAILED',
+  'PORTS_EXHAUSTED',
+  'SANDBOX_UNAVAILABLE',
   'STOP_FAILED',
 ]);
 
@@ -183,7 +226,11 @@ export const statusOfCode: Readonly<Partial<Record<string, number>>> = {
   REQUEST_TOO_LARGE: 413,
   REQUEST_TYPE_UNSUPPORTED: 415,
   SPAWN_FAILED: 500,
+  SANDBOX_PATH_INVALID: 409,
+  HOOK_FAILED: 500,
+  PORTS_EXHAUSTED: 503,
   STOP_FAILED: 500,
   CREDENTIAL_MISSING: 503,
   FETCH_FAILED: 503,
+  SANDBOX_UNAVAILABLE: 503,
 };

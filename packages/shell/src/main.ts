@@ -14,6 +14,10 @@ export async function main(argv: readonly string[]): Promise<void> {
     )
     .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
     .option('--home <dir>', 'directory that holds .caloron/ (default: the nearest one above)')
+    .option(
+      '--require-sandbox',
+      'start no agent without a sandbox, and refuse to serve where none works (also: CALORON_REQUIRE_SANDBOX=1)',
+    )
     .version('0.1.0')
     .allowExcessArguments(false)
     .action((flags: ShellFlags) => serve(flags));

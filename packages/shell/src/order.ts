@@ -25,6 +25,7 @@ export function orderOf(parts: OrderParts): Order {
   const { row, state, task, request } = parts;
   const { sprint } = state;
   return Order.parse({
+  readonly sandbox: Order['sandbox'];
     v: 1,
     process_id: row.process_id,
     sprint_id: row.sprint_id,
@@ -68,6 +69,8 @@ export function writeOrder(file: string, order: Order): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const handle = openSync(file, 'wx', 0o600);
   try {
+    ...(parts.workspace === undefined ? {} : { workspace: parts.workspace }),
+    sandbox: parts.sandbox ?? null,
     writeSync(handle, JSON.stringify(order));
     fsyncSync(handle);
   } finally {

@@ -19,6 +19,7 @@ import type { Capacity } from './capacity.ts';
 import type { ShellConfig } from './config.ts';
 import type { Credentials } from './credentials.ts';
 import { ShellError } from './errors.ts';
+import type { Isolation } from './isolation.ts';
 import type { KeyedMutex } from './mutex.ts';
 import { orderOf, writeOrder } from './order.ts';
 import { agentFiles, logFile, sessionFile, type ShellPaths } from './paths.ts';
@@ -42,6 +43,7 @@ export interface SpawnerDeps {
   readonly capacity: Capacity;
   /** The address agents reach this shell at. */
   readonly url: () => string;
+  readonly isolation: Isolation;
 }
 
 /** Starts agents, each action once. */
@@ -97,6 +99,7 @@ async function spawnOnce(deps: SpawnerDeps, request: SpawnRequest, action_id: st
   await refuseBusy(deps, request, role);
   return deps.capacity.within({ action_id, sprint: state.sprint }, () => prepareAndFork(deps, resolved));
 }
+  await deps.isolation.admit(state.sprint);
 
 async function prepareAndFork(deps: SpawnerDeps, resolved: Resolved): Promise<SpawnReply> {
   const { processes } = deps.store;
@@ -216,6 +219,8 @@ async function fork(
   writeOrder(files.order, order);
   // From here on a crash leaves a row that says what may be running.
   try {
+    workspace,
+    sandbox: await deps.isolation.sandboxOf(state.sprint, row),
     await store.processes.begin(row, tokenHash(agent_token));
   } catch (error) {
     // Nobody will read it, and it holds a token.

@@ -17,6 +17,8 @@ import type { ShellConfig } from './config.ts';
 import { createCredentials } from './credentials.ts';
 import { ShellError } from './errors.ts';
 import { lockHome } from './home-lock.ts';
+import { createHooks } from './hooks.ts';
+import { createIsolation, type Isolation } from './isolation.ts';
 import { systemMachine } from './machine/readings.ts';
 import { createKeyedMutex } from './mutex.ts';
 import { createListening } from './listening.ts';
@@ -50,12 +52,15 @@ const VERSION = '0.1.0';
 
 /**
  * Starts a shell: opens the database, takes the home, adopts what runs, listens. Throws SHELL_PLATFORM, SHELL_ALREADY_RUNNING,
- * SHELL_PORT_IN_USE, SHELL_TOKEN_FILE, or a StoreError.
+ * SHELL_PORT_IN_USE, SHELL_TOKEN_FILE, SANDBOX_UNAVAILABLE, or a StoreError.
  */
 export async function startShell(config: ShellConfig, deps: ShellDeps = {}): Promise<RunningShell> {
   if (process.platform !== 'linux') throw new ShellError('SHELL_PLATFORM', { platform: process.platform });
   const paths = preparePaths(config);
   const clock = deps.clock ?? systemClock;
+  const log = deps.log ?? createLogger({ name: 'caloron-shell', level: config.log_level });
+  const isolation = createIsolation({ config, paths, log });
+  if (config.require_sandbox) await requireSandbox(isolation);
   const random = deps.random ?? systemRandom;
   const log = deps.log ?? createLogger({ name: 'caloron-shell', level: config.log_level });
   const undo: (() => void | Promise<void>)[] = [];
@@ -79,6 +84,7 @@ export async function startShell(config: ShellConfig, deps: ShellDeps = {}): Pro
       clock,
       random,
       log,
+      isolation,
       remote_url: deps.remote_url,
     });
     undo.push(() => table.close());
@@ -92,6 +98,14 @@ export async function startShell(config: ShellConfig, deps: ShellDeps = {}): Pro
     await close();
     throw error;
   }
+}
+
+/** A shell that could start no agent says so before anybody counts on it. */
+async function requireSandbox(isolation: Isolation): Promise<void> {
+  const { reason } = await isolation.probe();
+  if (reason === null) return;
+  const required_by = 'the shell was started with --require-sandbox (or CALORON_REQUIRE_SANDBOX)';
+  throw new ShellError('SANDBOX_UNAVAILABLE', { sprint_id: null, required_by, reason });
 }
 
 function preparePaths(config: ShellConfig): ShellPaths {
@@ -112,10 +126,11 @@ interface Parts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  readonly isolation: Isolation;
   readonly remote_url: ShellDeps['remote_url'];
 }
 
-function assemble({ config, paths, store, clock, random, log, remote_url }: Parts): {
+function assemble({ config, paths, store, clock, random, log, isolation, remote_url }: Parts): {
   readonly app: FastifyInstance;
   readonly table: AppDeps['table'];
   /** Tells the parts the address agents are given. */
@@ -138,6 +153,12 @@ function assemble({ config, paths, store, clock, random, log, remote_url }: Part
       saveWip: (row, reason, signal) => worktrees.save(row, reason, signal),
     }),
   });
+  const hooks = createHooks({
+    config,
+    paths,
+    sandboxOf: ({ sprint }, row) => isolation.sandboxOf(sprint, row),
+  });
+  const workspaces = createWorkspaces({ config, paths, store, log, worktrees, hooks });
   const common = {
     config,
     paths,
@@ -150,6 +171,7 @@ function assemble({ config, paths, store, clock, random, log, remote_url }: Part
     worktrees,
     credentials,
     url: () => url,
+    isolation,
   };
   const capacity = createCapacity({ store, table, machine: systemMachine(), worktrees: paths.worktrees });
   const auth = createAuth(config.token ?? shellToken(paths.token_file), store.processes);
