@@ -1,0 +1,282 @@
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { systemClock } from '@caloron/capabilities/clock';
+import { everyTagged } from '@caloron/capabilities/process-identity';
+import { systemRandom } from '@caloron/capabilities/random';
+import { openStore, type Store } from '@caloron/store';
+import { DagState, keys, type ProcessRow } from '@caloron/types';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { z } from 'zod';
+
+import {
+  editJson,
+  environment,
+  type ForgeWorld,
+  forgeWorld,
+  must,
+  serve,
+  type Serving,
+  temporaryDirectory,
+  writeText,
+} from '../support/bins.ts';
+import { killProcessesOf } from '../support/processes.ts';
+
+/** `pnpm test:long` has ten agents, and kills the shell and the scheduler each alone, and again and again by chance. */
+const LONG = process.env['CALORON_TEST_LONG'] === '1';
+const SPRINT = 'restarts';
+const AGENTS = LONG ? 10 : 5;
+const TASKS = Array.from({ length: AGENTS }, (_, n) => `task-${n}`);
+/** Longest anything may take; what an agent lost is tried again after 10 to 15 s. */
+const DEADLINE_MS = 90_000;
+
+type Bin = 'caloron-shell' | 'noether-scheduler';
+const BOTH: readonly Bin[] = ['caloron-shell', 'noether-scheduler'];
+
+let dir: string;
+let home: string;
+let world: ForgeWorld;
+let store: Store;
+let env: Readonly<Record<string, string>>;
+let serving: Map<Bin, Serving>;
+
+beforeEach(async () => {
+  serving = new Map();
+  dir = temporaryDirectory();
+  home = join(dir, 'home');
+  world = await forgeWorld(dir);
+  env = environment(world.tokens);
+  for (const task of TASKS) writeTask(task);
+  const forge = ['--repo', world.repo, '--host', world.forge.url, '--token-env', 'CALORON_FORGE_TOKEN'];
+  await caloron('init', ...forge, '--framework', 'stub');
+  editJson(join(home, 'caloron.json'), {
+    framework_options: { script_dir: join(dir, 'scripts') },
+    num_agents: AGENTS,
+    required_approvals: 0,
+  });
+  await start('caloron-shell');
+  store = openStore(join(home, '.caloron/caloron.db'), {
+    clock: systemClock,
+    uuid: () => systemRandom.uuid(),
+  });
+  await caloron(
+    'kickoff',
+    TASKS.map((task) => `- [${task}] Do ${task}`).join('\n'),
+    '--repo',
+    world.repo,
+    '--sprint-id',
+    SPRINT,
+  );
+  await start('noether-scheduler');
+});
+
+afterEach(async () => {
+  for (const { stop } of serving.values()) await stop();
+  await world.forge.stop();
+  store.close();
+  killProcessesOf(dir);
+  rmSync(dir, { recursive: true, force: true });
+});
+
+function caloron(...args: readonly string[]): Promise<string> {
+  return must('caloron', [...args, '--home', home], { cwd: dir, env });
+}
+
+/** Each agent begins, works until it is told to go on, then ends its work; what it begins with is uncommitted for that time. */
+function writeTask(task: string): void {
+  const wait = `touch ../began-${task}; until test -e ${join(dir, 'go')}; do sleep 0.1; done`;
+  const steps = [
+    { write: `${task}.txt`, content: 'done, but not committed\n' },
+    { run: ['sh', '-c', wait] },
+    { commit: `Do ${task}` },
+  ];
+  writeText(join(dir, 'scripts', `${task}.json`), JSON.stringify({ v: 1, attempts: [{ steps }] }));
+}
+
+async function start(bin: Bin): Promise<void> {
+  const args = bin === 'caloron-shell' ? ['--port', '0', '--home', home] : ['--config', 'scheduler.json'];
+  const served = await serve(bin, args, { cwd: home, env });
+  serving.set(bin, served);
+  if (bin === 'caloron-shell') env = { ...env, CALORON_SHELL_URL: served.url };
+}
+
+function kill(bins: readonly Bin[]): void {
+  for (const bin of bins) process.kill(serving.get(bin)?.pid ?? 0, 'SIGKILL');
+}
+
+async function until(holds: () => boolean | Promise<boolean>, what: () => string): Promise<void> {
+  const deadline = performance.now() + DEADLINE_MS;
+  while (!(await holds())) {
+    assertNoneDoubled();
+    if (performance.now() > deadline)
+      throw new Error(
+        `never came true: ${what()}\n${[...serving.values()].map(({ log }) => log().slice(-3000)).join('\n')}`,
+      );
+    await delay(400);
+  }
+}
+
+const authors = (task?: string): readonly ProcessRow[] =>
+  store.processes
+    .list(SPRINT)
+    .filter((row) => row.role === 'author' && (task ?? row.task_id) === row.task_id);
+
+/** Looks at the running processes, not at what is recorded of them: those of one task carry one tag. */
+function assertNoneDoubled(): void {
+  const taskOf = new Map(store.processes.list(SPRINT).map((row) => [row.process_id, row.task_id]));
+  const tags = new Map<string, Set<string>>();
+  for (const { process_id, cwd } of everyTagged()) {
+    if (cwd?.startsWith(home) !== true) continue;
+    const task = taskOf.get(process_id) ?? 'none';
+    tags.set(task, (tags.get(task) ?? new Set()).add(process_id));
+  }
+  const doubled = [...tags].filter(([task, found]) => task === 'none' || found.size > 1);
+  expect(doubled).toEqual([]);
+}
+
+function began(): readonly string[] {
+  const folder = join(home, '.caloron/worktrees', SPRINT);
+  return existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith('began-')) : [];
+}
+
+async function allBegan(): Promise<readonly ProcessRow[]> {
+  await until(
+    () => began().length === AGENTS,
+    () => `agents that work: ${began().join()}`,
+  );
+  return authors();
+}
+
+async function goOn(): Promise<void> {
+  writeFileSync(join(dir, 'go'), '');
+  const statuses = async () =>
+    Object.values(DagState.parse((await store.kv.get(keys.state(SPRINT)))?.value).tasks).map(
+      (task) => `${task.id} ${task.status} ${task.status_reason ?? ''}`,
+    );
+  let now: readonly string[] = [];
+  await until(
+    async () => (now = await statuses()).every((text) => text.includes(' Done ')),
+    () => now.join('; '),
+  );
+}
+
+const Pull = z.object({ head: z.object({ ref: z.string() }), merged_at: z.string().nullable() });
+
+/** One pull request and one merge for each task; every process that was recorded has ended with its exit, and no action was done twice. */
+async function expectOnce(): Promise<void> {
+  const headers = { authorization: `token ${world.tokens.CALORON_FORGE_TOKEN}` };
+  const answer = await fetch(`${world.forge.url}/repos/${world.repo}/pulls?state=all&per_page=100`, {
+    headers,
+  });
+  const pulls = z.array(Pull).parse(await answer.json());
+  expect(pulls.map(({ head }) => head.ref).toSorted()).toEqual(
+    TASKS.map((task) => `caloron/${SPRINT}/${task}`),
+  );
+  expect(pulls.filter(({ merged_at }) => merged_at === null)).toEqual([]);
+
+  const rows = store.processes.list(SPRINT);
+  await until(
+    () => store.processes.open().length === 0,
+    () => 'the last agents are settled',
+  );
+  expect(new Set(rows.map(({ action_id }) => action_id)).size).toBe(rows.length);
+  const merges = store.outboxRows(SPRINT).filter(({ action }) => action.type === 'merge_pr');
+  expect(merges).toHaveLength(AGENTS);
+  expect(new Set(merges.map(({ action }) => action.task_id))).toEqual(new Set(TASKS));
+}
+
+/** Those whose harness was not killed are the same processes under the same ids; of the others the end is recorded. */
+function expectAdopted(before: readonly ProcessRow[], dead: readonly ProcessRow[]): void {
+  for (const { process_id, pid, task_id } of before) {
+    const row = store.processes.get(process_id);
+    if (dead.some((other) => other.process_id === process_id)) {
+      expect(row).toMatchObject({ exit: expect.anything(), state: expect.stringMatching(/lost|exited/) });
+      continue;
+    }
+    expect(row).toMatchObject({ pid, state: 'running', exit: null });
+    expect(authors(task_id)).toHaveLength(1);
+  }
+}
+
+const settledAll = (rows: readonly ProcessRow[]): boolean =>
+  rows.every(({ process_id }) => (store.processes.get(process_id)?.exit ?? null) !== null);
+
+/** Kills processes of ours, and at the same moment a harness alone and a harness with its program; then starts ours again. */
+async function killAndStart(
+  bins: readonly Bin[],
+  before: readonly ProcessRow[],
+): Promise<readonly ProcessRow[]> {
+  const [alone, whole] = before;
+  kill(bins);
+  for (const { pid } of everyTagged().filter(({ process_id }) => process_id === whole?.process_id))
+    process.kill(pid, 'SIGKILL');
+  process.kill(alone?.pid ?? 0, 'SIGKILL');
+  for (const bin of bins) await start(bin);
+  const dead = [alone, whole].filter((row) => row !== undefined);
+  await until(
+    () => settledAll(dead),
+    () => 'the dead are settled',
+  );
+  return dead;
+}
+
+it('G11 D2 D20 agents go on while shell and scheduler are killed, two of them die, and all is done once', async () => {
+  const before = await allBegan();
+  expect(before).toHaveLength(AGENTS);
+
+  const dead = await killAndStart(BOTH, before);
+
+  expectAdopted(before, dead);
+  // What the dead had not committed was saved, and nothing of them runs on.
+  const kept = await caloron('wip', 'list');
+  for (const { task_id, process_id } of dead) {
+    expect(kept).toContain(task_id);
+    expect(everyTagged().filter((found) => found.process_id === process_id)).toEqual([]);
+  }
+  await goOn();
+  await expectOnce();
+  for (const { task_id } of before) {
+    const again = dead.some((row) => row.task_id === task_id);
+    expect(authors(task_id).length, task_id).toBe(again ? 2 : 1);
+  }
+}, 120_000);
+
+it.runIf(LONG).each([
+  ['the shell', ['caloron-shell']],
+  ['the scheduler', ['noether-scheduler']],
+] as const)(
+  'G11 D20 agents go on while %s is killed',
+  async (_, bins) => {
+    const before = await allBegan();
+
+    expectAdopted(before, await killAndStart(bins, before));
+
+    await goOn();
+    await expectOnce();
+  },
+  180_000,
+);
+
+it.runIf(LONG)(
+  'G11 D20 agents are done once while both are killed again and again',
+  async () => {
+    for (let round = 0; round < 6; round += 1) {
+      await delay(systemRandom.fraction() * 1500);
+      const bins = BOTH.filter(() => systemRandom.fraction() < 0.6);
+      kill(bins);
+      for (const bin of bins) await start(bin);
+      assertNoneDoubled();
+    }
+    writeFileSync(join(dir, 'go'), '');
+    for (let round = 0; round < 6; round += 1) {
+      await delay(systemRandom.fraction() * 1500);
+      kill(BOTH);
+      for (const bin of BOTH) await start(bin);
+      assertNoneDoubled();
+    }
+    await goOn();
+    await expectOnce();
+  },
+  240_000,
+);
