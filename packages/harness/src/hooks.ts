@@ -51,32 +51,37 @@ export async function afterRun(context: HarnessContext): Promise<void> {
 }
 
 /** One hook in the worktree, in the sandbox where there is one; gives why it failed. */
-async function runHook(
-  context: HarnessContext,
-  hook: 'before_run' | 'after_run',
+export async function runHook(
+  context: Pick<HarnessContext, 'order' | 'config' | 'log' | 'logger' | 'confine'> & {
+    /** Told of each output, which is progress; null where nobody counts it. */
+    readonly activity: Pick<HarnessContext['activity'], 'progress'> | null;
+  },
+  hook: string,
   argv: readonly string[],
   signal: AbortSignal,
-): Promise<HarnessError | null> {
+): Promise<HarnessError<'HARNESS_HOOK_FAILED'> | null> {
   const { order, config, log } = context;
   const started = performance.now();
   const timeout_ms = order.workspace?.hook_timeout_ms ?? 0;
   let tail = '';
   let logged = 0;
   note(context, `hook ${hook}: ${argv.join(' ')}`);
-  const how = await runGroup({
-    argv: context.confine(argv),
-    cwd: order.worktree,
-    env: hookEnvironment(config.env, order, hook),
-    stdin: null,
-    timeout_ms,
-    signal,
-    onOutput(text) {
-      tail = (tail + text).slice(-KEPT_CHARACTERS);
-      log.write(text.slice(0, Math.max(0, LOGGED_CHARACTERS - logged)));
-      logged += text.length;
-      context.activity.progress();
-    },
-  }).then(
+  const run = async (): Promise<GroupExit> =>
+    runGroup({
+      argv: context.confine(argv),
+      cwd: order.worktree,
+      env: hookEnvironment(config.env, order, hook),
+      stdin: null,
+      timeout_ms,
+      signal,
+      onOutput(text) {
+        tail = (tail + text).slice(-KEPT_CHARACTERS);
+        log.write(text.slice(0, Math.max(0, LOGGED_CHARACTERS - logged)));
+        logged += text.length;
+        context.activity?.progress();
+      },
+    });
+  const how = await run().then(
     (exit) => endedBadly(exit, timeout_ms),
     (error: unknown) => messageOf(error),
   );

@@ -11,6 +11,7 @@ import { HarnessError } from './errors.ts';
 import { writeExit } from './exit-file.ts';
 import { runHarness } from './harness.ts';
 import { takeOrder } from './order.ts';
+import { runOrderedHook } from './ordered-hook.ts';
 
 /** `caloron-harness start`: does what the order in CALORON_ORDER_FILE says and exits with the truth. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -24,6 +25,20 @@ export async function main(argv: readonly string[]): Promise<void> {
       process.exitCode = await start();
       // Idle connections to the forge may keep the process for seconds; the work is done and reported.
       setTimeout(() => process.exit(), 1000).unref();
+    });
+  program
+    .command('hook')
+    .description('run the one hook that the order in CALORON_ORDER_FILE names')
+    .action(async () => {
+      const config = readConfig();
+      const logger = createLogger({ name: 'caloron-harness', level: config.log_level });
+      const stop = new AbortController();
+      for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(name, () => stop.abort());
+      const deps = { config, logger, signal: stop.signal };
+      process.exitCode = await runOrderedHook(deps).catch((error: unknown) => {
+        logger.error({ code: codeOf(error) }, messageOf(error));
+        return 1;
+      });
     });
   await program.parseAsync(argv, { from: 'user' });
 }

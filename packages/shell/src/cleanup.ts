@@ -4,6 +4,7 @@ import {
   type CleanupReply,
   type CleanupRequest,
   type DagState,
+  type ProcessRow,
   type Role,
   type Sha,
   type Task,
@@ -16,11 +17,12 @@ import { type CleanGit, contains } from './git/clean-repository.ts';
 import type { Mirror } from './git/mirror.ts';
 import { type OwnWorktree, ownWorktree } from './git/own-worktree.ts';
 import { hasUncommitted, underWay } from './git/wip.ts';
-import { removeWorktree, type WorktreePlace } from './git/worktree.ts';
+import type { WorktreePlace } from './git/worktree.ts';
 import type { KeyedMutex } from './mutex.ts';
 import type { ProcessTable } from './process-table.ts';
 import { taskKey } from './spawner.ts';
 import { loadState, taskOf } from './sprint.ts';
+import type { Workspaces } from './workspace.ts';
 import type { Worktrees } from './worktrees.ts';
 
 /** What a clean-up needs. */
@@ -29,6 +31,7 @@ export interface CleanupDeps {
   readonly mutex: KeyedMutex;
   readonly table: ProcessTable;
   readonly worktrees: Worktrees;
+  readonly workspaces: Workspaces;
   readonly credentials: Credentials;
 }
 
@@ -38,6 +41,8 @@ export type Cleanup = (request: CleanupRequest) => Promise<CleanupReply>;
 interface Found {
   readonly place: WorktreePlace;
   readonly own: OwnWorktree;
+  /** The last process that worked there. */
+  readonly row: ProcessRow | undefined;
 }
 
 /** Clean-ups exclude spawns of the same task. */
@@ -67,7 +72,11 @@ export function createCleanup(deps: CleanupDeps): Cleanup {
         });
         if (reason !== null) return kept(reason);
       }
-      for (const { place } of found) await removeWorktree(place);
+      // Each may wait for a hook.
+      const removed = found.map(({ place, row }) =>
+        deps.workspaces.remove({ state, task, row }, place, 'before its removal'),
+      );
+      await Promise.all(removed);
       return { ok: true, removed: true, reason: null };
     });
 }
@@ -81,7 +90,7 @@ function worktreeOf(
   const previous = store.processes.latest(state.sprint_id, task.id, role);
   const place = worktrees.placeOf(state.sprint_id, task.id, role, previous);
   const own = ownWorktree(place.root, place.clone, place.path);
-  return own === undefined ? [] : [{ place, own }];
+  return own === undefined ? [] : [{ place, own, row: previous }];
 }
 
 interface MergedWhere {

@@ -1,7 +1,14 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-import { type DagState, Order, type ProcessRow, type SpawnRequest, type Task } from '@caloron/types';
+import {
+  type DagState,
+  Order,
+  type OrderWorkspace,
+  type ProcessRow,
+  type SpawnRequest,
+  type Task,
+} from '@caloron/types';
 
 /** What an order is made of. */
 export interface OrderParts {
@@ -18,6 +25,8 @@ export interface OrderParts {
   readonly shell_url: string;
   readonly shell_file: string;
   readonly agent_token: string;
+  readonly workspace: OrderWorkspace | undefined;
+  readonly sandbox: Order['sandbox'];
 }
 
 /** The order of one process. It names no forge token: the harness asks for that when it needs one. */
@@ -25,7 +34,6 @@ export function orderOf(parts: OrderParts): Order {
   const { row, state, task, request } = parts;
   const { sprint } = state;
   return Order.parse({
-  readonly sandbox: Order['sandbox'];
     v: 1,
     process_id: row.process_id,
     sprint_id: row.sprint_id,
@@ -61,6 +69,8 @@ export function orderOf(parts: OrderParts): Order {
     shell_url: parts.shell_url,
     shell_file: parts.shell_file,
     agent_token: parts.agent_token,
+    ...(parts.workspace === undefined ? {} : { workspace: parts.workspace }),
+    sandbox: parts.sandbox ?? null,
   });
 }
 
@@ -69,8 +79,6 @@ export function writeOrder(file: string, order: Order): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const handle = openSync(file, 'wx', 0o600);
   try {
-    ...(parts.workspace === undefined ? {} : { workspace: parts.workspace }),
-    sandbox: parts.sandbox ?? null,
     writeSync(handle, JSON.stringify(order));
     fsyncSync(handle);
   } finally {

@@ -27,6 +27,7 @@ import { bootId, pidNamespace, taggedProcesses } from '@caloron/capabilities/pro
 import type { ProcessTable } from './process-table.ts';
 import { deliveredHeads, loadState, taskOf } from './sprint.ts';
 import { tokenHash } from './token.ts';
+import type { Workspaces } from './workspace.ts';
 import type { PreparedWorktree, Worktrees } from './worktrees.ts';
 
 /** What starting an agent needs. */
@@ -39,11 +40,12 @@ export interface SpawnerDeps {
   readonly mutex: KeyedMutex;
   readonly table: ProcessTable;
   readonly worktrees: Worktrees;
+  readonly workspaces: Workspaces;
   readonly credentials: Credentials;
   readonly capacity: Capacity;
+  readonly isolation: Isolation;
   /** The address agents reach this shell at. */
   readonly url: () => string;
-  readonly isolation: Isolation;
 }
 
 /** Starts agents, each action once. */
@@ -97,9 +99,9 @@ async function spawnOnce(deps: SpawnerDeps, request: SpawnRequest, action_id: st
   const resolved = await resolveRequest(deps, request, action_id);
   const { state, role } = resolved;
   await refuseBusy(deps, request, role);
+  await deps.isolation.admit(state.sprint);
   return deps.capacity.within({ action_id, sprint: state.sprint }, () => prepareAndFork(deps, resolved));
 }
-  await deps.isolation.admit(state.sprint);
 
 async function prepareAndFork(deps: SpawnerDeps, resolved: Resolved): Promise<SpawnReply> {
   const { processes } = deps.store;
@@ -201,6 +203,8 @@ async function fork(
   const agent_token = randomToken();
   const files = agentFiles(paths, process_id);
   const row = rowOf(resolved, worktree, process_id, logFile(paths, process_id));
+  const workspace = await deps.workspaces.prepare({ state, task: resolved.task, row }, worktree.reused);
+  deps.workspaces.assertThere(row);
   const order = orderOf({
     row,
     state,
@@ -215,12 +219,12 @@ async function fork(
     shell_url: deps.url(),
     shell_file: paths.address_file,
     agent_token,
+    workspace,
+    sandbox: await deps.isolation.sandboxOf(state.sprint, row),
   });
   writeOrder(files.order, order);
   // From here on a crash leaves a row that says what may be running.
   try {
-    workspace,
-    sandbox: await deps.isolation.sandboxOf(state.sprint, row),
     await store.processes.begin(row, tokenHash(agent_token));
   } catch (error) {
     // Nobody will read it, and it holds a token.

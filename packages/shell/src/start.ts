@@ -28,6 +28,7 @@ import { createProcessTable } from './process-table.ts';
 import { createSnapshots } from './snapshots.ts';
 import { createSpawner } from './spawner.ts';
 import { shellToken } from './token.ts';
+import { createWorkspaces } from './workspace.ts';
 import { createWorktrees } from './worktrees.ts';
 
 /** What a shell stands on besides its config; the machine's own where left out. */
@@ -57,12 +58,11 @@ const VERSION = '0.1.0';
 export async function startShell(config: ShellConfig, deps: ShellDeps = {}): Promise<RunningShell> {
   if (process.platform !== 'linux') throw new ShellError('SHELL_PLATFORM', { platform: process.platform });
   const paths = preparePaths(config);
-  const clock = deps.clock ?? systemClock;
   const log = deps.log ?? createLogger({ name: 'caloron-shell', level: config.log_level });
   const isolation = createIsolation({ config, paths, log });
   if (config.require_sandbox) await requireSandbox(isolation);
+  const clock = deps.clock ?? systemClock;
   const random = deps.random ?? systemRandom;
-  const log = deps.log ?? createLogger({ name: 'caloron-shell', level: config.log_level });
   const undo: (() => void | Promise<void>)[] = [];
   const close = async (): Promise<void> => {
     for (const step of undo.splice(0).reverse()) await step();
@@ -169,9 +169,10 @@ function assemble({ config, paths, store, clock, random, log, isolation, remote_
     mutex,
     table,
     worktrees,
+    workspaces,
     credentials,
-    url: () => url,
     isolation,
+    url: () => url,
   };
   const capacity = createCapacity({ store, table, machine: systemMachine(), worktrees: paths.worktrees });
   const auth = createAuth(config.token ?? shellToken(paths.token_file), store.processes);

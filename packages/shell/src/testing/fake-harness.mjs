@@ -3,6 +3,13 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 
+if (process.argv[2] === 'hook') {
+  // Hooks are run by the harness itself.
+  const { main } = await import('../../../harness/src/main.ts');
+  await main(process.argv.slice(2));
+  process.exit();
+}
+
 const file = process.env.CALORON_ORDER_FILE;
 const order = JSON.parse(readFileSync(file, 'utf8'));
 rmSync(file);

@@ -8,7 +8,7 @@ import { git } from '@caloron/capabilities/git';
 import { createLogger } from '@caloron/capabilities/logger';
 import { systemRandom } from '@caloron/capabilities/random';
 import { openStore, type Store } from '@caloron/store';
-import { newTask, type DagState, Order, type SpawnRequest, type Task } from '@caloron/types';
+import { newTask, type DagState, Order, type SpawnRequest, type Sprint, type Task } from '@caloron/types';
 import { z } from 'zod';
 
 import { readConfig, type ShellConfig } from '../config.ts';
@@ -44,7 +44,7 @@ export interface Fixture {
   readonly store: Store;
   start(changes?: Partial<ShellConfig>): Promise<RunningShell>;
   /** Kicks off sprint `s1` with tasks `t1` (agent-1, reviewer agent-9) and `t2` (agent-1). */
-  kickoff(changes?: Partial<Task>): Promise<DagState>;
+  kickoff(changes?: Partial<Task>, sprint?: Partial<Sprint>): Promise<DagState>;
   /** Commits files on a branch of the forge's repository, made of `from` when it is new; gives the commit. */
   commit(branch: string, files: Readonly<Record<string, string>>, from?: string): Promise<string>;
   /** What the process's fake harness saw, once it has. */
@@ -101,8 +101,9 @@ export async function createFixture(): Promise<Fixture> {
       running.push(shell);
       return shell;
     },
-    async kickoff(changes = {}) {
-      const state = stateOf(changes);
+    async kickoff(changes = {}, sprint = {}) {
+      const plain = stateOf(changes);
+      const state = { ...plain, sprint: { ...plain.sprint, ...sprint } };
       await storeOf()
         .forRun({ run_id: 'test', lease: null })
         .state.commit({
