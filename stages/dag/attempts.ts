@@ -13,6 +13,9 @@ const REASON_CHARS = 300;
 /** Runs in a row that may end at a provider's limit before a person is asked: with untold ends that is five hours, as long as a usage window. */
 const MAX_PARKED = 20;
 
+/** Runs in a row that may be stopped from outside before a person is asked: whatever stops them does not let the task come to an end. */
+const MAX_STOPS = 10;
+
 /** How an agent's run ended without what it was started for. */
 export interface Ended {
   /** In words, for people and the next prompt. */
@@ -26,6 +29,20 @@ export interface Ended {
 export function oneLine(text: string): string {
   const line = text.replaceAll(/\s+/g, ' ').trim();
   return Array.from(line).slice(0, REASON_CHARS).join('');
+}
+
+/** A run that was stopped is no failure of its agent: it goes on after a pause, and a person is asked when that happens again and again. */
+function onStopped(draft: Draft, task: Task, { why, cause, at }: Ended): void {
+  const stops = (task.stops ?? 0) + 1;
+  const told = task.status_reason !== null && !/^(attempt_failed|stopped)\b/.test(task.status_reason);
+  const next = update(draft, task, {
+    stops,
+    retry_at: nextRun(1, at > draft.now ? draft.now : at, null, `${task.id}:stopped:${task.attempt}:${stops}`),
+    ...(told || task.status !== 'InProgress' ? {} : { status_reason: `stopped: ${cause?.sentence ?? why}` }),
+  });
+  if (stops < MAX_STOPS) return;
+  const reason = `${stops} runs were stopped before work came of one. The last one: ${cause?.sentence ?? why}`;
+  blockAndEscalate(draft, next, { code: 'stopped_often', reason });
 }
 
 /** How a process ended, in words. */
@@ -53,6 +70,7 @@ export function failAttempt(draft: Draft, task: Task, ended: Ended): void {
   const prefix = isRebase(task) ? 'rebase: ' : '';
   const open = update(draft, task, { status: 'InProgress', process_id: null });
   if (ended.cause?.class === 'budget' && onPaused(draft, open, 'InProgress')) return;
+  if (ended.cause?.class === 'stopped') return onStopped(draft, open, ended);
   if (asksPerson(draft, open, ended)) return;
   if (isLimit(ended.cause)) {
     // What the author is to do next stays what it was.
@@ -77,6 +95,7 @@ export function failReview(draft: Draft, task: Task, ended: Ended): void {
   // It was no try of the reviewer's: the next run has a number of its own all the same.
   const parked = { ...task, parked: (task.parked ?? 0) + 1 };
   if (ended.cause?.class === 'budget' && onPaused(draft, parked, 'InReview')) return;
+  if (ended.cause?.class === 'stopped') return onStopped(draft, task, ended);
   if (asksPerson(draft, task, ended)) return;
   if (isLimit(ended.cause)) return park(draft, task.id, { ...ended, cause: ended.cause });
   const review_attempts = task.review_attempts + 1;
@@ -91,8 +110,8 @@ export function failReview(draft: Draft, task: Task, ended: Ended): void {
 }
 
 /** The number of a task's next reviewer run on its head: runs that met a limit count for it, though not for max_attempts. */
-export function nextReview({ review_attempts, parked }: Task): number {
-  return review_attempts + (parked ?? 0) + 1;
+export function nextReview({ review_attempts, parked, stops }: Task): number {
+  return review_attempts + (parked ?? 0) + (stops ?? 0) + 1;
 }
 
 /** When a run ended; a clock ahead of ours moves nothing into the future. */

@@ -48,9 +48,14 @@ export const freshBudget: TaskBudget = {
 export function openPurse(state: DagState, now: Timestamp, agents: readonly AgentInfo[]): Purse {
   const live = agents
     .filter(({ alive, sprint_id }) => alive && sprint_id === state.sprint_id)
-    .map(({ process_id, task_id, role, usage = [], task_started_at }): [string, LiveRun] => [
+    .map(({ process_id, task_id, role, usage, tokens_used, task_started_at }): [string, LiveRun] => [
       process_id,
-      { task_id, role, usage, ms: Math.max(0, epochMs(now) - epochMs(task_started_at)) },
+      {
+        task_id,
+        role,
+        usage: usage ?? untold(tokens_used),
+        ms: Math.max(0, epochMs(now) - epochMs(task_started_at)),
+      },
     ]);
   const tasks = entriesOf(state.tasks);
   return {
@@ -112,8 +117,13 @@ export function account(purse: Purse, event: Event, sprint_id: Id, known: Readon
   if (event.type === 'agent_reported') {
     const { task_id, process_id, role, attempt, tokens_used, usage, duration_ms } = event.report;
     if (!known.has(task_id) || event.report.sprint_id !== sprint_id) return;
-    const told = usage ?? (tokens_used === 0 ? [] : [unknownModel(tokens_used)]);
-    settle(purse, task_id, { process_id, role, attempt, usage: told, ms: duration_ms });
+    settle(purse, task_id, {
+      process_id,
+      role,
+      attempt,
+      usage: usage ?? untold(tokens_used),
+      ms: duration_ms,
+    });
   } else if (event.type === 'agent_exited' && known.has(event.task_id)) {
     const { task_id, process_id, role, usage = [], duration_ms = 0 } = event;
     settle(purse, task_id, { process_id, role, attempt: null, usage, ms: duration_ms });
@@ -121,8 +131,8 @@ export function account(purse: Purse, event: Event, sprint_id: Id, known: Readon
 }
 
 /** Tokens of which nothing else is known; they count as output, the dearest kind. */
-function unknownModel(output: number): Usage[number] {
-  return { model: 'unknown', input: 0, output, cache_read: 0, cache_write: 0 };
+function untold(output: number): Usage {
+  return output === 0 ? [] : [{ model: 'unknown', input: 0, output, cache_read: 0, cache_write: 0 }];
 }
 
 /** Joins two records of one run. */

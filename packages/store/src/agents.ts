@@ -1,4 +1,4 @@
-import { ProcessRow, ProgressKind, type AgentInfo, type Id } from '@caloron/types';
+import { ProcessRow, ProgressKind, Usage, type AgentInfo, type Id } from '@caloron/types';
 import { z } from 'zod';
 
 import { parseColumn, parseRow } from './json.ts';
@@ -16,6 +16,7 @@ const Row = z.strictObject({
   next_by: z.string().nullable(),
   said: z.string().nullable(),
   tokens_used: z.number(),
+  usage: z.string().nullable(),
   rev: z.number(),
   process: z.string(),
 });
@@ -42,10 +43,12 @@ function statusOf(state: ProcessRow['state'], said: string | null): AgentInfo['s
 }
 
 function agentRow(row: unknown): AgentRow {
-  const { process, rev, agent_id, said, ...own } = parseRow(Row, row, 'agents', '');
+  const { process, rev, agent_id, said, usage, ...own } = parseRow(Row, row, 'agents', '');
   const { task_id, role, pid, state, exit } = parseColumn(ProcessRow, process, 'processes', own.process_id);
   const alive = state === 'spawning' || state === 'running';
-  return { agent_id, rev, info: { ...own, task_id, role, pid, alive, status: statusOf(state, said), exit } };
+  const used = usage === null ? {} : { usage: parseColumn(Usage, usage, 'agents', own.process_id) };
+  const info = { ...own, ...used, task_id, role, pid, alive, status: statusOf(state, said), exit };
+  return { agent_id, rev, info };
 }
 
 /** Reads the `agents` table. */

@@ -23,6 +23,7 @@ import type {
   Role,
   StateCommit,
   Timestamp,
+  Usage,
 } from '@caloron/types';
 
 import type { WorktreeLeases } from './worktree-leases.ts';
@@ -78,6 +79,8 @@ export interface EventLog {
 export interface Beat {
   readonly status: string | null;
   readonly tokens_used: number | null;
+  /** By model and kind, from the start of the process. */
+  readonly usage?: Usage | null;
   readonly progress_at: Timestamp | null;
   /** What that progress was. */
   readonly progress_kind?: ProgressKind | null;

@@ -1,4 +1,4 @@
-import { Exit, ProcessRow, keys, type Clock, type Id, type Timestamp } from '@caloron/types';
+import { epochMs, Exit, ProcessRow, keys, type Clock, type Id, type Timestamp, Usage } from '@caloron/types';
 import { z } from 'zod';
 
 import type { AgentRows } from './agents.ts';
@@ -10,6 +10,11 @@ import type { Log } from './log.ts';
 import type { Database } from './sql.ts';
 
 const Stored = z.strictObject({ row: z.string() });
+const SpentRow = z.strictObject({
+  usage: z.string().nullable(),
+  tokens_used: z.number(),
+  task_started_at: z.string(),
+});
 
 function processOf(found: unknown): ProcessRow {
   return parseColumn(ProcessRow, parseRow(Stored, found, 'processes', '').row, 'processes', '');
@@ -33,8 +38,9 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
   const setAgent = db.prepare(
     `INSERT INTO agents (sprint_id, agent_id, process_id, task_started_at, tokens_used, rev) VALUES (?, ?, ?, ?, 0, 1)
      ON CONFLICT (sprint_id, agent_id) DO UPDATE SET process_id = excluded.process_id, task_started_at = excluded.task_started_at,
-     last_heartbeat_at = NULL, last_progress_at = NULL, progress_kind = NULL, last_cpu_at = NULL, next_by = NULL, said = NULL, tokens_used = 0, rev = rev + 1`,
+     last_heartbeat_at = NULL, last_progress_at = NULL, progress_kind = NULL, last_cpu_at = NULL, next_by = NULL, said = NULL, tokens_used = 0, usage = NULL, rev = rev + 1`,
   );
+  const spent = db.prepare('SELECT usage, tokens_used, task_started_at FROM agents WHERE process_id = ?');
   const paused = db.prepare("SELECT 1 FROM kv WHERE namespace = '' AND key = ? AND value IS NOT NULL");
   const agent = db.prepare('SELECT 1 FROM agents WHERE sprint_id = ? AND agent_id = ?');
   // Progress and tokens only grow; a process that was replaced says nothing about the one that replaced it. What lies after
@@ -44,6 +50,7 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
      progress_kind = CASE WHEN @progress_at >= coalesce(min(last_progress_at, @at), '') THEN @progress_kind ELSE progress_kind END,
      last_progress_at = max(coalesce(min(last_progress_at, @at), @progress_at), coalesce(@progress_at, min(last_progress_at, @at))),
      last_cpu_at = max(coalesce(min(last_cpu_at, @at), @cpu_at), coalesce(@cpu_at, min(last_cpu_at, @at))),
+     usage = CASE WHEN @usage IS NOT NULL AND @tokens_used >= tokens_used THEN @usage ELSE usage END,
      next_by = @next_by, said = @status, tokens_used = max(tokens_used, @tokens_used), rev = rev + 1
      WHERE sprint_id = @sprint_id AND agent_id = @agent_id AND process_id = coalesce(@process_id, process_id)`,
   );
@@ -66,6 +73,19 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
     known.forget();
   };
 
+  /** What is known of the spending of a process that ended: a harness that was killed told it with its heartbeats alone. */
+  const spending = (process_id: string, at: Timestamp): { duration_ms?: number; usage?: Usage } => {
+    const found = spent.get(process_id);
+    if (found === undefined) return {};
+    const { usage, tokens_used, task_started_at } = parseRow(SpentRow, found, 'agents', process_id);
+    const untold = { model: 'unknown', input: 0, output: tokens_used, cache_read: 0, cache_write: 0 };
+    const told = usage === null ? undefined : parseColumn(Usage, usage, 'agents', process_id);
+    return {
+      duration_ms: Math.max(0, epochMs(at) - epochMs(task_started_at)),
+      ...(told === undefined && tokens_used === 0 ? {} : { usage: told ?? [untold] }),
+    };
+  };
+
   const beat = (
     sprint_id: Id,
     agent_id: Id,
@@ -80,6 +100,7 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
       next_by: said.next_by,
       status: said.status,
       tokens_used: said.tokens_used ?? 0,
+      usage: said.usage ? storedText(said.usage, `usage of ${agent_id}`) : null,
       at,
       sprint_id,
       agent_id,
@@ -129,6 +150,7 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
           task_id,
           role,
           exit,
+          ...spending(process_id, exit.at),
           ...kept,
         });
       }),

@@ -170,6 +170,11 @@ ALTER TABLE agents ADD COLUMN progress_kind TEXT;
 ALTER TABLE agents ADD COLUMN last_cpu_at TEXT;
 `;
 
+const USAGE = `
+-- What an agent has used by model and kind, as its harness told last.
+ALTER TABLE agents ADD COLUMN usage TEXT;
+`;
+
 /** The steps that make Caloron's database; `uuid` names it at its creation. A released step is never edited: the next change is a new step. */
 export function migrationsFor(uuid: () => string): readonly Migration[] {
   const seed = (db: Sql) => void db.prepare("INSERT INTO meta (key, value) VALUES ('db_id', ?)").run(uuid());
@@ -178,5 +183,6 @@ export function migrationsFor(uuid: () => string): readonly Migration[] {
     { name: 'store-2', sql: TRACE_VALUES },
     { name: 'store-3', sql: WORKTREE_LEASES },
     { name: 'store-4', sql: EVIDENCE },
+    { name: 'store-5', sql: USAGE },
   ];
 }

@@ -6,6 +6,7 @@ import {
   type HeartbeatReply,
   Report,
   type Timestamp,
+  totalTokens,
 } from '@caloron/types';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
@@ -38,7 +39,8 @@ async function heartbeat(deps: AppDeps, request: FastifyRequest): Promise<Heartb
   const now = clock.now();
   const beat = {
     status: said.status ?? null,
-    tokens_used: said.tokens_used ?? null,
+    tokens_used: said.usage ? totalTokens(said.usage) : (said.tokens_used ?? null),
+    usage: said.usage ?? null,
     // Progress that lies ahead would keep its agent from ever counting as stalled.
     progress_at: earlier(said.progress_at ?? null, now),
     progress_kind: said.progress_kind ?? null,
@@ -51,6 +53,8 @@ async function heartbeat(deps: AppDeps, request: FastifyRequest): Promise<Heartb
   if (!known) throw new ShellError('AGENT_UNKNOWN', { sprint_id, agent_id });
   if (row !== undefined && mustStop(deps, row.process_id))
     return { ok: true, command: 'stop', message: null };
+  const pause = row === undefined ? null : deps.nudges.pauseOf(row.process_id);
+  if (pause !== null) return { ok: true, command: 'pause', message: pause };
   // A message waits for the agent itself, not for who beats in its name.
   const message = row === undefined ? null : deps.nudges.take(sprint_id, agent_id);
   return { ok: true, command: message === null ? null : 'nudge', message };

@@ -58,7 +58,13 @@ export function controlRoutes(app: FastifyInstance, deps: AppDeps): void {
 }
 
 async function stop({ table, store, nudges }: AppDeps, body: unknown): Promise<StopReply> {
-  const { process_id, grace_ms, reason } = parse(Stop, body);
+  const { process_id, grace_ms, reason, pause } = parse(Stop, body);
+  if (pause !== undefined) {
+    const known = store.processes.get(process_id);
+    if (known === undefined) throw new ShellError('PROCESS_UNKNOWN', { process_id });
+    nudges.pause(process_id, pause);
+    return { ok: true, exit: known.exit, wip_ref: null };
+  }
   const ended = await table.stop(process_id, grace_ms ?? DEFAULT_GRACE_MS, reason);
   const row = store.processes.get(process_id);
   // What was said to the one that is gone would puzzle its successor.
