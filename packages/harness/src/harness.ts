@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 
 import type { Logger } from '@caloron/capabilities/logger';
@@ -21,10 +22,10 @@ import { afterRun, beforeRun } from './hooks.ts';
 import { openLog } from './log-file.ts';
 import { cpuOfAgent } from './process-tree.ts';
 import { reviewer } from './reviewer.ts';
+import { createSandbox } from './sandbox.ts';
 import { createAgentShell } from './shell-client.ts';
 import { lookAt } from './worktree.ts';
 
-import { createSandbox } from './sandbox.ts';
 /** Characters of a report's body. */
 const BODY_LIMIT = 16_000;
 
@@ -55,15 +56,15 @@ export async function runHarness(order: Order, deps: HarnessDeps): Promise<numbe
   const cpu = createCpuWatch(() => cpuOfAgent(process.pid, order.process_id), monotonic);
   const stop = new AbortController();
   const log = openLog(order.log_file);
-  const context: HarnessContext = {
-    order,
-    config: deps.config,
   const sandbox = createSandbox({
     order,
     directory,
     env: deps.config.env,
     prompt_file: join(directory, 'prompt.md'),
   });
+  const context: HarnessContext = {
+    order,
+    config: deps.config,
     directory,
     shell: createAgentShell({ url: order.shell_url, file: order.shell_file }, order.agent_token),
     clock,
@@ -109,6 +110,7 @@ export async function runHarness(order: Order, deps: HarnessDeps): Promise<numbe
     return code;
   } finally {
     await beats.stop();
+    sandbox.close();
     log.close();
   }
 }
@@ -119,7 +121,6 @@ async function perform(context: HarnessContext): Promise<Ending> {
   let framework: Framework | undefined;
   try {
     framework = frameworkNamed(order.framework.name);
-    sandbox.close();
     await beforeRun(context);
     return order.role === 'reviewer' ? await reviewer(context, framework) : await author(context, framework);
   } catch (error) {
