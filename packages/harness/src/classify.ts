@@ -24,7 +24,7 @@ export interface EndFacts {
 const WORDS: readonly (readonly [EndClass, RegExp])[] = [
   [
     'billing',
-    /insufficient[_ ](?:quota|credits?|funds|balance)|credit balance|out of credits|payment required|billing_error|billing (?:hard )?limit|quota exceeded\. check your plan and billing|spend(?:ing)? limit (?:reached|exceeded)/i,
+    /insufficient[_ ](?:quota|credits?|funds|balance)|credit balance|out of credits|payment required|billing_error|billing (?:hard )?limit|quota exceeded\. check your plan and billing|billing to be enabled|BILLING_DISABLED|spend(?:ing)? limit (?:reached|exceeded)/i,
   ],
   [
     'quota',
@@ -40,7 +40,7 @@ const WORDS: readonly (readonly [EndClass, RegExp])[] = [
   ],
   [
     'transient',
-    /overloaded|internal[_ ]server[_ ]error|service[_ ]unavailable|bad gateway|gateway time-?out|server_error|api_error|timed out|timeout|ECONN(?:RESET|REFUSED|ABORTED)|ENOTFOUND|ETIMEDOUT|EAI_AGAIN|EPIPE|socket hang up|fetch failed|connection (?:error|reset|refused|closed|lost)|network error|stream disconnected|error sending request|no capacity available|high demand|try again later/i,
+    /overloaded|internal[_ ]server[_ ]error|service[_ ]unavailable|bad gateway|gateway time-?out|server_error|api_error|timed out|timeout|ECONN(?:RESET|REFUSED|ABORTED)|ENOTFOUND|ETIMEDOUT|EAI_AGAIN|EPIPE|socket hang up|fetch failed|connection (?:error|reset|refused|closed|lost)|network error|stream disconnected|error sending request|no capacity available|high demand|try again later|API Error: terminated/i,
   ],
 ];
 

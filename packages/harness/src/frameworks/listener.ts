@@ -32,6 +32,8 @@ export interface ListenerDeps {
   readonly onUsage: (usage: readonly HeardUsage[]) => void;
   /** Trouble that came up, or that is over (null). */
   readonly onTrouble: (trouble: Trouble | null) => void;
+  /** A step is finished and the next not begun. */
+  readonly onBetween?: () => void;
 }
 
 /** Puts the meaning of a program's lines together; each stream has lines of its own. */
@@ -52,6 +54,12 @@ export function listener(deps: ListenerDeps): Listener {
   const count = usageCount(deps.session?.used ?? []);
   const session = (): Session | null => (id === null ? null : { id, used: count.session });
 
+  /** True when the name is a new one. */
+  const name = (told: string | undefined): boolean => {
+    if (told === undefined || told === id || !SESSION_NAME.test(told)) return false;
+    id = told;
+    return true;
+  };
   const take = (heard: Heard): void => {
     if (heard.well === true && (trouble !== null || murmur !== null))
       deps.onTrouble((trouble = murmur = null));
@@ -59,19 +67,20 @@ export function listener(deps: ListenerDeps): Listener {
     if (heard.text !== undefined) said = (said + heard.text).slice(-TEXT_LIMIT);
     if (heard.final !== undefined) final = heard.final;
     if (heard.tokens !== undefined && Number.isFinite(heard.tokens)) tokens += heard.tokens;
-    const named = heard.session !== undefined && SESSION_NAME.test(heard.session) ? heard.session : undefined;
-    const other = named !== undefined && (named !== id || heard.session !== deps.session?.id);
-    if (named !== undefined) id = named;
+    const other = name(heard.session);
     const used = count.hear(heard);
     if (used) deps.onUsage(count.usage);
     const known = session();
+    if (heard.between === true) deps.onBetween?.();
     if (known !== null && (other || heard.session_totals !== undefined)) deps.onSession(known);
   };
   const out = lines((line) => take(deps.hear(line)));
   const { hear_error } = deps;
   const err = lines((line) => {
-    const told = hear_error?.(line).trouble;
-    if (told !== undefined) deps.onTrouble((murmur = told));
+    const told = hear_error?.(line);
+    if (told?.trouble !== undefined) deps.onTrouble((murmur = told.trouble));
+    const known = name(told?.session) ? session() : null;
+    if (known !== null) deps.onSession(known);
   });
   return {
     push: (text, stream) => (stream === 'stdout' ? out : err).push(text),

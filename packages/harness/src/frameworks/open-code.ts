@@ -98,5 +98,9 @@ function troubleOf(error: unknown): Trouble {
 function hearLog(line: string): Heard {
   if (!line.includes('level=ERROR') || !line.includes('message="stream error"')) return {};
   const message = / error\.error="((?:[^"\\]|\\.)*)"/.exec(line)?.[1];
-  return message === undefined ? {} : { trouble: { message } };
+  const session = / session\.id=(\S+)/.exec(line)?.[1];
+  return {
+    ...(message === undefined ? {} : { trouble: { message } }),
+    ...(session === undefined ? {} : { session }),
+  };
 }
