@@ -45,6 +45,8 @@ export interface ShellErrorDetails {
   };
   /** A process of this task and role may still live. */
   TASK_BUSY: { readonly task_id: string; readonly role: string; readonly process_id: string };
+  /** Another process is at work on the task's worktrees. */
+  TASK_LOCKED: { readonly task_id: string; readonly pid: number; readonly doing: string };
   /** The task has no issue yet and the request names none. */
   ISSUE_MISSING: { readonly sprint_id: string; readonly task_id: string };
   /** The base branch is not on the forge. */
@@ -123,6 +125,7 @@ const messages: Messages<ShellErrorDetails> = {
     `agent ${agent_id} works on ${sprint_id}/${task_id} (process ${process_id})`,
   TASK_BUSY: ({ task_id, role, process_id }) =>
     `task ${task_id} may still have its ${role} (process ${process_id})`,
+  TASK_LOCKED: ({ task_id, pid, doing }) => `the worktree of ${task_id} is in use: pid ${pid} is to ${doing}`,
   ISSUE_MISSING: ({ sprint_id, task_id }) => `task ${task_id} of sprint ${sprint_id} has no issue yet`,
   BASE_UNKNOWN: ({ repo, branch, default_branch }) =>
     `${repo} has no branch ${branch}, the sprint's base${default_branch === null || default_branch === branch ? '' : `; its default branch is ${default_branch}`}`,
@@ -153,6 +156,7 @@ const hints: Partial<Record<keyof ShellErrorDetails, string>> = {
   TOKEN_INVALID: 'send the content of .caloron/shell-token, or the value of CALORON_SHELL_TOKEN',
   SPRINT_UNKNOWN: 'start one with: ./caloron kickoff',
   TASK_UNKNOWN: 'list the tasks with: ./caloron status',
+  TASK_LOCKED: 'try again when it is done, or name another place: --into DIR',
   ISSUE_MISSING: 'name one with issue_number, or let the next tick create it',
   BASE_UNKNOWN:
     'push the branch under that name, or give the default branch its old name back: a sprint keeps its base',
@@ -174,6 +178,7 @@ const hints: Partial<Record<keyof ShellErrorDetails, string>> = {
 const transient: ReadonlySet<keyof ShellErrorDetails> = new Set([
   'AGENT_BUSY',
   'TASK_BUSY',
+  'TASK_LOCKED',
   'ISSUE_MISSING',
   'BASE_UNKNOWN',
   'FETCH_FAILED',
@@ -218,6 +223,7 @@ export const statusOfCode: Readonly<Partial<Record<string, number>>> = {
   REPO_MISMATCH: 409,
   AGENT_BUSY: 409,
   TASK_BUSY: 409,
+  TASK_LOCKED: 409,
   ISSUE_MISSING: 409,
   BASE_UNKNOWN: 409,
   HEAD_UNKNOWN: 409,

@@ -7,6 +7,7 @@ import { addMs, Id, type Sha, type Timestamp } from '@caloron/types';
 import { type CleanGit, createCleanGit } from './git/clean-repository.ts';
 import { isStash, restoreBranch, restoreInto, restoreWorktree, type Restorable } from './git/restore.ts';
 import { pathsOf, type ShellPaths, taskCloneDir } from './paths.ts';
+import { withTaskLock } from './task-lock.ts';
 
 /** Unfinished work that was saved. */
 export interface KeptWork extends Restorable {
@@ -62,8 +63,11 @@ export interface KeptWorks {
   restoreInto(work: KeptWork, dir: string): Promise<Restored>;
   /** As a new branch of the repository `dir` lies in. Throws WIP_TARGET_UNFIT. */
   restoreBranch(work: KeptWork, dir: string, branch: string): Promise<Restored>;
-  /** Into the task's own worktree, which no agent may be using; `worktree` is where its last author worked. Throws WIP_TARGET_DIRTY, WIP_TARGET_UNFIT. */
-  restoreWorktree(work: KeptWork, worktree: string | undefined): Promise<Restored>;
+  /**
+   * Into the task's own worktree, where no agent can be started meanwhile; `last` tells where its last author worked and throws
+   * while one works there. Throws WIP_TARGET_DIRTY, WIP_TARGET_UNFIT, TASK_LOCKED.
+   */
+  restoreWorktree(work: KeptWork, last: () => string | undefined): Promise<Restored>;
 }
 
 /** The tree without files, which git knows everywhere. */
@@ -97,8 +101,10 @@ export function openKeptWork(home: string): KeptWorks {
     },
     restoreInto: (work, dir) => restoreInto(paths, work, dir),
     restoreBranch: (work, dir, branch) => restoreBranch(clean, work, dir, branch),
-    restoreWorktree: (work, worktree) =>
-      restoreWorktree(clean, paths, work, worktree ?? join(paths.worktrees, work.sprint_id, work.task_id)),
+    restoreWorktree: (work, last) =>
+      withTaskLock(paths, work, 'put saved work back', () =>
+        restoreWorktree(clean, paths, work, last() ?? join(paths.worktrees, work.sprint_id, work.task_id)),
+      ),
   };
 }
 

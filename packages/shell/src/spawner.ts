@@ -26,6 +26,7 @@ import { agentFiles, logFile, sessionFile, type ShellPaths } from './paths.ts';
 import { bootId, pidNamespace, taggedProcesses } from '@caloron/capabilities/process-identity';
 import type { ProcessTable } from './process-table.ts';
 import { deliveredHeads, loadState, taskOf } from './sprint.ts';
+import { withTaskLock } from './task-lock.ts';
 import { tokenHash } from './token.ts';
 import type { Workspaces } from './workspace.ts';
 import type { PreparedWorktree, Worktrees } from './worktrees.ts';
@@ -74,7 +75,7 @@ export function createSpawner(deps: SpawnerDeps): Spawner {
       mutex.run(`agent:${request.agent_id}`, () => spawnOnce(deps, request, action_id));
     const known = store.processes.byAction(action_id);
     if (known !== undefined && known.state !== 'spawning') return recorded(known, request);
-    return mutex.run(taskKey(request), perAgent);
+    return mutex.run(taskKey(request), () => withTaskLock(deps.paths, request, 'start an agent', perAgent));
   };
 }
 

@@ -140,13 +140,13 @@ async function restore(
   if (into !== undefined) return works.restoreInto(work, resolve(context.cwd, into));
   const { processes } = context.runtime().store;
   const { sprint_id, task_id } = work;
-  const busy = processes.open().find((row) => row.sprint_id === sprint_id && row.task_id === task_id);
-  if (busy !== undefined) {
+  return works.restoreWorktree(work, () => {
+    const busy = processes.open().find((row) => row.sprint_id === sprint_id && row.task_id === task_id);
+    if (busy === undefined) return processes.latest(sprint_id, task_id, 'author')?.worktree;
     const problem = `${busy.agent_id} may be working on ${task_id} (process ${busy.process_id.slice(0, 8)})`;
     const hint = `./caloron stop ${busy.agent_id}${context.home_flag}, or name another place: --into DIR`;
     throw new CliError('CLI_USAGE', { problem }, { hint });
-  }
-  return works.restoreWorktree(work, processes.latest(sprint_id, task_id, 'author')?.worktree);
+  });
 }
 
 function whatNow({ head, commit }: KeptWork, done: Restored, { branch }: Target): string {

@@ -1,5 +1,6 @@
-import { lstatSync, readdirSync } from 'node:fs';
+import { lstatSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import { git } from '@caloron/capabilities/git';
 
@@ -19,6 +20,45 @@ export function assertOwnRefs(clone: string): void {
       if (entry.isDirectory() || entry.isSymbolicLink()) look(join(dir, entry.name));
   };
   look(join(clone, 'refs'));
+}
+
+/** git holds a lock of a ref for milliseconds: one this old was left by a process that was killed, in milliseconds. */
+const STALE_LOCK_MS = 10_000;
+
+/** How often a lock that is held is looked at, in milliseconds. */
+const LOCK_LOOK_MS = 100;
+
+/**
+ * Removes locks of refs that a killed git left in a clone, as `packed-refs.lock`; one that may be held by the agent of the other
+ * role is waited for. No directory below `refs` may be a link (`assertOwnRefs`).
+ */
+export async function clearStaleLocks(clone: string): Promise<void> {
+  for (const lock of locksOf(clone)) {
+    for (;;) {
+      const found = lstatSync(lock, { throwIfNoEntry: false });
+      if (found === undefined) break;
+      const age_ms = performance.timeOrigin + performance.now() - found.mtimeMs;
+      // A time that lies ahead says nothing.
+      if (age_ms < 0 || age_ms >= STALE_LOCK_MS) {
+        rmSync(lock, { recursive: true, force: true });
+        break;
+      }
+      await delay(LOCK_LOOK_MS);
+    }
+  }
+}
+
+function locksOf(clone: string): readonly string[] {
+  const below = (dir: string): readonly string[] =>
+    readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
+      const path = join(dir, entry.name);
+      if (entry.isDirectory()) return below(path);
+      // No ref may have a name that ends so.
+      return entry.name.endsWith('.lock') ? [path] : [];
+    });
+  const refs = join(clone, 'refs');
+  const inside = lstatSync(refs, { throwIfNoEntry: false })?.isDirectory() === true ? below(refs) : [];
+  return [...['packed-refs.lock', 'HEAD.lock', 'config.lock'].map((name) => join(clone, name)), ...inside];
 }
 
 /** Refs below `prefix` of a bare repository: what follows the prefix → commit. */

@@ -7,7 +7,7 @@ import type { Id } from '@caloron/types';
 import { confined } from './confined.ts';
 import { initBare } from './clean-repository.ts';
 import type { Mirror } from './mirror.ts';
-import { assertOwnRefs, refsBelow, setRefsBelow } from './refs.ts';
+import { assertOwnRefs, clearStaleLocks, refsBelow, setRefsBelow } from './refs.ts';
 
 /** A push of the agent's own goes nowhere: the harness delivers, with a token the agent never sees. */
 const NO_PUSH = 'caloron-delivers-the-branch-when-the-agent-ends';
@@ -27,6 +27,7 @@ export async function ensureTaskClone(options: {
   confined(root, clone);
   if (!existsSync(join(clone, 'caloron-clone'))) await createClone(clone, mirror, agent_id);
   assertOwnRefs(clone);
+  await clearStaleLocks(clone);
   await setRefsBelow(clone, 'refs/remotes/origin/', mirror.heads);
   await keepOwnTags(clone, mirror.tags);
   await setRefsBelow(clone, 'refs/tags/', mirror.tags);
