@@ -22,10 +22,24 @@ function reviewText(task: Task): readonly string[] {
     });
 }
 
+/** What a rebase is asked for, in a sentence. */
+function rebaseReason({ status_reason, pr_number }: Task, base_branch: string): string {
+  switch (/^rebase: (base_[a-z]+)/.exec(status_reason ?? '')?.[1]) {
+    case 'base_lost':
+      return `The branch does not contain the commit of ${base_branch} it was begun on.`;
+    case 'base_rewritten':
+      return `${base_branch} was rewritten: the commit the branch was begun on is not in it any more, and what is gone from it must not come back.`;
+    case 'base_behind':
+      return `${base_branch} has moved on, and pull request #${pr_number ?? '?'} is merged only when it contains that.`;
+    default:
+      return `Pull request #${pr_number ?? '?'} cannot be merged into ${base_branch}.`;
+  }
+}
+
 function reasonText(task: Task, base_branch: string): string | null {
   const reason = task.status_reason ?? '';
   if (isRebase(task)) {
-    return `Pull request #${task.pr_number ?? '?'} cannot be merged into ${base_branch}. Bring the branch up to date with ${base_branch} and solve the conflicts; keep what both sides want.`;
+    return `${rebaseReason(task, base_branch)} Bring the branch up to date with ${base_branch} and solve the conflicts; keep what both sides want.`;
   }
   const closed = /^pr_closed: (#\d+)/.exec(reason);
   if (closed !== null) {

@@ -5,15 +5,20 @@ import { onAsked } from './approval.ts';
 import { update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { blockAndEscalate, stopProcess } from './escalation.ts';
-import { complete } from './merge.ts';
+import { complete, sendToRebase } from './merge.ts';
 import { isWait, isWaiting, waitReason } from './room.ts';
 
 type Succeeded = Extract<Event, { type: 'action_succeeded' }>;
 type Failed = Extract<Event, { type: 'action_failed' }>;
 type Spawn = ActionOf<'spawn_agent'>;
 
-/** Rebases an author is asked for before a person is, per answer of a person. */
-const MAX_REBASES = 2;
+/** What a rebase may help against, by the code a merge was refused with. */
+const REBASED: ReadonlyMap<string, Pick<Parameters<typeof sendToRebase>[2], 'why' | 'code'>> = new Map([
+  ['FORGE_NOT_MERGEABLE', { why: null, code: 'merge_conflict' }],
+  ['MERGE_BASE_LOST', { why: 'base_lost', code: 'base_lost' }],
+  ['MERGE_BASE_REWRITTEN', { why: 'base_rewritten', code: 'base_lost' }],
+  ['MERGE_BASE_BEHIND', { why: 'base_behind', code: 'base_behind' }],
+]);
 
 function taskOf(draft: Draft, action: Action): Task | undefined {
   if (action.sprint_id !== draft.sprint.sprint_id || action.task_id === null) return undefined;
@@ -33,8 +38,11 @@ export function onSucceeded(draft: Draft, event: Succeeded): void {
   if (action.type === 'notify_agent' && result.comment_id !== undefined)
     return onAsked(draft, task.id, action.cause, result.comment_id);
   if (action.type === 'merge_pr') {
-    if (task.pr_number === action.pr_number)
-      complete(draft, task, event.created_at, result.merge_sha ?? null);
+    if (task.pr_number !== action.pr_number) return;
+    const { drift } = result;
+    const at = event.created_at;
+    const told = drift === undefined ? task : update(draft, task, { drift: { ...drift, at } });
+    complete(draft, told, at, result.merge_sha ?? null);
     return;
   }
   if (action.type === 'escalate' && result.issue_number !== undefined) {
@@ -91,7 +99,8 @@ function onReviewerSpawned(draft: Draft, task: Task, action: Spawn, process_id: 
   const wanted =
     task.status === 'InReview' && task.head_sha === action.head_sha && action.attempt === nextReview(task);
   if (!wanted) return stopProcess(draft, task, 'reviewer', process_id);
-  update(draft, task, { reviewer_run: { process_id, over: false } });
+  const mode = action.mode === 'verify' ? { mode: action.mode } : {};
+  update(draft, task, { reviewer_run: { process_id, over: false, ...mode } });
 }
 
 /** The process was stopped, or there was none: the task is started again where it stands. */
@@ -160,14 +169,11 @@ function onMergeFailed(draft: Draft, task: Task, action: ActionOf<'merge_pr'>, {
     return;
   // The poll brings the head it moved to.
   if (error.code === 'FORGE_HEAD_MOVED') return;
-  if (error.code !== 'FORGE_NOT_MERGEABLE') {
+  const needed = REBASED.get(error.code);
+  if (needed === undefined) {
     const reason = `Pull request #${action.pr_number} could not be merged: ${error.message}`;
     return blockAndEscalate(draft, task, { code: 'merge_failed', detail: error.code, reason });
   }
-  const rebases = task.rebases + 1;
-  if (rebases > MAX_REBASES * ((task.episode ?? 0) + 1)) {
-    const reason = `Pull request #${action.pr_number} still cannot be merged after ${task.rebases} rebases: ${error.message}`;
-    return blockAndEscalate(draft, task, { code: 'merge_conflict', reason });
-  }
-  update(draft, task, { status: 'InProgress', status_reason: 'rebase', rebases, process_id: null });
+  const problem = `Pull request #${action.pr_number} still cannot be merged: ${error.message}`;
+  sendToRebase(draft, task, { ...needed, problem });
 }

@@ -1,12 +1,14 @@
-import type { EndCause, Event, Task } from '@caloron/types';
+import type { EndCause, Event, Task, Timestamp } from '@caloron/types';
 
 import { exitText, failAttempt, failReview, isAskedHead, oneLine, withHead } from './attempts.ts';
 import { isPausing } from './pausing.ts';
-import { update } from './draft.ts';
+import { isTerminal, update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { blockAndEscalate } from './escalation.ts';
 import { notPaused } from './limits.ts';
+import { sendToRebase } from './merge.ts';
 import { enterReview } from './on_pull.ts';
+import { lacksReceipt, receiptOf, verifierOf } from './receipt.ts';
 import { agentKey, recordVerdict, verdictOn } from './review.ts';
 
 type Reported = Extract<Event, { type: 'agent_reported' }>;
@@ -51,6 +53,10 @@ function onOutcome(draft: Draft, task: Task, { report, created_at }: Reported): 
     const reason = `The agent says it is blocked: ${oneLine(report.body)}`;
     return blockAndEscalate(draft, task, { code: 'agent_blocked', reason });
   }
+  if (report.base_lost !== undefined) {
+    const problem = `Its branch does not contain its base ${report.base_lost}: ${oneLine(report.body)}`;
+    return sendToRebase(draft, task, { why: 'base_lost', code: 'base_lost', problem });
+  }
   if (outcome !== 'completed') {
     const said = oneLine(report.body);
     const why = `${outcome}, ${exitText(report.exit)}${said === '' ? '' : `: ${said}`}`;
@@ -69,33 +75,48 @@ function onOutcome(draft: Draft, task: Task, { report, created_at }: Reported): 
     review_attempts: 0,
     failed_attempts: 0,
     ...notPaused,
+    ...baseFacts(task, report, created_at),
   });
   enterReview(draft, bound);
 }
 
+/** What a harness saw of the base of a head; a rebase has another than the start. */
+function baseFacts(task: Task, report: Reported['report'], at: Timestamp): Partial<Task> {
+  const { base_sha = task.base_sha, drift } = report;
+  return { base_sha, ...(drift === undefined ? {} : { drift: { ...drift, at } }) };
+}
+
 function onReviewerReported(draft: Draft, task: Task, { report, created_at }: Reported): void {
+  const { process_id, head_sha, mode } = report;
   const run = task.reviewer_run ?? null;
-  if (
-    report.agent_id !== task.reviewer_id ||
-    (run !== null && run.process_id === report.process_id && run.over)
-  )
-    return;
-  const heard = update(draft, task, { reviewer_run: { process_id: report.process_id, over: true } });
-  if (report.outcome === 'approved' || report.outcome === 'changes_requested') {
-    if (report.head_sha === null) return;
-    recordVerdict(draft, heard, agentKey(report.agent_id), {
-      login: report.agent_id,
-      state: report.outcome,
-      review_id: report.process_id,
-      head_sha: report.head_sha,
-      at: created_at,
-      body: report.body,
-    });
-    return;
+  const verifies = mode === 'verify';
+  const expected = verifies ? verifierOf(task) : task.reviewer_id;
+  if (report.agent_id !== expected || (run?.process_id === process_id && run.over)) return;
+  const heard = update(draft, task, {
+    reviewer_run: { process_id, over: true, ...(verifies ? { mode } : {}) },
+    ...(verifies ? { verifications: (task.verifications ?? 0) + 1 } : {}),
+  });
+  if (isTerminal(task) || (head_sha !== null && head_sha !== task.head_sha)) return;
+  if (report.base_lost !== undefined && task.status === 'InReview') {
+    const problem = `Pull request #${task.pr_number ?? '?'} does not contain its base ${report.base_lost}`;
+    return sendToRebase(draft, heard, { why: 'base_lost', code: 'base_lost', problem });
   }
-  if (task.status !== 'InReview' || (report.head_sha !== null && report.head_sha !== task.head_sha)) return;
+  const receipt = receiptOf(draft.sprint, report, created_at);
+  const known = update(draft, heard, {
+    ...(head_sha === null ? {} : baseFacts(heard, report, created_at)),
+    ...(receipt === undefined ? {} : { receipt }),
+  });
+  if (report.outcome === 'approved' || report.outcome === 'changes_requested') {
+    if (head_sha === null) return;
+    // What a command refused nobody has approved.
+    const state = receipt?.ok === false ? 'changes_requested' : report.outcome;
+    const verdict = { login: report.agent_id, state, review_id: process_id, head_sha, at: created_at };
+    return recordVerdict(draft, known, agentKey(report.agent_id), { ...verdict, body: report.body });
+  }
+  if (task.status !== 'InReview' || (verifies && report.outcome === 'completed' && receipt?.ok === true))
+    return;
   const why = `${report.outcome}, ${exitText(report.exit)}`;
-  failReview(draft, heard, { why, at: created_at, cause: causeOf(draft, task, report) });
+  failReview(draft, known, { why, at: created_at, cause: causeOf(draft, task, report) });
 }
 
 /** A process is gone. Its report came before, or the attempt counts as failed. */
@@ -115,9 +136,10 @@ function onReviewerExited(draft: Draft, task: Task, event: Exited): void {
   const ours = run !== null && run.process_id === event.process_id;
   // A live run of another process means that this exit is an older one's.
   if (run !== null && (ours ? run.over : !run.over)) return;
-  if (task.status !== 'InReview' || task.reviewer_id === null) return;
+  if (task.status !== 'InReview') return;
   const gone = update(draft, task, { reviewer_run: { process_id: event.process_id, over: true } });
-  if (verdictOn(gone, agentKey(task.reviewer_id)) !== undefined) return;
+  // One that had only to verify gives no verdict: its end is missed where the proof is.
+  if (verdictOn(gone, agentKey(verifierOf(task))) !== undefined && !lacksReceipt(draft, gone)) return;
   const why = `ended without a verdict, ${exitText(event.exit)}`;
   failReview(draft, gone, { why, at: event.created_at, cause: causeOf(draft, gone, event) });
 }

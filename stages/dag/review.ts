@@ -10,6 +10,7 @@ import { nextReview } from './attempts.ts';
 import { pauseReason } from './limits.ts';
 import type { Hold } from './limits.ts';
 import { taskOfPull } from './on_pull.ts';
+import { awaitReceipt, countingReceipt, verifierOf } from './receipt.ts';
 import { intendStart, roomReason } from './room.ts';
 
 /** The key an agent's verdicts are kept under, apart from any login. */
@@ -45,14 +46,16 @@ export function onReview(draft: Draft, event: Extract<Event, { type: 'pr_review_
   const { review_state: state } = event;
   if (task === undefined || event.actor === null || state === 'commented') return;
   const of_agent = parseMarker(event.body) !== undefined;
-  if (of_agent ? state !== 'dismissed' || task.reviewer_id === null : !event.trusted) return;
-  const key = of_agent && task.reviewer_id !== null ? agentKey(task.reviewer_id) : event.actor;
+  if (of_agent ? state !== 'dismissed' : !event.trusted) return;
+  const key = of_agent ? agentKey(verifierOf(task)) : event.actor;
   const known = verdictOn(task, key);
   if (state === 'dismissed' && (known === undefined || (!of_agent && known.review_id !== event.review_id)))
     return;
   const at =
     state === 'dismissed' && known !== undefined && known.at > event.created_at ? known.at : event.created_at;
-  recordVerdict(draft, task, key, {
+  // Who dismisses what a failed command asked for wants it tried again.
+  const again = of_agent && countingReceipt(task)?.ok === false && event.head_sha === task.head_sha;
+  recordVerdict(draft, again ? update(draft, task, { receipt: null }) : task, key, {
     login: event.actor,
     state,
     review_id: event.review_id,
@@ -120,7 +123,7 @@ export function proceed(draft: Draft, task: Task, taken: Set<Id>, hold: Hold | u
     update(draft, task, { status_reason: awaitReview(draft, task, taken, hold) });
     return;
   }
-  const against = checksReason(task);
+  const against = checksReason(task) ?? awaitReceipt(draft, task, taken);
   update(draft, task, { status_reason: against ?? 'merging' });
   if (against === null) intendMerge(draft, task, pr_number, head_sha);
 }

@@ -11,6 +11,7 @@ import { createIssue } from './issue.ts';
 import { pauseReason } from './limits.ts';
 import type { Hold } from './limits.ts';
 import { enterReview } from './on_pull.ts';
+import { verifierOf } from './receipt.ts';
 import { countingReviews } from './review.ts';
 import { intendStart, isWaiting, roomReason } from './room.ts';
 
@@ -43,8 +44,7 @@ export function takenAgents(draft: Draft): Set<Id> {
   const taken = new Set(draft.busy);
   for (const task of draft.tasks.values()) {
     if (task.status === 'InProgress' && task.process_id !== null) taken.add(task.agent_id);
-    if (task.status === 'InReview' && task.reviewer_id !== null && task.reviewer_run?.over === false)
-      taken.add(task.reviewer_id);
+    if (task.status === 'InReview' && task.reviewer_run?.over === false) taken.add(verifierOf(task));
   }
   return taken;
 }

@@ -9,7 +9,7 @@ import type { Hold } from './limits.ts';
 import { isWaiting } from './room.ts';
 
 /** Reasons of a task in review that no agent and no clock resolves. */
-const REVIEW_WAITS_FOR_PERSON: readonly string[] = ['waits_approval', 'checks_red'];
+const REVIEW_WAITS_FOR_PERSON: readonly string[] = ['waits_approval', 'checks_red', 'receipt_failed'];
 
 function stuckReason(draft: Draft, task: Task, hold: Hold | undefined): string | null {
   if (isHeldForPerson(draft, task, hold)) return pauseReason(draft, task, hold);

@@ -1,8 +1,8 @@
 import { codeOf, messageOf } from '@caloron/noether/stage';
-import type { ActionOf, ForgePull } from '@caloron/types';
+import type { ActionOf, Drift, ForgePull } from '@caloron/types';
 
 import { isOneOf } from '../github/trust.ts';
-import type { ActContext, Acted } from './act_context.ts';
+import { taskOf, type ActContext, type Acted } from './act_context.ts';
 import { ActError } from './errors.ts';
 
 /** The label of a pull request that waits for its review. */
@@ -47,8 +47,43 @@ export async function merge(action: ActionOf<'merge_pr'>, context: ActContext): 
   const reason = obstacle(pull, base_branch);
   if (reason !== null) throw new ActError('FORGE_NOT_MERGEABLE', { pr_number, reason });
   if (pull.mergeable === null) throw new ActError('MERGE_NOT_KNOWN_YET', { pr_number }, { retryable: true });
+  const { drift, notes } = await baseOf(action, context);
   const { merge_sha } = await repo.merge(pr_number, { sha: head_sha, method: merge_method });
-  return { result: { merge_sha }, line };
+  const behind = drift === null || drift.behind === 0 ? {} : { drift };
+  return { result: { merge_sha, ...behind }, line, notes };
+}
+
+interface BaseFacts {
+  /** Null where the forge cannot compare. */
+  readonly drift: Drift | null;
+  readonly notes: readonly string[];
+}
+
+/**
+ * Asks the forge, the last who can tell before the merge, how head and base stand. Throws MERGE_BASE_LOST, MERGE_BASE_REWRITTEN,
+ * MERGE_BASE_BEHIND. A forge that cannot compare is told of: the harness has asserted the base at hand-over and review.
+ */
+async function baseOf(action: ActionOf<'merge_pr'>, context: ActContext): Promise<BaseFacts> {
+  const { pr_number, head_sha } = action;
+  const { base_branch, require_up_to_date = false } = context.snapshot.state.sprint;
+  const { base_sha } = taskOf(action, context);
+  const repo = context.forge();
+  try {
+    if (base_sha !== null && (await repo.compare(base_sha, head_sha)).behind > 0)
+      throw new ActError('MERGE_BASE_LOST', { pr_number, head_sha, base_sha });
+    if (base_sha !== null && (await repo.compare(base_sha, base_branch)).behind > 0)
+      throw new ActError('MERGE_BASE_REWRITTEN', { pr_number, base_branch, base_sha });
+    const { behind, base_sha: base_head } = await repo.compare(base_branch, head_sha);
+    if (require_up_to_date && behind > 0)
+      throw new ActError('MERGE_BASE_BEHIND', { pr_number, base_branch, behind });
+    return { drift: { head_sha, behind, base_head }, notes: [] };
+  } catch (error) {
+    if (codeOf(error) !== 'FORGE_NOT_FOUND') throw error;
+    return {
+      drift: null,
+      notes: [`merge:PR#${String(pr_number)}: its base was not compared: ${messageOf(error)}`],
+    };
+  }
 }
 
 function obstacle(pull: ForgePull, base_branch: string): string | null {

@@ -56,6 +56,16 @@ export interface ActErrorDetails {
     readonly sprint_id: string;
     readonly reset_at: string | null;
   };
+  /** The head to merge does not contain the base its work was begun on. */
+  MERGE_BASE_LOST: { readonly pr_number: number; readonly head_sha: string; readonly base_sha: string };
+  /** The base branch lost the commit the work was begun on: the merge would bring back what was taken out of it. */
+  MERGE_BASE_REWRITTEN: {
+    readonly pr_number: number;
+    readonly base_branch: string;
+    readonly base_sha: string;
+  };
+  /** The base branch has moved on, and the sprint asks for heads that are up to date. */
+  MERGE_BASE_BEHIND: { readonly pr_number: number; readonly base_branch: string; readonly behind: number };
   /** The action names no task of the sprint. */
   ACTION_TASK_UNKNOWN: { readonly action_id: string; readonly task_id: string | null };
   /** The sprint does not take actions of this type. */
@@ -70,6 +80,12 @@ const actMessage: Messages<ActErrorDetails> = {
     `the forge has not said yet whether PR #${String(pr_number)} can be merged`,
   PROVIDER_HELD: ({ provider, sprint_id, reset_at }) =>
     `${provider} ${reset_at === null ? 'until a person answers' : `until ${reset_at}`}, as an agent of sprint ${sprint_id} met`,
+  MERGE_BASE_LOST: ({ pr_number, head_sha, base_sha }) =>
+    `PR #${String(pr_number)}: its head ${head_sha} does not contain its base ${base_sha}`,
+  MERGE_BASE_REWRITTEN: ({ pr_number, base_branch, base_sha }) =>
+    `PR #${String(pr_number)}: ${base_branch} was rewritten and no longer contains ${base_sha}, which it builds on`,
+  MERGE_BASE_BEHIND: ({ pr_number, base_branch, behind }) =>
+    `PR #${String(pr_number)} lacks ${String(behind)} of the commits of ${base_branch}, and require_up_to_date is set`,
   ACTION_TASK_UNKNOWN: ({ action_id, task_id }) =>
     `action ${action_id} is about ${task_id === null ? 'no task' : `the unknown task ${task_id}`}`,
   ACTION_NOT_SUPPORTED: ({ type }) => `a sprint takes no ${type} action`,
