@@ -20,20 +20,54 @@ const Script = z.array(
     z.strictObject({ wait: z.literal(true) }),
     z.strictObject({ die: z.string() }),
     z.strictObject({ deaf: z.literal(true) }),
+    z.strictObject({ able: z.enum(['resume', 'load']) }),
+    z.strictObject({ models: z.array(z.string()) }),
+    z.strictObject({ uses: z.record(z.string(), z.unknown()) }),
   ]),
 );
 const steps = Script.parse(JSON.parse(process.argv[2] ?? '[]'));
 const cancelled = new AbortController();
 let cwd = '';
+let how = '';
+
+/** Begins a session, or goes on with one; offers its models. */
+function open(manner: string, id: string, directory: string) {
+  if (id === 'gone') throw new RequestError(-32_002, 'Resource not found: session');
+  cwd = directory;
+  how = `${manner} ${id}`;
+  const models = steps.flatMap((step) => ('models' in step ? step.models : []));
+  const options = models.map((value) => ({ value, name: value }));
+  const choice = { id: 'm', name: 'Model', category: 'model', type: 'select' as const, options };
+  return models.length === 0 ? {} : { configOptions: [{ ...choice, currentValue: models[0] ?? '' }] };
+}
 
 const app = agent({ name: 'scripted' })
   .onRequest(methods.agent.initialize, async () => {
     if (steps.some((step) => 'deaf' in step)) await delay(60_000);
-    return { protocolVersion: PROTOCOL_VERSION, agentCapabilities: {} };
+    const able = steps.flatMap((step) => ('able' in step ? [step.able] : []))[0];
+    const agentCapabilities = {
+      loadSession: able === 'load',
+      ...(able === 'resume' ? { sessionCapabilities: { resume: {} } } : {}),
+    };
+    return { protocolVersion: PROTOCOL_VERSION, agentCapabilities };
+  })
+  .onRequest(methods.agent.session.resume, ({ params }) => open('resumed', params.sessionId, params.cwd))
+  .onRequest(methods.agent.session.load, async ({ params, client }) => {
+    await client.notify(methods.client.session.update, {
+      sessionId: params.sessionId,
+      update: {
+        sessionUpdate: 'agent_message_chunk',
+        content: { type: 'text', text: 'what was said before' },
+      },
+    });
+    return open('loaded', params.sessionId, params.cwd);
+  })
+  .onRequest(methods.agent.session.setConfigOption, ({ params }) => {
+    how += ` with ${String(params.value)}`;
+    return { configOptions: [] };
   })
   .onRequest(methods.agent.session.new, ({ params }) => {
-    ({ cwd } = params);
-    return { sessionId: 'session-1' };
+    return { sessionId: 'session-1', ...open('new', 'session-1', params.cwd) };
   })
   .onNotification(methods.agent.session.cancel, () => cancelled.abort())
   .onRequest(methods.agent.session.prompt, async ({ params, client }) => {
@@ -44,7 +78,8 @@ const app = agent({ name: 'scripted' })
         update: { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text } },
       });
     for (const step of steps) {
-      if ('say' in step) await say(step.say.replace('{prompt}', JSON.stringify(params.prompt)));
+      if ('say' in step)
+        await say(step.say.replace('{prompt}', JSON.stringify(params.prompt)).replace('{session}', how));
       if ('say_bytes' in step) await say('x'.repeat(step.say_bytes));
       if ('noise' in step) process.stdout.write(step.noise);
       if ('write' in step) writeFileSync(join(cwd, step.write), step.content);
@@ -84,7 +119,8 @@ const app = agent({ name: 'scripted' })
         await say(`${step.ask}: ${outcome.outcome === 'selected' ? outcome.optionId : 'cancelled'}; `);
       }
     }
-    return { stopReason: 'end_turn' };
+    const uses = steps.flatMap((step) => ('uses' in step ? [step.uses] : []))[0];
+    return { stopReason: 'end_turn', ...uses };
   });
 
 await app.connect(

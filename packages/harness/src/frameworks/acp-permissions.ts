@@ -58,12 +58,14 @@ export function permissionPolicy({ order, dangerous }: FrameworkCall): Permissio
 export function decidePermission(policy: PermissionPolicy, request: RequestPermissionRequest): Decided {
   const { toolCall, options } = request;
   const kind = toolCall.kind ?? 'other';
-  const outside = (toolCall.locations ?? []).find(({ path }) => !isInside(policy.inside, path));
+  const diffs = (toolCall.content ?? []).flatMap((part) => (part.type === 'diff' ? [part.path] : []));
+  const paths = [...(toolCall.locations ?? []).map(({ path }) => path), ...diffs];
+  const outside = paths.find((path) => !isInside(policy.inside, path));
   const refusal = !policy.kinds.has(kind)
     ? `${kind} is not allowed`
     : outside === undefined
       ? null
-      : `${outside.path} is outside the worktree`;
+      : `${outside} is outside the worktree`;
   const wanted = refusal === null ? ['allow_once', 'allow_always'] : ['reject_once', 'reject_always'];
   const option = wanted.flatMap((one) => options.filter((offered) => offered.kind === one))[0];
   const answer: RequestPermissionResponse =

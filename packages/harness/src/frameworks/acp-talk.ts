@@ -3,20 +3,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   type ClientContext,
   methods,
-  type NewSessionRequest,
-  PROTOCOL_VERSION,
   RequestError,
-  type SendRequestOptions,
   type SessionUpdate,
   type StopReason,
 } from '@agentclientprotocol/sdk';
 import { messageOf } from '@caloron/noether/errors';
 
-import type { FrameworkCall } from './framework.ts';
+import { HarnessError } from '../errors.ts';
+import { openSession } from './acp-session.ts';
+import { usageOfTurn } from './acp-usage.ts';
+import type { FrameworkCall, HeardUsage } from './framework.ts';
 import type { Trouble } from './trouble.ts';
-
-/** Milliseconds an agent has to answer what is no turn: starting it may load a catalogue of models. */
-const ANSWER_MS = 120_000;
 
 /** Milliseconds a turn has to end after it was cancelled, before its agent is signalled. */
 const CANCEL_MS = 3000;
@@ -30,44 +27,35 @@ export interface TalkEnd {
   readonly trouble: Trouble | null;
 }
 
-/** Initialises, opens a session in the worktree, gives the prompt and waits for the turn’s end; a run that is stopped cancels it first. */
-export async function converse(agent: ClientContext, call: FrameworkCall): Promise<TalkEnd> {
-  const sessionId = await openSession(agent, call);
+/** Gives the prompt to the session and waits for the turn’s end; a run that is to pause or stop cancels it first. */
+export async function converse(
+  agent: ClientContext,
+  call: FrameworkCall,
+  on: { readonly begin: () => void; readonly usage: (usage: readonly HeardUsage[]) => void },
+): Promise<TalkEnd> {
+  const { session_id: sessionId } = await openSession(agent, call);
+  // What a session that is gone on with tells again is not said now.
+  on.begin();
   const prompt = agent.request(methods.agent.session.prompt, {
     sessionId,
     prompt: [{ type: 'text', text: call.prompt }],
   });
-  const stop = whenAborted(call.signal);
+  const stop = whenAborted(AbortSignal.any([call.signal, ...(call.pause === undefined ? [] : [call.pause])]));
   try {
     const first = await Promise.race([prompt, stop.aborted]);
-    if (first !== undefined) return endOf(first.stopReason);
+    if (first !== undefined) {
+      on.usage(usageOfTurn(first));
+      return endOf(first.stopReason);
+    }
     await agent.notify(methods.agent.session.cancel, { sessionId });
-    await Promise.race([prompt, delay(CANCEL_MS, undefined, { ref: false })]);
+    const last = await Promise.race([prompt, delay(CANCEL_MS, undefined, { ref: false })]);
+    if (last !== undefined) on.usage(usageOfTurn(last));
     return { code: null, trouble: null };
   } finally {
     stop.forget();
     // The connection may close while it is still awaited by nobody.
     prompt.catch(() => undefined);
   }
-}
-
-async function openSession(agent: ClientContext, { order, signal }: FrameworkCall): Promise<string> {
-  const within = (): SendRequestOptions => ({
-    cancellationSignal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
-    stopWaitingOnCancel: true,
-  });
-  await agent.request(
-    methods.agent.initialize,
-    {
-      protocolVersion: PROTOCOL_VERSION,
-      clientCapabilities: { fs: { readTextFile: false, writeTextFile: false }, terminal: false },
-      clientInfo: { name: 'caloron', version: '0.1.0' },
-    },
-    within(),
-  );
-  const request: NewSessionRequest = { cwd: order.worktree, mcpServers: [] };
-  const { sessionId } = await agent.request(methods.agent.session.new, request, within());
-  return sessionId;
 }
 
 /** Only a turn that came to its end is work done. */
@@ -80,6 +68,7 @@ function endOf(reason: StopReason): TalkEnd {
 
 /** What a conversation broke at. `stderr` is what the agent printed last: of one that is gone it says more than its connection. */
 export function brokenAt(error: unknown, stderr: string): TalkEnd {
+  if (error instanceof HarnessError) throw error;
   if (!(error instanceof RequestError)) {
     const message =
       stderr.trim() === '' ? `the agent's connection ended: ${messageOf(error)}` : stderr.trim();

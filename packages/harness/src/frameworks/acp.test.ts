@@ -14,9 +14,11 @@ const AGENT = join(import.meta.dirname, '../../test/acp-agent.ts');
 
 let root: string;
 let printed: string;
+let sessions: string[];
 beforeEach(async () => {
   root = await realpath(await mkdtemp(join(tmpdir(), 'caloron-acp-')));
   printed = '';
+  sessions = [];
 });
 afterEach(async () => rm(root, { recursive: true, force: true }));
 
@@ -25,6 +27,8 @@ interface Given {
   readonly dangerous?: boolean;
   readonly timeout_ms?: number;
   readonly signal?: AbortSignal;
+  readonly pause?: AbortSignal;
+  readonly session?: string;
 }
 
 function callOf(script: readonly object[], given: Given = {}): FrameworkCall {
@@ -40,6 +44,9 @@ function callOf(script: readonly object[], given: Given = {}): FrameworkCall {
     env: { PATH: process.env['PATH'] ?? '' },
     timeout_ms: given.timeout_ms ?? 20_000,
     signal: given.signal ?? new AbortController().signal,
+    ...(given.pause === undefined ? {} : { pause: given.pause }),
+    session: given.session === undefined ? null : { id: given.session, used: [] },
+    onSession: ({ id }: { id: string }) => sessions.push(id),
     onOutput: (text: string) => (printed += text),
   } as unknown as FrameworkCall;
 }
@@ -128,6 +135,64 @@ describe('an agent that speaks the Agent Client Protocol', () => {
 
     expect(result.code).toBe(1);
     expect(causeOf({ order: call.order, clock: systemClock }, result)).toMatchObject(cause);
+  });
+
+  it('A2 names its session, and goes on with it where it can, without saying again what it said before', async () => {
+    const says = { say: '{session}' };
+
+    expect((await run([says])).text).toBe('new session-1');
+    expect((await run([{ able: 'resume' }, says], { session: 'session-0' })).text).toBe('resumed session-0');
+    expect((await run([{ able: 'load' }, says], { session: 'session-0' })).text).toBe('loaded session-0');
+    expect((await run([says], { session: 'session-0' })).text).toBe('new session-1');
+    expect(sessions).toEqual(['session-1', 'session-1']);
+  });
+
+  it('that has lost the session fails before it says anything', async () => {
+    const lost = await run([{ able: 'load' }, { say: 'hello' }], { session: 'gone' });
+
+    expect(lost).toMatchObject({ code: 1, text: '', trouble: { message: 'Resource not found: session' } });
+  });
+
+  it('is given the model that option model names, of those it offers', async () => {
+    const script = [{ models: ['small', 'large'] }, { say: '{session}' }];
+
+    expect((await run(script, { options: { model: 'large' } })).text).toBe('new session-1 with large');
+    expect((await run(script)).text).toBe('new session-1');
+    await expect(run(script, { options: { model: 'huge' } })).rejects.toMatchObject({
+      code: 'HARNESS_FRAMEWORK_OPTION',
+      details: { option: 'model', expected: expect.stringContaining('small, large') as string },
+    });
+  });
+
+  it.each([
+    [
+      { usage: { inputTokens: 10, outputTokens: 5, cachedReadTokens: 3, totalTokens: 18 } },
+      [{ model: null, input: 10, output: 5, cache_read: 3, cache_write: 0 }],
+    ],
+    [
+      {
+        _meta: {
+          quota: { model_usage: [{ model: 'g-1', token_count: { input_tokens: 7, output_tokens: 2 } }] },
+        },
+      },
+      [{ model: 'g-1', input: 7, output: 2, cache_read: 0, cache_write: 0 }],
+    ],
+    [
+      { usage: { inputTokens: -1, outputTokens: 'many' } },
+      [{ model: null, input: 0, output: 0, cache_read: 0, cache_write: 0 }],
+    ],
+    [{}, []],
+  ])('tells its tokens as %j', async (uses, usage) => {
+    expect((await run([{ uses }])).usage).toEqual(usage);
+  });
+
+  it('finishes by its own word when it is to pause, and counts as stopped', async () => {
+    const pause = new AbortController();
+    const call = callOf([{ say: 'waiting' }, { wait: true }], { pause: pause.signal });
+    const running = acp.run({ ...call, onOutput: (text) => text.includes('waiting') && pause.abort() });
+
+    expect(await running).toMatchObject({ code: null, stopped: true, timed_out: false });
+    expect(await readFile(join(root, 'cancelled'), 'utf8')).toBe('true');
   });
 
   it('is cancelled by the protocol before it is signalled', async () => {

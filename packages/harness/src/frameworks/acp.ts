@@ -7,67 +7,94 @@ import { runGroup } from '../run-group.ts';
 import { decidePermission, permissionPolicy } from './acp-permissions.ts';
 import { brokenAt, converse, heardOf, type TalkEnd } from './acp-talk.ts';
 import { argvOf } from './command.ts';
-import type { Framework, FrameworkCall, FrameworkResult } from './framework.ts';
+import type { Framework, FrameworkCall, FrameworkResult, HeardUsage } from './framework.ts';
+import { tokensOf } from './usage-count.ts';
+import { watchRun } from './watch.ts';
 
 /** Characters of what an agent said, and of its stderr, that are kept from the end. */
 const TEXT_LIMIT = 200_000;
 const STDERR_LIMIT = 4000;
 
 /**
- * Any agent that speaks the Agent Client Protocol over stdio: option `command` is its argv (`opencode acp`, `gemini --acp`). One session per
- * run; its requests for permission are answered by policy. It reads, writes and runs by itself: no file or terminal call of a client's is
+ * Any agent that speaks the Agent Client Protocol over stdio: option `command` is its argv (`opencode acp`, `gemini --acp`). One turn per
+ * prompt; its requests for permission are answered by policy. It reads, writes and runs by itself: no file or terminal call of a client's is
  * offered, and what it asks for all the same is answered as an unknown method.
  */
-export const acp: Framework = {
-  name: 'acp',
-  model: true,
-  scripted: false,
-  async run(call) {
-    const argv = argvOf(call.order.framework.options['command'] ?? '', 'acp');
-    const over = new AbortController();
-    const lines = protocolLines(call.onOutput);
-    let text = '';
-    let stderr = '';
-    const app = clientOf(call, (said) => (text = (text + said).slice(-TEXT_LIMIT)));
-    let talk: Promise<TalkEnd> = Promise.resolve({ code: 1, trouble: null });
+export const acp: Framework = { name: 'acp', model: true, scripted: false, run: runAcp };
+
+/** What a run has told so far. */
+interface Told {
+  begun: boolean;
+  text: string;
+  stderr: string;
+  usage: readonly HeardUsage[];
+}
+
+async function runAcp(call: FrameworkCall): Promise<FrameworkResult> {
+  const argv = argvOf(call.order.framework.options['command'] ?? '', 'acp');
+  const over = new AbortController();
+  const watch = watchRun(call);
+  const told: Told = { begun: false, text: '', stderr: '', usage: [] };
+  const app = clientOf(call, told);
+  const lines = protocolLines(call.onOutput);
+  const on = {
+    begin: () => (told.begun = true),
+    usage(usage: readonly HeardUsage[]) {
+      told.usage = usage;
+      if (usage.length > 0) call.onUsage?.(usage);
+    },
+  };
+  let talk: Promise<TalkEnd> = Promise.resolve({ code: 1, trouble: null });
+  try {
     const exit = await runGroup({
       argv: call.confine(argv),
       cwd: call.order.worktree,
       env: agentEnvironment(call.env, call.order, call.prompt_file),
       timeout_ms: call.timeout_ms,
-      signal: over.signal,
+      signal: AbortSignal.any([over.signal, watch.signal]),
       stdin(stdin) {
         talk = app
-          .connectWith(ndJsonStream(Writable.toWeb(stdin), lines.readable), (agent) => converse(agent, call))
-          .catch((error: unknown) => brokenAt(error, stderr))
+          .connectWith(ndJsonStream(Writable.toWeb(stdin), lines.readable), async (agent) =>
+            converse(agent, call, on),
+          )
+          .catch((error: unknown) => brokenAt(error, told.stderr))
           // An agent that speaks the protocol does not end by itself.
           .finally(() => over.abort());
+        // A run whose command is missing awaits no conversation.
+        talk.catch(() => undefined);
       },
       onOutput(chunk, from) {
+        watch.output();
         if (from === 'stdout') return lines.push(chunk);
-        stderr = (stderr + chunk).slice(-STDERR_LIMIT);
+        told.stderr = (told.stderr + chunk).slice(-STDERR_LIMIT);
         call.onOutput(chunk);
       },
     });
     lines.end();
     const { code, trouble } = await talk;
-    const stopped = call.signal.aborted;
-    const cut = stopped || exit.timed_out;
+    const silent = watch.ended === 'silent';
+    const timed_out = exit.timed_out || silent;
+    const stopped = !timed_out && (call.signal.aborted || call.pause?.aborted === true) && code !== 0;
+    const cut = stopped || timed_out;
     return {
       code: cut ? null : code,
       signal: cut ? 'SIGTERM' : null,
-      timed_out: exit.timed_out,
+      timed_out,
       stopped,
-      text: text.trim(),
-      tokens_used: 0,
+      silent,
+      text: told.text.trim(),
+      tokens_used: tokensOf(told.usage),
+      usage: told.usage,
       feedback: null,
       trouble: cut ? null : trouble,
-    } satisfies FrameworkResult;
-  },
-};
+    };
+  } finally {
+    watch.close();
+  }
+}
 
 /** The client's side: permissions by policy, updates to the log. */
-function clientOf(call: FrameworkCall, onSaid: (text: string) => void) {
+function clientOf(call: FrameworkCall, told: Told) {
   const policy = permissionPolicy(call);
   return client({ name: 'caloron' })
     .onRequest(methods.client.session.requestPermission, ({ params }) => {
@@ -76,10 +103,11 @@ function clientOf(call: FrameworkCall, onSaid: (text: string) => void) {
       return answer;
     })
     .onNotification(methods.client.session.update, ({ params }) => {
+      if (!told.begun) return;
       const { log, said } = heardOf(params.update);
       // A thought or a plan is no output, but it is a sign of progress.
       call.onOutput(log);
-      onSaid(said);
+      told.text = (told.text + said).slice(-TEXT_LIMIT);
     });
 }
 
