@@ -5,6 +5,7 @@ import type {
   ActionOf,
   ActionResult,
   ActionType,
+  AgentsMap,
   DagState,
   Event,
   Report,
@@ -93,6 +94,8 @@ export function pull(
 export class Drive {
   state: DagState;
   busy: string[] = [];
+  /** The agents as the shell sees them. */
+  agents: AgentsMap = {};
   stuck: Record<string, string> = {};
   readonly outbox: Action[] = [];
   readonly announced: { kind: string; payload?: unknown }[] = [];
@@ -107,10 +110,11 @@ export class Drive {
     happened: { readonly log?: readonly Event[]; readonly forge?: readonly Event[] } = {},
   ): readonly Action[] {
     this.now = addMs(this.now, 1000);
-    const { state, busy, now } = this;
+    const { state, busy, agents, now } = this;
     const given = {
       state,
       busy,
+      agents,
       now,
       log_events: [...(happened.log ?? [])],
       events: [...(happened.forge ?? [])],

@@ -1,5 +1,6 @@
 import { epochMs, minutesBetween, type Task, type Timestamp } from '@caloron/types';
 
+import { type Spending, spendingWords } from './spending-account.ts';
 import { showLine, type StoryLine } from './story.ts';
 import { type Attempt, exitWords } from './task-attempts.ts';
 import { type Decision, decisionLine } from './task-decisions.ts';
@@ -18,6 +19,8 @@ export interface TaskAccount {
   readonly story: readonly StoryLine[];
 }
 
+  /** What its agents have used, and of how much; null when nothing is known. */
+  readonly spending?: Spending | null;
 const HEAD = [
   'attempt',
   'agent',
@@ -96,7 +99,7 @@ function section(title: string, lines: readonly string[]): readonly string[] {
 
 /** A task's account as it stands on a terminal; sections with nothing in them are left out. */
 export function accountText(account: TaskAccount, now: Timestamp): string {
-  const { task, attempts, evidence, decisions, next, story } = account;
+  const { task, attempts, evidence, decisions, next, story, spending } = account;
   const table =
     attempts.length === 0
       ? []
@@ -122,3 +125,4 @@ export function accountText(account: TaskAccount, now: Timestamp): string {
     ),
   ].join('\n');
 }
+    ...(spending ? [spendingWords(spending)] : []).flatMap((words) => (words === '' ? [] : [`  ${words}`])),

@@ -88,7 +88,14 @@ function blockedSteps({ task, evidence, flags }: Situation): readonly string[] {
       ? []
       : [`read issue #${task.escalation_issue}; a comment there counts too`]),
     `${word('resolve')}  (it can go on)`,
+  const approve =
+    (task.budget?.breach ?? null) !== null
+      ? [`${word('approve')}  (it may use as much again; --tokens, --usd or --minutes say how much)`]
+      : task.status_reason?.startsWith('budget_exceeded') === true
+        ? [`./caloron approve --sprint${flags.home}  (the sprint may use as much again)`]
+        : [];
     `${word('take-over')}  (you do it)`,
+    ...approve,
     `${word('break-down')}  (it has to be split)`,
   ];
 }

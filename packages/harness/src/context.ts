@@ -15,6 +15,7 @@ import pRetry from 'p-retry';
 
 import type { Activity } from './activity.ts';
 import type { HarnessConfig } from './config.ts';
+import type { Spending } from './budget.ts';
 import { HarnessError } from './errors.ts';
 import type { LogFile } from './log-file.ts';
 import type { AgentShell } from './shell-client.ts';
@@ -37,6 +38,8 @@ export interface HarnessContext {
   /** Aborted when the run has to stop; its reason is a HARNESS_STOPPED. */
   readonly signal: AbortSignal;
   /** Opens the order's repository with a token in hand. */
+  /** What it has used, and whether it is to pause. */
+  readonly spending: Spending;
   readonly openForge: (token: string) => ForgeRepo;
   /** Milliseconds since the run began. */
   readonly elapsedMs: () => number;

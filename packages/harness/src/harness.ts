@@ -4,10 +4,12 @@ import { performance } from 'node:perf_hooks';
 import type { Logger } from '@caloron/capabilities/logger';
 import { CodedError, codeOf, isRetryable, messageOf } from '@caloron/noether/errors';
 import type { Clock, EndCause, ForgeRepo, Order, Report } from '@caloron/types';
+import { totalTokens } from '@caloron/types';
 import pRetry from 'p-retry';
 
 import { createActivity } from './activity.ts';
 import { author, withFeedback } from './author.ts';
+import { createSpending } from './budget.ts';
 import { lostBase } from './base.ts';
 import { sentenceOf } from './classify.ts';
 import type { HarnessConfig } from './config.ts';
@@ -75,6 +77,7 @@ export async function runHarness(order: Order, deps: HarnessDeps): Promise<numbe
     activity: createActivity({ clock, monotonic, timeout_ms: order.timeout_ms }),
     signal: AbortSignal.any([deps.signal, stop.signal]),
     openForge: (token) => deps.openForge(order, token),
+    spending: createSpending(order.framework.options['model']),
     elapsedMs: () => performance.now() - started,
   };
   const beats = startHeartbeat({
@@ -91,6 +94,12 @@ export async function runHarness(order: Order, deps: HarnessDeps): Promise<numbe
     onNudge(message) {
       note(context, `the shell says: ${message}`);
       context.activity.nudge(message);
+    spending: context.spending,
+    onPause(reason) {
+      if (context.spending.pause_reason !== null) return;
+      note(context, `the shell says pause: ${reason}`);
+      context.spending.askToPause(reason);
+    },
     },
   });
   try {
@@ -162,7 +171,7 @@ function transientCause(error: unknown): EndCause | null {
 }
 
 function reportOf(context: HarnessContext, { cause, ...end }: Ending): Report {
-  const { order, activity, clock } = context;
+  const { order, activity, spending, clock } = context;
   const done = ['completed', 'no_changes', 'approved', 'changes_requested'].includes(end.outcome);
   return {
     sprint_id: order.sprint_id,
@@ -181,7 +190,8 @@ function reportOf(context: HarnessContext, { cause, ...end }: Ending): Report {
       known: true,
       ...(cause === null ? {} : { cause }),
     },
-    tokens_used: activity.tokens_used,
+    tokens_used: Math.max(activity.tokens_used, totalTokens(spending.usage)),
+    usage: spending.usage,
     duration_ms: Math.round(context.elapsedMs()),
   };
 }

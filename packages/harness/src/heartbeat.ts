@@ -2,10 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { messageOf } from '@caloron/noether/errors';
 import type { Logger } from '@caloron/capabilities/logger';
-import type { Order } from '@caloron/types';
+import { type Order, totalTokens } from '@caloron/types';
 import pRetry from 'p-retry';
 
 import type { Activity } from './activity.ts';
+import type { Spending } from './budget.ts';
 import type { AgentShell } from './shell-client.ts';
 
 /** First wait after a failed beat, in milliseconds; doubles up to the order's heartbeat_ms. */
@@ -21,6 +22,10 @@ export interface HeartbeatDeps {
   readonly look: () => Promise<string | undefined>;
   /** Asked before each beat: whether the agent's processes have computed. */
   readonly worked: () => boolean;
+  /** What it has used; absent, nothing is told of it. */
+  readonly spending?: Pick<Spending, 'usage'>;
+  /** The shell wants the agent to finish what it is at and to pause. */
+  readonly onPause?: (reason: string) => void;
   /** The shell wants the agent to stop. */
   readonly onStop: (message: string) => void;
   /** The shell has something to say to the agent. */
@@ -44,11 +49,13 @@ export function startHeartbeat(deps: HeartbeatDeps): { stop(): Promise<void> } {
       activity.progress(headIn(now) === headIn(seen) ? 'files' : 'commit');
     seen = now ?? seen;
     if (deps.worked()) activity.computed();
+    const usage = deps.spending?.usage ?? [];
     const body = {
       agent_id: order.agent_id,
       sprint_id: order.sprint_id,
       status: activity.status.slice(0, 200),
-      tokens_used: activity.tokens_used,
+      tokens_used: Math.max(activity.tokens_used, totalTokens(usage)),
+      ...(usage.length === 0 ? {} : { usage }),
       progress_at: activity.progress_at,
       progress_kind: activity.progress_kind,
       cpu_at: activity.cpu_at,
@@ -56,6 +63,7 @@ export function startHeartbeat(deps: HeartbeatDeps): { stop(): Promise<void> } {
     };
     const reply = await deps.shell.heartbeat(body, ended.signal);
     if (reply.command === 'stop') deps.onStop(reply.message ?? 'the shell asked for it');
+    if (reply.command === 'pause') deps.onPause?.(reply.message ?? 'the shell asked for it');
     if (reply.command === 'nudge') deps.onNudge(reply.message ?? '');
   }
 

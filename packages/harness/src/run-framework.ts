@@ -54,11 +54,12 @@ async function runOnce(
   session: Session | null,
   timeout_ms: number,
 ): Promise<FrameworkResult> {
-  const { order, directory, config, log, activity } = context;
+  const { order, directory, config, log, activity, spending } = context;
   const prompt_file = join(directory, 'prompt.md');
   await writeFile(prompt_file, prompt, { mode: 0o600 });
   const promiseIn = createPromiseReader();
   let kept: Promise<void> = Promise.resolve();
+  const spent = spending.call();
   const result = await framework.run({
     order,
     prompt,
@@ -85,8 +86,11 @@ async function runOnce(
       if (minutes !== null) activity.promise(minutes * 60_000);
     },
     onNudge: (take) => activity.onNudge(take),
+    onUsage: (usage) => spent.hear(usage),
+    pause: spending.pause,
   });
   await kept;
+  spent.end(result);
   activity.tokens(result.tokens_used);
   return result;
 }
@@ -103,9 +107,12 @@ export function endedHow(framework: Framework, result: FrameworkResult): string 
 
 /** Why a run of the framework ended without work; null when it ended well. A program that met trouble failed, whatever its exit code. */
 export function causeOf(
-  context: Pick<HarnessContext, 'order' | 'clock'>,
+  context: Pick<HarnessContext, 'order' | 'clock'> & Partial<Pick<HarnessContext, 'spending'>>,
   result: FrameworkResult,
 ): EndCause | null {
+  const paused = context.spending?.pause_reason ?? null;
+  if (result.stopped && paused !== null)
+    return { class: 'budget', until: null, provider: null, sentence: sentenceOf(paused) };
   const { framework } = context.order;
   const facts = {
     provider: providerOf(framework.name, framework.options),

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 
 import { codeOf, messageOf } from '@caloron/noether/errors';
 import type { Store } from '@caloron/store';
-import { keys, ProjectConfig } from '@caloron/types';
+import { keys, lacksPrice, ProjectConfig } from '@caloron/types';
 
 import { SchedulerError } from './errors.ts';
 
@@ -30,7 +30,11 @@ export function readProjectConfig(path: string): ProjectConfig | undefined {
     );
   }
   const parsed = ProjectConfig.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    if (!lacksPrice(parsed.data)) return parsed.data;
+    const problem = 'budget: a limit in cost_usd needs a price for every model: add "default" to prices';
+    throw new SchedulerError('PROJECT_CONFIG_INVALID', { path, problems: [problem] });
+  }
   const problems = parsed.error.issues.map(
     ({ path: at, message }) => `${at.join('.') || 'the file'}: ${message}`,
   );

@@ -27,6 +27,7 @@ export {
   Capacity,
   HOOK_TIMEOUT_MS,
   Isolation,
+  lacksPrice,
   Price,
   SprintPolicy,
   Workspace,

@@ -10,6 +10,19 @@ export const BudgetLimit = z.strictObject({
 });
 export type BudgetLimit = z.infer<typeof BudgetLimit>;
 
+/** Whether a money limit could hold: each model needs some price. */
+export function lacksPrice({
+  budget,
+  prices,
+}: {
+  readonly budget?: Budget | undefined;
+  readonly prices?: Readonly<Record<string, Price>> | undefined;
+}): boolean {
+  const limits = [budget?.agent, budget?.task, budget?.sprint];
+  const money = limits.some((limit) => limit?.cost_usd !== undefined);
+  return money && !Object.hasOwn(prices ?? {}, 'default');
+}
+
 /** Limits per run of an agent, per task over all its runs, and for the sprint. */
 export const Budget = z.strictObject({
   agent: BudgetLimit.optional(),

@@ -1,7 +1,9 @@
+import { systemClock } from '@caloron/capabilities/clock';
 import { Command } from 'commander';
 
 import { type Context, loadState, runCommand, sprintId } from '../context.ts';
 import type { Answer, Io } from '../output.ts';
+import { spendingOfSprint, spendingWords } from '../spending-account.ts';
 import { orderedTasks, sprintLine, STATUS_HEAD, statusRow } from '../status-table.ts';
 import { pausedOf } from '../sprint-pause.ts';
 import { watchStatus } from '../status-watch.ts';
@@ -33,8 +35,11 @@ async function look(context: Context, options: StatusOptions): Promise<Answer> {
   const state = await loadState(context, await sprintId(context, options.sprint));
   const paused = await pausedOf(context.runtime().store, state.sprint_id);
   const rows = orderedTasks(state).map(statusRow);
-  const text = `${oneLine(sprintLine(state, paused))}\n\n${renderTable(STATUS_HEAD, rows)}`;
-  return { data: { ...state, paused }, text, table: { head: STATUS_HEAD, rows } };
+  const agents = context.runtime().store.processes.agents(state.sprint_id);
+  const spending = spendingOfSprint(state, agents, systemClock.now());
+  const used = spendingWords(spending.sprint);
+  const text = `${oneLine(sprintLine(state, paused))}\n${used === '' ? '' : `${used}\n`}\n${renderTable(STATUS_HEAD, rows)}`;
+  return { data: { ...state, paused, spending }, text, table: { head: STATUS_HEAD, rows } };
 }
 
 async function watch(context: Context, options: StatusOptions): Promise<Answer> {

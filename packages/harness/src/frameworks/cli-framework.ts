@@ -1,4 +1,5 @@
 import { agentEnvironment } from '../environment.ts';
+import { haltOnPause } from '../budget.ts';
 import { HarnessError } from '../errors.ts';
 import { type GroupExit, runGroup } from '../run-group.ts';
 import type { Framework, FrameworkCall, FrameworkResult, Heard } from './framework.ts';
@@ -52,6 +53,7 @@ async function runCli(spec: CliSpec, call: FrameworkCall): Promise<FrameworkResu
   }
   const argv = spec.argv(call);
   const watch = watchRun(call);
+  const halt = haltOnPause(call.pause);
   const said = listener({
     hear: spec.hear,
     hear_error: spec.hear_error,
@@ -59,6 +61,7 @@ async function runCli(spec: CliSpec, call: FrameworkCall): Promise<FrameworkResu
     onSession: (session) => call.onSession?.(session),
     onUsage: (usage) => call.onUsage?.(usage),
     onTrouble: (trouble) => watch.trouble(trouble),
+    onBetween: () => halt.between(),
   });
   let stderr = '';
   try {
@@ -68,7 +71,7 @@ async function runCli(spec: CliSpec, call: FrameworkCall): Promise<FrameworkResu
       env: { ...agentEnvironment(call.env, call.order, call.prompt_file), ...spec.env },
       stdin: spec.prompt_on_stdin ? call.prompt : null,
       timeout_ms: call.timeout_ms,
-      signal: AbortSignal.any([call.signal, watch.signal]),
+      signal: AbortSignal.any([call.signal, watch.signal, halt.signal]),
       onOutput(text, stream) {
         call.onOutput(text);
         watch.output();
@@ -81,13 +84,14 @@ async function runCli(spec: CliSpec, call: FrameworkCall): Promise<FrameworkResu
     const ended = {
       ...exit,
       timed_out: exit.timed_out || silent,
-      stopped: exit.stopped && call.signal.aborted,
+      stopped: exit.stopped && (call.signal.aborted || halt.signal.aborted),
     };
     const words = spec.stderr_is_work === true ? null : lastWords(ended, stderr);
     const trouble = heard.trouble ?? (exit.code === 0 ? null : (murmur ?? words));
     return { ...ended, ...heard, trouble, silent, feedback: null };
   } finally {
     watch.close();
+    halt.close();
   }
 }
 

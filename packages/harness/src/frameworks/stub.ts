@@ -6,6 +6,7 @@ import { messageOf } from '@caloron/noether/errors';
 import { StubScript, type StubStep } from '@caloron/types';
 
 import { agentAuthor, agentEnvironment } from '../environment.ts';
+import { haltOnPause } from '../budget.ts';
 import { HarnessError } from '../errors.ts';
 import { runGroup } from '../run-group.ts';
 import { NEXT_BY } from '../next-by.ts';
@@ -13,6 +14,7 @@ import { commitAll } from '../worktree.ts';
 import type { Framework, FrameworkCall, FrameworkResult } from './framework.ts';
 import { insideWorktree } from './inside.ts';
 import type { Trouble } from './trouble.ts';
+import { tokensOf, type UsageCount, usageCount } from './usage-count.ts';
 
 /** An agent that follows a script: real files, real commands, real commits, no model. */
 export const stub: Framework = {
@@ -21,7 +23,9 @@ export const stub: Framework = {
   scripted: true,
   async run(call) {
     const limit = AbortSignal.timeout(call.timeout_ms);
-    const signal = AbortSignal.any([limit, call.signal]);
+    const halt = haltOnPause(call.pause);
+    const signal = AbortSignal.any([limit, call.signal, halt.signal]);
+    const count = usageCount([]);
     const { steps, exit_code, feedback, end } = await attemptOf(call);
     const said: string[] = [];
     const say = (text: string): void => {
@@ -29,10 +33,13 @@ export const stub: Framework = {
       call.onOutput(`${text}\n`);
     };
     let code = exit_code ?? (end === undefined ? 0 : 1);
+    let left = steps.length;
     for (const step of steps) {
+      halt.between();
       if (signal.aborted) break;
+      left -= 1;
       try {
-        await follow(step, { ...call, signal }, say);
+        await follow(step, { ...call, signal, count }, say);
       } catch (error) {
         if (signal.aborted) break;
         say(messageOf(error));
@@ -40,7 +47,8 @@ export const stub: Framework = {
         break;
       }
     }
-    const stopped = call.signal.aborted;
+    halt.close();
+    const stopped = call.signal.aborted || (halt.signal.aborted && (left > 0 || code !== 0));
     const timed_out = !stopped && limit.aborted;
     return {
       code: stopped || timed_out ? null : code,
@@ -48,7 +56,8 @@ export const stub: Framework = {
       timed_out,
       stopped,
       text: said.join('\n'),
-      tokens_used: 0,
+      tokens_used: tokensOf(count.usage),
+      usage: count.usage,
       feedback: feedback === undefined ? null : withoutUndefined(feedback),
       trouble: end === undefined || stopped || timed_out ? null : troubleOf(end),
     } satisfies FrameworkResult;
@@ -90,8 +99,20 @@ export async function readScript(file: string): Promise<StubScript> {
   );
 }
 
-async function follow(step: StubStep, call: FrameworkCall, say: (text: string) => void): Promise<void> {
+async function follow(
+  step: StubStep,
+  call: FrameworkCall & { readonly count: UsageCount },
+  say: (text: string) => void,
+): Promise<void> {
   const { order } = call;
+  if ('use' in step) {
+    const { cache_read = 0, cache_write = 0, cost_usd, ...used } = step.use;
+    call.count.hear({
+      usage: { ...used, cache_read, cache_write, ...(cost_usd === undefined ? {} : { cost_usd }) },
+    });
+    call.onUsage?.(call.count.usage);
+    return say(`used ${used.input} tokens of input and ${used.output} of output`);
+  }
   if ('say' in step) return say(step.say);
   if ('next_by_m' in step) return say(`${NEXT_BY} ${step.next_by_m}m`);
   if ('await_nudge_ms' in step) return awaitNudge(step.await_nudge_ms, call, say);
