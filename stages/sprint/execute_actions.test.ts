@@ -359,6 +359,42 @@ describe('merge_pr', () => {
     expect(w.row(merge)?.result).toEqual({ merge_sha: sha('c') });
   });
 
+  it('tells how far the base has moved on, and merges no further from it than the sprint allows', async () => {
+    const behind = `main...${sha('a')}`;
+    const [shown, refused] = [{}, { require_up_to_date: true }].map((sprint) => world([merge], {}, sprint));
+    for (const w of [shown, refused]) w?.forge.comparisons.set(behind, { behind: 2, base_sha: sha('d') });
+    await shown?.run();
+    await refused?.run();
+
+    const drift = { head_sha: sha('a'), behind: 2, base_head: sha('d') };
+    expect(shown?.row(merge)?.result).toEqual({ merge_sha: sha('c'), drift });
+    expect(refused?.forge.calls).not.toContain('merge');
+    expect(refused?.row(merge)).toMatchObject({ status: 'dead', error: { code: 'MERGE_BASE_BEHIND' } });
+  });
+
+  it.each([
+    [`${sha('b')}...${sha('a')}`, 'MERGE_BASE_LOST'],
+    [`${sha('b')}...main`, 'MERGE_BASE_REWRITTEN'],
+  ])('never merges where %s has something behind', async (pair, code) => {
+    const w = world([merge], { base_sha: sha('b') });
+    w.forge.comparisons.set(pair, { behind: 1 });
+
+    await w.run();
+
+    expect(w.forge.calls).not.toContain('merge');
+    expect(w.row(merge)).toMatchObject({ status: 'dead', error: { code, retryable: false } });
+  });
+
+  it('merges on a forge that cannot compare, and says so', async () => {
+    const w = world([merge], { base_sha: sha('b') });
+    w.forge.faults.set('compare', [{ error: forgeError('FORGE_NOT_FOUND') }]);
+
+    const told = await w.run();
+
+    expect(told.actions_taken).toEqual(['merge:PR#4']);
+    expect(JSON.stringify(told)).toContain('its base was not compared');
+  });
+
   it('finds a pull request merged by another hand', async () => {
     const w = world([merge]);
     w.forge.pulls[0] = pullOf(4, {

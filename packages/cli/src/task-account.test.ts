@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { accountText, spanWords } from './task-account.ts';
 import { attemptsOf } from './task-attempts.ts';
 import { decisionsOf } from './task-decisions.ts';
-import { evidenceOf } from './task-evidence.ts';
+import { evidenceOf, receiptsOf } from './task-evidence.ts';
 import { nextSteps } from './task-next.ts';
 
 const SHA = 'a'.repeat(40);
@@ -138,6 +138,25 @@ describe('the account of a task', () => {
         head_sha: null,
       },
     ]);
+  });
+
+  it('shows what was proven of which head, and how far the base has moved on', async () => {
+    await twoAttempts();
+    const proof = { command: ['npm', 'test'], exit_code: 0, duration_ms: 1500, log_sha256: 'f'.repeat(64) };
+    const receipt = { ...proof, commit: SHA, tail: '', tree_sha: 'c'.repeat(40), void: 'changed: a.ts' };
+    await report('r1', { role: 'reviewer', receipts: [receipt], receipt });
+    const drift = { head_sha: SHA, behind: 3, base_head: 'd'.repeat(40), at: now };
+    const receipts = receiptsOf('t1', known());
+    const about = { attempts: [], evidence: [], receipts, decisions: [], next: [], story: [] };
+    const text = accountText({ ...about, task: { ...task, head_sha: SHA, drift } }, now);
+
+    expect(text).toContain('base -; its base branch is 3 commits ahead of the head');
+    expect(text).toMatch(
+      /receipts\n {2}npm test: exit 0 on aaaaaaaa, tree cccccccc in 1500 ms, log ffffffff, proves nothing: changed: a\.ts\n?$/,
+    );
+    expect(accountText({ ...about, task: { ...task, head_sha: 'b'.repeat(40), drift } }, now)).toContain(
+      'of another head: does not count',
+    );
   });
 
   it('tells the last heartbeat, and the last progress with its kind, of the process at work', async () => {

@@ -1,4 +1,4 @@
-import { epochMs, minutesBetween, type Task, type Timestamp } from '@caloron/types';
+import { epochMs, minutesBetween, type Receipt, type Task, type Timestamp } from '@caloron/types';
 
 import { type Spending, spendingWords } from './spending-account.ts';
 import { showLine, type StoryLine } from './story.ts';
@@ -13,6 +13,8 @@ export interface TaskAccount {
   readonly task: Task;
   readonly attempts: readonly Attempt[];
   readonly evidence: readonly Evidence[];
+  /** What the verify commands proved last, and of which commit. */
+  readonly receipts?: readonly Receipt[];
   readonly decisions: readonly Decision[];
   /** What a person can do next, a sentence each. */
   readonly next: readonly string[];
@@ -78,6 +80,24 @@ function evidenceLine(evidence: Evidence, now: Timestamp): string {
   return `${agent_id}: ${facts.join(', ')}`;
 }
 
+function receiptLine(receipt: Receipt, head_sha: string | null): string {
+  const { commit, command, exit_code, duration_ms, log_sha256, tree_sha, at, void: voided } = receipt;
+  const tree = tree_sha === undefined ? '' : `, tree ${short(tree_sha)}`;
+  const facts = [
+    `exit ${exit_code} on ${short(commit)}${tree} in ${Math.round(duration_ms)} ms`,
+    ...(at === undefined ? [] : [at]),
+    `log ${log_sha256.slice(0, 8)}`,
+    ...(voided === undefined ? [] : [`proves nothing: ${voided}`]),
+    ...(commit === head_sha ? [] : ['of another head: does not count']),
+  ];
+  return `${command.join(' ')}: ${facts.join(', ')}`;
+}
+
+function driftText({ drift, head_sha }: Task): string {
+  if (drift === null || drift === undefined || drift.head_sha !== head_sha || drift.behind === 0) return '';
+  return `; its base branch is ${drift.behind} ${drift.behind === 1 ? 'commit' : 'commits'} ahead of the head`;
+}
+
 function factLines(task: Task): readonly string[] {
   const { id, title, status, status_reason, status_at, agent_id, reviewer_id, attempt, review_cycles } = task;
   const reviews = Object.entries(task.reviews).map(
@@ -87,7 +107,7 @@ function factLines(task: Task): readonly string[] {
     `${id}: ${title}`,
     `  ${status}${status_reason === null ? '' : ` (${status_reason})`} since ${status_at}`,
     `  agent ${agent_id}, reviewer ${reviewer_id ?? '-'}, attempts ${attempt}, review cycles ${review_cycles}`,
-    `  issue ${task.issue_number ?? '-'}, PR ${task.pr_number ?? '-'}, branch ${task.branch}, head ${short(task.head_sha)}, base ${short(task.base_sha)}`,
+    `  issue ${task.issue_number ?? '-'}, PR ${task.pr_number ?? '-'}, branch ${task.branch}, head ${short(task.head_sha)}, base ${short(task.base_sha)}${driftText(task)}`,
     ...(task.depends_on.length === 0 ? [] : [`  after ${task.depends_on.join(', ')}`]),
     ...reviews,
   ];
@@ -113,6 +133,10 @@ export function accountText(account: TaskAccount, now: Timestamp): string {
     ...section(
       'evidence',
       evidence.map((each) => evidenceLine(each, now)),
+    ),
+    ...section(
+      'receipts',
+      (account.receipts ?? []).map((receipt) => oneLine(receiptLine(receipt, task.head_sha))),
     ),
     ...section(
       'decisions',

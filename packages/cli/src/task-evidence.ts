@@ -1,4 +1,4 @@
-import type { Id, Task, Timestamp } from '@caloron/types';
+import type { Id, Receipt, Task, Timestamp } from '@caloron/types';
 
 import { type Attempt, type Known, reportsOf } from './task-attempts.ts';
 
@@ -23,6 +23,13 @@ export interface Evidence {
   readonly last_progress: Progress | null;
   /** When the agent itself says it will show progress next. */
   readonly next_by: Timestamp | null;
+}
+
+/** The receipts of the last report on a task that has any, the first command first. */
+export function receiptsOf(task_id: Id, { log }: Known): readonly Receipt[] {
+  const reports = [...reportsOf(log).values()].filter((report) => report.task_id === task_id);
+  const all = reports.map(({ receipts, receipt }) => receipts ?? (receipt === null ? [] : [receipt]));
+  return all.findLast((receipts) => receipts.length > 0) ?? [];
 }
 
 /** The signs of life of each process that has a task; of its last one when none has. */

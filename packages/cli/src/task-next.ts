@@ -59,6 +59,8 @@ function stepsOf(situation: Situation): readonly string[] {
 function reviewSteps({ status_reason, pr_number }: Task): readonly string[] {
   const pull = `PR #${pr_number ?? '?'}`;
   if (status_reason === 'waits_approval') return [`approve ${pull}`];
+  if (status_reason === 'receipt_failed')
+    return [`look at the receipts above: what failed was dismissed, and nothing was pushed since`];
   if (status_reason === 'checks_red') return [`look at the checks of ${pull}: they failed`];
   return [];
 }

@@ -10,7 +10,7 @@ import { tell } from '../story.ts';
 import { accountText, type TaskAccount } from '../task-account.ts';
 import { attemptsOf } from '../task-attempts.ts';
 import { decisionsOf } from '../task-decisions.ts';
-import { evidenceOf } from '../task-evidence.ts';
+import { evidenceOf, receiptsOf } from '../task-evidence.ts';
 import { nextSteps } from '../task-next.ts';
 
 /** `caloron show TASK`: what happened to one task, and why: its attempts, the evidence, the decisions, and what a person can do next. */
@@ -61,5 +61,6 @@ function accountOf(
     const line = tell(row);
     return line?.task === task.id ? [line] : [];
   });
-  return { task, attempts, evidence, decisions, next, story };
+  const receipts = receiptsOf(task.id, known);
+  return { task, attempts, evidence, receipts, decisions, next, story };
 }
