@@ -105,6 +105,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     '@caloron/scheduler',
     '@caloron/scheduler/*',
     '@caloron/shell/kept-work',
+    '@caloron/shell/stop-without-shell',
     '@caloron/capabilities/*',
     '@caloron/stages',
     'execa',

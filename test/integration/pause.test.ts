@@ -41,6 +41,13 @@ function script(task: string): void {
   writeText(join(dir, `${task}.json`), JSON.stringify({ v: 1, attempts: [{ steps }] }));
 }
 
+async function start(): Promise<void> {
+  const tokens = environment({ ...world.tokens, USER: 'ada' });
+  shell = await serve('caloron-shell', ['--port', '0', '--home', home], { cwd: home, env: tokens });
+  env = { ...tokens, CALORON_SHELL_URL: shell.url };
+  scheduler = await serve('noether-scheduler', ['--config', 'scheduler.json'], { cwd: home, env });
+}
+
 beforeAll(async () => {
   dir = temporaryDirectory();
   home = join(dir, 'home');
@@ -48,12 +55,13 @@ beforeAll(async () => {
   const forge = ['--repo', world.repo, '--host', world.forge.url, '--token-env', 'CALORON_FORGE_TOKEN'];
   const agents = ['--reviewer-token-env', 'CALORON_REVIEWER_TOKEN', '--framework', 'stub'];
   await must('caloron', ['init', ...forge, ...agents, '--home', home], { cwd: dir });
-  editJson(join(home, 'caloron.json'), { framework_options: { script_dir: dir } });
+  // Its scripts tell the test where they are by files beside their worktree, where a sandbox lets nobody write.
+  editJson(join(home, 'caloron.json'), {
+    framework_options: { script_dir: dir },
+    isolation: { sandbox: 'off' },
+  });
   for (const task of ['one', 'two']) script(task);
-  const tokens = environment({ ...world.tokens, USER: 'ada' });
-  shell = await serve('caloron-shell', ['--port', '0', '--home', home], { cwd: home, env: tokens });
-  env = { ...tokens, CALORON_SHELL_URL: shell.url };
-  scheduler = await serve('noether-scheduler', ['--config', 'scheduler.json'], { cwd: home, env });
+  await start();
   const brief = '- [one] The first\n- [two] The second';
   const kickoff = ['kickoff', brief, '--repo', world.repo, '--sprint-id', 's', '--num-agents', '2'];
   await must('caloron', [...kickoff, '--home', home], { cwd: dir, env });
@@ -124,9 +132,39 @@ describe('a sprint that stands still', () => {
     expect(await said('estop')).toMatch(/^1 sprint paused, 0 agents stopped\n/);
   });
 
+  it('D20 goes on once, ends agents with no shell and no scheduler there, and stands still over restarts', async () => {
+    rmSync(join(dir, 'two.begun'));
+    expect(await said('resume', '--all')).toBe('sprint s goes on with the next tick');
+    await vi.waitFor(() => expect(existsSync(join(dir, 'two.begun'))).toBe(true), WAIT);
+    expect((await agents()).filter(({ alive }) => alive)).toHaveLength(1);
+    process.kill(shell.pid, 'SIGKILL');
+    process.kill(scheduler.pid, 'SIGKILL');
+
+    const answer = await said('estop');
+    expect(answer).toMatch(/^1 sprint paused, 1 agent stopped \(no shell answered\)\n/);
+    const ref = /its uncommitted work is in (\S+)/.exec(answer)?.[1] ?? '';
+    const clone = join(home, '.caloron/tasks/s/two.git');
+    expect((await git(['show', `${ref}:two.txt`], { git_dir: clone })).stdout).toContain('done');
+    expect(processesOf(dir).filter(({ command }) => command.includes('two.go'))).toEqual([]);
+    expect(await said('estop')).toMatch(/^1 sprint paused, 0 agents stopped/);
+
+    await start();
+    expect(await said('status')).toMatch(
+      /^sprint s on agent\/lib: paused by ada since \S+, its agents stopped/,
+    );
+    expect(await said('tick')).toMatch(/0 actions taken/);
+    expect((await agents()).filter(({ alive }) => alive)).toEqual([]);
+    expect(await said('pause', '--all')).toContain('already paused by ada');
+
+    writeText(join(dir, 'two.go'), '');
+    await said('resume');
+    await vi.waitFor(async () => expect((await status()).tasks['two']?.status).toBe('Done'), WAIT);
+  });
+
   it.each([
     [['pause', 'none'], 'SPRINT_UNKNOWN'],
     [['resume', '../x'], 'CLI_USAGE'],
+    [['pause', 's', '--all'], 'CLI_USAGE'],
   ])('is refused by %j', async (args, code) => {
     const ended = await caloron(...args);
     expect(ended.stderr).toContain(code);

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 import type { Store } from '@caloron/store';
-import { type Id, keys, Paused, type Shell, type Timestamp } from '@caloron/types';
+import { type Id, keys, Paused, type Timestamp } from '@caloron/types';
 
 /** How often it is looked whether an agent is still there, in milliseconds. */
 const POLL_MS = 100;
@@ -60,23 +60,35 @@ export interface Stopped {
   readonly agent_id: Id;
   readonly sprint_id: Id;
   readonly wip_ref: string | null;
+  /** Why its work could not be saved; it is still in its worktree. Null when it is saved. */
+  readonly wip_error: string | null;
 }
 
-/** Stops every agent of every sprint, also one whose start had begun before; gives those it stopped. Throws what the shell refuses. */
+/** What ends one agent: the shell, or this very process where no shell answers. */
+export interface Stopper {
+  /** Whether it can also end what has no pid yet: a start that its shell did not live to finish. */
+  readonly lone: boolean;
+  stop(
+    process_id: string,
+    grace_ms: number,
+  ): Promise<{ readonly wip_ref: string | null; readonly wip_error?: string | null | undefined }>;
+}
+
+/** Stops every agent of every sprint, also one whose start had begun before; gives those it stopped. Throws what the stopper refuses. */
 export async function stopAgents(
   { processes }: Pick<Store, 'processes'>,
-  shell: Pick<Shell, 'stop'>,
+  stopper: Stopper,
 ): Promise<readonly Stopped[]> {
   const stopped: Stopped[] = [];
   const deadline = performance.now() + SETTLE_MS;
   for (;;) {
     const open = processes.open();
-    const known = open.filter(({ pid }) => pid !== null);
+    const known = open.filter(({ pid }) => pid !== null || stopper.lone);
     stopped.push(
       ...(await Promise.all(
         known.map(async ({ process_id, agent_id, sprint_id }) => {
-          const { wip_ref } = await shell.stop({ process_id, grace_ms: GRACE_MS });
-          return { process_id, agent_id, sprint_id, wip_ref };
+          const { wip_ref, wip_error = null } = await stopper.stop(process_id, GRACE_MS);
+          return { process_id, agent_id, sprint_id, wip_ref, wip_error };
         }),
       )),
     );

@@ -40,6 +40,8 @@ function stepsOf(situation: Situation): readonly string[] {
       return open.map((id) => `it waits for ${id}: ./caloron show ${id}${flags.sprint}${flags.home}`);
     }
     case 'Ready':
+      if (task.status_reason?.startsWith('capacity: ') === true)
+        return ['nothing: it starts by itself once there is room (see capacity in docs/configuration.md)'];
       return [`nothing: its agent is started by the next tick (./caloron tick${flags.sprint}${flags.home})`];
     case 'InProgress':
     case 'InReview':

@@ -8,6 +8,7 @@ import { systemClock } from '@caloron/capabilities/clock';
 import { createLogger } from '@caloron/capabilities/logger';
 import { systemRandom } from '@caloron/capabilities/random';
 import { findHome } from '@caloron/store';
+import { addMs } from '@caloron/types';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { readConfig } from './config.ts';
@@ -100,6 +101,40 @@ describe('the scheduler', () => {
     await vi.waitFor(() => expect(ended(on)).toBe(2), { timeout: 5_000 });
 
     expect(on.store.slots.list({ job: 'j', limit: 10 }).map(({ status }) => status)).toEqual(['ok', 'ok']);
+  });
+
+  it('D11 runs a tick again when an agent of its sprint is due, once, and another job of the sprint never', async () => {
+    const on = runtime();
+    const retry_at = addMs(systemClock.now(), 700);
+    await on.store.kv.put('caloron:s:state', { tasks: { a: { retry_at }, b: { retry_at: null }, c: {} } });
+    const job = { cron: NEVER, on: ['sprint.started'], input: { sprint_id: 's' } };
+    start(on, [
+      { ...job, name: 'tick', graph: graph('tick.json', { op: 'Const', value: { consumed_seq: 0 } }) },
+      { ...job, name: 'report', graph: graph('report.json', { op: 'Const', value: { report: 0 } }) },
+    ]);
+    await announce(on, 'sprint.started', 'a');
+
+    const slots = (name: string): readonly string[] =>
+      on.store.slots.list({ job: name, limit: 10 }).map(({ slot }) => slot.replace(/:.*/, ''));
+    await vi.waitFor(() => expect(slots('tick')).toEqual(['due', 'event']), { timeout: 10_000 });
+    expect(systemClock.now() >= retry_at).toBe(true);
+    await announce(on, 'sprint.started', 'b');
+    await vi.waitFor(() => expect(slots('report')).toEqual(['event', 'event']), { timeout: 10_000 });
+    await vi.waitFor(() => expect(slots('tick')).toEqual(['event', 'due', 'event']), { timeout: 10_000 });
+  });
+
+  it('D18 goes on after a run that failed', async () => {
+    const on = runtime();
+    const path = graph('g.json', { op: 'Stage', id: 'github_poll_events' });
+    start(on, [{ name: 'j', cron: NEVER, graph: path, on: ['sprint.started'] }]);
+    const slots = (): readonly string[] =>
+      on.store.slots.list({ job: 'j', limit: 10 }).map(({ status }) => status);
+    await announce(on, 'sprint.started', 'a');
+    await vi.waitFor(() => expect(slots()).toEqual(['failed']), { timeout: 10_000 });
+
+    graph('g.json', { op: 'Const', value: 1 });
+    await announce(on, 'sprint.started', 'b');
+    await vi.waitFor(() => expect(slots()).toEqual(['ok', 'failed']), { timeout: 10_000 });
   });
 
   it('makes one more run of all events that arrive during a run', async () => {

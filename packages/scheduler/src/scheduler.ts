@@ -1,11 +1,11 @@
 import type { Logger } from '@caloron/capabilities/logger';
-import type { Clock, Random } from '@caloron/types';
+import { type Clock, epochMs, type Random } from '@caloron/types';
 
 import type { JobConfig, SchedulerConfig } from './config.ts';
 import { startCron, type CronTimer } from './cron.ts';
 import { type JobOutcome, runJob } from './job.ts';
 import type { Runtime } from './runtime.ts';
-import { consumedBy, consumedSeq, WAKE_INTERVAL_MS, wakingEvent } from './wakeup.ts';
+import { consumedBy, consumedSeq, nextDue, WAKE_INTERVAL_MS, wakingEvent } from './wakeup.ts';
 import { postWebhook } from './webhook.ts';
 
 /** How soon a run that found its lease taken is made again: a dead holder's lease runs out after 30 s. */
@@ -42,7 +42,7 @@ interface JobState {
   running: Promise<void> | null;
   /** Events up to this seq need no fire. */
   consumed: number;
-  /** A run that found its graph's lease taken is made again under this slot at this time (performance.now()). */
+  /** When the job is run again besides its slots (performance.now()): its graph's lease was taken, or something falls due. */
   again: { readonly slot: string; readonly at_ms: number } | null;
   last: JobOutcome | null;
 }
@@ -76,10 +76,25 @@ export function startScheduler({ config, runtime, logger, clock, random }: Sched
     state.last = outcome;
     state.consumed = Math.max(state.consumed, consumedBy(store, job, { ...outcome, before }));
     const taken = outcome.status === 'skipped' && outcome.composition_id !== null;
-    state.again = taken ? { slot: `again:${run_id}`, at_ms: performance.now() + LEASE_RETRY_MS } : null;
+    state.again = taken
+      ? { slot: `again:${run_id}`, at_ms: performance.now() + LEASE_RETRY_MS }
+      : await dueAgain(run_id, outcome);
     await store.slots.note({ ...at, run_id }, outcome.status, outcome.error?.message ?? outcome.reason);
     report(outcome, slot, cause);
     if (job.webhook !== null && outcome.status !== 'skipped') void deliver(job.webhook, outcome, slot);
+  };
+
+  /** What falls due is not left to the next slot. */
+  const dueAgain = async (
+    run_id: string,
+    { input, consumed_seq }: Pick<JobOutcome, 'input' | 'consumed_seq'>,
+  ): Promise<JobState['again']> => {
+    // Of what works through a sprint's log, as ticks do; a report of it is not due again.
+    if (consumed_seq === null) return null;
+    const now = clock.now();
+    const due = await nextDue(store, input, now);
+    if (due === undefined) return null;
+    return { slot: `due:${run_id}`, at_ms: performance.now() + epochMs(due) - epochMs(now) };
   };
 
   const report = (outcome: JobOutcome, slot: string, cause: string): void => {

@@ -1,4 +1,6 @@
 import type { Store } from '@caloron/store';
+import { Id, keys, Timestamp } from '@caloron/types';
+import { z } from 'zod';
 
 import type { JobConfig } from './config.ts';
 
@@ -45,6 +47,36 @@ export function consumedBy(
     .read({ after: before, kinds: job.on })
     .find((row) => row.seq <= consumed_seq && row.sprint_id !== null && row.sprint_id !== sprint);
   return foreign === undefined ? consumed_seq : foreign.seq - 1;
+}
+
+/** What of a sprint's state says when it has to be looked at again. */
+const Waiting = z.object({
+  tasks: z.record(
+    z.string(),
+    z.object({
+      retry_at: Timestamp.nullish(),
+      provider_limit: z.object({ until: Timestamp.nullable() }).nullish(),
+    }),
+  ),
+});
+
+/**
+ * When something of the sprint that a job works for falls due: an action or an agent that is tried again, a provider that serves again.
+ * Undefined without one after `now`: what is due already was there for the run that has just ended.
+ */
+export async function nextDue(store: Store, input: unknown, now: Timestamp): Promise<Timestamp | undefined> {
+  const sprint_id = sprintOf(input);
+  if (sprint_id === undefined || !Id.safeParse(sprint_id).success) return undefined;
+  const stored = (await store.kv.get(keys.state(sprint_id)))?.value;
+  const tasks = Object.values(Waiting.safeParse(stored).data?.tasks ?? {});
+  const due = [
+    ...store.outboxRows(sprint_id).flatMap(({ status, next_at }) => (status === 'failed' ? [next_at] : [])),
+    ...tasks.flatMap(({ retry_at, provider_limit }) => [retry_at, provider_limit?.until]),
+  ];
+  let first: Timestamp | undefined;
+  for (const at of due)
+    if (typeof at === 'string' && at > now && (first === undefined || at < first)) first = at;
+  return first;
 }
 
 function sprintOf(input: unknown): string | undefined {
