@@ -1,6 +1,8 @@
 import {
   CleanupReply,
   ErrorReply,
+  GcReply,
+  type GcRequest,
   HealthReply,
   NudgeReply,
   type Shell,
@@ -127,6 +129,19 @@ async function request<T extends z.ZodType>(url: string, call: Call<T>): Promise
     (issue) => `${issue.path.join('.') || 'the answer'}: ${issue.message}`,
   );
   throw new ShellClientError('SHELL_ANSWER_INVALID', { url, path: call.path, issues });
+}
+
+/** Milliseconds a collection of garbage may take: every file of a home is looked at. */
+const GC_TIMEOUT_MS = 30 * 60_000;
+
+/** Asks the configured shell to remove what nobody needs. Throws SHELL_OTHER_DATABASE, SHELL_UNREACHABLE, SHELL_REFUSED. */
+export async function collectGarbage(deps: ShellsDeps, body: GcRequest): Promise<GcReply> {
+  const url = checkedUrl(deps.url, deps.url);
+  const { db_id } = await request(url, { method: 'GET', path: '/health', reply: HealthReply });
+  if (deps.db_id !== null && db_id !== deps.db_id)
+    throw new ShellClientError('SHELL_OTHER_DATABASE', { url, expected: deps.db_id, actual: db_id });
+  const call = { method: 'POST', path: '/gc', reply: GcReply, body, token: deps.token() } as const;
+  return request(url, { ...call, timeout_ms: GC_TIMEOUT_MS });
 }
 
 function openShell(url: string, deps: ShellsDeps): Shell {

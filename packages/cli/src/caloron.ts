@@ -16,6 +16,7 @@ const COMMANDS: readonly ListedCommand[] = [
   { name: 'logs', load: async () => (await import('./commands/process.ts')).logsCommand },
   { name: 'stop', load: async () => (await import('./commands/process.ts')).stopCommand },
   { name: 'wip', load: async () => (await import('./commands/wip.ts')).wipCommand },
+  { name: 'gc', load: async () => (await import('./commands/gc.ts')).gcCommand },
   { name: 'pause', load: async () => (await import('./commands/pause.ts')).pauseCommand },
   { name: 'resume', load: async () => (await import('./commands/pause.ts')).resumeCommand },
   { name: 'estop', load: async () => (await import('./commands/pause.ts')).estopCommand },

@@ -5,6 +5,7 @@ import fastify, { type FastifyInstance } from 'fastify';
 
 import type { Auth } from './auth.ts';
 import type { Cleanup } from './cleanup.ts';
+import type { Gc } from './gc.ts';
 import type { Credentials } from './credentials.ts';
 import { ShellError } from './errors.ts';
 import type { Listening } from './listening.ts';
@@ -27,6 +28,7 @@ export interface AppDeps {
   readonly table: ProcessTable;
   readonly spawn: Spawner;
   readonly cleanup: Cleanup;
+  readonly gc: Gc;
   readonly credentials: Credentials;
   readonly nudges: Nudges;
   readonly listening: Listening;

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { systemClock } from '@caloron/capabilities/clock';
 import { createLogger, type Logger } from '@caloron/capabilities/logger';
 import { systemRandom } from '@caloron/capabilities/random';
+import { messageOf } from '@caloron/noether/errors';
 import { openStore, type Store } from '@caloron/store';
 import { type Clock, cloneUrl, type Random } from '@caloron/types';
 import type { FastifyInstance } from 'fastify';
@@ -16,6 +17,7 @@ import { createCleanup } from './cleanup.ts';
 import type { ShellConfig } from './config.ts';
 import { createCredentials } from './credentials.ts';
 import { ShellError } from './errors.ts';
+import { createGc, type Gc } from './gc.ts';
 import { lockHome } from './home-lock.ts';
 import { createHooks } from './hooks.ts';
 import { createIsolation, type Isolation } from './isolation.ts';
@@ -77,7 +79,7 @@ export async function startShell(config: ShellConfig, deps: ShellDeps = {}): Pro
       uuid: () => random.uuid(),
     });
     undo.push(() => lock.release());
-    const { app, table, at } = assemble({
+    const { app, table, gc, at } = assemble({
       config,
       paths,
       store,
@@ -93,10 +95,23 @@ export async function startShell(config: ShellConfig, deps: ShellDeps = {}): Pro
     log.info({ ...found }, 'processes of an earlier shell');
     const url = await serveAt(app, { host: config.host, port: config.port, file: paths.address_file });
     at(url);
+    const swept = sweep(gc, log);
+    undo.push(() => swept);
     return { url, app, close };
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** What became of nobody's use while no shell ran; a failure only warns. */
+async function sweep(gc: Gc, log: Logger): Promise<void> {
+  try {
+    const { items, reclaimed_bytes } = await gc({}, { quick: true });
+    const removed = items.filter(({ action }) => action === 'removed').map(({ path }) => path);
+    if (removed.length > 0) log.info({ removed, reclaimed_bytes }, 'what nobody needs any more is removed');
+  } catch (error) {
+    log.warn({ reason: messageOf(error) }, 'what nobody needs any more could not be looked for');
   }
 }
 
@@ -133,6 +148,7 @@ interface Parts {
 function assemble({ config, paths, store, clock, random, log, isolation, remote_url }: Parts): {
   readonly app: FastifyInstance;
   readonly table: AppDeps['table'];
+  readonly gc: Gc;
   /** Tells the parts the address agents are given. */
   readonly at: (url: string) => void;
 } {
@@ -177,11 +193,13 @@ function assemble({ config, paths, store, clock, random, log, isolation, remote_
   const capacity = createCapacity({ store, table, machine: systemMachine(), worktrees: paths.worktrees });
   const auth = createAuth(config.token ?? shellToken(paths.token_file), store.processes);
   const listening = createListening(clock, () => performance.now());
+  const gc = createGc({ ...common, mayLive: async (row) => !(await table.reconcile(row)) });
   const app = createApp({
     ...common,
     auth,
     spawn: createSpawner({ ...common, capacity }),
     cleanup: createCleanup(common),
+    gc,
     nudges: createNudges(),
     listening,
     version: VERSION,
@@ -189,6 +207,7 @@ function assemble({ config, paths, store, clock, random, log, isolation, remote_
   return {
     app,
     table,
+    gc,
     at(address) {
       url = address;
     },

@@ -32,6 +32,7 @@ export {
   SprintPolicy,
   Workspace,
 } from './policy.ts';
+export { GcItem, GcReply, GcRequest } from './gc.ts';
 export { workspaceVariables } from './workspace-variables.ts';
 export type { WorkspaceFacts } from './workspace-variables.ts';
 export {

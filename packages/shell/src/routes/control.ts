@@ -1,6 +1,8 @@
 import {
   type CleanupReply,
   CleanupRequest,
+  type GcReply,
+  GcRequest,
   type NudgeReply,
   NudgeRequest,
   type SpawnReply,
@@ -54,6 +56,7 @@ export function controlRoutes(app: FastifyInstance, deps: AppDeps): void {
   app.post('/cleanup', options, ({ body }): Promise<CleanupReply> =>
     deps.cleanup(parse(CleanupRequest, body)),
   );
+  app.post('/gc', options, ({ body }): Promise<GcReply> => deps.gc(parse(GcRequest, body)));
   app.post('/nudge', options, ({ body }) => nudge(deps, body));
 }
 

@@ -1,0 +1,90 @@
+import { collectGarbage } from '@caloron/capabilities/shell';
+import type { GcItem, GcReply } from '@caloron/types';
+import { Command, InvalidArgumentError } from 'commander';
+
+import { type Context, runCommand } from '../context.ts';
+import { type Answer, counted, type Io } from '../output.ts';
+import { renderTable } from '../table.ts';
+import { oneLine } from '../width.ts';
+
+const HEAD = ['what', 'class', 'task', 'size', 'action', 'why', 'where'] as const;
+
+interface Choice {
+  readonly dryRun?: boolean;
+  readonly keepDays?: number;
+  readonly snapshotDirty?: boolean;
+}
+
+function days(text: string): number {
+  if (/^\d{1,5}(\.\d+)?$/.test(text) && Number(text) <= 36_500) return Number(text);
+  throw new InvalidArgumentError('expected a number of days');
+}
+
+/** `caloron gc`: what lies in a home, and what of it nobody needs any more. */
+export function gcCommand(io: Io): Command {
+  const command = new Command('gc')
+    .description('removes worktrees, caches and logs nobody needs, and says what stays and why')
+    .option('--dry-run', 'only says what it would remove')
+    .option(
+      '--keep-days <n>',
+      'how long clean worktrees of ended tasks stay (default: 7); merged ones go at once',
+      days,
+    )
+    .option(
+      '--snapshot-dirty',
+      'also removes worktrees of ended tasks that hold unfinished work, after it is saved',
+    )
+    .action((options: Choice) =>
+      runCommand(command, io, async (context) =>
+        answerOf(context, await collected(context, options), options),
+      ),
+    );
+  return command;
+}
+
+/** Only the shell knows which worktree is about to be used: it does the work. */
+function collected({ environment, runtime }: Context, options: Choice): Promise<GcReply> {
+  const { shell_url: url, shell_token: token } = environment;
+  const request = {
+    ...(options.dryRun === undefined ? {} : { dry_run: options.dryRun }),
+    ...(options.keepDays === undefined ? {} : { keep_days: options.keepDays }),
+    ...(options.snapshotDirty === undefined ? {} : { snapshot_dirty: options.snapshotDirty }),
+  };
+  return collectGarbage({ url, token, db_id: runtime().store.db_id }, request);
+}
+
+function answerOf({ home_flag }: Context, { items, reclaimed_bytes }: GcReply, options: Choice): Answer {
+  const rows = items.map(rowOf);
+  const verb = options.dryRun === true ? 'would be' : 'were';
+  const unfinished = items.filter(
+    ({ class: kind, action }) => action === 'kept' && (kind === 'dirty' || kind === 'unpushed'),
+  );
+  const failed = items.some(({ action }) => action === 'failed');
+  const text = [
+    ...(rows.length === 0 ? ['nothing lies here'] : [renderTable(HEAD, rows)]),
+    '',
+    `${sizeOf(reclaimed_bytes)} ${verb} reclaimed`,
+    ...(options.dryRun === true && reclaimed_bytes > 0 ? [`  next: ./caloron gc${home_flag}`] : []),
+    ...(unfinished.length > 0
+      ? [
+          `${counted(unfinished.length, 'place')} with unfinished work stay; --snapshot-dirty saves it and removes what is over`,
+        ]
+      : []),
+  ].join('\n');
+  const data = { items, reclaimed_bytes, dry_run: options.dryRun === true };
+  return { data, text, table: { head: HEAD, rows }, ...(failed ? { exit_code: 3 } : {}) };
+}
+
+function rowOf(item: GcItem): readonly string[] {
+  const { kind, sprint_id, task_id, bytes, action, reason, path } = item;
+  const task = sprint_id === null ? '-' : `${sprint_id}/${task_id ?? '-'}`;
+  return [kind, item.class, task, sizeOf(bytes), action.replace('_', ' '), oneLine(reason), oneLine(path)];
+}
+
+/** Bytes in the unit a person reads. */
+function sizeOf(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const at = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
+  const value = bytes / 1024 ** at;
+  return `${at === 0 || value >= 10 ? Math.round(value) : value.toFixed(1)} ${units[at] ?? 'B'}`;
+}

@@ -1,0 +1,250 @@
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { git } from '@caloron/capabilities/git';
+import { type GcItem, GcReply, type GcRequest, SpawnReply, type Task, type Workspace } from '@caloron/types';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import type { RunningShell } from './start.ts';
+import { createFixture, type Fixture, SHELL_TOKEN, spawnOf } from './testing/fixture.ts';
+
+let fixture: Fixture;
+let shell: RunningShell;
+beforeEach(async () => {
+  fixture = await createFixture();
+  shell = await fixture.start();
+});
+afterEach(() => fixture.close());
+
+const AGENT = { name: 'agent', email: 'agent@example.invalid' };
+
+function post(url: string, payload: object) {
+  return shell.app.inject({ method: 'POST', url, headers: { 'x-caloron-token': SHELL_TOKEN }, payload });
+}
+async function gc(request: GcRequest = {}): Promise<GcReply> {
+  return GcReply.parse((await post('/gc', request)).json());
+}
+const path = (...parts: string[]): string => join(fixture.home, '.caloron', ...parts);
+const inTree = async (cwd: string, ...args: string[]): Promise<string> =>
+  (await git(args, { cwd, author: AGENT })).stdout;
+
+/** A worktree of `t1` in which an agent has worked and ended. */
+async function worked(task: Partial<Task>, sprint: { workspace?: Workspace } = {}): Promise<string> {
+  await fixture.kickoff(task, { ...sprint, isolation: { sandbox: 'off' } });
+  return again();
+}
+async function again(): Promise<string> {
+  const reply = SpawnReply.parse((await post('/spawn', spawnOf({ instruction: '{"wait":true}' }))).json());
+  await fixture.seen(reply.process_id);
+  await post('/stop', { process_id: reply.process_id, grace_ms: 3000 });
+  return reply.worktree;
+}
+const itemOf = ({ items }: GcReply, kind: GcItem['kind']): GcItem | undefined =>
+  items.find((item) => item.kind === kind);
+const OVER = { status: 'Done', status_at: '2026-01-01T00:00:00.000Z' } as const;
+const NOW_OVER = { status: 'Cancelled', status_at: '2999-01-01T00:00:00.000Z' } as const;
+
+/** What an agent may leave: each is work that is nowhere else. */
+const UNFINISHED: readonly [string, GcItem['class'], (dir: string) => Promise<unknown>][] = [
+  ['a changed file', 'dirty', async (dir) => writeFileSync(join(dir, 'README.md'), 'changed')],
+  [
+    'a staged file',
+    'dirty',
+    async (dir) => {
+      writeFileSync(join(dir, 'new.txt'), 'new');
+      await inTree(dir, 'add', 'new.txt');
+    },
+  ],
+  ['an untracked file', 'dirty', async (dir) => writeFileSync(join(dir, 'new.txt'), 'new')],
+  ['a commit', 'unpushed', async (dir) => inTree(dir, 'commit', '--quiet', '--allow-empty', '-m', 'work')],
+  [
+    'a commit on no branch',
+    'unpushed',
+    async (dir) => {
+      await inTree(dir, 'checkout', '--quiet', '--detach');
+      await inTree(dir, 'commit', '--quiet', '--allow-empty', '-m', 'work');
+    },
+  ],
+  [
+    'a stash',
+    'unpushed',
+    async (dir) => {
+      writeFileSync(join(dir, 'README.md'), 'changed');
+      await inTree(dir, 'stash', '--quiet');
+    },
+  ],
+  [
+    'a merge with conflicts',
+    'dirty',
+    async (dir) => {
+      await inTree(dir, 'checkout', '--quiet', '-b', 'other');
+      writeFileSync(join(dir, 'README.md'), 'one');
+      await inTree(dir, 'commit', '--quiet', '-am', 'one');
+      await inTree(dir, 'checkout', '--quiet', '-b', 'third', 'HEAD^');
+      writeFileSync(join(dir, 'README.md'), 'two');
+      await inTree(dir, 'commit', '--quiet', '-am', 'two');
+      await git(['merge', 'other'], { cwd: dir, author: AGENT, ok_codes: [1] });
+    },
+  ],
+  ['a lock', 'dirty', async (dir) => inTree(dir, 'worktree', 'lock', dir)],
+  [
+    'a repository inside',
+    'dirty',
+    async (dir) => {
+      await inTree(dir, 'init', '--quiet', 'inner');
+      writeFileSync(join(dir, 'inner', 'a.txt'), 'a');
+    },
+  ],
+];
+
+describe('the collection of garbage', () => {
+  it('W15 never deletes a worktree with unfinished work of any kind, and names it', async () => {
+    const worktree = await worked(OVER);
+    const branch = 'caloron/s1/t1';
+    for (const [name, kind, leave] of UNFINISHED) {
+      await leave(worktree);
+      const before = readdirSync(worktree);
+
+      const reply = await gc({ keep_days: 0 });
+
+      const item = { class: kind, action: 'kept', task_id: 't1', path: worktree };
+      expect(itemOf(reply, 'worktree'), name).toMatchObject(item);
+      expect(itemOf(reply, 'clone'), name).toMatchObject({ action: 'kept' });
+      expect(readdirSync(worktree), name).toEqual(before);
+      const git_dir = path('tasks', 's1', 't1.git');
+      await git(['worktree', 'unlock', worktree], { git_dir, ok_codes: [0, 128] });
+      await inTree(worktree, 'checkout', '--quiet', '--force', '-B', branch, fixture.base_sha);
+      await inTree(worktree, 'clean', '-ffdq');
+      await inTree(worktree, 'stash', 'clear');
+    }
+    expect(itemOf(await gc({ keep_days: 0 }), 'worktree')).toMatchObject({ action: 'removed' });
+  });
+
+  it('removes merged work at once, files that are ignored with it, and says how much it was', async () => {
+    await fixture.commit('main', { '.gitignore': 'node_modules\n' });
+    const worktree = await worked(
+      { ...OVER, status_at: '2999-01-01T00:00:00.000Z' },
+      { workspace: { ports: 3, cache: true } },
+    );
+    mkdirSync(join(worktree, 'node_modules'));
+    writeFileSync(join(worktree, 'node_modules', 'big'), 'x'.repeat(100_000));
+
+    const said = await gc({ dry_run: true });
+    expect(itemOf(said, 'worktree')).toMatchObject({ class: 'merged', action: 'would_remove' });
+    expect(said.reclaimed_bytes).toBeGreaterThan(100_000);
+    expect(existsSync(worktree)).toBe(true);
+
+    const done = await gc();
+    expect(itemOf(done, 'worktree')).toMatchObject({ action: 'removed' });
+    expect(done.reclaimed_bytes).toBeGreaterThan(100_000);
+    expect(existsSync(worktree)).toBe(false);
+    expect(existsSync(path('cache', 's1', 't1'))).toBe(false);
+    expect(fixture.store.worktreeLeases.list()).toEqual([]);
+    expect(itemOf(done, 'clone')).toMatchObject({ class: 'clean', action: 'kept' });
+    expect(itemOf(await gc({ keep_days: 0 }), 'clone')).toBeDefined();
+  });
+
+  it('keeps what is clean for its days, then removes worktree, clone and records', async () => {
+    const worktree = await worked(NOW_OVER);
+
+    expect(itemOf(await gc(), 'worktree')).toMatchObject({ class: 'clean', action: 'kept' });
+    await fixture.close();
+    fixture = await createFixture();
+    shell = await fixture.start();
+    const old = await worked({ ...OVER, status: 'Cancelled' });
+    const reply = await gc();
+
+    expect(reply.items.map(({ kind, action }) => [kind, action])).toEqual([
+      ['worktree', 'removed'],
+      ['clone', 'removed'],
+      ['agents', 'removed'],
+    ]);
+    expect([worktree, old].map((dir) => existsSync(dir))).toEqual([false, false]);
+    expect(readdirSync(path('tasks', 's1'))).toEqual([]);
+    expect(readdirSync(path('agents'))).toEqual([]);
+    expect((await gc()).items).toEqual([]);
+  });
+
+  it('leaves a task that goes on, and one where an agent is at work', async () => {
+    const worktree = await worked({});
+    expect(itemOf(await gc({ keep_days: 0 }), 'worktree')).toMatchObject({ class: 'open', action: 'kept' });
+
+    const reply = SpawnReply.parse((await post('/spawn', spawnOf({ instruction: '{"wait":true}' }))).json());
+    await fixture.seen(reply.process_id);
+    expect(itemOf(await gc({ keep_days: 0 }), 'worktree')).toMatchObject({ class: 'live', action: 'kept' });
+    expect(existsSync(worktree)).toBe(true);
+  });
+
+  it('removes unfinished work of a task that is over when asked to, saved, and keeps what it is saved in', async () => {
+    const worktree = await worked(OVER);
+    writeFileSync(join(worktree, 'new.txt'), 'new');
+
+    const reply = await gc({ snapshot_dirty: true, keep_days: 0 });
+
+    expect(itemOf(reply, 'worktree')).toMatchObject({ class: 'dirty', action: 'removed' });
+    expect(itemOf(reply, 'worktree')?.reason).toContain('refs/caloron/wip/s1/t1/1');
+    expect(itemOf(reply, 'clone')).toMatchObject({ class: 'saved', action: 'kept' });
+    const clone = path('tasks', 's1', 't1.git');
+    expect((await git(['show', 'refs/caloron/wip/s1/t1/1:new.txt'], { git_dir: clone })).stdout).toBe('new');
+  });
+
+  it('touches nothing that is not ours, and follows no link', async () => {
+    const outside = join(fixture.home, '..', 'precious');
+    mkdirSync(outside);
+    writeFileSync(join(outside, 'mine.txt'), 'mine');
+    const worktree = await worked(OVER);
+    rmSync(worktree, { recursive: true });
+    symlinkSync(outside, worktree);
+    mkdirSync(path('worktrees', 'mine', 'deep'), { recursive: true });
+    symlinkSync(outside, path('worktrees', 's1', 'link'));
+
+    const { items } = await gc({ keep_days: 0, snapshot_dirty: true });
+
+    const foreign = items.filter((item) => item.class === 'foreign').map((item) => [item.path, item.action]);
+    expect(foreign).toEqual(
+      expect.arrayContaining([
+        [worktree, 'kept'],
+        [path('worktrees', 's1', 'link'), 'kept'],
+        [path('worktrees', 'mine', 'deep'), 'kept'],
+      ]),
+    );
+    expect(readdirSync(outside)).toEqual(['mine.txt']);
+    expect(existsSync(path('worktrees', 'mine', 'deep'))).toBe(true);
+  });
+
+  it('W15 a shell that starts sweeps away what is merged, and nothing that is dirty', async () => {
+    const worktree = await worked(OVER);
+    writeFileSync(join(worktree, 'new.txt'), 'new');
+    await shell.close();
+    shell = await fixture.start();
+    await shell.close();
+    expect(existsSync(join(worktree, 'new.txt'))).toBe(true);
+
+    rmSync(join(worktree, 'new.txt'));
+    shell = await fixture.start();
+    await shell.close();
+    expect(existsSync(worktree)).toBe(false);
+  });
+
+  it('runs beside starts of the same task: each finds its worktree whole', async () => {
+    await worked(OVER);
+
+    const [reply] = await Promise.all([again(), gc({ keep_days: 0 }), gc({ keep_days: 0 })]);
+
+    expect((await gc({ dry_run: true })).items.filter(({ action }) => action === 'failed')).toEqual([]);
+    expect(reply).toBe(path('worktrees', 's1', 't1'));
+  });
+
+  it('is refused to agents and to what is no request', async () => {
+    await fixture.kickoff();
+    const wrong = await shell.app.inject({
+      method: 'POST',
+      url: '/gc',
+      headers: { 'x-caloron-token': 'x' },
+      payload: {},
+    });
+    expect(wrong.statusCode).toBe(401);
+    for (const bad of [{ keep_days: -1 }, { keep_days: '1' }, { all: true }])
+      expect((await post('/gc', bad)).statusCode).toBe(400);
+  });
+});

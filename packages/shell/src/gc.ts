@@ -1,0 +1,252 @@
+import { existsSync, lstatSync, readdirSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
+
+import type { Logger } from '@caloron/capabilities/logger';
+import { taggedProcesses } from '@caloron/capabilities/process-identity';
+import { messageOf } from '@caloron/noether/errors';
+import type { Store } from '@caloron/store';
+import {
+  type Clock,
+  type DagState,
+  type GcItem,
+  type GcReply,
+  type GcRequest,
+  minutesBetween,
+  type ProcessRow,
+  type Role,
+  type Task,
+} from '@caloron/types';
+
+import { diskUse } from './disk-use.ts';
+import { classOfClone, classOfWorktree, isOver, type Verdict } from './gc-class.ts';
+import { isBelow } from './git/confined.ts';
+import { ownWorktree } from './git/own-worktree.ts';
+import { saveWip } from './git/wip.ts';
+import type { KeyedMutex } from './mutex.ts';
+import { agentFiles, logFile, type ShellPaths, taskCloneDir } from './paths.ts';
+import { taskKey } from './spawner.ts';
+import { loadState, taskOf } from './sprint.ts';
+import { removeTree, type Workspaces } from './workspace.ts';
+import type { Worktrees } from './worktrees.ts';
+
+/** What the collection of garbage needs. */
+export interface GcDeps {
+  readonly paths: ShellPaths;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly mutex: KeyedMutex;
+  readonly worktrees: Worktrees;
+  readonly workspaces: Workspaces;
+  /** Whether a process whose row is open may still run. */
+  readonly mayLive: (row: ProcessRow) => Promise<boolean>;
+}
+
+/** Looks at all that lies in a home and removes what nobody needs; whatever holds work that is nowhere else stays, and is named. */
+export type Gc = (
+  request: GcRequest,
+  options?: {
+    /** Looks at tasks that are over alone, and measures only what it removes. */
+    readonly quick?: boolean;
+  },
+) => Promise<GcReply>;
+
+/** Days that what is clean stays after its task is over. */
+const KEEP_DAYS = 7;
+
+const ROLES: readonly Role[] = ['author', 'reviewer'];
+
+interface Run {
+  readonly deps: GcDeps;
+  readonly request: GcRequest;
+  readonly quick: boolean;
+  readonly items: GcItem[];
+}
+
+interface TaskPlace {
+  readonly state: DagState;
+  readonly task: Task;
+}
+
+/** One task after the other, each under the lock that its starts take: an agent that is started meanwhile finds its worktree or makes it anew. */
+export function createGc(deps: GcDeps): Gc {
+  return (request, { quick = false } = {}) =>
+    deps.mutex.run('gc', async () => {
+      const run: Run = { deps, request, quick, items: [] };
+      const rows = deps.store.processes.list();
+      const tasks = new Map(rows.map((row) => [taskKey(row), row]));
+      for (const [key, row] of tasks) {
+        await deps.mutex.run(key, () => collectTask(run, row.sprint_id, row.task_id));
+      }
+      if (!quick) await nameOthers(run, rows);
+      const removed = run.items.filter(({ action }) => action === 'removed' || action === 'would_remove');
+      const reclaimed_bytes = removed.reduce((sum, { bytes }) => sum + bytes, 0);
+      return { ok: true, items: run.items, reclaimed_bytes };
+    });
+}
+
+async function collectTask(run: Run, sprint_id: string, task_id: string): Promise<void> {
+  const { deps } = run;
+  const rows = deps.store.processes.list(sprint_id).filter((row) => row.task_id === task_id);
+  let place: TaskPlace;
+  try {
+    const state = await loadState(deps.store, sprint_id);
+    place = { state, task: taskOf(state, task_id) };
+  } catch {
+    // A task nobody knows any more: what lies there is named with all else that is not ours.
+    return;
+  }
+  if (run.quick && !isOver(place.state, place.task)) return;
+  const live = await isLive(deps, rows);
+  let left = 0;
+  for (const role of ROLES) left += (await collectWorktree(run, place, role, live)) ? 1 : 0;
+  await collectClone(run, place, left > 0 || live);
+  await collectRecords(run, place, rows, live);
+}
+
+async function isLive({ mayLive }: GcDeps, rows: readonly ProcessRow[]): Promise<boolean> {
+  for (const row of rows)
+    if ((row.state === 'spawning' || row.state === 'running') && (await mayLive(row))) return true;
+  return taggedProcesses(new Set(rows.map(({ process_id }) => process_id))).length > 0;
+}
+
+/** True when a worktree stays. */
+async function collectWorktree(run: Run, place: TaskPlace, role: Role, live: boolean): Promise<boolean> {
+  const { deps, request } = run;
+  const { state, task } = place;
+  const { store, worktrees, workspaces, paths } = deps;
+  const row = store.processes.latest(state.sprint_id, task.id, role);
+  const where = worktrees.placeOf(state.sprint_id, task.id, role, row);
+  const note = noted(run, place, 'worktree', where.path);
+  try {
+    const own = ownWorktree(where.root, where.clone, where.path);
+    if (own === undefined) {
+      if (!live && request.dry_run !== true && store.worktreeLeases.get(where.path) !== undefined)
+        await workspaces.release(where.path);
+      return false;
+    }
+    if (live) return await note({ class: 'live', reason: 'an agent may be at work' }, null);
+    const verdict = await classOfWorktree(worktrees.clean, paths, { ...place, clone: where.clone, own });
+    const remove = async (): Promise<void> =>
+      workspaces.remove({ ...place, row }, where, 'before its removal');
+    const unfinished = verdict.class === 'dirty' || verdict.class === 'unpushed';
+    if (unfinished && request.snapshot_dirty === true && isOver(state, task)) {
+      const save = async (): Promise<string | null> =>
+        saveWip(worktrees.clean, { ...where, own, reason: 'before its removal' });
+      const saved = request.dry_run === true ? null : await save();
+      const kept = saved === null ? 'its commits stay in the clone' : `saved as ${saved}`;
+      return await note({ ...verdict, reason: `${verdict.reason}; ${kept}` }, remove);
+    }
+    return await note(verdict, due(run, place, verdict) ? remove : null);
+  } catch (error) {
+    return note({ class: 'foreign', reason: messageOf(error) }, null);
+  }
+}
+
+async function collectClone(run: Run, place: TaskPlace, used: boolean): Promise<void> {
+  const { deps } = run;
+  const clone = taskCloneDir(deps.paths, place.state.sprint_id, place.task.id);
+  if (!existsSync(clone)) return;
+  const note = noted(run, place, 'clone', clone);
+  try {
+    const verdict = await classOfClone(deps.worktrees.clean, deps.paths, { ...place, clone });
+    const remove = async (): Promise<void> => Promise.resolve(removeTree(deps.paths.tasks, clone));
+    await note(
+      used && verdict.class === 'clean' ? { class: 'open', reason: 'it has a worktree' } : verdict,
+      !used && due(run, place, verdict) ? remove : null,
+    );
+  } catch (error) {
+    await note({ class: 'foreign', reason: messageOf(error) }, null);
+  }
+}
+
+/** Orders, ends and logs of the processes of a task that is over. */
+async function collectRecords(
+  run: Run,
+  place: TaskPlace,
+  rows: readonly ProcessRow[],
+  live: boolean,
+): Promise<void> {
+  const { paths } = run.deps;
+  const files = rows.flatMap(({ process_id }) => {
+    const log = logFile(paths, process_id);
+    return [agentFiles(paths, process_id).dir, log, `${log}.1`, `${log}.2`, `${log}.3`];
+  });
+  const there = files.filter((file) => lstatSync(file, { throwIfNoEntry: false }) !== undefined);
+  const [first] = there;
+  if (first === undefined || live || !isOver(place.state, place.task)) return;
+  const verdict: Verdict = { class: 'clean', reason: `logs and orders of ${rows.length} runs` };
+  const remove = async (): Promise<void> => {
+    for (const file of there) removeTree(paths.root, file);
+    return Promise.resolve();
+  };
+  await noted(run, place, 'agents', first, there)(verdict, due(run, place, verdict) ? remove : null);
+}
+
+/** Merged work goes at once, what is only clean after its time. */
+function due({ deps, request }: Run, { task, state }: TaskPlace, verdict: Verdict): boolean {
+  if (verdict.class === 'merged') return true;
+  if (verdict.class !== 'clean' || !isOver(state, task)) return false;
+  const days = minutesBetween(task.status_at, deps.clock.now()) / (24 * 60);
+  return days >= (request.keep_days ?? KEEP_DAYS);
+}
+
+/** Writes an item down, after its removal where it is due; true when it stays. */
+function noted(
+  { deps, request, quick, items }: Run,
+  { state, task }: TaskPlace,
+  kind: GcItem['kind'],
+  path: string,
+  files: readonly string[] = [path],
+): (verdict: Verdict, remove: (() => Promise<void>) | null) => Promise<boolean> {
+  return async (verdict, remove) => {
+    let bytes = 0;
+    for (const file of quick && remove === null ? [] : files) bytes += await diskUse(file);
+    const item = { kind, ...verdict, sprint_id: state.sprint_id, task_id: task.id, path, bytes };
+    if (remove === null || request.dry_run === true) {
+      items.push({ ...item, action: remove === null ? 'kept' : 'would_remove' });
+      return remove === null;
+    }
+    try {
+      await remove();
+      items.push({ ...item, action: 'removed' });
+      return false;
+    } catch (error) {
+      deps.log.warn({ path, reason: messageOf(error) }, 'what is over could not be removed');
+      items.push({ ...item, action: 'failed', reason: messageOf(error) });
+      return true;
+    }
+  };
+}
+
+/** Names what lies among the worktrees and belongs to no task; nothing of it is touched. */
+async function nameOthers({ deps, items }: Run, rows: readonly ProcessRow[]): Promise<void> {
+  const { paths, store } = deps;
+  const known = new Set([
+    ...rows.map(({ worktree }) => worktree),
+    ...store.worktreeLeases.list().map(({ worktree }) => worktree),
+    ...items.map(({ path }) => path),
+  ]);
+  const above = (dir: string): boolean => [...known].some((path) => isBelow(dir, path));
+  const look = async (dir: string): Promise<void> => {
+    if (lstatSync(dir, { throwIfNoEntry: false })?.isDirectory() !== true) return;
+    for (const entry of readdirSync(dir, { withFileTypes: true })) {
+      const path = join(dir, entry.name);
+      if (known.has(path)) continue;
+      const deep = relative(paths.worktrees, path).split(sep).length;
+      const inner = entry.isDirectory() && (above(path) || (deep === 1 && !existsSync(join(path, '.git'))));
+      if (inner) {
+        await look(path);
+        continue;
+      }
+      const item = { kind: 'other', class: 'foreign', sprint_id: null, task_id: null, path } as const;
+      items.push({
+        ...item,
+        bytes: await diskUse(path),
+        action: 'kept',
+        reason: 'it belongs to no task known here',
+      });
+    }
+  };
+  await look(paths.worktrees);
+}
