@@ -1,0 +1,117 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { git } from '@caloron/capabilities/git';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { type Bench, createBench } from '../test/bench.ts';
+import { runHarness } from './harness.ts';
+
+let bench: Bench;
+beforeEach(async () => {
+  bench = await createBench({ 'README.md': '# one\n', '.gitignore': 'out/\n' });
+});
+afterEach(async () => bench.close());
+
+/** The report of a run that verifies the base with these commands. */
+async function verified(verify: string[][], change: Parameters<Bench['order']>[0] = {}) {
+  const order = { role: 'reviewer', mode: 'verify', head_sha: bench.base_sha, verify } as const;
+  await runHarness(bench.order({ ...order, ...change }), bench.deps());
+  const [report] = bench.shell.reports;
+  expect(report).toBeDefined();
+  return report!;
+}
+
+describe('a verify run', () => {
+  it('gives a receipt per command with the commit, its tree and the time, and no verdict', async () => {
+    const report = await verified([
+      ['true'],
+      ['sh', '-c', 'mkdir out && echo built > out/a && echo x > left.txt'],
+    ]);
+
+    const { stdout: tree_sha } = await git(['rev-parse', 'HEAD^{tree}'], { cwd: bench.worktree });
+    const proof = {
+      commit: bench.base_sha,
+      tree_sha,
+      exit_code: 0,
+      at: expect.stringMatching(/Z$/) as string,
+    };
+    expect(report).toMatchObject({ outcome: 'completed', mode: 'verify', base_sha: bench.base_sha });
+    expect(report.receipts).toMatchObject([
+      { ...proof, command: ['true'] },
+      { ...proof, left: ['left.txt'] },
+    ]);
+    expect(bench.forge.verdicts).toEqual([]);
+  });
+
+  it.each<[string, () => Promise<void>, RegExp]>([
+    [
+      'a new file',
+      async () => writeFile(join(bench.worktree, 'new.txt'), 'n'),
+      /not in the commit: new\.txt/,
+    ],
+    ['a changed file', async () => writeFile(join(bench.worktree, 'README.md'), '2'), /changed: README\.md/],
+    ['a deleted file', async () => rm(join(bench.worktree, 'README.md')), /changed: README\.md/],
+    [
+      'a changed file that the index hides',
+      async () => {
+        await git(['update-index', '--assume-unchanged', 'README.md'], { cwd: bench.worktree });
+        await writeFile(join(bench.worktree, 'README.md'), 'two');
+      },
+      /changed: README\.md/,
+    ],
+  ])('is not begun where %s was left', async (_what, leave, reason) => {
+    await leave();
+    const report = await verified([['true']]);
+
+    expect(report).toMatchObject({ outcome: 'failed', receipt: null });
+    expect(report.body).toMatch(/^HARNESS_TREE_NOT_EXACT/);
+    expect(report.body).toMatch(reason);
+  });
+
+  it.each<[string, string, RegExp]>([
+    ['changes a file of the commit', 'echo fixed >> README.md', /changed: README\.md/],
+    ['hides that', 'git update-index --skip-worktree README.md; echo y > README.md', /changed: README\.md/],
+    ['moves HEAD', 'git commit -q --allow-empty -m x', /HEAD is at/],
+  ])(
+    'is void and sends the task back when a command %s, whatever it ends with',
+    async (_what, script, reason) => {
+      const report = await verified([['sh', '-c', script], ['true']]);
+
+      expect(report).toMatchObject({ outcome: 'changes_requested', receipts: [{ exit_code: 0 }] });
+      expect(report.receipts?.[0]?.void).toMatch(reason);
+      expect(report.body).toContain('proves nothing');
+    },
+  );
+});
+
+describe('a base', () => {
+  it('that the head lacks stops author and reviewer before anything runs, by name', async () => {
+    const base_sha = await bench.pushElse('main', { 'later.txt': 'later' });
+    await git(['fetch', '-q', bench.origin, 'main:refs/remotes/origin/main'], { cwd: bench.worktree });
+    await bench.script('t1', { v: 1, attempts: [{ steps: [{ write: 'a.txt', content: 'a' }] }] });
+
+    const order = { role: 'reviewer', mode: 'review', head_sha: bench.base_sha, base_sha } as const;
+    await runHarness(bench.order({ ...order, verify: [['touch', 'ran']] }), bench.deps());
+    await runHarness(bench.order({ base_sha, mode: 'resume' }), bench.deps());
+
+    for (const report of bench.shell.reports) {
+      expect(report).toMatchObject({ outcome: 'failed', base_lost: base_sha });
+      expect(report.body).toMatch(/^HARNESS_BASE_LOST/);
+    }
+    expect((await git(['status', '--porcelain'], { cwd: bench.worktree })).stdout).toBe('');
+  });
+
+  it('that has moved on is told with the review', async () => {
+    const base_head = await bench.pushElse('main', { 'later.txt': 'later' });
+    await git(['fetch', '-q', bench.origin, 'main:refs/remotes/origin/main'], { cwd: bench.worktree });
+
+    const report = await verified([['true']], { mode: 'review', base_head });
+
+    expect(report).toMatchObject({
+      outcome: 'approved',
+      drift: { behind: 1, base_head, head_sha: bench.base_sha },
+    });
+    expect(report.body).toContain('`main` is 1 commit ahead');
+  });
+});
