@@ -18,6 +18,8 @@ export interface ModelEndpoint {
   readonly url: string;
   /** The turns to come, taken from the front; the last one stays. */
   script: Turn[];
+  /** What decides instead of the script, by what it is asked. */
+  answer: ((body: unknown) => Turn) | null;
   /** What was asked for so far. */
   readonly asked: Asked[];
   /** Requests it has no answer for. */
@@ -47,7 +49,8 @@ export async function startModel(script: readonly Turn[] = []): Promise<ModelEnd
       return stream(response, aside.map(String), false);
     }
     asked.push({ protocol: protocol.name, body });
-    const turn = (model.script.length > 1 ? model.script.shift() : model.script[0]) ?? { text: 'Done.' };
+    const next = (): Turn | undefined => (model.script.length > 1 ? model.script.shift() : model.script[0]);
+    const turn = model.answer?.(body) ?? next() ?? { text: 'Done.' };
     return take(response, protocol, turn, body, path);
   }
 
@@ -57,6 +60,7 @@ export async function startModel(script: readonly Turn[] = []): Promise<ModelEnd
   const model: ModelEndpoint = {
     url: `http://127.0.0.1:${port}`,
     script: [...script],
+    answer: null,
     asked,
     unknown,
     async close() {

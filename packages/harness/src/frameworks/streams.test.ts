@@ -134,6 +134,16 @@ beforeEach(async () => {
 });
 afterEach(async () => rm(root, { recursive: true, force: true }));
 
+/** What a harness may have in its environment. */
+const SECRETS = {
+  GITHUB_TOKEN: 'secret-of-the-forge',
+  CALORON_REVIEWER_TOKEN: 'secret-of-the-forge',
+  CALORON_SHELL_TOKEN: 'secret-of-the-shell',
+  ANTHROPIC_API_KEY: 'key-of-claude-code',
+  OPENAI_API_KEY: 'key-of-codex-cli',
+  GEMINI_API_KEY: 'key-of-gemini-cli',
+};
+
 interface Ran {
   readonly result: FrameworkResult;
   readonly cause: EndCause | null;
@@ -165,7 +175,7 @@ async function run(
     directory: root,
     confine: (argv) => argv,
     dangerous: false,
-    env: { PATH: `${root}${delimiter}${process.env['PATH'] ?? ''}` },
+    env: { ...SECRETS, PATH: `${root}${delimiter}${process.env['PATH'] ?? ''}` },
     timeout_ms: 15_000,
     signal: new AbortController().signal,
     onOutput: (text) => (output += text),
@@ -253,6 +263,18 @@ describe('a program that waits for its provider', () => {
     expect(result.code).toBe(0);
     expect(cause).toBeNull();
   });
+});
+
+describe('A9 the environment of a program', () => {
+  it.each([claudeCode, codexCli, geminiCli])(
+    'of $name has its own key, no forge’s, no shell’s and no other program’s',
+    async (framework) => {
+      const { output } = await run(framework, 'env >&2', { pass_env: 'CALORON_SHELL_TOKEN' });
+
+      const found = [...output.matchAll(/(?:secret|key)-of-[\w-]+/g)].map(([value]) => value);
+      expect(found).toEqual([`key-of-${framework.name}`]);
+    },
+  );
 });
 
 describe('A4 the option silence_ms', () => {
