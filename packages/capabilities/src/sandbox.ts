@@ -85,8 +85,15 @@ export function confinedArgv(confinement: Confinement, argv: readonly string[]):
     '--die-with-parent',
     ...system(),
     ...mounts(confinement),
-    ...['--setenv', 'TMPDIR', '/tmp', '--unsetenv', 'XDG_RUNTIME_DIR'],
-    ...['--chdir', cwd, '--', ...argv],
+    '--setenv',
+    'TMPDIR',
+    '/tmp',
+    '--unsetenv',
+    'XDG_RUNTIME_DIR',
+    '--chdir',
+    cwd,
+    '--',
+    ...argv,
   ];
 }
 
@@ -101,7 +108,14 @@ function system(): readonly string[] {
     ...SYSTEM.flatMap((path) => ['--ro-bind-try', path, path]),
     ...linked,
     ...etc.flatMap((path) => ['--ro-bind-try', path, path]),
-    ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--dir', '/var/tmp'],
+    '--proc',
+    '/proc',
+    '--dev',
+    '/dev',
+    '--tmpfs',
+    '/tmp',
+    '--dir',
+    '/var/tmp',
   ];
 }
 

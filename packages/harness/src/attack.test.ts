@@ -111,7 +111,8 @@ describe('a malicious repository', () => {
   });
 
   it('runs no merge driver, filter or hook when the harness rebases it', async () => {
-    const lines = (top: string, end: string): string => [top, ...'a b c d e f g h'.split(' '), end, ''].join('\n');
+    const lines = (top: string, end: string): string =>
+      [top, ...'a b c d e f g h'.split(' '), end, ''].join('\n');
     await bench.script('t1', {
       v: 1,
       attempts: [
@@ -161,4 +162,37 @@ describe('a malicious repository', () => {
     expect(bench.shell.reports).toHaveLength(2);
     expect(existsSync(canary)).toBe(false);
   });
+});
+
+it('O10 credentials that an agent prints are in no log, report or text on the forge', async () => {
+  const shaped = `ghp_${'a1B2'.repeat(9)}`;
+  const said = `the keys: agent-token-of-p1 model-key-123456 ${shaped}`;
+  await bench.script('t1', {
+    v: 1,
+    attempts: [
+      {
+        steps: [
+          { write: 'a.txt', content: 'a\n' },
+          { commit: said },
+          { say: said },
+          { run: ['sh', '-c', `printf 'agent-token'; sleep 0.1; printf -- '-of-p1\\n'; echo ${shaped}`] },
+        ],
+        feedback: { notes: said, blockers: [said] },
+      },
+    ],
+  });
+
+  const code = await runHarness(
+    bench.order(),
+    bench.deps({ env: { ANTHROPIC_API_KEY: 'model-key-123456' } }),
+  );
+
+  expect(code).toBe(0);
+  const log = await readFile(join(bench.root, 'logs', 'p1.log'), 'utf8');
+  const places = [log, JSON.stringify(await bench.file('report.json')), JSON.stringify(bench.forge)];
+  for (const place of places) {
+    expect(place).toContain('[redacted]');
+    for (const secret of ['agent-token-of-p1', 'model-key-123456', shaped])
+      expect(place).not.toContain(secret);
+  }
 });

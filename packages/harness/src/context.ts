@@ -1,4 +1,5 @@
 import type { Logger } from '@caloron/capabilities/logger';
+import type { Redactor } from '@caloron/capabilities/redact';
 import { codeOf, isRetryable, messageOf } from '@caloron/noether/errors';
 import type {
   Clock,
@@ -14,8 +15,8 @@ import type {
 import pRetry from 'p-retry';
 
 import type { Activity } from './activity.ts';
-import type { HarnessConfig } from './config.ts';
 import type { Spending } from './budget.ts';
+import type { HarnessConfig } from './config.ts';
 import { HarnessError } from './errors.ts';
 import type { LogFile } from './log-file.ts';
 import type { AgentShell } from './shell-client.ts';
@@ -31,15 +32,17 @@ export interface HarnessContext {
   readonly logger: Logger;
   /** The command line that runs another one in the agent's sandbox; the same where there is none. */
   readonly confine: (argv: readonly string[]) => readonly string[];
-  readonly log: LogFile;
   /** A directory outside the worktree that the agent's program may write. */
   readonly scratch: string;
+  /** Hides credentials in what leaves this process. */
+  readonly redactor: Redactor;
+  readonly log: LogFile;
   readonly activity: Activity;
+  /** What it has used, and whether it is to pause. */
+  readonly spending: Spending;
   /** Aborted when the run has to stop; its reason is a HARNESS_STOPPED. */
   readonly signal: AbortSignal;
   /** Opens the order's repository with a token in hand. */
-  /** What it has used, and whether it is to pause. */
-  readonly spending: Spending;
   readonly openForge: (token: string) => ForgeRepo;
   /** Milliseconds since the run began. */
   readonly elapsedMs: () => number;
@@ -100,7 +103,7 @@ export async function persist<T>(context: HarnessContext, doing: string, work: (
   });
 }
 
-/** A token for one use, asked from the shell at that moment and kept nowhere. */
+/** A token for one use, asked from the shell at that moment and kept nowhere. A shell that is down is waited for. */
 export async function credential(context: HarnessContext, purpose: 'push' | 'api'): Promise<CredentialReply> {
   const doing = `ask for the ${purpose} credential`;
   return persist(context, doing, async () =>

@@ -23,6 +23,7 @@ import { startHeartbeat } from './heartbeat.ts';
 import { afterRun, beforeRun } from './hooks.ts';
 import { openLog } from './log-file.ts';
 import { cpuOfAgent } from './process-tree.ts';
+import { redactedForge, redactedLog, redactorOf } from './redaction.ts';
 import { reviewer } from './reviewer.ts';
 import { createSandbox } from './sandbox.ts';
 import { createAgentShell } from './shell-client.ts';
@@ -57,7 +58,8 @@ export async function runHarness(order: Order, deps: HarnessDeps): Promise<numbe
   const monotonic = (): number => performance.now();
   const cpu = createCpuWatch(() => cpuOfAgent(process.pid, order.process_id), monotonic);
   const stop = new AbortController();
-  const log = openLog(order.log_file);
+  const redactor = redactorOf(order, deps.config.env);
+  const log = redactedLog(openLog(order.log_file), redactor);
   const sandbox = createSandbox({
     order,
     directory,
@@ -75,9 +77,10 @@ export async function runHarness(order: Order, deps: HarnessDeps): Promise<numbe
     scratch: sandbox.scratch,
     log,
     activity: createActivity({ clock, monotonic, timeout_ms: order.timeout_ms }),
-    signal: AbortSignal.any([deps.signal, stop.signal]),
-    openForge: (token) => deps.openForge(order, token),
     spending: createSpending(order.framework.options['model']),
+    signal: AbortSignal.any([deps.signal, stop.signal]),
+    redactor,
+    openForge: redactedForge((token) => deps.openForge(order, token), redactor),
     elapsedMs: () => performance.now() - started,
   };
   const beats = startHeartbeat({
@@ -91,15 +94,15 @@ export async function runHarness(order: Order, deps: HarnessDeps): Promise<numbe
       note(context, `the shell says stop: ${reason}`);
       stop.abort(new HarnessError('HARNESS_STOPPED', { reason }));
     },
-    onNudge(message) {
-      note(context, `the shell says: ${message}`);
-      context.activity.nudge(message);
     spending: context.spending,
     onPause(reason) {
       if (context.spending.pause_reason !== null) return;
       note(context, `the shell says pause: ${reason}`);
       context.spending.askToPause(reason);
     },
+    onNudge(message) {
+      note(context, `the shell says: ${message}`);
+      context.activity.nudge(message);
     },
   });
   try {
@@ -108,7 +111,7 @@ export async function runHarness(order: Order, deps: HarnessDeps): Promise<numbe
     // Told to stop, the report goes first: there may be no time for both.
     const stopped = context.signal.aborted;
     if (!stopped) await afterRun(context);
-    const report = reportOf(context, end);
+    const report = redactor.value(reportOf(context, end));
     await writeReport(directory, report);
     const told = await tell(context, report);
     const code = told ? (report.exit.code ?? 1) : 1;
@@ -134,7 +137,7 @@ async function perform(context: HarnessContext): Promise<Ending> {
     return order.role === 'reviewer' ? await reviewer(context, framework) : await author(context, framework);
   } catch (error) {
     const end = failure(context, error);
-    note(context, end.body);
+    note(context, context.redactor.text(end.body));
     if (order.role === 'reviewer' || framework === undefined || context.signal.aborted) return end;
     return withFeedback(context, framework, end, null, end.body);
   }
