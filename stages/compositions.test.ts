@@ -407,34 +407,37 @@ describe('a sprint', () => {
     expect(h.state().tasks['form']?.status).toBe('InReview');
   });
 
-  it('probes an agent that does not get on, restarts it after a while, then asks a person', async () => {
+  it('probes an agent that does not get on, restarts it after a while, gives its task to a free one, then asks a person', async () => {
     const h = home();
     await h.run('kickoff', kickoff);
     await h.tick();
     const lines: string[] = [];
-    for (let step = 0; step < 40; step += 1) {
+    for (let step = 0; step < 60; step += 1) {
       // What was started beats, and does nothing else.
       const since = addMs('2026-04-14T08:31:00.000Z', step * 240_000);
       const process_id = `process-${String(h.shell.spawned.length)}`;
       const started = h.shell.agents.some((agent) => agent.process_id === process_id);
       const at = { task_id: 'form', process_id, task_started_at: since, last_progress_at: null };
-      if (!started && h.shell.spawned.length > 0) h.shell.agents.splice(0, 1, agentOf('agent-1', at));
+      if (!started && h.shell.spawned.length > 0) 
+        h.shell.agents.splice(0, 1, agentOf(h.shell.spawned.at(-1)?.agent_id ?? '', at));
       lines.push(...(await h.tick()).actions_taken);
       h.later(180_000);
     }
 
-    expect(lines.filter((line) => /^(probe|restart|escalate)/.test(line))).toEqual([
+    expect(lines.filter((line) => /^(probe|restart|reassign|escalate)/.test(line))).toEqual([
       expect.stringMatching(/^probe:agent-1/),
       'restart:agent-1',
-      expect.stringMatching(/^escalate:agent-1/),
+      'reassign:agent-1',
+      expect.stringMatching(/^escalate:agent-2/),
     ]);
     expect(h.shell.stopped.length).toBeGreaterThan(0);
     expect(h.state().tasks['form']).toMatchObject({
       status: 'Blocked',
       status_reason: 'agent_stalled',
-      intervention_count: 3,
+      agent_id: 'agent-2',
+      intervention_count: 4,
     });
-    expect(h.store.rows.get(keys.interventions('sprint-1', 'agent-1'))?.value).toBe(3);
+    expect(h.store.rows.get(keys.interventions('sprint-1', 'agent-2'))?.value).toBe(4);
     expect(h.state().status).toBe('waiting_for_human');
   });
 

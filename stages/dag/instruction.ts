@@ -45,10 +45,21 @@ function reasonText(task: Task, base_branch: string): string | null {
   if (closed !== null) {
     return `Pull request ${closed[1] ?? ''} was closed without merge. Read its comments, rework the task on the same branch and propose it again.`;
   }
+  if (task.last_stop?.attempt === task.attempt) return stopText(task.last_stop);
   if (reason.startsWith('restart') || reason.startsWith('reassign')) {
     return `The agent before you made no progress and was stopped (${reason}). Its work is in the worktree: go on from there.`;
   }
   return null;
+}
+
+/** What supervision saw of the run before, and where its work is. */
+function stopText({ agent_id, reason, wip_ref, tail }: NonNullable<Task['last_stop']>): string {
+  const saved = wip_ref === null ? '' : ` What was not committed is also saved as ${wip_ref}.`;
+  const parts = [
+    `Agent ${agent_id} worked on this before you and was stopped: ${reason}. Its work is in the worktree: look at it, and go on from there.${saved} Find out what it hung on before you do the same again.`,
+    ...(tail.trim() === '' ? [] : [`The last lines it printed:\n\n${quoted(tail.trim())}`]),
+  ];
+  return parts.join('\n\n');
 }
 
 function attemptText(task: Task): string | null {

@@ -16,7 +16,7 @@ export interface Hold {
 }
 
 /** What ends a task's pauses: work came of a run, or a person answered. */
-export const notPaused = { retry_at: null, parked: 0, provider_limit: null } as const;
+export const notPaused = { retry_at: null, parked: 0, stops: 0, provider_limit: null } as const;
 
 /** What a cause says of its provider, as its task remembers it; null when it says nothing. */
 export function limitOf(draft: Draft, cause: EndCause, at: Timestamp): Task['provider_limit'] {

@@ -105,16 +105,23 @@ function onReviewerSpawned(draft: Draft, task: Task, action: Spawn, process_id: 
 
 /** The process was stopped, or there was none: the task is started again where it stands. */
 function onRestarted(draft: Draft, task: Task, action: ActionOf<'supervisor'>, { result }: Succeeded): void {
-  if (task.status !== 'InProgress') return;
-  if (task.process_id === null) {
-    // Its exit was told first: it ended because it was stopped, and nothing is to be waited for.
-    if ((task.provider_limit ?? null) === null) update(draft, task, { retry_at: null });
-    return;
-  }
-  if (result.process_id !== undefined && result.process_id !== task.process_id) return;
+  if (task.status !== 'InProgress' || result.taken_back !== undefined) return;
+  const { process_id = action.process_id } = result;
+  if (task.process_id !== null && process_id !== undefined && process_id !== task.process_id) return;
+  const told = task.status_reason !== null && !/^(attempt_failed|stopped)\b/.test(task.status_reason);
   update(draft, task, {
     process_id: null,
-    status_reason: task.status_reason ?? `${action.action}: ${action.reason}`,
+    ...(told ? {} : { status_reason: `${action.action}: ${action.reason}` }),
+    ...(action.to === undefined ? {} : { agent_id: action.to }),
+    // Its exit was told first: it ended because it was stopped, and nothing is to be waited for.
+    ...(task.process_id === null && (task.provider_limit ?? null) === null ? { retry_at: null } : {}),
+    last_stop: {
+      attempt: task.attempt,
+      agent_id: action.agent_id ?? task.agent_id,
+      reason: action.reason,
+      wip_ref: result.wip_ref ?? null,
+      tail: result.tail ?? '',
+    },
   });
 }
 

@@ -5,6 +5,7 @@ import { isPausing } from './pausing.ts';
 import { isTerminal, update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { blockAndEscalate } from './escalation.ts';
+import { onLateReport } from './late.ts';
 import { notPaused } from './limits.ts';
 import { sendToRebase } from './merge.ts';
 import { enterReview } from './on_pull.ts';
@@ -37,7 +38,8 @@ export function onReported(draft: Draft, event: Reported): void {
   const task = draft.tasks.get(report.task_id);
   if (task === undefined || report.sprint_id !== draft.sprint.sprint_id) return;
   if (report.role === 'reviewer') return onReviewerReported(draft, task, event);
-  if (report.agent_id !== task.agent_id || !isOfCurrentAttempt(task, report)) return;
+  if (report.agent_id !== task.agent_id || !isOfCurrentAttempt(task, report))
+    return onLateReport(draft, task, event);
   const through = update(draft, task, {
     process_id: null,
     attempt: Math.max(task.attempt, report.attempt),

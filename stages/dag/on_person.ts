@@ -6,6 +6,7 @@ import { isTerminal, update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { block, release } from './escalation.ts';
 import { complete } from './merge.ts';
+import { onAdopt } from './late.ts';
 import { notPaused } from './limits.ts';
 import { onIssueCreated } from './on_action.ts';
 import { enterReview, taskOfIssue } from './on_pull.ts';
@@ -46,9 +47,11 @@ function goOn(draft: Draft, task: Task): void {
 function resolve(draft: Draft, task: Task, event: Event): void {
   if (task.status === 'HumanAssigned') return complete(draft, task, event.created_at, null);
   if (task.status !== 'Blocked') {
+    // The person has looked: an intervention that is under way is taken back.
+    if ((task.rung ?? 0) > 0) update(draft, task, { rung: 0, last_intervention_at: draft.now });
     // It waits for nothing but a time: the person knows that it is over.
     if (task.retry_at !== null && task.retry_at !== undefined)
-      update(draft, task, { retry_at: null, provider_limit: null });
+      update(draft, draft.tasks.get(task.id) ?? task, { retry_at: null, provider_limit: null });
     return;
   }
   // Going on without a cancelled dependency is what the person decided.
@@ -74,6 +77,8 @@ export function onWord(draft: Draft, task: Task | undefined, word: HumanWord, ev
     return;
   }
   if (word === 'resolved') return resolve(draft, task, event);
+  if (word === 'adopt')
+    return onAdopt(draft, task, event.type === 'human_command' ? event.process_id : undefined);
   if (word === 'break-down') {
     if (task.status !== 'HumanAssigned') block(draft, task, 'break_down_requested');
     return;

@@ -270,10 +270,11 @@ describe('dag_evaluate: laws of trying again', () => {
           expect((provider_limit.until ?? 'z') <= drive.now).toBe(true);
         drive.succeed('spawn_agent', { process_id: `p${(runs += 1)}` });
       }
-      const { failed_attempts, parked } = drive.task();
+      const { failed_attempts, parked, stops } = drive.task();
       expect(failed_attempts).toBeLessThanOrEqual(3);
-      expect(runs).toBeLessThanOrEqual(1 + failed_attempts + (parked ?? 0));
+      expect(runs).toBeLessThanOrEqual(1 + failed_attempts + (parked ?? 0) + (stops ?? 0));
       expect(parked ?? 0).toBeLessThanOrEqual(20);
+      expect(stops ?? 0).toBeLessThanOrEqual(10);
     });
     fc.assert(law, { numRuns: 300 });
   });

@@ -1,5 +1,13 @@
 import { CodedError, codeOf, messageOf } from '@caloron/noether/stage';
-import type { ActionOf, Shell, SpawnReply, SpawnRequest } from '@caloron/types';
+import type {
+  ActionOf,
+  ActionResult,
+  Shell,
+  SpawnReply,
+  SpawnRequest,
+  StatusReply,
+  Task,
+} from '@caloron/types';
 
 import { isWait } from '../dag/room.ts';
 import { commentOnce, taskOf, type ActContext, type Acted } from './act_context.ts';
@@ -71,41 +79,95 @@ export async function spawn(action: ActionOf<'spawn_agent'>, context: ActContext
   }
 }
 
-/** Takes one rung of the ladder: a probe asks on the issue; a restart stops the process, and its exit starts the next. */
+/**
+ * Takes one rung of the ladder: a probe asks the agent and on the issue; a restart stops the process, and its exit starts the next. A verdict
+ * that has been overtaken, by progress, a person or another process, is taken back: nothing is stopped or said then.
+ */
 export async function supervise(action: ActionOf<'supervisor'>, context: ActContext): Promise<Acted> {
   const task = taskOf(action, context);
   const who = action.agent_id ?? task.agent_id;
-  const line = action.action === 'probe' ? `probe:${who} (${action.reason})` : `${action.action}:${who}`;
-  const stopped = action.action === 'probe' ? undefined : await stopTask(task.id, action.agent_id, context);
-  const result =
-    stopped === undefined
-      ? {}
-      : { already: stopped === null, ...(stopped === null ? {} : { process_id: stopped }) };
+  const live = action.action === 'probe' ? undefined : await liveAuthor(action, context);
+  const overtaken = overtakenBy(action, task, live);
+  if (overtaken !== null)
+    return { result: { taken_back: overtaken }, line: `${action.action}:${who} (taken back: ${overtaken})` };
+  if (action.action === 'probe') return probe(action, task, context);
+  const line = `${action.action}:${who}`;
+  const result: ActionResult =
+    live === undefined ? { already: true } : await stopStalled(action, live, context);
   if (task.issue_number === null) return { result, line };
   try {
-    const { comment_id, already } = await commentOnce(action, task.issue_number, action.message, context);
+    const message = [action.message, keptText(result)].filter((text) => text !== '').join(' ');
+    const { comment_id, already } = await commentOnce(action, task.issue_number, message, context);
     return { result: { already, ...result, comment_id }, line };
   } catch (error) {
-    // A probe is its comment; a restart has happened.
-    if (action.action === 'probe') throw error;
+    // The restart has happened.
     return { result, line, notes: [`${line}: ${codeOf(error)}: ${messageOf(error)}`] };
   }
 }
 
-/** Stops the live process of a task; null when there is none. */
-async function stopTask(
-  task_id: string,
-  agent_id: string | null,
-  context: ActContext,
-): Promise<string | null> {
-  const shell = context.shell();
+/** Asks the agent itself, by its next heartbeat, and everybody on the issue; the comment is what has to be there. */
+async function probe(action: ActionOf<'supervisor'>, task: Task, context: ActContext): Promise<Acted> {
   const { sprint_id } = context.snapshot.state;
-  const { agents } = await shell.status();
-  const live = agents.filter((a) => a.alive && a.sprint_id === sprint_id && a.task_id === task_id);
-  const one = live.find((a) => a.agent_id === agent_id) ?? live[0];
-  if (one === undefined) return null;
-  await shell.stop({ process_id: one.process_id, grace_ms: GRACE_MS });
-  return one.process_id;
+  const agent_id = action.agent_id ?? task.agent_id;
+  const line = `probe:${agent_id} (${action.reason})`;
+  const notes: string[] = [];
+  try {
+    await context.shell().nudge({ sprint_id, agent_id, message: action.message });
+  } catch (error) {
+    notes.push(`${line}: ${codeOf(error)}: ${messageOf(error)}`);
+  }
+  if (task.issue_number === null) return { result: {}, line, notes };
+  const { comment_id, already } = await commentOnce(action, task.issue_number, action.message, context);
+  return { result: { already, comment_id }, line, notes };
+}
+
+type Agent = StatusReply['agents'][number];
+
+/** The live author a supervision is about; undefined when it has none. */
+async function liveAuthor(
+  { task_id, agent_id, process_id }: ActionOf<'supervisor'>,
+  context: ActContext,
+): Promise<Agent | undefined> {
+  const { sprint_id } = context.snapshot.state;
+  const { agents } = await context.shell().status();
+  const live = agents.filter(
+    (each) =>
+      each.alive && each.sprint_id === sprint_id && each.task_id === task_id && each.role === 'author',
+  );
+  if (process_id !== undefined) return live.find((each) => each.process_id === process_id);
+  return live.find((each) => each.agent_id === agent_id) ?? live[0];
+}
+
+/** What has happened since an intervention was decided that makes it wrong; null when nothing has. */
+function overtakenBy(action: ActionOf<'supervisor'>, task: Task, live: Agent | undefined): string | null {
+  const { process_id, decided_at } = action;
+  if (task.status !== 'InProgress') return `the task is ${task.status}`;
+  if (task.rung === 0) return 'a person answered';
+  if (process_id !== undefined && task.process_id !== null && task.process_id !== process_id)
+    return 'another process has the task';
+  const at = live?.last_progress_at ?? null;
+  if (decided_at !== undefined && at !== null && at > decided_at) return `it got on at ${at}`;
+  return null;
+}
+
+async function stopStalled(
+  { reason }: ActionOf<'supervisor'>,
+  { process_id }: Agent,
+  context: ActContext,
+): Promise<ActionResult> {
+  const why = `stalled: ${reason}`.slice(0, 300);
+  const { wip_ref, tail } = await context.shell().stop({ process_id, grace_ms: GRACE_MS, reason: why });
+  return {
+    already: false,
+    process_id,
+    ...(wip_ref === null ? {} : { wip_ref }),
+    ...(tail === undefined || tail === '' ? {} : { tail }),
+  };
+}
+
+/** Where what a stopped agent had not committed is kept. */
+function keptText({ wip_ref }: ActionResult): string {
+  return wip_ref === undefined ? '' : `What it had not committed is also saved as \`${wip_ref}\`.`;
 }
 
 /** Stops one process; one that is gone, or that the shell does not know, is stopped. */
@@ -117,7 +179,12 @@ export async function stop(action: ActionOf<'stop_agent'>, context: ActContext):
   const known = agents.find((agent) => agent.process_id === process_id);
   if (known !== undefined && !known.alive) return { result: { process_id, already: true }, line };
   try {
-    await shell.stop({ process_id, grace_ms, ...(pause === undefined ? {} : { pause }) });
+    await shell.stop({
+      process_id,
+      grace_ms,
+      reason: action.reason ?? 'its task needs it no longer',
+      ...(pause === undefined ? {} : { pause }),
+    });
     return { result: { process_id }, line };
   } catch (error) {
     if (refusalOf(error)?.code !== 'PROCESS_UNKNOWN') throw error;
@@ -160,5 +227,6 @@ export async function stopAll(context: ActContext): Promise<void> {
   const { sprint_id } = context.snapshot.state;
   const { agents } = await shell.status();
   const live = agents.filter((agent) => agent.alive && agent.sprint_id === sprint_id);
-  await Promise.all(live.map(({ process_id }) => shell.stop({ process_id, grace_ms: GRACE_MS })));
+  const reason = 'its sprint is over';
+  await Promise.all(live.map(({ process_id }) => shell.stop({ process_id, grace_ms: GRACE_MS, reason })));
 }

@@ -5,6 +5,7 @@ import { closeDraft, intend, isTerminal, openDraft, tasksInOrder, update, type D
 import { block } from '../dag/escalation.ts';
 import { defineStage } from '../kit.ts';
 import { Decision } from '../supervisor/decide_intervention.ts';
+import { freeAgent } from '../supervisor/free_agent.ts';
 import { action } from './action-id.ts';
 import { EXAMPLE_NOW } from './example.ts';
 import { interventionRows } from './interventions.ts';
@@ -88,7 +89,7 @@ export const commitSupervision = defineStage({
 const RUNG_AFTER: Readonly<Record<Decision['action'], number>> = {
   probe: 1,
   restart: 2,
-  reassign: 2,
+  reassign: 3,
   escalate_human: 3,
 };
 
@@ -111,21 +112,23 @@ function intervene(draft: Draft, task: Task, decision: Decision, message: string
     );
     return;
   }
-  const other = decision.action === 'reassign' ? otherAgent(draft, task) : null;
-  if (other !== null) update(draft, counted, { agent_id: other });
-  const taken = decision.action === 'reassign' && other === null ? 'restart' : decision.action;
+  // The task changes hands when the process has ended: until then it may come back to life.
+  const to = decision.action === 'reassign' ? freeAgent(tasksInOrder(draft), task) : null;
+  const taken = decision.action === 'reassign' && to === null ? 'restart' : decision.action;
   // The count only grows, so each intervention is an action of its own, and the same one when a run is repeated.
   const cause = `${String(episode)}:${String(intervention_count)}`;
-  intend(draft, action('supervisor', { ...about, cause, action: taken, reason, message }));
-}
-
-/** The author of the sprint with the fewest open tasks beside this task's own; null when there is no other. */
-function otherAgent(draft: Draft, task: Task): Id | null {
-  const load = new Map<Id, number>();
-  for (const { agent_id, status } of tasksInOrder(draft)) {
-    if (agent_id === task.agent_id || agent_id === task.reviewer_id) continue;
-    load.set(agent_id, (load.get(agent_id) ?? 0) + (isTerminal({ status }) ? 0 : 1));
-  }
-  const [first] = [...load].sort(([, a], [, b]) => a - b);
-  return first?.[0] ?? null;
+  const { process_id } = task;
+  intend(
+    draft,
+    action('supervisor', {
+      ...about,
+      cause,
+      action: taken,
+      reason,
+      message,
+      decided_at: draft.now,
+      ...(process_id === null ? {} : { process_id }),
+      ...(to === null ? {} : { to }),
+    }),
+  );
 }

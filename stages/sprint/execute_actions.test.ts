@@ -455,34 +455,80 @@ describe('mark_done', () => {
 });
 
 describe('supervisor', () => {
-  it('probes by a comment on the issue', async () => {
-    const w = world([probe]);
+  const working = { status: 'InProgress', process_id: 'process-1', rung: 2 } as const;
+
+  it('probes by a comment on the issue, and by the next heartbeat of the agent', async () => {
+    const w = world([probe], working);
 
     expect((await w.run()).actions_taken).toEqual(['probe:agent-1 (no progress for 25 minutes)']);
     expect(w.forge.comments[0]?.body).toBe(`How is it going?\n\n${marker}${hidden(probe)}`);
+    expect(w.shell.nudged).toEqual([
+      { sprint_id: 'sprint-1', agent_id: 'agent-1', message: 'How is it going?' },
+    ]);
     expect(w.shell.stopped).toEqual([]);
   });
 
+  it('probes by the comment alone when the shell is away', async () => {
+    const w = world([probe], working);
+    w.shell.faults.set('nudge', [shellError('SHELL_UNREACHABLE')]);
+    expect((await w.run()).errors[0]).toContain('SHELL_UNREACHABLE');
+    expect(w.row(probe)).toMatchObject({
+      status: 'done',
+      result: { comment_id: expect.any(Number) as number },
+    });
+  });
+
   it('restarts by stopping the process: its end starts the next', async () => {
-    const w = world([restart]);
+    const w = world([restart], working);
     w.shell.agents.push(
       agentOf('agent-1'),
       agentOf('agent-2', { task_id: 'other', process_id: 'process-2' }),
     );
 
     expect((await w.run()).actions_taken).toEqual(['restart:agent-1']);
-    expect(w.shell.stopped.map(({ process_id }) => process_id)).toEqual(['process-1']);
+    expect(w.shell.stopped).toMatchObject([{ process_id: 'process-1', reason: 'stalled: still none' }]);
     expect(w.row(restart)?.result).toMatchObject({ process_id: 'process-1' });
   });
 
   it('has nothing to stop when the process is gone', async () => {
-    const w = world([restart]);
+    const w = world([restart], working);
     w.shell.agents.push(agentOf('agent-1', { alive: false }));
 
     await w.run();
 
     expect(w.shell.stopped).toEqual([]);
     expect(w.row(restart)).toMatchObject({ status: 'done', result: { already: true } });
+  });
+
+  const decided = action('supervisor', {
+    ...restart,
+    process_id: 'process-1',
+    decided_at: '2026-04-14T08:10:00.000Z',
+  });
+
+  it.each([
+    ['a person took the task meanwhile', { status: 'HumanAssigned', process_id: null }, {}],
+    ['a person said that it can go on', { rung: 0 }, {}],
+    ['another process has the task', { process_id: 'process-2' }, { process_id: 'process-2' }],
+    ['the agent has come back to life', {}, { last_progress_at: '2026-04-14T08:10:00.001Z' }],
+  ] as const)('G1 is taken back when %s: nothing is stopped and nothing said', async (_, task, agent) => {
+    const w = world([decided], { ...working, ...task });
+    w.shell.agents.push(agentOf('agent-1', agent));
+
+    expect((await w.run()).actions_taken[0]).toMatch(/^restart:agent-1 \(taken back: /);
+    expect(w.shell.stopped).toEqual([]);
+    expect(w.forge.comments).toEqual([]);
+    expect(w.row(decided)).toMatchObject({
+      status: 'done',
+      result: { taken_back: expect.any(String) as string },
+    });
+  });
+
+  it('stops no process but the one it was decided about, and no reviewer', async () => {
+    const w = world([decided], working);
+    w.shell.agents.push(agentOf('agent-1', { process_id: 'process-1', role: 'reviewer' }));
+    await w.run();
+    expect(w.shell.stopped).toEqual([]);
   });
 });
 
@@ -548,7 +594,7 @@ describe('stop_agent', () => {
     w.shell.agents.push(agentOf('agent-1'));
 
     expect((await w.run()).actions_taken).toEqual(['stop:agent-1']);
-    expect(w.shell.stopped).toEqual([{ process_id: 'process-1', grace_ms: 10 }]);
+    expect(w.shell.stopped).toMatchObject([{ process_id: 'process-1', grace_ms: 10 }]);
   });
 
   it('is done for a process that has ended or that nobody knows', async () => {

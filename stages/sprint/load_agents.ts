@@ -63,7 +63,12 @@ export const loadAgents = defineStage({
       return { agents, busy: [...new Set(busy)], listening_since, shell_error: null };
     } catch (error) {
       if (codeOf(error) === 'SHELL_OTHER_DATABASE') throw error;
-      return { agents: {}, busy: [], listening_since: null, shell_error: `${codeOf(error)}: ${messageOf(error)}` };
+      return {
+        agents: {},
+        busy: [],
+        listening_since: null,
+        shell_error: `${codeOf(error)}: ${messageOf(error)}`,
+      };
     }
   },
 });

@@ -276,10 +276,12 @@ describe('commit_supervision', () => {
       { ...state, order: ['login-form', 'a', 'b'], tasks: { ...state.tasks, ...others } },
     ]);
     await decide(shared, 'reassign');
-    expect(shared.sprints.get('sprint-1')?.state.tasks['login-form']?.agent_id).toBe('agent-3');
+    // It changes hands when the process has ended.
+    expect(shared.sprints.get('sprint-1')?.state.tasks['login-form']?.agent_id).toBe('agent-1');
     expect([...shared.actions.values()][0]?.action).toMatchObject({
       action: 'reassign',
       agent_id: 'agent-1',
+      to: 'agent-3',
     });
   });
 

@@ -1,9 +1,10 @@
 import { DagState, Health, Id, minutesBetween, ownOf, Timestamp } from '@caloron/types';
-import type { Task } from '@caloron/types';
+import type { ProgressKind, Task } from '@caloron/types';
 import { z } from 'zod';
 
 import { exampleState, exampleTask } from '../dag/example.ts';
 import { defineStage } from '../kit.ts';
+import { freeAgent } from './free_agent.ts';
 
 /** What supervision does about one agent. */
 export const Decision = z.strictObject({
@@ -11,45 +12,73 @@ export const Decision = z.strictObject({
   task_id: Id,
   action: z.enum(['probe', 'restart', 'reassign', 'escalate_human']),
   reason: z.string(),
+  /** Who gets a task that is reassigned. */
+  to: Id.optional(),
 });
 export type Decision = z.infer<typeof Decision>;
 
-/** Rungs below a person: probe and restart. */
+/** Rungs after which the same agent is given up: probe and restart. */
 const RUNGS = 2;
 
+/** What a rung does and why. */
+type Rung = Omit<Decision, 'agent_id' | 'task_id'>;
+
+/** What was seen of an agent, in words: for how long nothing, and what came last. */
+function seen({ status, minutes_since, last_progress_at: at, progress_kind, silent_since }: Health): string {
+  if (status === 'dead') return 'its process is gone and left no report';
+  if (status === 'missing') return `no heartbeat in the ${minutes_since} minutes since its start`;
+  const last = at && progress_kind ? `, the last sign was ${SIGN[progress_kind]} at ${at}` : '';
+  const silent = silent_since === undefined ? '' : `, no heartbeat since ${silent_since}`;
+  return `no progress for ${minutes_since} minutes${last}${silent}`;
+}
+
+const SIGN: Readonly<Record<ProgressKind, string>> = {
+  output: 'output',
+  files: 'a change in its worktree',
+  commit: 'a commit',
+  cpu: 'processor time',
+};
+
 /**
- * Probe, then restart, then a person. A dead or silent process answers no probe: it is restarted first. One that is only suspect is asked, and
- * then left alone until it is lost: what shows nothing may still be at work.
+ * Probe, then restart, then another agent that is free, then a person. A dead or silent process answers no probe: it is restarted first. One
+ * that is only suspect is asked, and then left alone until it is lost: what shows nothing may still be at work.
  */
-function rung(
-  { status, minutes_since, liveness }: Health,
-  taken: number,
-): Pick<Decision, 'action' | 'reason'> | null {
+function rung(health: Health, taken: number, other: Id | null): Rung | null {
+  const { status, minutes_since, liveness } = health;
   if (status === 'healthy' || status === 'unknown') return null;
   if (liveness === 'suspect' && (status === 'missing' || taken > 0)) return null;
-  if (taken >= RUNGS)
+  if (taken === RUNGS && other !== null)
+    return { action: 'reassign', reason: `${seen(health)}, after a restart; ${other} is free`, to: other };
+  if (taken > RUNGS)
+    return {
+      action: 'escalate_human',
+      reason: `${status} after probe, restart and another agent, ${minutes_since} minutes`,
+    };
+  if (taken === RUNGS)
     return {
       action: 'escalate_human',
       reason: `${status} after probe and restart, ${minutes_since} minutes`,
     };
-  if (status === 'dead') return { action: 'restart', reason: 'its process is gone and left no report' };
-  if (status === 'missing')
-    return { action: 'restart', reason: `no heartbeat in the ${minutes_since} minutes since its start` };
-  if (taken === 0) return { action: 'probe', reason: `no progress for ${minutes_since} minutes` };
-  return { action: 'restart', reason: `still no progress after a probe, ${minutes_since} minutes` };
+  if (taken === 0 && status === 'stalled') return { action: 'probe', reason: seen(health) };
+  return {
+    action: 'restart',
+    reason: status === 'stalled' ? `${seen(health)}, after a probe` : seen(health),
+  };
 }
 
-/** Rungs taken since the agent last got on: progress after an intervention begins the ladder anew. */
-function rungsTaken(task: Task, { last_progress_at }: Health): number {
+/** Rungs taken since the agent last got on: progress after an intervention begins the ladder anew. So does a clock that was set back: which came first is not known then. */
+function rungsTaken(task: Task, { last_progress_at }: Health, now: Timestamp): number {
   const at = task.last_intervention_at;
+  if (at !== null && at > now) return 0;
   if (at !== null && last_progress_at !== null && last_progress_at !== undefined && last_progress_at > at)
     return 0;
   return task.rung ?? task.intervention_count;
 }
 
-/** Whether the last intervention was long enough ago to see what it did. */
+/** Whether the last intervention was long enough ago to see what it did; one far ahead of the clock was before the clock was set back. */
 function cooledDown(task: Task, cooldown_m: number, now: Timestamp): boolean {
-  return task.last_intervention_at === null || minutesBetween(task.last_intervention_at, now) >= cooldown_m;
+  if (task.last_intervention_at === null) return true;
+  return Math.abs(minutesBetween(task.last_intervention_at, now)) >= cooldown_m;
 }
 
 /** A task its author works on. */
@@ -58,7 +87,8 @@ const working = exampleTask('form', { status: 'InProgress', issue_number: 1, att
 /** Decides what to do about agents that do not get on. One ladder per task; only an author that has its task in progress is on it. */
 export const decideIntervention = defineStage({
   name: 'decide_intervention',
-  description: 'Decides for each unhealthy author whether it is probed, restarted or a person is asked.',
+  description:
+    'Decides for each unhealthy author whether it is probed, restarted, replaced or a person is asked.',
   effects: ['Pure'],
   input: z.object({ results: z.array(Health), state: DagState, now: Timestamp }),
   output: z.strictObject({ decisions: z.array(Decision) }),
@@ -114,7 +144,7 @@ export const decideIntervention = defineStage({
       )
         return [];
       const decided = cooledDown(task, state.sprint.cooldown_m, now)
-        ? rung(health, rungsTaken(task, health))
+        ? rung(health, rungsTaken(task, health, now), freeAgent(Object.values(state.tasks), task))
         : null;
       return decided === null ? [] : [{ agent_id: health.agent_id, task_id: health.task_id, ...decided }];
     }),

@@ -27,6 +27,7 @@ const COMMANDS: readonly ListedCommand[] = [
   },
   { name: 'break-down', load: async () => (await import('./commands/words.ts')).wordCommand('break-down') },
   { name: 'approve', load: async () => (await import('./commands/approve.ts')).approveCommand },
+  { name: 'adopt', load: async () => (await import('./commands/words.ts')).wordCommand('adopt') },
   { name: 'take-over', load: async () => (await import('./commands/words.ts')).wordCommand('take-over') },
   { name: 'retro', load: async () => (await import('./commands/retro.ts')).retroCommand },
   { name: 'history', load: async () => (await import('./commands/history.ts')).historyCommand },

@@ -26,8 +26,15 @@ export function statusRow(task: Task): readonly string[] {
     number(pr_number),
     String(attempt),
     String(review_cycles),
-    status_reason ?? '',
+    whyOf(task),
   ];
+}
+
+/** Why a task stands as it does, and that a person could take work which came late. */
+function whyOf({ status_reason, offers = [] }: Task): string {
+  const late = offers.at(-1);
+  const offered = late === undefined ? [] : [`late work of ${late.agent_id} offered: adopt`];
+  return [...(status_reason === null ? [] : [status_reason]), ...offered].join('; ');
 }
 
 /** Who paused a sprint and when, in words. */

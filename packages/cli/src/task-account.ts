@@ -36,6 +36,10 @@ const HEAD = [
 ] as const;
 const PROGRESS: Readonly<Record<Progress['kind'], string>> = {
   activity: 'output or a change in its worktree',
+  output: 'output',
+  files: 'a change in its worktree',
+  commit: 'a commit',
+  cpu: 'processor time of its processes',
   report: 'its report',
   review: 'its review',
 };

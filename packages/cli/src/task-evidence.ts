@@ -2,10 +2,10 @@ import type { Id, Receipt, Task, Timestamp } from '@caloron/types';
 
 import { type Attempt, type Known, reportsOf } from './task-attempts.ts';
 
-/** The last sign that work came on: `activity` is output or a change in the worktree. */
+/** The last sign that work came on: `activity` is output or a change in the worktree, where nobody said which. */
 export interface Progress {
   readonly at: Timestamp;
-  readonly kind: 'activity' | 'report' | 'review';
+  readonly kind: 'activity' | 'report' | 'review' | ProgressKind;
 }
 
 /** What is known of the process that has a task now, or had it last. */
@@ -48,7 +48,8 @@ export function evidenceOf(
     const reported = reports.get(process_id);
     const reviews = role === 'reviewer' ? Object.values(task.reviews) : [];
     const signs: readonly Progress[] = [
-      ...(agent?.last_progress_at ? [{ at: agent.last_progress_at, kind: 'activity' as const }] : []),
+      ...(agent?.last_progress_at ? [{ at: agent.last_progress_at, kind: agent.progress_kind ?? ('activity' as const) }] : []),
+      ...(agent?.last_cpu_at ? [{ at: agent.last_cpu_at, kind: 'cpu' as const }] : []),
       ...(reported === undefined ? [] : [{ at: reported.told_at, kind: 'report' as const }]),
       ...reviews.map(({ at }) => ({ at, kind: 'review' as const })),
     ].filter(({ at }) => attempt.started_at === null || at >= attempt.started_at);

@@ -26,6 +26,10 @@ export function nextSteps(situation: Situation): readonly string[] {
   const resume = `./caloron resume ${state.sprint_id}${flags.home}`;
   return [
     ...(paused === null ? [] : [`the sprint is ${pauseWords(paused)}: ${resume} lets it go on`]),
+    ...(task.offers ?? []).map(
+      ({ process_id, pr_number, agent_id }) =>
+        `take what ${agent_id} finished after it had counted as gone (PR #${pr_number}): ./caloron adopt ${task.id} ${process_id.slice(0, 8)}${flags.sprint}${flags.home}`,
+    ),
     ...stepsOf(situation),
     ...waits.map(({ next_at }) => `wait: what failed is tried again at ${next_at ?? ''}`),
     ...(state.status === 'cancelled' ? ['nothing: the sprint was cancelled'] : []),

@@ -143,7 +143,7 @@ function activity(timeout_ms = 10 * HOUR) {
     activity: made,
     clock,
     /** Time goes by, by the clock and by the machine alike. */
-    pass(ms: number) {
+    pass: (ms: number): void => {
       at += ms;
       clock.advance(ms);
     },

@@ -24,6 +24,8 @@ export const ActionResult = z.strictObject({
   already: z.boolean().optional(),
   /** Where the unfinished work of a stopped process is kept. */
   wip_ref: z.string().optional(),
+  /** Why an intervention was not carried out: what it was decided for had passed. */
+  taken_back: z.string().optional(),
   /** The last lines a stopped process printed. */
   tail: z.string().optional(),
 });
@@ -84,6 +86,8 @@ export const Action = z.discriminatedUnion('type', [
     process_id: z.string().min(1).optional(),
     /** When it was decided: progress after it takes a restart back. */
     decided_at: Timestamp.optional(),
+    /** Who gets the task, with `reassign`. */
+    to: Id.optional(),
     reason: z.string(),
     message: z.string(),
   }),

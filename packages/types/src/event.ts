@@ -34,7 +34,7 @@ const pr = {
 };
 
 /** The words a person steers a task with. */
-export const HumanWord = z.enum(['resolved', 'assign-human', 'break-down', 'caloron:take-over', 'approve']);
+export const HumanWord = z.enum(['resolved', 'assign-human', 'break-down', 'caloron:take-over', 'approve', 'adopt']);
 export type HumanWord = z.infer<typeof HumanWord>;
 
 /** What happened. Rows of the event log carry `type` as their kind. */
@@ -108,6 +108,8 @@ export const Event = z.discriminatedUnion('type', [
     type: z.literal('human_command'),
     task_id: Id,
     word: HumanWord,
+    /** Whose work `adopt` takes; absent takes the newest that is offered. */
+    process_id: z.string().min(1).optional(),
     /** What `approve` answers; absent answers whatever is asked of the task. */
     approval: z
       .strictObject({

@@ -134,7 +134,11 @@ export function stopCommand(io: Io): Command {
           token: environment.shell_token,
           db_id: context.runtime().store.db_id,
         }).open(null);
-        const { exit, wip_ref } = await shell.stop({ process_id, grace_ms: GRACE_MS });
+        const { exit, wip_ref } = await shell.stop({
+          process_id,
+          grace_ms: GRACE_MS,
+          reason: 'stopped by a person',
+        });
         const kept =
           wip_ref === null
             ? 'nothing was uncommitted'

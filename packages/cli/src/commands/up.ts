@@ -116,7 +116,7 @@ async function stopAgents({ environment, runtime }: Context, shell: Service | un
     token: environment.shell_token,
     db_id: runtime().store.db_id,
   }).open(null);
-  await Promise.all(open.map(({ process_id }) => client.stop({ process_id, grace_ms: AGENT_GRACE_MS })));
+  await Promise.all(open.map(({ process_id }) => client.stop({ process_id, grace_ms: AGENT_GRACE_MS, reason: 'stopped by a person with all others' })));
   return open.length;
 }
 
