@@ -57,8 +57,9 @@ export function classify(trouble: Trouble, facts: EndFacts): EndCause {
 }
 
 function classOf({ message, status: given }: Trouble, provider: string): EndClass {
-  // Google sends those who have used up their free quota to its billing pages; OpenAI those who have not paid.
-  const unpaid = /exceeded your current quota.*billing/is.test(message) && provider === 'openai';
+  // Google sends those who have used up their free quota to its billing pages; OpenAI, and who speaks as it does, those who have not paid.
+  const unpaid =
+    /exceeded your current quota.*billing/is.test(message) && !/google|gemini|vertex/i.test(provider);
   if (unpaid) return 'billing';
   const status = given ?? statusIn(message);
   const [billing, quota, ...others] = WORDS;

@@ -87,7 +87,9 @@ async function runCli(spec: CliSpec, call: FrameworkCall): Promise<FrameworkResu
       stopped: exit.stopped && (call.signal.aborted || halt.signal.aborted),
     };
     const words = spec.stderr_is_work === true ? null : lastWords(ended, stderr);
-    const trouble = heard.trouble ?? (exit.code === 0 ? null : (murmur ?? words));
+    // Gemini CLI exits with 0 when it is ended.
+    const well = exit.code === 0 && watch.ended === null && !exit.timed_out;
+    const trouble = heard.trouble ?? (well ? null : (murmur ?? words));
     return { ...ended, ...heard, trouble, silent, feedback: null };
   } finally {
     watch.close();

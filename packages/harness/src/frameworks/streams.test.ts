@@ -255,6 +255,14 @@ describe('a program that waits for its provider', () => {
     expect(cause).toMatchObject({ class: 'quota' });
   });
 
+  it('is told by its log also when it exits with 0 at being ended', async () => {
+    const script = `trap 'exit 0' TERM; cat '${join(STREAMS, 'gemini-cli.overloaded.stderr')}' >&2; sleep 60 & wait`;
+    const { result, cause } = await run(geminiCli, script, { patience_ms: '300' });
+
+    expect(result.code).toBe(0);
+    expect(cause).toMatchObject({ class: 'transient' });
+  });
+
   it('goes on when it gets over it', async () => {
     const ok = '{"type":"turn.completed","usage":{}}';
     const script = `echo '{"type":"error","message":"Reconnecting... 1/5"}'; sleep 0.2; echo '${ok}'; sleep 0.6`;
