@@ -418,7 +418,7 @@ describe('a sprint', () => {
       const process_id = `process-${String(h.shell.spawned.length)}`;
       const started = h.shell.agents.some((agent) => agent.process_id === process_id);
       const at = { task_id: 'form', process_id, task_started_at: since, last_progress_at: null };
-      if (!started && h.shell.spawned.length > 0) 
+      if (!started && h.shell.spawned.length > 0)
         h.shell.agents.splice(0, 1, agentOf(h.shell.spawned.at(-1)?.agent_id ?? '', at));
       lines.push(...(await h.tick()).actions_taken);
       h.later(180_000);

@@ -17,7 +17,7 @@ export function orderedTasks(state: DagState): readonly Task[] {
 /** A task as a row below STATUS_HEAD. */
 export function statusRow(task: Task): readonly string[] {
   const number = (value: number | null): string => (value === null ? '-' : `#${value}`);
-  const { id, status, agent_id, issue_number, pr_number, attempt, review_cycles, status_reason } = task;
+  const { id, status, agent_id, issue_number, pr_number, attempt, review_cycles } = task;
   return [
     id,
     status,

@@ -1,4 +1,4 @@
-import type { Id, Receipt, Task, Timestamp } from '@caloron/types';
+import type { Id, ProgressKind, Receipt, Task, Timestamp } from '@caloron/types';
 
 import { type Attempt, type Known, reportsOf } from './task-attempts.ts';
 
@@ -48,7 +48,9 @@ export function evidenceOf(
     const reported = reports.get(process_id);
     const reviews = role === 'reviewer' ? Object.values(task.reviews) : [];
     const signs: readonly Progress[] = [
-      ...(agent?.last_progress_at ? [{ at: agent.last_progress_at, kind: agent.progress_kind ?? ('activity' as const) }] : []),
+      ...(agent?.last_progress_at
+        ? [{ at: agent.last_progress_at, kind: agent.progress_kind ?? ('activity' as const) }]
+        : []),
       ...(agent?.last_cpu_at ? [{ at: agent.last_cpu_at, kind: 'cpu' as const }] : []),
       ...(reported === undefined ? [] : [{ at: reported.told_at, kind: 'report' as const }]),
       ...reviews.map(({ at }) => ({ at, kind: 'review' as const })),

@@ -90,20 +90,20 @@ function agentSteps({ evidence, flags }: Situation): readonly string[] {
 function blockedSteps({ task, evidence, flags }: Situation): readonly string[] {
   const last = evidence.at(-1);
   const word = (name: string): string => `./caloron ${name} ${task.id}${flags.sprint}${flags.home}`;
-  return [
-    ...(last === undefined ? [] : [`see what its agent said: ./caloron logs ${last.agent_id}${flags.home}`]),
-    ...(task.escalation_issue === null
-      ? []
-      : [`read issue #${task.escalation_issue}; a comment there counts too`]),
-    `${word('resolve')}  (it can go on)`,
   const approve =
     (task.budget?.breach ?? null) !== null
       ? [`${word('approve')}  (it may use as much again; --tokens, --usd or --minutes say how much)`]
       : task.status_reason?.startsWith('budget_exceeded') === true
         ? [`./caloron approve --sprint${flags.home}  (the sprint may use as much again)`]
         : [];
-    `${word('take-over')}  (you do it)`,
+  return [
     ...approve,
+    ...(last === undefined ? [] : [`see what its agent said: ./caloron logs ${last.agent_id}${flags.home}`]),
+    ...(task.escalation_issue === null
+      ? []
+      : [`read issue #${task.escalation_issue}; a comment there counts too`]),
+    `${word('resolve')}  (it can go on)`,
+    `${word('take-over')}  (you do it)`,
     `${word('break-down')}  (it has to be split)`,
   ];
 }
