@@ -46,6 +46,9 @@ function hearCodex(line: string): Heard {
 function itemOf(item: unknown): Heard {
   if (at(item, 'type') === 'error' || at(item, 'type') === undefined) return {};
   const text = at(item, 'type') === 'agent_message' ? textAt(item, 'text') : undefined;
+  // A command or a tool is through, and the model has not answered to it yet.
+  const through = at(item, 'type') === 'command_execution' || at(item, 'type') === 'mcp_tool_call';
+  if (through) return { well: true, between: true };
   return text === undefined ? { well: true } : { text: `${text}\n`, well: true };
 }
 

@@ -172,7 +172,11 @@ describe('what a framework says', () => {
       { type: 'item.completed', item: { type: 'agent_message', text: 'hi' } },
       { text: 'hi\n', well: true },
     ],
-    [codexCli, { type: 'item.completed', item: { type: 'command_execution', text: 'ls' } }, { well: true }],
+    [
+      codexCli,
+      { type: 'item.completed', item: { type: 'command_execution', text: 'ls' } },
+      { well: true, between: true },
+    ],
     [
       codexCli,
       { type: 'turn.completed', usage: { input_tokens: 30, cached_input_tokens: 20, output_tokens: 4 } },
@@ -183,7 +187,6 @@ describe('what a framework says', () => {
       { type: 'message', role: 'assistant', content: 'hi', delta: true },
       { text: 'hi', well: true },
     ],
-    [geminiCli, { type: 'message', role: 'assistant', content: 'hi', delta: true }, { text: 'hi' }],
     [geminiCli, { type: 'message', role: 'user', content: 'hi' }, {}],
     [
       geminiCli,

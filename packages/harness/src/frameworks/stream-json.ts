@@ -31,6 +31,9 @@ export function streamJson(names: CountNames): (line: string) => Heard {
         return event['subtype'] === 'api_retry' ? { ...named, trouble: retryOf(event) } : named;
       case 'assistant':
         return { ...named, ...messageOf(event, names) };
+      case 'user':
+        // What a tool gave, handed back to the model.
+        return { between: true };
       case 'rate_limit_event':
         return { ...named, ...limitOf(event['rate_limit_info']) };
       case 'result':
