@@ -165,7 +165,7 @@ const hints: Partial<Record<keyof ShellErrorDetails, string>> = {
   WIP_TARGET_DIRTY: 'commit it or put it aside first, or name a new directory: --into DIR',
   WIP_TARGET_UNFIT: 'name a directory that does not exist yet: --into DIR, or a new branch: --branch NAME',
   SANDBOX_UNAVAILABLE:
-    'install bubblewrap (apt-get install bubblewrap) and let users make namespaces (caloron doctor tells); to let agents run without one, say so in caloron.json before the kickoff: "isolation": {"sandbox": "off"}, and start the shell without --require-sandbox',
+    'install bubblewrap (apt-get install bubblewrap) and let users make namespaces (./caloron doctor tells); to let agents run without one, say so in caloron.json before the kickoff: "isolation": {"sandbox": "off"}, and start the shell without --require-sandbox',
   SANDBOX_PATH_INVALID:
     'name absolute paths of existing files or folders, outside .caloron and narrower than your home, in isolation of caloron.json',
   HOOK_FAILED: 'correct the command, or what it needs: workspace.hooks in caloron.json binds the next sprint',

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 
 import { git } from '@caloron/capabilities/git';
+import { probeSandbox } from '@caloron/capabilities/sandbox';
 import { createShells } from '@caloron/capabilities/shell';
 import { CodedError, messageOf } from '@caloron/noether/errors';
 import { loadCatalog, readConfig, readProjectConfig, verifyStageStore } from '@caloron/scheduler';
@@ -45,6 +46,27 @@ function requireTokens(
     );
 }
 
+/** Whether agents are confined here, and to what the settings say; throws where they would have to be and cannot. */
+async function sandboxSays(
+  project_file: string,
+  variables: Context['environment']['variables'],
+): Promise<string> {
+  const project = readProjectConfig(project_file);
+  const mode = project?.isolation?.sandbox ?? 'auto';
+  if (mode === 'off') return 'off: agents can read and change what you can (isolation.sandbox)';
+  const { program, reason } = await probeSandbox(variables['PATH'], project?.isolation?.network);
+  if (program !== null) return `${program} works: agents run in it`;
+  const github = project !== undefined && (project.host ?? null) === null;
+  if (mode === 'auto' && !github) return `none, agents can read and change what you can: ${reason}`;
+  throw new CliError(
+    'CLI_NOT_FOUND',
+    { what: 'working sandbox', id: reason },
+    {
+      hint: 'apt-get install bubblewrap, or have agents run without: "isolation": {"sandbox": "off"} in caloron.json',
+    },
+  );
+}
+
 function checks({ home, environment, runtime }: Context): readonly Promise<Check>[] {
   const { variables } = environment;
   const config = join(home.dir, 'scheduler.json');
@@ -64,6 +86,7 @@ function checks({ home, environment, runtime }: Context): readonly Promise<Check
       requireTokens(names, variables);
       return names.filter((name) => name !== null).join(', ');
     }),
+    checked('sandbox', async () => sandboxSays(home.project_file, variables)),
     checked('stage store', async () => {
       await verifyStageStore(stages, loadCatalog());
       return stages;

@@ -46,7 +46,7 @@ function refuseSecond(home: string): void {
 async function startAll(
   { home, environment, signal }: Context,
   config: string,
-  shell_port: string,
+  shell_args: readonly string[],
 ): Promise<readonly Service[]> {
   const way = wayHome(home);
   const log_dir = join(home.dir, '.caloron', 'logs');
@@ -56,7 +56,7 @@ async function startAll(
   try {
     const shell = await startService({
       name: 'caloron-shell',
-      args: ['--port', shell_port, ...way.args],
+      args: [...shell_args, ...way.args],
       env,
       ...common,
     });
@@ -79,25 +79,38 @@ export function upCommand(io: Io): Command {
   const command = new Command('up')
     .description('start the shell and the scheduler for this home')
     .option('--config <path>', 'scheduler config (default: scheduler.json of the home)')
+    .option('--require-sandbox', 'start no agent without a sandbox, and nothing at all where none works')
     .option('--shell-port <n>', 'port of the shell; 0 takes a free one', '0')
-    .action((options: { readonly config?: string; readonly shellPort: string }) =>
-      runCommand(
-        command,
-        io,
-        async (context) => {
-          const { home, cwd, home_flag } = context;
-          refuseSecond(home.dir);
-          const config = resolve(cwd, options.config ?? join(home.dir, 'scheduler.json'));
-          // What is wrong in it is said here and now, before anything is started or written.
-          const { store_path } = readConfig(config, home.dir);
-          await writeStages(store_path, loadCatalog());
-          const services = await startAll(context, config, options.shellPort);
-          rememberServices(home.dir, services);
-          const lines = services.map(({ name, url, pid }) => `${name.padEnd(18)} ${url} (pid ${pid})`);
-          return { data: services, text: [...lines, '', `Stop them: ./caloron down${home_flag}`].join('\n') };
-        },
-        { creates: true, on_interrupt: 'stopping what was started' },
-      ),
+    .action(
+      (options: {
+        readonly config?: string;
+        readonly shellPort: string;
+        readonly requireSandbox?: boolean;
+      }) =>
+        runCommand(
+          command,
+          io,
+          async (context) => {
+            const { home, cwd, home_flag } = context;
+            refuseSecond(home.dir);
+            const config = resolve(cwd, options.config ?? join(home.dir, 'scheduler.json'));
+            // What is wrong in it is said here and now, before anything is started or written.
+            const { store_path } = readConfig(config, home.dir);
+            await writeStages(store_path, loadCatalog());
+            const services = await startAll(context, config, [
+              '--port',
+              options.shellPort,
+              ...(options.requireSandbox === true ? ['--require-sandbox'] : []),
+            ]);
+            rememberServices(home.dir, services);
+            const lines = services.map(({ name, url, pid }) => `${name.padEnd(18)} ${url} (pid ${pid})`);
+            return {
+              data: services,
+              text: [...lines, '', `Stop them: ./caloron down${home_flag}`].join('\n'),
+            };
+          },
+          { creates: true, on_interrupt: 'stopping what was started' },
+        ),
     );
   return command;
 }
@@ -116,7 +129,11 @@ async function stopAgents({ environment, runtime }: Context, shell: Service | un
     token: environment.shell_token,
     db_id: runtime().store.db_id,
   }).open(null);
-  await Promise.all(open.map(({ process_id }) => client.stop({ process_id, grace_ms: AGENT_GRACE_MS, reason: 'stopped by a person with all others' })));
+  await Promise.all(
+    open.map(({ process_id }) =>
+      client.stop({ process_id, grace_ms: AGENT_GRACE_MS, reason: 'stopped by a person with all others' }),
+    ),
+  );
   return open.length;
 }
 
