@@ -115,9 +115,15 @@ function reviewText(order: Order): string {
   ].join('\n');
 }
 
+/** What `git rebase` is given: with the old base, where it is known, so that nothing a rewritten base has lost comes back. */
+function onto({ base_branch, rebase_from }: Order): string {
+  const base = `origin/${base_branch}`;
+  return rebase_from === undefined ? base : `--onto ${base} ${rebase_from}`;
+}
+
 function rebaseText(order: Order): string {
   return [
-    `\`${order.base_branch}\` has moved on and the branch cannot be merged as it is. Rebase it: \`git rebase origin/${order.base_branch}\` (at least ${order.base_sha.slice(0, 12)}; it is fetched already).`,
+    `\`${order.base_branch}\` has moved on and the branch cannot be merged as it is. Rebase it: \`git rebase ${onto(order)}\` (at least ${order.base_sha.slice(0, 12)}; it is fetched already).`,
     'Solve the conflicts so that both sides keep what they want, make all tests pass and finish the rebase. This is the one case in which you rewrite the commits of this branch. Add nothing else.',
   ].join('\n');
 }

@@ -34,7 +34,11 @@ export async function rebaseOnto(context: HarnessContext, base: string): Promise
   const env = { GIT_OBJECT_DIRECTORY: await objectsOf(order.worktree) };
   const within: CleanGit = async (args, options) =>
     clean(args, { ...options, env: { ...env, ...options?.env } });
-  const listed = await within(['rev-list', '--reverse', '--topo-order', '--no-merges', `${base}..${head}`]);
+  // What a rewritten base has lost is no work of this branch, and must not come back with it.
+  const known = order.rebase_from ?? base;
+  const without = (await contains(within, head, known)) ? [`^${known}`] : [];
+  const own = ['rev-list', '--reverse', '--topo-order', '--no-merges', head, `^${base}`, ...without];
+  const listed = await within(own);
   let tip = base;
   for (const commit of listed.stdout.split('\n').filter((line) => line !== '')) {
     assertRunning(context);

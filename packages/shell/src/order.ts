@@ -56,6 +56,7 @@ export function orderOf(parts: OrderParts): Order {
     base_branch: sprint.base_branch,
     base_sha: row.base_sha,
     base_head: parts.base_head,
+    ...(row.mode === 'rebase' && task.base_sha !== null ? { rebase_from: task.base_sha } : {}),
     head_sha: parts.head_sha,
     conventions: sprint.conventions,
     instruction: request.instruction ?? null,

@@ -69,6 +69,8 @@ export const Order = z.strictObject({
   base_sha: Sha,
   /** The base branch as the forge had it just before the start. */
   base_head: Sha.optional(),
+  /** In a rebase: the base the branch was built on so far; what it contains is not the branch's own. */
+  rebase_from: Sha.optional(),
   head_sha: Sha.nullable(),
   conventions: z.string(),
   instruction: z.string().nullable(),
