@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { type Context, loadState, runCommand, sprintId, unknownTask } from '../context.ts';
 import type { Io } from '../output.ts';
 import { pausedOf } from '../sprint-pause.ts';
+import { spendingOfSprint } from '../spending-account.ts';
 import { tell } from '../story.ts';
 import { accountText, type TaskAccount } from '../task-account.ts';
 import { attemptsOf } from '../task-attempts.ts';
@@ -61,6 +62,7 @@ function accountOf(
     const line = tell(row);
     return line?.task === task.id ? [line] : [];
   });
+  const spending = spendingOfSprint(state, known.agents, now).tasks[task.id] ?? null;
   const receipts = receiptsOf(task.id, known);
-  return { task, attempts, evidence, receipts, decisions, next, story };
+  return { task, attempts, evidence, receipts, decisions, next, story, spending };
 }
