@@ -111,9 +111,11 @@ function nodes(path: string | undefined): readonly string[] {
 }
 
 /** Files that the sprint's own command lines name: whoever wrote the settings wants them read. */
-function named({ framework, verify }: Order): readonly string[] {
+function named({ framework, verify, workspace }: Order): readonly string[] {
   const own = framework.name === 'command' ? argvOf(framework.options['command'] ?? '', 'command') : [];
-  return [...own, ...verify.flat()].filter(
+  const { before_run, after_run, hook } = workspace ?? {};
+  const hooks = [before_run, after_run, hook?.argv].flatMap((argv) => argv ?? []);
+  return [...own, ...verify.flat(), ...hooks].filter(
     (word) => isAbsolute(word) && !isSystem(word) && statSync(word, { throwIfNoEntry: false })?.isFile(),
   );
 }

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 
 import { git } from '@caloron/capabilities/git';
 import { taggedProcesses } from '@caloron/capabilities/process-identity';
+import { probeSandbox } from '@caloron/capabilities/sandbox';
 import { CleanupReply, SpawnReply, type Workspace } from '@caloron/types';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -337,6 +338,33 @@ describe('the cache directory of a worktree', () => {
     expect(await cleanUp()).toMatchObject({ removed: true });
     expect(readdirSync(outside)).toEqual(['mine.txt']);
     expect(readdirSync(path('cache', 's1'))).toEqual([]);
+  });
+});
+
+describe('the sandbox of a hook', () => {
+  it('W8 lets it write worktree and cache, and nothing else', async () => {
+    const works = (await probeSandbox(process.env['PATH'])).program !== null;
+    const outside = join(fixture.home, 'outside.txt');
+    await fixture.kickoff(
+      {},
+      {
+        workspace: {
+          cache: true,
+          hooks: {
+            after_create: sh(
+              `echo a > ready.txt; echo b > $CALORON_CACHE_DIR/warm; echo c > ${outside}; cat ${path('caloron.db')} > /dev/null || echo hidden > hidden.txt; true`,
+            ),
+          },
+        },
+      },
+    );
+
+    const { worktree } = await started();
+
+    expect(readdirSync(path('cache', 's1', 't1'))).toEqual(['warm']);
+    expect(existsSync(join(worktree, 'ready.txt'))).toBe(true);
+    expect(existsSync(outside)).toBe(!works);
+    expect(existsSync(join(worktree, 'hidden.txt'))).toBe(works);
   });
 });
 
