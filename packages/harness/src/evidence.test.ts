@@ -5,6 +5,7 @@ import { fixedClock } from '@caloron/capabilities/clock';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { createActivity } from './activity.ts';
+import { createAwakeTime } from './awake-time.ts';
 import { createCpuWatch } from './cpu-watch.ts';
 import { createPromiseReader } from './next-by.ts';
 import { cpuOfAgent } from './process-tree.ts';
@@ -189,4 +190,18 @@ describe('the activity of an agent', () => {
     expect(heard).toEqual(['two']);
     expect(made.nudges).toEqual(['one', 'two', 'three']);
   });
+});
+
+it('G1 the time a harness stood still is not the silence of its agent', () => {
+  let at = 0;
+  const awake = createAwakeTime(() => at);
+  for (let n = 0; n < 10; n += 1) {
+    at += 400;
+    awake.now();
+  }
+  at += 8 * HOUR;
+  expect(awake.now()).toBe(4500);
+  at += 1000;
+  expect(awake.now()).toBe(5500);
+  awake.close();
 });

@@ -18,6 +18,7 @@ import { HarnessError } from './errors.ts';
 import { writeExit, writeReport } from './exit-file.ts';
 import type { Framework } from './frameworks/framework.ts';
 import { frameworkNamed } from './frameworks/table.ts';
+import { createAwakeTime } from './awake-time.ts';
 import { createCpuWatch } from './cpu-watch.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { afterRun, beforeRun } from './hooks.ts';
@@ -55,7 +56,8 @@ export interface HarnessDeps {
 export async function runHarness(order: Order, deps: HarnessDeps): Promise<number> {
   const { directory, clock, logger } = deps;
   const started = performance.now();
-  const monotonic = (): number => performance.now();
+  const awake = createAwakeTime(() => performance.now());
+  const monotonic = (): number => awake.now();
   const cpu = createCpuWatch(() => cpuOfAgent(process.pid, order.process_id), monotonic);
   const stop = new AbortController();
   const redactor = redactorOf(order, deps.config.env);
@@ -122,6 +124,7 @@ export async function runHarness(order: Order, deps: HarnessDeps): Promise<numbe
     return code;
   } finally {
     await beats.stop();
+    awake.close();
     sandbox.close();
     log.close();
   }
