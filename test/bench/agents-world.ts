@@ -23,6 +23,8 @@ export interface AgentsWorld {
   readonly remote: string;
   readonly base_sha: string;
   readonly shell: Started;
+  /** Kills the shell and starts the next one; resolves when that serves. */
+  readonly restart: () => Promise<void>;
   /** Starts the agent of a task; resolves when its process runs. */
   readonly spawn: (task: number) => Promise<SpawnReply>;
   /** The body of `GET /status`. */
@@ -130,11 +132,13 @@ export async function agentsWorld(options: {
     CALORON_FORGE_TOKEN: 'bench-token-of-the-forge',
     CALORON_HARNESS_BIN: join(ROOT, 'test/bench/idle-agent.mjs'),
   };
-  const shell = await start(
-    join(ROOT, 'packages/shell/src/testing/shell-process.ts'),
-    [JSON.stringify({ home, remote, env })],
-    env,
-  );
+  const startShell = () =>
+    start(
+      join(ROOT, 'packages/shell/src/testing/shell-process.ts'),
+      [JSON.stringify({ home, remote, env })],
+      env,
+    );
+  let shell = await startShell();
   const pids: number[] = [];
   const headers = { 'content-type': 'application/json', 'x-caloron-token': TOKEN };
   const answer = async (response: Response): Promise<unknown> => {
@@ -145,7 +149,14 @@ export async function agentsWorld(options: {
     dir,
     remote,
     base_sha,
-    shell,
+    get shell() {
+      return shell;
+    },
+    async restart() {
+      process.kill(shell.pid, 'SIGKILL');
+      await shell.stop();
+      shell = await startShell();
+    },
     spawn: async (task) => {
       const request = {
         sprint_id: SPRINT,

@@ -5,6 +5,7 @@ import { benchCold } from './cold.ts';
 import { benchDemo } from './demo.ts';
 import { benchCheck, benchEngine } from './engine.ts';
 import { benchHeartbeats } from './heartbeats.ts';
+import { benchAdoption, benchSnapshot } from './restarts.ts';
 import { render, type Row } from './table.ts';
 import { benchTicks } from './ticks.ts';
 
@@ -16,6 +17,8 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   heartbeat: benchHeartbeats,
   spawn: benchSpawn,
   agents: benchAgents,
+  adoption: benchAdoption,
+  snapshot: benchSnapshot,
   demo: benchDemo,
 };
 
