@@ -19,10 +19,10 @@ export interface TaskAccount {
   /** What a person can do next, a sentence each. */
   readonly next: readonly string[];
   readonly story: readonly StoryLine[];
-}
-
   /** What its agents have used, and of how much; null when nothing is known. */
   readonly spending?: Spending | null;
+}
+
 const HEAD = [
   'attempt',
   'agent',
@@ -133,6 +133,7 @@ export function accountText(account: TaskAccount, now: Timestamp): string {
         ).split('\n');
   return [
     ...factLines(task).map(oneLine),
+    ...(spending ? [spendingWords(spending)] : []).flatMap((words) => (words === '' ? [] : [`  ${words}`])),
     ...section('attempts', table),
     ...section(
       'evidence',
@@ -153,4 +154,3 @@ export function accountText(account: TaskAccount, now: Timestamp): string {
     ),
   ].join('\n');
 }
-    ...(spending ? [spendingWords(spending)] : []).flatMap((words) => (words === '' ? [] : [`  ${words}`])),

@@ -85,7 +85,10 @@ export async function settle(deps: ProcessTableDeps, following: Following, row: 
 /** A process that was stopped ended of that, unless it had done its work; its harness may have had no time to say so. */
 function withReason(exit: Exit, reason: string | undefined): Exit {
   if (reason === undefined || exit.code === 0) return exit;
-  return { ...exit, cause: { class: 'stopped', until: null, provider: null, sentence: reason.slice(0, 300) } };
+  return {
+    ...exit,
+    cause: { class: 'stopped', until: null, provider: null, sentence: reason.slice(0, 300) },
+  };
 }
 
 /** What was saved in all: before the end, and after it where something changed since. */

@@ -95,7 +95,11 @@ const hint: Partial<{ readonly [C in keyof StoreErrorDetails]: string }> = {
   SPRINT_PAUSED: 'let it go on with: ./caloron resume',
 };
 
-const retryable: ReadonlySet<keyof StoreErrorDetails> = new Set(['STORE_BUSY', 'STORE_FULL', 'SPRINT_PAUSED']);
+const retryable: ReadonlySet<keyof StoreErrorDetails> = new Set([
+  'STORE_BUSY',
+  'STORE_FULL',
+  'SPRINT_PAUSED',
+]);
 
 /** The store could not answer. */
 export class StoreError<C extends keyof StoreErrorDetails = keyof StoreErrorDetails> extends CodedError<

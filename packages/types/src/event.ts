@@ -34,7 +34,14 @@ const pr = {
 };
 
 /** The words a person steers a task with. */
-export const HumanWord = z.enum(['resolved', 'assign-human', 'break-down', 'caloron:take-over', 'approve', 'adopt']);
+export const HumanWord = z.enum([
+  'resolved',
+  'assign-human',
+  'break-down',
+  'caloron:take-over',
+  'approve',
+  'adopt',
+]);
 export type HumanWord = z.infer<typeof HumanWord>;
 
 /** What happened. Rows of the event log carry `type` as their kind. */

@@ -23,7 +23,9 @@ const Quota = z.object({
 
 /** The tokens an answer to a prompt tells of, by model where it names them; empty when it tells none. Cached ones are told apart from the input. */
 export function usageOfTurn(answer: unknown): readonly HeardUsage[] {
-  const told = z.object({ usage: z.unknown().optional(), _meta: z.unknown().optional() }).safeParse(answer).data;
+  const told = z
+    .object({ usage: z.unknown().optional(), _meta: z.unknown().optional() })
+    .safeParse(answer).data;
   const quota = Quota.safeParse(told?._meta).data?.quota.model_usage ?? [];
   if (quota.length > 0) {
     return quota.map(({ model, token_count }) => ({
