@@ -37,7 +37,12 @@ function onStopped(draft: Draft, task: Task, { why, cause, at }: Ended): void {
   const told = task.status_reason !== null && !/^(attempt_failed|stopped)\b/.test(task.status_reason);
   const next = update(draft, task, {
     stops,
-    retry_at: nextRun(1, at > draft.now ? draft.now : at, null, `${task.id}:stopped:${task.attempt}:${stops}`),
+    retry_at: nextRun(
+      1,
+      at > draft.now ? draft.now : at,
+      null,
+      `${task.id}:stopped:${task.attempt}:${stops}`,
+    ),
     ...(told || task.status !== 'InProgress' ? {} : { status_reason: `stopped: ${cause?.sentence ?? why}` }),
   });
   if (stops < MAX_STOPS) return;

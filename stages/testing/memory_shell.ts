@@ -1,5 +1,12 @@
 import { CodedError } from '@caloron/noether/stage';
-import type { AgentInfo, CleanupRequest, NudgeRequest, Shell, SpawnRequest, StopRequest } from '@caloron/types';
+import type {
+  AgentInfo,
+  CleanupRequest,
+  NudgeRequest,
+  Shell,
+  SpawnRequest,
+  StopRequest,
+} from '@caloron/types';
 
 /** A shell in memory: what it was asked, and the agents it has. */
 export interface MemoryShell {
