@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
 
 import { fixedClock } from '@caloron/capabilities/clock';
+import { taggedProcesses } from '@caloron/capabilities/process-identity';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { createActivity } from './activity.ts';
@@ -15,10 +16,14 @@ const HOUR = 3_600_000;
 const DEADLINE = { timeout: 10_000, interval: 20 } as const;
 
 const children: ChildProcess[] = [];
+const tags = new Set<string>();
 afterEach(() => {
-  for (const child of children.splice(0)) {
+  const left = taggedProcesses(tags).map(({ pid }) => pid);
+  tags.clear();
+  // By its tag, too: what left the group of its parent would compute for ever.
+  for (const pid of [...children.splice(0).map((child) => -(child.pid ?? Number.NaN)), ...left]) {
     try {
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      process.kill(pid, 'SIGKILL');
     } catch {
       // It has ended.
     }
@@ -28,6 +33,7 @@ afterEach(() => {
 /** A shell script in a group of its own, tagged as a process of the agent `tag`. */
 function script(text: string, tag: string): number {
   const env = { PATH: process.env['PATH'] ?? '', CALORON_PROCESS_ID: tag };
+  tags.add(tag);
   const child = spawn('sh', ['-c', text], { detached: true, stdio: 'ignore', env });
   children.push(child);
   expect(child.pid).toBeDefined();
