@@ -207,7 +207,9 @@ async function startShells(
     const task = { sprint_id: SPRINT, task_id: 'silent', agent_id: 'agent-6', attempt: 1 };
     const silent = await client.spawn({ ...task, repo: `${AGENT}/work` });
     await first.close();
-    return { shell: await startShell(config), silent };
+    // It has listened in vain all the time since.
+    const listening = { since: () => yesterday.now(), close: () => undefined };
+    return { shell: await startShell(config, { listening }), silent };
   } catch (error) {
     await first.close();
     throw error;

@@ -23,7 +23,7 @@ import { createHooks } from './hooks.ts';
 import { createIsolation, type Isolation } from './isolation.ts';
 import { systemMachine } from './machine/readings.ts';
 import { createKeyedMutex } from './mutex.ts';
-import { createListening } from './listening.ts';
+import { createListening, type Listening } from './listening.ts';
 import { createNudges } from './nudges.ts';
 import { pathsOf, type ShellPaths } from './paths.ts';
 import { createProcessTable } from './process-table.ts';
@@ -38,6 +38,8 @@ export interface ShellDeps {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Logger;
+  /** Since when it has been there to hear its agents. */
+  readonly listening?: Listening;
   /** Where git finds a repository; the forge's clone address when left out. */
   readonly remote_url?: (repo: string, host: string | null) => string;
 }
@@ -87,6 +89,7 @@ export async function startShell(config: ShellConfig, deps: ShellDeps = {}): Pro
       random,
       log,
       isolation,
+      listening: deps.listening ?? createListening(clock, () => performance.now()),
       remote_url: deps.remote_url,
     });
     undo.push(() => table.close());
@@ -142,10 +145,11 @@ interface Parts {
   readonly random: Random;
   readonly log: Logger;
   readonly isolation: Isolation;
+  readonly listening: Listening;
   readonly remote_url: ShellDeps['remote_url'];
 }
 
-function assemble({ config, paths, store, clock, random, log, isolation, remote_url }: Parts): {
+function assemble({ config, paths, store, clock, random, log, isolation, listening, remote_url }: Parts): {
   readonly app: FastifyInstance;
   readonly table: AppDeps['table'];
   readonly gc: Gc;
@@ -192,7 +196,6 @@ function assemble({ config, paths, store, clock, random, log, isolation, remote_
   };
   const capacity = createCapacity({ store, table, machine: systemMachine(), worktrees: paths.worktrees });
   const auth = createAuth(config.token ?? shellToken(paths.token_file), store.processes);
-  const listening = createListening(clock, () => performance.now());
   const gc = createGc({ ...common, mayLive: async (row) => !(await table.reconcile(row)) });
   const app = createApp({
     ...common,
