@@ -75,7 +75,7 @@ export function createSpawner(deps: SpawnerDeps): Spawner {
       mutex.run(`agent:${request.agent_id}`, () => spawnOnce(deps, request, action_id));
     const known = store.processes.byAction(action_id);
     if (known !== undefined && known.state !== 'spawning') return recorded(known, request);
-    return mutex.run(taskKey(request), () => withTaskLock(deps.paths, request, 'start an agent', perAgent));
+    return mutex.run(taskKey(request), perAgent);
   };
 }
 
@@ -101,7 +101,10 @@ async function spawnOnce(deps: SpawnerDeps, request: SpawnRequest, action_id: st
   const { state, role } = resolved;
   await refuseBusy(deps, request, role);
   await deps.isolation.admit(state.sprint);
-  return deps.capacity.within({ action_id, sprint: state.sprint }, () => prepareAndFork(deps, resolved));
+  // Locked only now: a request that is refused leaves nothing behind.
+  const start = () =>
+    withTaskLock(deps.paths, request, 'start an agent', () => prepareAndFork(deps, resolved));
+  return deps.capacity.within({ action_id, sprint: state.sprint }, start);
 }
 
 async function prepareAndFork(deps: SpawnerDeps, resolved: Resolved): Promise<SpawnReply> {
