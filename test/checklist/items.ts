@@ -1,11 +1,4 @@
-/** One thing an agent runner of this kind must do; tests that show it begin with its id. */
-export interface Item {
-  readonly id: string;
-  /** What holds, in this product's words. */
-  readonly what: string;
-}
-
-const item = (id: string, what: string): Item => ({ id, what });
+import { item, type Item } from './item.ts';
 
 /** W: worktrees and safety. D: dispatch, retry, reconciliation. A: agents' sessions. O: what people see. Numbers follow the Symphony specification. */
 export const CHECKLIST: readonly Item[] = [

@@ -1,0 +1,23 @@
+import { item, type Item } from './item.ts';
+
+/** What went wrong between shell, harness and agent in the program this one follows, by the number of the defect: what holds here instead. */
+export const DEFECTS: readonly Item[] = [
+  item('5.6.1', 'an agent may print what it likes: all of it is taken and kept'),
+  item('5.6.2', 'an agent is told its worktree by its full path, and works there'),
+  item('5.6.3', 'an agent is told its task, issue, repository and framework'),
+  item('5.6.4', 'heartbeats arrive: from the harness, by HTTP, under the agent’s own token'),
+  item('5.6.5', 'work is delivered: branch, pull request, feedback, report and exit code'),
+  item('5.6.6', 'an agent can be stopped, started again, and its log read'),
+  item('5.6.7', 'an agent that works is started once, and its record stays'),
+  item('5.6.8', 'what is known of agents survives the shell'),
+  item('5.6.9', 'a start that fails is no success, in its status and by its code'),
+  item('5.6.10', 'what git does holds nobody up, and nothing is concluded from what it prints'),
+  item('5.6.11', 'work starts from what the forge of its sprint has at that moment'),
+  item('5.6.12', 'a branch and a worktree belong to one task'),
+  item('5.6.13', 'a worktree is below the root, whoever asks for it'),
+  item('5.6.14', 'the end of a process is seen, with its code'),
+  item('5.6.15', 'an agent gets no token of the shell, and no key but those of its framework'),
+  // The shell stays on loopback on purpose: its token starts processes. Where it is to be reached from another container, it
+  // shares that one's network; what cannot be bound or reached is said at the start.
+  item('5.6.16', 'where the shell listens is said by its config, and who cannot reach it is told'),
+];
