@@ -6,7 +6,7 @@ export interface HarnessErrorDetails {
   HARNESS_ORDER_MISSING: { readonly file: string | null };
   /** The order file is not JSON, or not an order. */
   HARNESS_ORDER_INVALID: { readonly file: string; readonly issues: readonly string[] };
-  /** The shell did not answer. */
+  /** The shell did not answer, or somebody else did at its address. */
   HARNESS_SHELL_UNREACHABLE: { readonly url: string; readonly reason: string };
   /** The shell answered with a refusal. */
   HARNESS_SHELL_REFUSED: {

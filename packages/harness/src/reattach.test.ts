@@ -106,13 +106,15 @@ const STRANGERS: readonly (readonly [string, RequestListener])[] = [
     'an end in the middle',
     (request) => void request.socket.end('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{'),
   ],
+  ['silence', () => undefined],
+  ['a beginning and silence', (_request, response) => void response.write('{')],
   ['more than a shell ever says', (_request, response) => void response.end('['.repeat(3_000_000))],
 ];
 
 describe('an agent at whose shell’s port a stranger listens', () => {
   it.each(STRANGERS)('takes %s for no answer, and for no receipt of its report', async (_what, answer) => {
     const url = `http://127.0.0.1:${await stranger(answer)}`;
-    const shell = createAgentShell({ url }, TOKEN);
+    const shell = createAgentShell({ url }, TOKEN, 300);
     const missing = { code: 'HARNESS_SHELL_UNREACHABLE', retryable: true };
 
     await expect(shell.credential(ask)).rejects.toMatchObject(missing);
@@ -129,12 +131,13 @@ describe('an agent at whose shell’s port a stranger listens', () => {
     await vi.waitFor(() => expect(bench.shell.beats.length).toBeGreaterThan(1), WAIT);
 
     await bench.shell.close();
+    const quick = STRANGERS.filter(([what]) => !what.includes('silence'));
     const asked = new Set<string | undefined>();
     let at = 0;
     await stranger(
       (request, response) => {
         asked.add(request.url);
-        STRANGERS[at++ % STRANGERS.length]?.[1](request, response);
+        quick[at++ % quick.length]?.[1](request, response);
       },
       Number(new URL(bench.shell.url).port),
     );

@@ -16,7 +16,16 @@ import { HarnessError } from './errors.ts';
 /** Milliseconds one request to the shell may take. */
 const REQUEST_TIMEOUT_MS = 15_000;
 
-/** The shell as an agent's process may use it, with its own token. Every method throws HARNESS_SHELL_UNREACHABLE or HARNESS_SHELL_REFUSED. */
+/** Largest answer read, in bytes: the shell's own are far smaller, a stranger's may never end. */
+const ANSWER_LIMIT = 1024 * 1024;
+
+/** What a shell says that is another home's, or a service that is no shell: no agent of its own ever hears it. */
+const STRANGERS = new Set(['TOKEN_INVALID', 'ROUTE_UNKNOWN']);
+
+/**
+ * The shell as an agent's process may use it, with its own token. Every method throws HARNESS_SHELL_REFUSED, or HARNESS_SHELL_UNREACHABLE,
+ * which also says that somebody else answers at its address: the port of a shell that ended may go to any program.
+ */
 export interface AgentShell {
   heartbeat(beat: Heartbeat, signal?: AbortSignal): Promise<HeartbeatReply>;
   report(report: Report, signal?: AbortSignal): Promise<void>;
@@ -32,8 +41,12 @@ export interface ShellAddress {
   readonly file?: string | undefined;
 }
 
-/** The client of the shell, with the agent's token in `x-caloron-token`. */
-export function createAgentShell(address: ShellAddress, token: string): AgentShell {
+/** The client of the shell, with the agent's token in `x-caloron-token`; a request is given up after `timeout_ms`, and a new one asks for the address again. */
+export function createAgentShell(
+  address: ShellAddress,
+  token: string,
+  timeout_ms: number = REQUEST_TIMEOUT_MS,
+): AgentShell {
   const post = async <T>(
     schema: z.ZodType<T>,
     path: string,
@@ -41,16 +54,18 @@ export function createAgentShell(address: ShellAddress, token: string): AgentShe
     signal?: AbortSignal,
   ): Promise<T> => {
     const url = `${currentUrl(address)}${path}`;
-    return shaped(schema, await send(url, token, body, signal), url);
+    return shaped(schema, await send({ url, token, timeout_ms }, body, signal), url);
   };
   return {
     heartbeat: (beat, signal) => post(HeartbeatReply, '/heartbeat', beat, signal),
     async report(report, signal) {
-      await post(z.unknown(), '/report', report, signal);
+      await post(Taken, '/report', report, signal);
     },
     credential: (request, signal) => post(CredentialReply, '/credential', request, signal),
   };
 }
+
+const Taken = z.looseObject({ ok: z.literal(true) });
 
 const Found = z.looseObject({ url: z.url() });
 
@@ -70,8 +85,18 @@ function currentUrl({ url, file }: ShellAddress): string {
   }
 }
 
-async function send(url: string, token: string, body: unknown, signal?: AbortSignal): Promise<unknown> {
-  const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+interface Way {
+  readonly url: string;
+  readonly token: string;
+  readonly timeout_ms: number;
+}
+
+async function send(
+  { url, token, timeout_ms }: Way,
+  body: unknown,
+  signal: AbortSignal | undefined,
+): Promise<unknown> {
+  const timeout = AbortSignal.timeout(timeout_ms);
   let status: number;
   let text: string;
   try {
@@ -83,7 +108,7 @@ async function send(url: string, token: string, body: unknown, signal?: AbortSig
       signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
     });
     status = response.status;
-    text = await response.text();
+    text = await textOf(response);
   } catch (cause) {
     throw unreachable(url, messageOf(cause), cause);
   }
@@ -92,11 +117,24 @@ async function send(url: string, token: string, body: unknown, signal?: AbortSig
     if (answer === undefined) throw unreachable(url, 'the answer is not JSON');
     return answer;
   }
-  const refusal = ErrorReply.safeParse(answer);
-  const code = refusal.success ? refusal.data.code : 'HTTP';
-  const reason = refusal.success ? refusal.data.error : text.slice(0, 200);
+  const refusal = ErrorReply.safeParse(answer).data;
+  if (refusal === undefined || STRANGERS.has(refusal.code))
+    throw unreachable(url, `a stranger answers there, with ${status} ${refusal?.code ?? text.slice(0, 200)}`);
+  const { code, error: reason } = refusal;
   const retryable = status >= 500 || status === 408 || status === 429;
   throw new HarnessError('HARNESS_SHELL_REFUSED', { url, status, code, reason }, { retryable });
+}
+
+/** Throws when an answer is longer than any of the shell's. */
+async function textOf(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > ANSWER_LIMIT) throw new RangeError(`the answer is longer than ${ANSWER_LIMIT} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 function shaped<T>(schema: z.ZodType<T>, answer: unknown, url: string): T {
