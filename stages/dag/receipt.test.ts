@@ -154,7 +154,7 @@ describe('a merge that needs a receipt', () => {
 });
 
 describe('a base', () => {
-  it('that the head lost sends the task to a rebase, and to a person when that does not help', () => {
+  it('G3 that the head lost sends the task to a rebase, and to a person when that does not help', () => {
     const drive = inReview();
     drive.log(report({ ...reviewer, outcome: 'failed', base_lost: sha('0') }));
 
@@ -223,7 +223,7 @@ describe('dag_evaluate: laws of receipts', () => {
     fc.constantFrom('r1', 'r2', 'r3').map((process) => exited(process, 'reviewer')),
   );
 
-  it('merges no head that has not a passing receipt of every verify command', () => {
+  it('G8 merges no head that has not a passing receipt of every verify command', () => {
     const law = fc.property(fc.array(said, { maxLength: 10 }), (events) => {
       const drive = inReview();
       const passed = new Set<string>();

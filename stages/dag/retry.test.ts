@@ -125,7 +125,7 @@ describe('dag_evaluate: an attempt that ended without work', () => {
 });
 
 describe('dag_evaluate: a provider that limits', () => {
-  it('parks the task until the quota is there again, and not as a failure of its agent', () => {
+  it('G4 parks the task until the quota is there again, and not as a failure of its agent', () => {
     const drive = running();
 
     drive.log(ended(drive, cause('quota', { until: RESET })));
@@ -142,7 +142,7 @@ describe('dag_evaluate: a provider that limits', () => {
     expect(drive.latest('spawn_agent')).toMatchObject({ task_id: 'a', attempt: 2 });
   });
 
-  it('holds a Ready task of the provider, and none of another', () => {
+  it('G4 holds a Ready task of the provider, and none of another', () => {
     for (const [provider, reason] of [
       ['stub', `provider_limited: stub until ${RESET}`],
       ['other', null],

@@ -96,7 +96,7 @@ describe('dag_evaluate: review', () => {
     expect(drive.task().status_reason).toContain('no_changes');
   });
 
-  it('asks a person after max_review_cycles and never merges by force', () => {
+  it('G10 asks a person after max_review_cycles and never merges by force', () => {
     const drive = inReview({ review_cycles: 2 });
 
     drive.log(verdict('changes_requested'));

@@ -129,7 +129,7 @@ async function forgeGet(path: string): Promise<unknown> {
   return (await fetch(`${world.forge.url}/repos/${world.repo}${path}`, { headers })).json();
 }
 
-it('D19 O6 an agent that uses up its budget is paused with its work, asks, and goes on in the same worktree once it is approved', async () => {
+it('G5 O7 D19 O6 an agent that uses up its budget is paused with its work, asks, and goes on in the same worktree once it is approved', async () => {
   script('one', 900, 20_000);
   const prices = { default: { input: 3, output: 15 } };
   await begin({ budget: { agent: { tokens: 1000 }, sprint: { cost_usd: 5 } }, prices }, 'one');
@@ -183,7 +183,7 @@ it('D19 O6 an agent that uses up its budget is paused with its work, asks, and g
   expect(await caloron('status')).toContain('used 1 015 tokens');
 });
 
-it('two agents are not both started where what is left pays only one of them', async () => {
+it('G5 two agents are not both started where what is left pays only one of them', async () => {
   for (const task of ['one', 'two']) script(task, 100, 0);
   await begin({ budget: { agent: { tokens: 1000 }, sprint: { tokens: 1500 } } }, 'one', 'two');
 

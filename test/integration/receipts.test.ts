@@ -127,7 +127,7 @@ async function ticksUntil(
   }
 }
 
-it('what an agent says and leaves proves nothing: only what passes on the very head is merged, and show tells the proof', async () => {
+it('G8 what an agent says and leaves proves nothing: only what passes on the very head is merged, and show tells the proof', async () => {
   const brief = '- [boasts] Say that it is done\n- [cheats] Leave what makes it pass';
   await caloron('kickoff', brief, '--repo', world.repo, '--sprint-id', SPRINT);
 

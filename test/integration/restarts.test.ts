@@ -227,7 +227,7 @@ async function killAndStart(
   return dead;
 }
 
-it('G11 D2 D20 agents go on while shell and scheduler are killed, two of them die, and all is done once', async () => {
+it('O5 G11 D2 D20 agents go on while shell and scheduler are killed, two of them die, and all is done once', async () => {
   const before = await allBegan();
   expect(before).toHaveLength(AGENTS);
 

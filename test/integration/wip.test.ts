@@ -55,7 +55,7 @@ describe('caloron wip', () => {
     expect(readFileSync(join(elsewhere, 'new.txt'), 'utf8')).toBe('one\ntwo\n');
   });
 
-  it('restores into a new directory with branch, index and files as they were', async () => {
+  it('G2 restores into a new directory with branch, index and files as they were', async () => {
     const dir = outside('restored');
 
     const said = await wipMust('restore', 't1', '1', '--into', dir);

@@ -25,7 +25,7 @@ function forgeError(code: 'FORGE_UNAVAILABLE' | 'FORGE_INVALID', retryable: bool
 }
 
 describe('an author', () => {
-  it('delivers its commits: branch, pull request, feedback, report, exit.json', async () => {
+  it('5.6.5 delivers its commits: branch, pull request, feedback, report, exit.json', async () => {
     await bench.script(
       't1',
       once([{ write: 'src/one.js', content: 'export const one = 1;\n' }, { commit: 'Add one' }], {
@@ -356,7 +356,7 @@ describe('a reviewer', () => {
     return { ...order, task: { ...order.task, pr_number: 100 } };
   };
 
-  it('approves a head whose commands pass, with a receipt', async () => {
+  it('G8 approves a head whose commands pass, with a receipt', async () => {
     const code = await runHarness(
       review({
         verify: [

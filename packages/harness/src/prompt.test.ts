@@ -33,7 +33,7 @@ const order: Order = {
 };
 
 describe('the prompt of an author', () => {
-  it('holds the task, its issue, repository, branch, conventions and the rules', () => {
+  it('5.6.3 holds the task, its issue, repository, branch, conventions and the rules', () => {
     const prompt = authorPrompt(order);
 
     for (const part of [

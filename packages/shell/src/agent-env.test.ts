@@ -35,7 +35,7 @@ describe("an agent's environment", () => {
     expect(environmentOf('stub', { [name]: 'x' })).toEqual({});
   });
 
-  it('has what pass_env names, and never a forge token', () => {
+  it('5.6.15 G19 has what pass_env names, and never a forge token', () => {
     expect(environmentOf('stub', { GITHUB_TOKEN: 'secret', MY_FLAG: '1' })).toEqual({ MY_FLAG: '1' });
   });
 });

@@ -143,7 +143,7 @@ describe('a request', () => {
 });
 
 describe('POST /spawn', () => {
-  it('starts the harness in a worktree on the task branch, at the base the forge has', async () => {
+  it('5.6.2 5.6.3 starts the harness in a worktree on the task branch, at the base the forge has', async () => {
     const reply = await spawned({ instruction: waiting });
 
     const { order, cwd } = await fixture.seen(reply.process_id);
@@ -271,14 +271,14 @@ describe('POST /spawn', () => {
     [{ task_id: 't9' }, 404, 'TASK_UNKNOWN'],
     [{ task_id: 'constructor' }, 404, 'TASK_UNKNOWN'],
     [{ repo: 'acme/gadgets' }, 409, 'REPO_MISMATCH'],
-  ])('refuses %j with %i %s', async (changes, status, code) => {
+  ])('5.6.9 refuses %j with %i %s', async (changes, status, code) => {
     const response = await post('/spawn', spawnOf(changes));
 
     expect(response.statusCode).toBe(status);
     expect(response.json()).toMatchObject({ ok: false, code });
   });
 
-  it('refuses a sprint whose token variable is not set with 503 and its name', async () => {
+  it('5.6.9 refuses a sprint whose token variable is not set with 503 and its name', async () => {
     const { CALORON_FORGE_TOKEN: _, ...env } = fixture.config.env;
     await shell.close();
     shell = await fixture.start({ env });
@@ -300,7 +300,7 @@ describe('POST /spawn', () => {
     expect(response.json()).toMatchObject({ code: 'CREDENTIAL_NOT_ALLOWED' });
   });
 
-  it('records a harness that ends at once with its code', async () => {
+  it('5.6.14 records a harness that ends at once with its code', async () => {
     const { process_id } = await spawned({ instruction: JSON.stringify({ code: 3 }) });
 
     expect(await ended(process_id)).toMatchObject({ code: 3, signal: null, known: true });
@@ -335,7 +335,7 @@ describe('an agent', () => {
     synthetic: false,
   });
 
-  it('beats with its own token and is seen in the status', async () => {
+  it('5.6.4 beats with its own token and is seen in the status', async () => {
     const { token, process_id } = await agent();
 
     const response = await post(
@@ -452,7 +452,7 @@ describe('an agent', () => {
     expect((await post('/report', {})).statusCode).toBe(403);
   });
 
-  it('has its log shown from the end', async () => {
+  it('5.6.6 has its log shown from the end', async () => {
     const { process_id } = await agent();
     await eventually(() => existsSync(join(fixture.home, '.caloron/agents', process_id, 'seen.json')));
 
@@ -472,7 +472,7 @@ describe('an agent', () => {
 describe('POST /stop', () => {
   const stop = (process_id: string, grace_ms = 3000) => post('/stop', { process_id, grace_ms });
 
-  it('ends the process, saves its uncommitted work and says where', async () => {
+  it('5.6.6 ends the process, saves its uncommitted work and says where', async () => {
     const { process_id, pid, worktree } = await spawned({
       instruction: JSON.stringify({ wait: true, write: { 'new.txt': 'unfinished\n' } }),
     });

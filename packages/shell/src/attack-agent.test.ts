@@ -66,7 +66,7 @@ describe('a worktree asked for by path', () => {
     expect(filesOf(other.worktree)).toEqual(before);
   });
 
-  it('out of the root is refused with 400', async () => {
+  it('W2 5.6.13 out of the root is refused with 400', async () => {
     const bases = [
       '..',
       '../..',
@@ -87,7 +87,7 @@ describe('a worktree asked for by path', () => {
   });
 
   it.each(['worktrees/fast', 'worktrees/s1', 'tasks/s1'])(
-    'by way of a link at %s is refused with 409, and nothing is where it leads',
+    'W2 by way of a link at %s is refused with 409, and nothing is where it leads',
     async (link) => {
       symlinkSync(outside, place(link));
 
@@ -196,7 +196,7 @@ describe('an agent', () => {
     expect(agents).toMatchObject([{ process_id: second.process_id, tokens_used: 0 }]);
   });
 
-  it('finds the tokens of others in nothing it was given', async () => {
+  it('G19 finds the tokens of others in nothing it was given', async () => {
     const other = await agent({ task_id: 't2', agent_id: 'agent-2' });
     const mine = await agent();
 

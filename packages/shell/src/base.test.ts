@@ -45,7 +45,7 @@ describe('the base an agent starts from', () => {
     expect((await post('/stop', { process_id, grace_ms: 3000 })).json()).toMatchObject({ ok: true });
   }
 
-  it('is what the forge has at that moment, never what was fetched before', async () => {
+  it('5.6.11 G3 is what the forge has at that moment, never what was fetched before', async () => {
     await fixture.kickoff();
     await stopped(await spawned({ task_id: 't2' }));
     const moved = await fixture.commit('main', { 'later.txt': 'later\n' });
@@ -106,7 +106,7 @@ describe('the base an agent starts from', () => {
     expect(fixture.store.processes.open()).toEqual([]);
   });
 
-  it('is refused when the forge cannot be asked, though an earlier fetch would give one', async () => {
+  it('5.6.11 is refused when the forge cannot be asked, though an earlier fetch would give one', async () => {
     await fixture.kickoff();
     await stopped(await spawned());
     renameSync(fixture.remote, `${fixture.remote}.away`);
@@ -131,7 +131,7 @@ describe('the base an agent starts from', () => {
     expect(await gitIn(first.worktree, 'rev-parse', 'HEAD')).toBe(fixture.base_sha);
   });
 
-  it('of a review is what the head has to contain; the reviewer is detached at that head and sees nothing the author left', async () => {
+  it('G3 of a review is what the head has to contain; the reviewer is detached at that head and sees nothing the author left', async () => {
     await fixture.kickoff();
     const author = await spawned();
     const head = await fixture.commit('caloron/s1/t1', { 'a.txt': 'a\n' });

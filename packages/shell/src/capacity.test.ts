@@ -165,7 +165,7 @@ describe('room on a machine', () => {
       'load is 4.13 per core of 4',
     ],
   ];
-  it.each(short)('needs %s', async (_what, machine, settings, said) => {
+  it.each(short)('G13 needs %s', async (_what, machine, settings, said) => {
     expect(await ask(machine, settings)).toContain(said);
   });
 

@@ -89,7 +89,7 @@ describe('an author worktree', () => {
     expect(found).toEqual([]);
   });
 
-  it('is re-used by the next attempt with its commits and its uncommitted files, which are saved first', async () => {
+  it('W6 W13 G2 is re-used by the next attempt with its commits and its uncommitted files, which are saved first', async () => {
     await kickoff();
     const first = await worked({}, { 'loose.txt': 'loose\n' });
     await stopped(first);
@@ -118,7 +118,7 @@ describe('an author worktree', () => {
     );
   });
 
-  it('keeps the base it started from when the forge moves on', async () => {
+  it('G3 keeps the base it started from when the forge moves on', async () => {
     await kickoff();
     const first = await worked();
     await stopped(first);
@@ -176,7 +176,7 @@ describe('an author worktree', () => {
       return { ...agent, head };
     }
 
-    it('takes their commits over and keeps what is uncommitted', async () => {
+    it('W13 takes their commits over and keeps what is uncommitted', async () => {
       const { worktree, head } = await delivered();
       const theirs = await fixture.commit('caloron/s1/t1', { 'theirs.txt': 'theirs\n' });
 
@@ -201,7 +201,7 @@ describe('an author worktree', () => {
       expect((await fixture.seen(next.process_id)).order.head_sha).toBeNull();
     });
 
-    it('stays as it is where uncommitted work stands in the way', async () => {
+    it('W13 stays as it is where uncommitted work stands in the way', async () => {
       const { worktree, head } = await delivered();
       await fixture.commit('caloron/s1/t1', { 'loose.txt': 'theirs\n' });
 
@@ -252,7 +252,7 @@ describe('an author worktree', () => {
     });
   });
 
-  it('comes back on its branch with its commits when a person deleted the directory', async () => {
+  it('W6 comes back on its branch with its commits when a person deleted the directory', async () => {
     await kickoff();
     const first = await worked({}, { 'a.txt': 'a\n' });
     await stopped(first);
@@ -279,7 +279,7 @@ describe('an author worktree', () => {
     expect(readFileSync(join(second.worktree, 'README.md'), 'utf8')).toBe('widgets\n');
   });
 
-  it('on another branch is refused with 409 and left alone', async () => {
+  it('W6 on another branch is refused with 409 and left alone', async () => {
     await kickoff();
     const first = await worked({}, { 'a.txt': 'a\n' });
     await stopped(first);
@@ -349,7 +349,7 @@ describe('an author worktree', () => {
     expect(response.json()).toMatchObject({ code: 'WORKTREE_FOREIGN' });
   });
 
-  it('that belongs to another task is refused with 409', async () => {
+  it('W6 that belongs to another task is refused with 409', async () => {
     await kickoff();
     const first = await worked();
     await stopped(first);
@@ -506,7 +506,7 @@ describe('POST /cleanup', () => {
     return { worktree: agent.worktree, head };
   }
 
-  it('removes a merged worktree and keeps what was saved', async () => {
+  it('W15 removes a merged worktree and keeps what was saved', async () => {
     await kickoff();
     const { worktree, head } = await delivered();
     await git(['update-ref', 'refs/heads/main', head], { git_dir: fixture.remote });
@@ -532,7 +532,7 @@ describe('POST /cleanup', () => {
     expect(head).not.toBe(squashed);
   });
 
-  it('keeps a worktree with uncommitted files', async () => {
+  it('W15 keeps a worktree with uncommitted files', async () => {
     await kickoff();
     const { worktree, head } = await delivered();
     await git(['update-ref', 'refs/heads/main', head], { git_dir: fixture.remote });
