@@ -104,6 +104,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     '@caloron/store/*',
     '@caloron/scheduler',
     '@caloron/scheduler/*',
+    '@caloron/shell/gc-without-shell',
     '@caloron/shell/kept-work',
     '@caloron/shell/stop-without-shell',
     '@caloron/capabilities/*',

@@ -136,6 +136,12 @@ function interruption(
   };
 }
 
+/** Who a command is run by, as logs and events name them. */
+export function person({ environment }: Context): string {
+  const name = environment.variables['USER'] ?? '';
+  return name === '' ? 'cli' : name.slice(0, 200);
+}
+
 /** The variables with the address of the shell that `up` started for this home, unless one is named. */
 function withShell(
   variables: Readonly<Record<string, string | undefined>>,

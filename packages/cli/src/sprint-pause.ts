@@ -54,14 +54,37 @@ async function announce(
   await events.append([{ event_id, kind, sprint_id, actor: payload.by, payload }]);
 }
 
-/** An agent that was stopped, and the ref its uncommitted work is kept in. */
-export interface Stopped {
+/** What was saved of the work of an agent that was stopped. */
+export interface KeptWork {
+  /** What it left uncommitted; null when that was nothing, or could not be saved. */
+  readonly wip_ref: string | null;
+  /** What it had before it was asked to end, where that differs. */
+  readonly wip_before_ref: string | null;
+  /** Why something of it could not be saved; it is still in its worktree. Null when all is. */
+  readonly wip_error: string | null;
+}
+
+/** An agent that was stopped. */
+export interface Stopped extends KeptWork {
   readonly process_id: string;
   readonly agent_id: Id;
   readonly sprint_id: Id;
-  readonly wip_ref: string | null;
-  /** Why its work could not be saved; it is still in its worktree. Null when it is saved. */
-  readonly wip_error: string | null;
+  readonly worktree: string;
+}
+
+/** What was saved and where, in words, and how it is looked at: a line each. */
+export function keptLines(kept: KeptWork, worktree: string, home_flag: string): readonly string[] {
+  const { wip_ref, wip_before_ref, wip_error } = kept;
+  const look = (ref: string): string => `./caloron wip show ${ref}${home_flag}`;
+  const lost =
+    wip_error === null ? [] : [`something could not be saved and is still in ${worktree}: ${wip_error}`];
+  const saved = wip_ref === null ? [] : [`its uncommitted work is in ${wip_ref}`, `  next: ${look(wip_ref)}`];
+  const before =
+    wip_before_ref === null
+      ? []
+      : [`what it had before it was asked to end is in ${wip_before_ref}`, `  next: ${look(wip_before_ref)}`];
+  const lines = [...lost, ...saved, ...before];
+  return lines.length === 0 ? ['nothing was uncommitted'] : lines;
 }
 
 /** What ends one agent: the shell, or this very process where no shell answers. */
@@ -71,28 +94,34 @@ export interface Stopper {
   stop(
     process_id: string,
     grace_ms: number,
-  ): Promise<{ readonly wip_ref: string | null; readonly wip_error?: string | null | undefined }>;
+  ): Promise<{
+    readonly wip_ref: string | null;
+    readonly wip_before_ref?: string | null | undefined;
+    readonly wip_error?: string | null | undefined;
+  }>;
 }
 
-/** Stops every agent of every sprint, also one whose start had begun before; gives those it stopped. Throws what the stopper refuses. */
+/**
+ * Stops every agent of every sprint, also one whose start had begun before; those it stopped are added to `stopped` as they end, so that
+ * they are known also where it throws what the stopper refuses.
+ */
 export async function stopAgents(
   { processes }: Pick<Store, 'processes'>,
   stopper: Stopper,
-): Promise<readonly Stopped[]> {
-  const stopped: Stopped[] = [];
+  stopped: Stopped[],
+): Promise<void> {
   const deadline = performance.now() + SETTLE_MS;
   for (;;) {
     const open = processes.open();
     const known = open.filter(({ pid }) => pid !== null || stopper.lone);
-    stopped.push(
-      ...(await Promise.all(
-        known.map(async ({ process_id, agent_id, sprint_id }) => {
-          const { wip_ref, wip_error = null } = await stopper.stop(process_id, GRACE_MS);
-          return { process_id, agent_id, sprint_id, wip_ref, wip_error };
-        }),
-      )),
-    );
-    if (open.length === 0 || performance.now() > deadline) return stopped;
+    const stops = known.map(async ({ process_id, agent_id, sprint_id, worktree }) => {
+      const kept = await stopper.stop(process_id, GRACE_MS);
+      const { wip_ref, wip_before_ref = null, wip_error = null } = kept;
+      stopped.push({ process_id, agent_id, sprint_id, worktree, wip_ref, wip_before_ref, wip_error });
+    });
+    const ends = await Promise.allSettled(stops);
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
+    if (open.length === 0 || performance.now() > deadline) return;
     await delay(POLL_MS);
   }
 }

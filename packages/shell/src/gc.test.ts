@@ -41,6 +41,11 @@ async function again(): Promise<string> {
 }
 const itemOf = ({ items }: GcReply, kind: GcItem['kind']): GcItem | undefined =>
   items.find((item) => item.kind === kind);
+/** What lies there beside worktrees and clones. */
+const itemsOf = ({ items }: GcReply): readonly (readonly string[])[] =>
+  items
+    .filter(({ kind }) => kind === 'agents' || kind === 'cache')
+    .map(({ kind, action, path: where }) => [kind, action, where]);
 const OVER = { status: 'Done', status_at: '2026-01-01T00:00:00.000Z' } as const;
 const NOW_OVER = { status: 'Cancelled', status_at: '2999-01-01T00:00:00.000Z' } as const;
 
@@ -120,7 +125,7 @@ describe('the collection of garbage', () => {
     expect(itemOf(await gc({ keep_days: 0 }), 'worktree')).toMatchObject({ action: 'removed' });
   });
 
-  it('removes merged work at once, files that are ignored with it, and says how much it was', async () => {
+  it('G13 removes merged work at once, files that are ignored with it, and says how much it was', async () => {
     await fixture.commit('main', { '.gitignore': 'node_modules\n' });
     const worktree = await worked(
       { ...OVER, status_at: '2999-01-01T00:00:00.000Z' },
@@ -144,7 +149,7 @@ describe('the collection of garbage', () => {
     expect(itemOf(await gc({ keep_days: 0 }), 'clone')).toBeDefined();
   });
 
-  it('keeps what is clean for its days, then removes worktree, clone and records', async () => {
+  it('G13 keeps what is clean for its days, then removes worktree, clone and records', async () => {
     const worktree = await worked(NOW_OVER);
 
     expect(itemOf(await gc(), 'worktree')).toMatchObject({ class: 'clean', action: 'kept' });
@@ -175,7 +180,7 @@ describe('the collection of garbage', () => {
     expect(existsSync(worktree)).toBe(true);
   });
 
-  it('removes unfinished work of a task that is over when asked to, saved, and keeps what it is saved in', async () => {
+  it('G2 G13 removes unfinished work of a task that is over when asked to, saved, and keeps what it is saved in', async () => {
     const worktree = await worked(OVER);
     writeFileSync(join(worktree, 'new.txt'), 'new');
 
@@ -210,6 +215,42 @@ describe('the collection of garbage', () => {
     );
     expect(readdirSync(outside)).toEqual(['mine.txt']);
     expect(existsSync(path('worktrees', 'mine', 'deep'))).toBe(true);
+  });
+
+  it('removes what nobody leads to any more: caches without a worktree, sandboxes that ended, directories of unknown processes', async () => {
+    const worktree = await worked({}, { workspace: { cache: true } });
+    const { process_id } = fixture.store.processes.list()[0]!;
+    const sandbox = path('agents', process_id, 'sandbox', 'home');
+    const unknown = path('agents', '00000000-0000-4000-8000-000000000000');
+    const stray = path('cache', 's0', 'gone');
+    for (const dir of [sandbox, unknown, stray]) {
+      mkdirSync(dir, { recursive: true });
+      writeFileSync(join(dir, 'a.txt'), 'a');
+    }
+    symlinkSync(fixture.home, path('cache', 's0', 'link'));
+
+    const kept = itemsOf(await gc({ dry_run: true }));
+    expect(kept).toEqual([
+      ['agents', 'would_remove', join(sandbox, '..')],
+      ['agents', 'kept', unknown],
+      ['cache', 'would_remove', stray],
+    ]);
+    await gc({ keep_days: 0 });
+
+    expect([sandbox, unknown, stray].filter((dir) => existsSync(dir))).toEqual([]);
+    expect(existsSync(path('cache', 's1', 't1'))).toBe(true);
+    expect(existsSync(path('agents', process_id))).toBe(true);
+    expect(existsSync(worktree)).toBe(true);
+  });
+
+  it('removes the sessions of a task that is over, with what a killed harness left of one', async () => {
+    await worked(OVER);
+    const sessions = ['t1.author.session.json', 't1.author.session.json.p-1', 't10.author.session.json'];
+    for (const name of sessions) writeFileSync(path('tasks', 's1', name), '{}');
+
+    await gc();
+
+    expect(readdirSync(path('tasks', 's1'))).toEqual(['t10.author.session.json']);
   });
 
   it('W15 a shell that starts sweeps away what is merged, and nothing that is dirty', async () => {

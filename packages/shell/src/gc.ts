@@ -1,5 +1,5 @@
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 import type { Logger } from '@caloron/capabilities/logger';
 import { taggedProcesses } from '@caloron/capabilities/process-identity';
@@ -8,9 +8,11 @@ import type { Store } from '@caloron/store';
 import {
   type Clock,
   type DagState,
+  epochMs,
   type GcItem,
   type GcReply,
   type GcRequest,
+  type Id,
   minutesBetween,
   type ProcessRow,
   type Role,
@@ -19,11 +21,11 @@ import {
 
 import { diskUse } from './disk-use.ts';
 import { classOfClone, classOfWorktree, isOver, type Verdict } from './gc-class.ts';
-import { isBelow } from './git/confined.ts';
+import { foreigners, strayAgents, strayCaches, straySandboxes } from './gc-strays.ts';
 import { ownWorktree } from './git/own-worktree.ts';
 import { saveWip } from './git/wip.ts';
 import type { KeyedMutex } from './mutex.ts';
-import { agentFiles, logFile, type ShellPaths, taskCloneDir } from './paths.ts';
+import { agentFiles, logFile, sessionFile, type ShellPaths, taskCloneDir } from './paths.ts';
 import { taskKey } from './spawner.ts';
 import { loadState, taskOf } from './sprint.ts';
 import { removeTree, type Workspaces } from './workspace.ts';
@@ -68,6 +70,11 @@ interface TaskPlace {
   readonly task: Task;
 }
 
+const idsOf = ({ state, task }: TaskPlace): { readonly sprint_id: Id; readonly task_id: Id } => ({
+  sprint_id: state.sprint_id,
+  task_id: task.id,
+});
+
 /** One task after the other, each under the lock that its starts take: an agent that is started meanwhile finds its worktree or makes it anew. */
 export function createGc(deps: GcDeps): Gc {
   return (request, { quick = false } = {}) =>
@@ -78,7 +85,7 @@ export function createGc(deps: GcDeps): Gc {
       for (const [key, row] of tasks) {
         await deps.mutex.run(key, () => collectTask(run, row.sprint_id, row.task_id));
       }
-      if (!quick) await nameOthers(run, rows);
+      if (!quick) await collectStrays(run, rows);
       const removed = run.items.filter(({ action }) => action === 'removed' || action === 'would_remove');
       const reclaimed_bytes = removed.reduce((sum, { bytes }) => sum + bytes, 0);
       return { ok: true, items: run.items, reclaimed_bytes };
@@ -117,7 +124,7 @@ async function collectWorktree(run: Run, place: TaskPlace, role: Role, live: boo
   const { store, worktrees, workspaces, paths } = deps;
   const row = store.processes.latest(state.sprint_id, task.id, role);
   const where = worktrees.placeOf(state.sprint_id, task.id, role, row);
-  const note = noted(run, place, 'worktree', where.path);
+  const note = noted(run, idsOf(place), 'worktree', where.path);
   try {
     const own = ownWorktree(where.root, where.clone, where.path);
     if (own === undefined) {
@@ -147,7 +154,7 @@ async function collectClone(run: Run, place: TaskPlace, used: boolean): Promise<
   const { deps } = run;
   const clone = taskCloneDir(deps.paths, place.state.sprint_id, place.task.id);
   if (!existsSync(clone)) return;
-  const note = noted(run, place, 'clone', clone);
+  const note = noted(run, idsOf(place), 'clone', clone);
   try {
     const verdict = await classOfClone(deps.worktrees.clean, deps.paths, { ...place, clone });
     const remove = async (): Promise<void> => Promise.resolve(removeTree(deps.paths.tasks, clone));
@@ -160,7 +167,17 @@ async function collectClone(run: Run, place: TaskPlace, used: boolean): Promise<
   }
 }
 
-/** Orders, ends and logs of the processes of a task that is over. */
+/** What is kept of agents' sessions, and what a harness that was killed left of keeping one. */
+function sessionsOf(paths: ShellPaths, { state, task }: TaskPlace): readonly string[] {
+  return ROLES.flatMap((role) => {
+    const file = sessionFile(paths, state.sprint_id, task.id, role);
+    const dir = dirname(file);
+    const names = existsSync(dir) ? readdirSync(dir) : [];
+    return names.filter((name) => name.startsWith(basename(file))).map((name) => join(dir, name));
+  });
+}
+
+/** Orders, ends, logs and sessions of the processes of a task that is over. */
 async function collectRecords(
   run: Run,
   place: TaskPlace,
@@ -172,15 +189,17 @@ async function collectRecords(
     const log = logFile(paths, process_id);
     return [agentFiles(paths, process_id).dir, log, `${log}.1`, `${log}.2`, `${log}.3`];
   });
-  const there = files.filter((file) => lstatSync(file, { throwIfNoEntry: false }) !== undefined);
+  const there = [...files, ...sessionsOf(paths, place)].filter(
+    (file) => lstatSync(file, { throwIfNoEntry: false }) !== undefined,
+  );
   const [first] = there;
   if (first === undefined || live || !isOver(place.state, place.task)) return;
-  const verdict: Verdict = { class: 'clean', reason: `logs and orders of ${rows.length} runs` };
+  const verdict: Verdict = { class: 'clean', reason: `logs, orders and sessions of ${rows.length} runs` };
   const remove = async (): Promise<void> => {
     for (const file of there) removeTree(paths.root, file);
     return Promise.resolve();
   };
-  await noted(run, place, 'agents', first, there)(verdict, due(run, place, verdict) ? remove : null);
+  await noted(run, idsOf(place), 'agents', first, there)(verdict, due(run, place, verdict) ? remove : null);
 }
 
 /** Merged work goes at once, what is only clean after its time. */
@@ -194,15 +213,16 @@ function due({ deps, request }: Run, { task, state }: TaskPlace, verdict: Verdic
 /** Writes an item down, after its removal where it is due; true when it stays. */
 function noted(
   { deps, request, quick, items }: Run,
-  { state, task }: TaskPlace,
+  of: { readonly sprint_id: Id; readonly task_id: Id } | null,
   kind: GcItem['kind'],
   path: string,
   files: readonly string[] = [path],
-): (verdict: Verdict, remove: (() => Promise<void>) | null) => Promise<boolean> {
+): (verdict: Verdict, remove: (() => void | Promise<void>) | null) => Promise<boolean> {
   return async (verdict, remove) => {
     let bytes = 0;
     for (const file of quick && remove === null ? [] : files) bytes += await diskUse(file);
-    const item = { kind, ...verdict, sprint_id: state.sprint_id, task_id: task.id, path, bytes };
+    const whose = { sprint_id: of?.sprint_id ?? null, task_id: of?.task_id ?? null };
+    const item = { kind, ...verdict, ...whose, path, bytes };
     if (remove === null || request.dry_run === true) {
       items.push({ ...item, action: remove === null ? 'kept' : 'would_remove' });
       return remove === null;
@@ -219,34 +239,24 @@ function noted(
   };
 }
 
-/** Names what lies among the worktrees and belongs to no task; nothing of it is touched. */
-async function nameOthers({ deps, items }: Run, rows: readonly ProcessRow[]): Promise<void> {
-  const { paths, store } = deps;
+/** What no task leads to: found by looking at the disk. */
+async function collectStrays(run: Run, rows: readonly ProcessRow[]): Promise<void> {
+  const { deps, items } = run;
+  const { paths, store, clock } = deps;
+  const days = run.request.keep_days ?? KEEP_DAYS;
+  const before_ms = epochMs(clock.now()) - days * 24 * 60 * 60_000;
   const known = new Set([
     ...rows.map(({ worktree }) => worktree),
     ...store.worktreeLeases.list().map(({ worktree }) => worktree),
     ...items.map(({ path }) => path),
   ]);
-  const above = (dir: string): boolean => [...known].some((path) => isBelow(dir, path));
-  const look = async (dir: string): Promise<void> => {
-    if (lstatSync(dir, { throwIfNoEntry: false })?.isDirectory() !== true) return;
-    for (const entry of readdirSync(dir, { withFileTypes: true })) {
-      const path = join(dir, entry.name);
-      if (known.has(path)) continue;
-      const deep = relative(paths.worktrees, path).split(sep).length;
-      const inner = entry.isDirectory() && (above(path) || (deep === 1 && !existsSync(join(path, '.git'))));
-      if (inner) {
-        await look(path);
-        continue;
-      }
-      const item = { kind: 'other', class: 'foreign', sprint_id: null, task_id: null, path } as const;
-      items.push({
-        ...item,
-        bytes: await diskUse(path),
-        action: 'kept',
-        reason: 'it belongs to no task known here',
-      });
-    }
-  };
-  await look(paths.worktrees);
+  // What goes with all else of its task is not counted twice.
+  const whole = items.filter(({ kind, action }) => kind === 'agents' && action !== 'kept');
+  const left = rows.filter(
+    (row) => !whole.some((item) => item.sprint_id === row.sprint_id && item.task_id === row.task_id),
+  );
+  const sandboxes = straySandboxes(paths, left);
+  const found = [...sandboxes, ...strayAgents(deps, before_ms), ...strayCaches(deps)];
+  for (const { kind, path, row, remove, ...verdict } of [...found, ...foreigners(deps, known)])
+    await noted(run, row, kind, path)(verdict, remove);
 }

@@ -17,8 +17,8 @@ import { createWorktrees } from './worktrees.ts';
 
 /** Ends agents as a shell does, where none answers: work saved, group asked to end, then killed, its end recorded. */
 export interface LoneStops {
-  /** Throws STOP_FAILED, PROCESS_UNKNOWN. */
-  stop(process_id: string, grace_ms: number): Promise<Ended>;
+  /** `reason` is recorded with its end. Throws STOP_FAILED, PROCESS_UNKNOWN. */
+  stop(process_id: string, grace_ms: number, reason: string): Promise<Ended>;
   close(): Promise<void>;
 }
 
@@ -44,7 +44,7 @@ export async function openLoneStops(home: string, store: Store): Promise<LoneSto
     }),
   });
   return {
-    stop: (process_id, grace_ms) => table.stop(process_id, grace_ms, 'stopped in an emergency'),
+    stop: (process_id, grace_ms, reason) => table.stop(process_id, grace_ms, reason),
     async close() {
       await table.close();
       lock?.release();

@@ -11,7 +11,7 @@ import {
 } from '@caloron/types';
 import { Command } from 'commander';
 
-import { type Context, loadState, runCommand, sprintId, unknownTask } from '../context.ts';
+import { type Context, loadState, person, runCommand, sprintId, unknownTask } from '../context.ts';
 import { CliError } from '../errors.ts';
 import type { Answer, Io } from '../output.ts';
 
@@ -62,12 +62,11 @@ async function approve(
   const sprint_id = await sprintId(context, named);
   const state = await loadState(context, sprint_id);
   const { scope, breach } = askedOf(context, state, task_id);
-  const name = context.environment.variables['USER'] ?? '';
   const { seq } = await context.runtime().store.events.appendEvent(sprint_id, {
     type: 'human_command',
     event_id: `human_command:${systemRandom.uuid()}`,
     created_at: systemClock.now(),
-    actor: name === '' ? 'cli' : name.slice(0, 200),
+    actor: person(context),
     trusted: true,
     task_id: breach.task_id,
     word: 'approve',

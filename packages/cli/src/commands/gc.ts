@@ -1,4 +1,5 @@
 import { collectGarbage } from '@caloron/capabilities/shell';
+import { codeOf } from '@caloron/noether/errors';
 import type { GcItem, GcReply } from '@caloron/types';
 import { Command, InvalidArgumentError } from 'commander';
 
@@ -8,6 +9,11 @@ import { renderTable } from '../table.ts';
 import { oneLine } from '../width.ts';
 
 const HEAD = ['what', 'class', 'task', 'size', 'action', 'why', 'where'] as const;
+
+interface Collected extends GcReply {
+  /** Whether it was done by this very process. */
+  readonly without_shell: boolean;
+}
 
 interface Choice {
   readonly dryRun?: boolean;
@@ -23,8 +29,8 @@ function days(text: string): number {
 /** `caloron gc`: what lies in a home, and what of it nobody needs any more. */
 export function gcCommand(io: Io): Command {
   const command = new Command('gc')
-    .description('removes worktrees, caches and logs nobody needs, and says what stays and why')
-    .option('--dry-run', 'only says what it would remove')
+    .description('remove worktrees, caches and logs nobody needs, and say what stays and why')
+    .option('--dry-run', 'only say what it would remove')
     .option(
       '--keep-days <n>',
       'how long clean worktrees of ended tasks stay (default: 7); merged ones go at once',
@@ -32,7 +38,7 @@ export function gcCommand(io: Io): Command {
     )
     .option(
       '--snapshot-dirty',
-      'also removes worktrees of ended tasks that hold unfinished work, after it is saved',
+      'also remove worktrees of ended tasks that hold unfinished work, after it is saved',
     )
     .action((options: Choice) =>
       runCommand(command, io, async (context) =>
@@ -42,18 +48,32 @@ export function gcCommand(io: Io): Command {
   return command;
 }
 
-/** Only the shell knows which worktree is about to be used: it does the work. */
-function collected({ environment, runtime }: Context, options: Choice): Promise<GcReply> {
+/** Where a shell runs it does the work: it knows which worktree is about to be used. Else it is done here, and no shell starts meanwhile. */
+async function collected({ environment, home, runtime }: Context, options: Choice): Promise<Collected> {
   const { shell_url: url, shell_token: token } = environment;
   const request = {
     ...(options.dryRun === undefined ? {} : { dry_run: options.dryRun }),
     ...(options.keepDays === undefined ? {} : { keep_days: options.keepDays }),
     ...(options.snapshotDirty === undefined ? {} : { snapshot_dirty: options.snapshotDirty }),
   };
-  return collectGarbage({ url, token, db_id: runtime().store.db_id }, request);
+  const { store } = runtime();
+  try {
+    return { ...(await collectGarbage({ url, token, db_id: store.db_id }, request)), without_shell: false };
+  } catch (error) {
+    // A shell that answers at this address for another home says nothing of this one's.
+    const code = codeOf(error);
+    if (code !== 'SHELL_UNREACHABLE' && code !== 'SHELL_OTHER_DATABASE') throw error;
+    const { collectAlone } = await import('@caloron/shell/gc-without-shell');
+    const reply = await collectAlone(home.dir, store, environment.variables, request);
+    return { ...reply, without_shell: true };
+  }
 }
 
-function answerOf({ home_flag }: Context, { items, reclaimed_bytes }: GcReply, options: Choice): Answer {
+function answerOf(
+  { home_flag }: Context,
+  { items, reclaimed_bytes, without_shell }: Collected,
+  options: Choice,
+): Answer {
   const rows = items.map(rowOf);
   const verb = options.dryRun === true ? 'would be' : 'were';
   const unfinished = items.filter(
@@ -63,7 +83,7 @@ function answerOf({ home_flag }: Context, { items, reclaimed_bytes }: GcReply, o
   const text = [
     ...(rows.length === 0 ? ['nothing lies here'] : [renderTable(HEAD, rows)]),
     '',
-    `${sizeOf(reclaimed_bytes)} ${verb} reclaimed`,
+    `${sizeOf(reclaimed_bytes)} ${verb} reclaimed${without_shell ? ' (no shell runs: done here)' : ''}`,
     ...(options.dryRun === true && reclaimed_bytes > 0 ? [`  next: ./caloron gc${home_flag}`] : []),
     ...(unfinished.length > 0
       ? [
@@ -71,7 +91,7 @@ function answerOf({ home_flag }: Context, { items, reclaimed_bytes }: GcReply, o
         ]
       : []),
   ].join('\n');
-  const data = { items, reclaimed_bytes, dry_run: options.dryRun === true };
+  const data = { items, reclaimed_bytes, dry_run: options.dryRun === true, without_shell };
   return { data, text, table: { head: HEAD, rows }, ...(failed ? { exit_code: 3 } : {}) };
 }
 

@@ -2,16 +2,11 @@ import { systemClock } from '@caloron/capabilities/clock';
 import { createShells } from '@caloron/capabilities/shell';
 import { Command } from 'commander';
 
-import { type Context, idOf, loadState, runCommand, sprintId } from '../context.ts';
+import { type Context, idOf, loadState, person, runCommand, sprintId } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { type Answer, counted, type Io } from '../output.ts';
-import { pausedOf, pauseSprint, resumeSprint, stopAgents, type Stopped } from '../sprint-pause.ts';
+import { keptLines, pausedOf, pauseSprint, resumeSprint, stopAgents, type Stopped } from '../sprint-pause.ts';
 import { pauseWords } from '../status-table.ts';
-
-function person({ environment }: Context): string {
-  const name = environment.variables['USER'] ?? '';
-  return name === '' ? 'cli' : name.slice(0, 200);
-}
 
 /** The sprint that is named, or the active one; throws SPRINT_UNKNOWN, and CLI_USAGE for one that is over. */
 async function openSprint(context: Context, named: string | undefined): Promise<string> {
@@ -125,7 +120,10 @@ export function estopCommand(io: Io): Command {
         const { stopped, without_shell } = await stopEverywhere(context);
         const lines = [
           `${counted(sprints.length, 'sprint')} paused, ${counted(stopped.length, 'agent')} stopped${without_shell ? ' (no shell answered)' : ''}`,
-          ...stopped.map((each) => `  ${each.agent_id}: ${keptWords(each)}`),
+          ...stopped.flatMap((each) => {
+            const [first = '', ...more] = keptLines(each, each.worktree, context.home_flag);
+            return [`  ${each.agent_id}: ${first}`, ...more.map((line) => `  ${line}`)];
+          }),
           ...sprints.map((id) => `Go on: ./caloron resume ${id}${context.home_flag}`),
         ];
         return { data: { sprints, stopped, without_shell }, text: lines.join('\n') };
@@ -134,17 +132,14 @@ export function estopCommand(io: Io): Command {
   return command;
 }
 
-function keptWords({ wip_ref, wip_error }: Stopped): string {
-  if (wip_error !== null) return `its work could not be saved and is still in its worktree: ${wip_error}`;
-  return wip_ref === null ? 'nothing was uncommitted' : `its uncommitted work is in ${wip_ref}`;
-}
-
 /** Stops all agents through the shell, or from here where none answers for this database. */
 async function stopEverywhere(
   context: Context,
 ): Promise<{ readonly stopped: readonly Stopped[]; readonly without_shell: boolean }> {
   const { store } = context.runtime();
   const { environment, home } = context;
+  const stopped: Stopped[] = [];
+  const reason = `emergency stop by ${person(context)}`;
   const given = { url: environment.shell_url, token: environment.shell_token, db_id: store.db_id };
   try {
     await createShells({ ...given, timeout_ms: ANSWERS_MS })
@@ -153,9 +148,10 @@ async function stopEverywhere(
     const shell = createShells(given).open(null);
     const stopper = {
       lone: false,
-      stop: (process_id: string, grace_ms: number) => shell.stop({ process_id, grace_ms }),
+      stop: (process_id: string, grace_ms: number) => shell.stop({ process_id, grace_ms, reason }),
     };
-    return { stopped: await stopAgents(store, stopper), without_shell: false };
+    await stopAgents(store, stopper, stopped);
+    return { stopped, without_shell: false };
   } catch {
     // Whatever is the matter with the shell: an emergency does not wait for it.
     const { openLoneStops } = await import('@caloron/shell/stop-without-shell');
@@ -163,9 +159,10 @@ async function stopEverywhere(
     try {
       const stopper = {
         lone: true,
-        stop: (process_id: string, grace_ms: number) => alone.stop(process_id, grace_ms),
+        stop: (process_id: string, grace_ms: number) => alone.stop(process_id, grace_ms, reason),
       };
-      return { stopped: await stopAgents(store, stopper), without_shell: true };
+      await stopAgents(store, stopper, stopped);
+      return { stopped, without_shell: true };
     } finally {
       await alone.close();
     }

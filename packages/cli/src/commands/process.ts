@@ -5,12 +5,13 @@ import { createShells } from '@caloron/capabilities/shell';
 import type { ProcessRow } from '@caloron/types';
 import { Command, InvalidArgumentError } from 'commander';
 
-import { type Context, runCommand } from '../context.ts';
+import { type Context, person, runCommand } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { openLogChain } from '../log-chain.ts';
 import { followLog } from '../log-follow.ts';
 import { harmless, readLines } from '../log-text.ts';
 import type { Answer, Io } from '../output.ts';
+import { keptLines } from '../sprint-pause.ts';
 
 /** A stopped agent has this long to end by itself. */
 const GRACE_MS = 10_000;
@@ -128,22 +129,24 @@ export function stopCommand(io: Io): Command {
     .action((id: string) =>
       runCommand(command, io, async (context) => {
         const { environment } = context;
-        const { process_id, agent_id } = find(context, id);
+        const { process_id, agent_id, worktree, state } = find(context, id);
+        const ended = state === 'exited' || state === 'lost';
         const shell = createShells({
           url: environment.shell_url,
           token: environment.shell_token,
           db_id: context.runtime().store.db_id,
         }).open(null);
-        const { exit, wip_ref } = await shell.stop({
+        const answer = await shell.stop({
           process_id,
           grace_ms: GRACE_MS,
-          reason: 'stopped by a person',
+          reason: `stopped by ${person(context)}`,
         });
-        const kept =
-          wip_ref === null
-            ? 'nothing was uncommitted'
-            : `its uncommitted work is in ${wip_ref}\n  next: ./caloron wip show ${wip_ref}${context.home_flag}`;
-        return { data: { process_id, exit, wip_ref }, text: `${agent_id} ended; ${kept}` };
+        const { exit, wip_ref, wip_before_ref = null, wip_error = null } = answer;
+        const kept = { wip_ref, wip_before_ref, wip_error };
+        const said = ended
+          ? `had ended already; what it left: ./caloron wip list${context.home_flag}`
+          : `ended; ${keptLines(kept, worktree, context.home_flag).join('\n')}`;
+        return { data: { process_id, exit, ...kept }, text: `${agent_id} ${said}` };
       }),
     );
   return command;

@@ -4,7 +4,7 @@ import { ownOf, type HumanWord, type Task } from '@caloron/types';
 import { Command } from 'commander';
 import { z } from 'zod';
 
-import { loadState, runCommand, sprintId, unknownTask } from '../context.ts';
+import { loadState, person, runCommand, sprintId, unknownTask } from '../context.ts';
 import { CliError } from '../errors.ts';
 import type { Io } from '../output.ts';
 
@@ -37,7 +37,7 @@ export function wordCommand(name: keyof typeof WORDS): (io: Io) => Command {
           type: 'human_command',
           event_id: `human_command:${systemRandom.uuid()}`,
           created_at: systemClock.now(),
-          actor: 'cli',
+          actor: person(context),
           trusted: true,
           task_id,
           word,
