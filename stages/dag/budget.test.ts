@@ -143,7 +143,7 @@ describe('what a run has used', () => {
 });
 
 describe('a budget', () => {
-  it('reserves for a start before it is intended: two that fit only one by one start one by one', () => {
+  it('G5 reserves for a start before it is intended: two that fit only one by one start one by one', () => {
     const drive = sprintOf({ agent: { tokens: 600 }, sprint: { tokens: 1000 } }, 2);
     drive.tick();
     expect(drive.causes('spawn_agent')).toHaveLength(1);
@@ -154,7 +154,7 @@ describe('a budget', () => {
     expect(drive.causes('spawn_agent')).toHaveLength(2);
   });
 
-  it('pauses a run that has used it up, blocks its task, asks once, and goes on where it was after an approval', () => {
+  it('G5 pauses a run that has used it up, blocks its task, asks once, and goes on where it was after an approval', () => {
     const drive = sprintOf({ agent: { tokens: 100 } }, 1);
     drive.tick();
     const process_id = start(drive, 't0');
@@ -226,6 +226,24 @@ describe('a budget', () => {
     expect(drive.causes('spawn_agent').length).toBeGreaterThan(3);
   });
 
+  it('stops a task whose run paused by itself at a limit of its own or of the task, though nobody told it to', () => {
+    for (const [budget, scope] of [
+      [{ agent: { tokens: 1000 } }, 'one run'],
+      [{ task: { tokens: 1000 } }, 'the task'],
+    ] as const) {
+      const drive = sprintOf(budget, 1);
+      drive.tick();
+      end(drive, 't0', start(drive, 't0'), 1000, true);
+      drive.tick();
+      const task = drive.task('t0');
+      expect(task).toMatchObject({ status: 'Blocked', failed_attempts: 0, budget: { breach: { n: 1 } } });
+      expect(task.status_reason).toBe(`budget_exceeded: ${scope} has used 1 000 tokens of 1 000 tokens`);
+      approve(drive, 't0', 'task', 1);
+      drive.tick();
+      expect(drive.task('t0')).toMatchObject({ status: 'InProgress', budget: { breach: null } });
+    }
+  });
+
   it('does not believe an agent that says it was told to pause for ever', () => {
     const drive = sprintOf({ agent: { tokens: 1000 } }, 1);
     drive.tick();
@@ -257,7 +275,7 @@ const step = fc.record({
 });
 
 describe('laws of budgets', () => {
-  it('what is used and reserved never exceeds a limit at a start, and an approval always lets it move', () => {
+  it('G5 what is used and reserved never exceeds a limit at a start, and an approval always lets it move', () => {
     const law = fc.property(
       limit,
       limit,

@@ -81,17 +81,21 @@ export function isPausing({ purse }: Draft, task_id: string, process_id: string)
   return budgetOf(purse, task_id).pausing.some((one) => one.process_id === process_id);
 }
 
-/** A run says it ended because it was told to pause: the task waits for an approval, or goes on where one was given meanwhile. False when nobody told it. */
+/**
+ * A run says it ended because it was to pause: the task waits for an approval, or goes on where one was given meanwhile. False when
+ * nobody told it and it has used up no limit either: a harness keeps those of its own run without being told.
+ */
 export function onPaused(draft: Draft, task: Task, from: 'InProgress' | 'InReview'): boolean {
   const { purse } = draft;
-  const ended = runsOf(purse, task.id).filter(
-    ({ over, process_id }) => over && process_id !== null && isPausing(draft, task.id, process_id),
+  const ended = runsOf(purse, task.id).filter(({ over, process_id }) => over && process_id !== null);
+  const told = ended.findLast(
+    ({ process_id }) => process_id !== null && isPausing(draft, task.id, process_id),
   );
-  const last = ended.at(-1);
+  const last = told ?? ended.at(-1);
   const over = [...(last === undefined ? [] : runOver(purse, task.id, last)), ...taskOver(purse, task.id)];
   const sprint = sprintOver(purse);
   if (over.length + sprint.length > 0) stopTask(draft, task, from, over, sprint);
-  else if (last === undefined) return false;
+  else if (told === undefined) return false;
   else update(draft, task, {});
   return true;
 }

@@ -107,6 +107,7 @@ export function gitEnvironment(options: GitEnvironmentOptions): Record<string, s
     GIT_TERMINAL_PROMPT: '0',
     GIT_OPTIONAL_LOCKS: '0',
     GIT_NO_LAZY_FETCH: '1',
+    GIT_NO_REPLACE_OBJECTS: '1',
     GIT_ALLOW_PROTOCOL: 'file:http:https',
     GIT_EDITOR: ':',
     GIT_SEQUENCE_EDITOR: ':',

@@ -128,7 +128,8 @@ async function askForFeedback(
   summary: string,
   session: Session | null,
 ): Promise<Partial<Feedback> | null> {
-  if (!framework.model || context.signal.aborted) return null;
+  // What its budget pays for no more is not asked.
+  if (!framework.model || context.signal.aborted || context.spending.pause.aborted) return null;
   context.activity.at('asking for feedback');
   try {
     const prompt = feedbackPrompt(context.order, summary, context.activity.nudges);

@@ -1,4 +1,13 @@
-import type { ModelUsage, Usage } from '@caloron/types';
+import {
+  type ModelUsage,
+  overOf,
+  overWords,
+  type OverLimit,
+  type RunBudget,
+  spentOf,
+  sumSpent,
+  type Usage,
+} from '@caloron/types';
 
 import type { FrameworkResult, HeardUsage } from './frameworks/framework.ts';
 
@@ -7,6 +16,9 @@ const PAUSE_GRACE_MS = 2 * 60_000;
 
 /** Tokens of one entry: no program is believed that tells more. */
 const MOST_TOKENS = 1e11;
+
+/** Longest wait of a timer, in milliseconds: a longer one would fire at once. */
+const MOST_WAIT_MS = 2 ** 31 - 1;
 
 /** What one run of the framework uses. */
 export interface CallSpending {
@@ -26,23 +38,63 @@ export interface Spending {
   /** Why it is to pause; null before. */
   readonly pause_reason: string | null;
   askToPause(reason: string): void;
+  /** Ends the watch over its minutes. */
+  close(): void;
 }
 
-/** The spending of one process; `model` is what tokens count for whose model nobody names. */
-export function createSpending(model: string | undefined): Spending {
+/** What the spending of a process is held to. */
+export interface SpendingDeps {
+  /** What tokens count for whose model nobody names. */
+  readonly model: string | undefined;
+  /** Limits that the process keeps by itself; absent: it is told from outside alone. */
+  readonly budget?: RunBudget | undefined;
+  /** Milliseconds since its start. */
+  readonly elapsedMs: () => number;
+  /** Called once when one of them is used up, just before it is to pause. */
+  readonly onOver?: (reason: string) => void;
+}
+
+/** The limits of a run and its task that a run has used up which used so much since its start. */
+export function overBudget({ agent, task, used, prices }: RunBudget, usage: Usage, ms: number): OverLimit[] {
+  const own = spentOf(usage, ms, prices);
+  return [...overOf('agent', agent, own), ...overOf('task', task, sumSpent([used, own]))];
+}
+
+/**
+ * The spending of one process. It is to pause as soon as a limit of its own is used up: between two heartbeats, and while no shell
+ * answers, an agent would use as much again.
+ */
+export function createSpending({ model, budget, elapsedMs, onOver }: SpendingDeps): Spending {
   const calls: (readonly HeardUsage[])[] = [];
   const paused = new AbortController();
   let reason: string | null = null;
   const named = model === undefined || model === '' ? 'unknown' : model;
+  const usageNow = (): Usage => byModel(calls.flat(), named);
+  const askToPause = (why: string): void => {
+    reason ??= why;
+    paused.abort();
+  };
+  const check = (): void => {
+    if (budget === undefined || reason !== null) return;
+    const over = overBudget(budget, usageNow(), elapsedMs());
+    if (over.length === 0) return;
+    const why = `budget: ${over.map(overWords).join(', ')}`;
+    onOver?.(why);
+    askToPause(why);
+  };
+  const minutes = watchMinutes(budget, elapsedMs, check);
   return {
+    askToPause,
+    close: () => minutes.close(),
     get usage() {
-      return byModel(calls.flat(), named);
+      return usageNow();
     },
     call() {
       const place = calls.push([]) - 1;
       return {
         hear(usage) {
           calls[place] = usage;
+          check();
         },
         end({ tokens_used, usage }) {
           const told = usage === undefined || usage.length === 0 ? (calls[place] ?? []) : usage;
@@ -50,6 +102,7 @@ export function createSpending(model: string | undefined): Spending {
           // Of what no kind is told the dearest is taken.
           const untold = { model: null, input: 0, output: rest, cache_read: 0, cache_write: 0 };
           calls[place] = rest > 0 ? [...told, untold] : told;
+          check();
         },
       };
     },
@@ -57,9 +110,35 @@ export function createSpending(model: string | undefined): Spending {
     get pause_reason() {
       return reason;
     },
-    askToPause(why) {
-      reason ??= why;
-      paused.abort();
+  };
+}
+
+/** Checks when the first limit of wall clock is used up; never without one. */
+function watchMinutes(
+  budget: RunBudget | undefined,
+  elapsedMs: () => number,
+  check: () => void,
+): { close(): void } {
+  const ends = [
+    budget?.agent.ms,
+    budget?.task.ms === undefined ? undefined : budget.task.ms - budget.used.ms,
+  ];
+  const end = Math.min(...ends.map((ms) => ms ?? Number.POSITIVE_INFINITY));
+  let timer: NodeJS.Timeout | undefined;
+  let closed = false;
+  const wait = (): void => {
+    if (closed || end === Number.POSITIVE_INFINITY) return;
+    const left_ms = Math.ceil(end - elapsedMs());
+    if (left_ms <= 0) return check();
+    timer = setTimeout(wait, Math.min(MOST_WAIT_MS, left_ms));
+    timer.unref();
+  };
+  // Not before whoever made it has it in hand.
+  setImmediate(wait);
+  return {
+    close() {
+      closed = true;
+      clearTimeout(timer);
     },
   };
 }

@@ -15,12 +15,20 @@ export type CleanGit = (args: readonly string[], options?: GitOptions) => Promis
  * An empty bare repository of this process that borrows the objects of the worktree's. The agent owns its repository, whose
  * config could run programs or send a credential anywhere: none of it is read here, nor its refs, replacements and indexes of
  * commits, which could lie about what contains what.
+ *
+ * Its objects could lie too: git hashes a commit or tree it is asked for by name, but not the trees inside and the commits before
+ * it, nor anything of a pack. What has to be true of a head is asked with `trusted_objects`, which no agent writes.
  */
-export async function openClean(directory: string, worktree: string, signal: AbortSignal): Promise<CleanGit> {
+export async function openClean(
+  directory: string,
+  worktree: string,
+  signal: AbortSignal,
+  trusted_objects?: string,
+): Promise<CleanGit> {
   const git_dir = join(directory, 'clean.git');
   await rm(git_dir, { recursive: true, force: true });
   await git(['init', '-q', '--bare', git_dir], { cwd: directory });
-  const objects = await objectsOf(worktree);
+  const objects = trusted_objects ?? (await objectsOf(worktree));
   await mkdir(join(git_dir, 'objects', 'info'), { recursive: true });
   await writeFile(join(git_dir, 'objects', 'info', 'alternates'), `${objects}\n`);
   return async (args, options = {}) =>

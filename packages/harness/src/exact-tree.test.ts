@@ -1,10 +1,10 @@
-import { rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
 import { git } from '@caloron/capabilities/git';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { type Bench, createBench } from '../test/bench.ts';
+import { type Bench, createBench, PERSON } from '../test/bench.ts';
 import { runHarness } from './harness.ts';
 
 let bench: Bench;
@@ -23,7 +23,7 @@ async function verified(verify: string[][], change: Parameters<Bench['order']>[0
 }
 
 describe('a verify run', () => {
-  it('gives a receipt per command with the commit, its tree and the time, and no verdict', async () => {
+  it('G8 gives a receipt per command with the commit, its tree and the time, and no verdict', async () => {
     const report = await verified([
       ['true'],
       ['sh', '-c', 'mkdir out && echo built > out/a && echo x > left.txt'],
@@ -85,8 +85,107 @@ describe('a verify run', () => {
   );
 });
 
+describe('an author that changes objects under the reviewer', () => {
+  /** Objects as the shell has them: the forge's own, which no agent writes. */
+  const trusted = (): string => join(bench.origin, 'objects');
+  const clone = (): string => join(bench.root, 'repo.git');
+  const inClone = async (args: string[], stdin?: string): Promise<string> =>
+    (await git(args, { git_dir: clone(), stdin, author: PERSON })).stdout;
+
+  /** A head on the forge whose `test/check.sh` fails, and the tree and blob of a check that passes. */
+  async function honestHead() {
+    const head_sha = await bench.pushElse('caloron/s1/t1', { 'test/check.sh': 'exit 1\n' });
+    await inClone(['fetch', '-q', bench.origin, '+caloron/s1/t1:refs/honest']);
+    const blob = await inClone(['hash-object', '-w', '--stdin'], 'exit 0\n');
+    const forged = await inClone(['mktree'], `100644 blob ${blob}\tcheck.sh\n`);
+    return { head_sha, blob, forged, subtree: await inClone(['rev-parse', `${head_sha}:test`]) };
+  }
+
+  /** The object files lie under one another's name. */
+  async function lay(forged: string, over: string): Promise<void> {
+    const fileOf = (sha: string): string => join(clone(), 'objects', sha.slice(0, 2), sha.slice(2));
+    const bytes = await readFile(fileOf(forged));
+    await mkdir(dirname(fileOf(over)), { recursive: true });
+    await rm(fileOf(over), { force: true });
+    await writeFile(fileOf(over), bytes);
+  }
+
+  const checkout = async (head_sha: string): Promise<void> => {
+    await git(['checkout', '-q', '--force', '--detach', head_sha], { cwd: bench.worktree });
+  };
+
+  it('proves nothing by a tree with another content inside the head: the checks that ran were not the head’s', async () => {
+    const { head_sha, forged, subtree } = await honestHead();
+    // As an agent can at any time: what git unpacked lies in loose files it may write.
+    await rm(join(clone(), 'objects', 'pack'), { recursive: true, force: true });
+    await inClone(['fetch', '-q', bench.origin, '+refs/heads/*:refs/all/*']).catch(() => undefined);
+    await lay(forged, subtree);
+    await checkout(head_sha);
+    expect(await readFile(join(bench.worktree, 'test/check.sh'), 'utf8')).toBe('exit 0\n');
+
+    const check = [['sh', 'test/check.sh']];
+    const believed = await verified(check, { head_sha });
+    expect(believed).toMatchObject({ outcome: 'completed', receipts: [{ exit_code: 0 }] });
+    bench.shell.reports.length = 0;
+    const report = await verified(check, { head_sha, trusted_objects: trusted() });
+
+    expect(report).toMatchObject({ outcome: 'failed', receipt: null });
+    expect(report.body).toMatch(/^HARNESS_TREE_NOT_EXACT.*changed: test\/check\.sh/);
+  });
+
+  it.each<[string, (of: Awaited<ReturnType<typeof honestHead>>) => Promise<void>]>([
+    [
+      'a replacement of the tree',
+      async ({ subtree, forged }) => void (await inClone(['replace', subtree, forged])),
+    ],
+    [
+      'a graft and a shallow file',
+      async ({ head_sha }) => {
+        await mkdir(join(clone(), 'info'), { recursive: true });
+        await writeFile(join(clone(), 'info', 'grafts'), `${head_sha}\n`);
+        await writeFile(join(clone(), 'shallow'), `${head_sha}\n`);
+      },
+    ],
+    [
+      'objects of another repository',
+      async () => {
+        const info = join(clone(), 'objects', 'info');
+        await mkdir(info, { recursive: true });
+        await writeFile(join(info, 'alternates'), `${join(bench.root, 'nowhere')}\n`);
+      },
+    ],
+  ])('changes nothing by %s', async (_what, attack) => {
+    const head = await honestHead();
+    await attack(head);
+    await checkout(head.head_sha);
+
+    const base_head = bench.base_sha;
+    const order = { head_sha: head.head_sha, base_head, trusted_objects: trusted() };
+    const report = await verified([['sh', 'test/check.sh']], order);
+
+    expect(report).toMatchObject({ outcome: 'changes_requested', receipts: [{ exit_code: 1 }] });
+    expect(report.drift).toEqual({ behind: 0, base_head, head_sha: head.head_sha });
+  });
+
+  it('makes no head contain a base by a commit with other parents', async () => {
+    const { head_sha } = await honestHead();
+    const base_sha = await bench.pushElse('main', { 'later.txt': 'later' });
+    await inClone(['fetch', '-q', bench.origin, 'main']);
+    const tree = await inClone(['rev-parse', `${bench.base_sha}^{tree}`]);
+    const forged = await inClone(['commit-tree', tree, '-p', base_sha, '-m', 'by somebody else']);
+    await lay(forged, bench.base_sha);
+    await checkout(head_sha);
+    const contained = ['merge-base', '--is-ancestor', base_sha, head_sha];
+    expect((await git(contained, { git_dir: clone(), ok_codes: [0, 1] })).exit_code).toBe(0);
+
+    const report = await verified([['true']], { head_sha, base_sha, trusted_objects: trusted() });
+
+    expect(report).toMatchObject({ outcome: 'failed', base_lost: base_sha });
+  });
+});
+
 describe('a base', () => {
-  it('that the head lacks stops author and reviewer before anything runs, by name', async () => {
+  it('G3 that the head lacks stops author and reviewer before anything runs, by name', async () => {
     const base_sha = await bench.pushElse('main', { 'later.txt': 'later' });
     await git(['fetch', '-q', bench.origin, 'main:refs/remotes/origin/main'], { cwd: bench.worktree });
     await bench.script('t1', { v: 1, attempts: [{ steps: [{ write: 'a.txt', content: 'a' }] }] });

@@ -56,6 +56,7 @@ export interface HarnessDeps {
 export async function runHarness(order: Order, deps: HarnessDeps): Promise<number> {
   const { directory, clock, logger } = deps;
   const started = performance.now();
+  const elapsedMs = (): number => performance.now() - started;
   const awake = createAwakeTime(() => performance.now());
   const monotonic = (): number => awake.now();
   const cpu = createCpuWatch(() => cpuOfAgent(process.pid, order.process_id), monotonic);
@@ -79,11 +80,16 @@ export async function runHarness(order: Order, deps: HarnessDeps): Promise<numbe
     scratch: sandbox.scratch,
     log,
     activity: createActivity({ clock, monotonic, timeout_ms: order.timeout_ms }),
-    spending: createSpending(order.framework.options['model']),
+    spending: createSpending({
+      model: order.framework.options['model'],
+      budget: order.budget,
+      elapsedMs,
+      onOver: (reason) => note(context, `pauses: ${reason}`),
+    }),
     signal: AbortSignal.any([deps.signal, stop.signal]),
     redactor,
     openForge: redactedForge((token) => deps.openForge(order, token), redactor),
-    elapsedMs: () => performance.now() - started,
+    elapsedMs,
   };
   const beats = startHeartbeat({
     order,
@@ -124,6 +130,7 @@ export async function runHarness(order: Order, deps: HarnessDeps): Promise<numbe
     return code;
   } finally {
     await beats.stop();
+    context.spending.close();
     awake.close();
     sandbox.close();
     log.close();

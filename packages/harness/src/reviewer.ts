@@ -40,7 +40,7 @@ export async function reviewer(context: HarnessContext, framework: Framework): P
     throw new HarnessError('HARNESS_HEAD_UNEXPECTED', { expected: head_sha, found });
   }
 
-  const clean = await openClean(context.directory, order.worktree, context.signal);
+  const clean = await openClean(context.directory, order.worktree, context.signal, order.trusted_objects);
   await assertBase(clean, { base: order.base_sha, head: head_sha, when: 'review' });
   const drift = await driftOf(clean, order, head_sha);
 

@@ -142,6 +142,24 @@ describe('a heartbeat', () => {
     expect(AGENTS.map(tokensOf)).toEqual(AGENTS.map(() => 3));
   });
 
+  it('is told to pause by a shell that was started after the pause was asked for', async () => {
+    const first = await fixture.start();
+    const pause = (): Promise<Response> =>
+      fetch(`${first.url}/stop`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-caloron-token': SHELL_TOKEN },
+        body: JSON.stringify({ process_id: 'process-of-beating-2', pause: 'budget: used up' }),
+      });
+    expect([(await pause()).status, (await pause()).status]).toEqual([200, 200]);
+    await first.close();
+
+    const second = await fixture.start();
+    const told = { ok: true, command: 'pause', message: 'budget: used up' };
+    for (let beats = 0; beats < 2; beats += 1)
+      expect(await answerOf(await beat(second.url, 'beating-2'))).toEqual({ status: 200, ...told });
+    expect(await answerOf(await beat(second.url, 'beating-3'))).toMatchObject({ command: null });
+  });
+
   it('is told to stop once its process is settled, and refused an hour later, however often it beat before', async () => {
     let ahead_ms = 0;
     const clock = { now: () => new Date(Date.parse(systemClock.now()) + ahead_ms).toISOString() };

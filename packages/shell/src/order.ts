@@ -6,6 +6,7 @@ import {
   Order,
   type OrderWorkspace,
   type ProcessRow,
+  type RunBudget,
   type SpawnRequest,
   type Task,
 } from '@caloron/types';
@@ -21,6 +22,8 @@ export interface OrderParts {
   readonly base_head: string;
   readonly clone_url: string;
   readonly session_file: string;
+  readonly budget: RunBudget | undefined;
+  readonly trusted_objects: string;
   readonly heartbeat_ms: number;
   readonly shell_url: string;
   readonly shell_file: string;
@@ -67,6 +70,8 @@ export function orderOf(parts: OrderParts): Order {
     log_file: row.log_file,
     session_file: parts.session_file,
     framework: { name: sprint.framework, options: sprint.framework_options },
+    ...(parts.budget === undefined ? {} : { budget: parts.budget }),
+    trusted_objects: parts.trusted_objects,
     shell_url: parts.shell_url,
     shell_file: parts.shell_file,
     agent_token: parts.agent_token,

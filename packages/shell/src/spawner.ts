@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 
 import type { Logger } from '@caloron/capabilities/logger';
 import { randomToken } from '@caloron/capabilities/random';
@@ -22,9 +23,10 @@ import { ShellError } from './errors.ts';
 import type { Isolation } from './isolation.ts';
 import type { KeyedMutex } from './mutex.ts';
 import { orderOf, writeOrder } from './order.ts';
-import { agentFiles, logFile, sessionFile, type ShellPaths } from './paths.ts';
+import { agentFiles, logFile, mirrorDir, sessionFile, type ShellPaths } from './paths.ts';
 import { bootId, pidNamespace, taggedProcesses } from '@caloron/capabilities/process-identity';
 import type { ProcessTable } from './process-table.ts';
+import { runBudgetOf } from './run-budget.ts';
 import { deliveredHeads, loadState, taskOf } from './sprint.ts';
 import { withTaskLock } from './task-lock.ts';
 import { tokenHash } from './token.ts';
@@ -219,6 +221,8 @@ async function fork(
     base_head: worktree.base_head,
     clone_url: worktree.clone_url,
     session_file: sessionFile(paths, row.sprint_id, row.task_id, row.role),
+    budget: runBudgetOf(state, resolved.task),
+    trusted_objects: join(mirrorDir(paths, state.sprint.host, state.sprint.repo), 'objects'),
     heartbeat_ms: config.heartbeat_ms,
     shell_url: deps.url(),
     shell_file: paths.address_file,

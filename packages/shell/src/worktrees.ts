@@ -109,7 +109,8 @@ export function createWorktrees({ paths, mutex, remoteUrl }: WorktreesDeps): Wor
       if (role === 'reviewer') {
         const wanted = request.head_sha ?? task.head_sha ?? remote_head;
         const head_sha = await reviewHead(mirrors, mirror, source, wanted, branch);
-        const base_sha = await reviewBase(clean, place.clone, head_sha, {
+        // Of the mirror: what an agent wrote into the clone could lie about what the head contains.
+        const base_sha = await reviewBase(clean, mirror.dir, head_sha, {
           recorded: [task.base_sha, wish.author?.base_sha],
           base,
         });
@@ -149,12 +150,12 @@ export function createWorktrees({ paths, mutex, remoteUrl }: WorktreesDeps): Wor
  */
 async function reviewBase(
   clean: CleanGit,
-  clone: string,
+  mirror: string,
   head: Sha,
   known: { readonly recorded: readonly (Sha | null | undefined)[]; readonly base: Sha },
 ): Promise<Sha> {
   const recorded = known.recorded.filter((sha) => sha !== null && sha !== undefined);
-  for (const sha of recorded) if (await contains(clean, clone, head, sha)) return sha;
+  for (const sha of recorded) if (await contains(clean, mirror, head, sha)) return sha;
   return recorded[0] ?? known.base;
 }
 

@@ -107,6 +107,8 @@ export interface Processes {
   ): Promise<void>;
   /** Settles the process and appends `agent_exited` once; `state` lost when nobody can say how it ended. */
   settle(process_id: string, exit: Exit, state: 'exited' | 'lost', kept?: KeptOnExit): Promise<void>;
+  /** From now on the process is to pause; the first reason stays. One that ended is not told. Throws PROCESS_UNKNOWN. */
+  pause(process_id: string, reason: string): Promise<void>;
   get(process_id: string): ProcessRow | undefined;
   byAction(action_id: string): ProcessRow | undefined;
   /** The newest process of a task and role. */

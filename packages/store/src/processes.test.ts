@@ -68,6 +68,19 @@ describe('processes', () => {
     ]);
   });
 
+  it('are to pause for the first reason given, until they end', async () => {
+    await store.processes.begin(processRow(), 'h1');
+    await store.processes.pause('p1', 'budget: one');
+    await store.processes.pause('p1', 'budget: two');
+    expect(store.processes.get('p1')?.pause).toBe('budget: one');
+
+    await store.processes.begin(second, 'h2');
+    await store.processes.settle('p2', exit(), 'exited');
+    await store.processes.pause('p2', 'late');
+    expect(store.processes.get('p2')?.pause).toBeUndefined();
+    await expect(store.processes.pause('p9', 'none')).rejects.toMatchObject({ code: 'PROCESS_UNKNOWN' });
+  });
+
   it('are listed by sprint, and the newest is found by task and role', async () => {
     await store.processes.begin(processRow(), 'h1');
     await store.processes.begin(second, 'h2');
@@ -170,6 +183,28 @@ describe('agents', () => {
       tokens_used: 9,
       next_by: null,
     });
+  });
+
+  it('O6 keep the furthest of what was used: a beat told twice, one out of order and one without it change nothing', async () => {
+    const used = (output: number) => [{ model: 'm', input: 0, output, cache_read: 0, cache_write: 0 }];
+    const beat = (output: number) =>
+      store.processes.beat(ada, { ...silent, tokens_used: output, usage: used(output) }, T0);
+    await store.processes.begin(processRow(), 'h1');
+    expect(info()?.usage).toBeUndefined();
+
+    for (const output of [10, 30, 30, 20]) await beat(output);
+    await store.processes.beat(ada, { ...silent, tokens_used: 30 }, T0);
+    expect(info()).toMatchObject({ tokens_used: 30, usage: used(30) });
+
+    await store.processes.settle('p1', exit(), 'exited');
+    await beat(25);
+    const log = store.events.read({ after: 0, sprint_id: 's1' });
+    expect(log).toMatchObject([{ payload: { type: 'agent_exited', usage: used(30) } }]);
+    expect(info()?.usage).toEqual(used(30));
+
+    await store.processes.begin(second, 'h2');
+    expect(info()).toMatchObject({ tokens_used: 0 });
+    expect(info()?.usage).toBeUndefined();
   });
 
   it('do not take the beat of a process that was replaced', async () => {

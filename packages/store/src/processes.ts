@@ -134,6 +134,12 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
         const settled = row.state === 'exited' || row.state === 'lost';
         if (!settled) save({ ...row, ...started, state: 'running' }, null);
       }),
+    pause: (process_id, reason) =>
+      database.write(() => {
+        const row = need(process_id);
+        if (row.state === 'exited' || row.state === 'lost' || row.pause !== undefined) return;
+        save({ ...row, pause: reason }, null);
+      }),
     settle: (process_id, exit, state, kept) =>
       database.write(() => {
         const row = need(process_id);

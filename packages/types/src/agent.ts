@@ -89,6 +89,8 @@ export const ProcessRow = z.strictObject({
   log_file: z.string(),
   state: z.enum(['spawning', 'running', 'exited', 'lost']),
   exit: Exit.nullable(),
+  /** Why it is to pause, from when it was told; absent: it is not. */
+  pause: z.string().optional(),
 });
 export type ProcessRow = z.infer<typeof ProcessRow>;
 

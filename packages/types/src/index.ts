@@ -47,6 +47,7 @@ export {
   overOf,
   OverLimit,
   overWords,
+  RunBudget,
   RunSpending,
   SprintBudget,
   TaskBudget,

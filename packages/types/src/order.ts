@@ -4,6 +4,7 @@ import { Mode, Role } from './dag.ts';
 import { Feedback } from './agent.ts';
 import { Id, RepoName, Sha } from './ids.ts';
 import { EndClass } from './run-end.ts';
+import { RunBudget } from './spending.ts';
 
 /** The sandbox of one process. All paths are absolute and were looked at by the shell. */
 export const Sandbox = z.strictObject({
@@ -83,6 +84,10 @@ export const Order = z.strictObject({
   /** Where the agent's program's own session is kept for the next run of this role of the task; absent: it is not. */
   session_file: z.string().optional(),
   framework: z.strictObject({ name: z.string(), options: z.record(z.string(), z.string()) }),
+  /** Absent where the sprint has no budget for a run or its task. */
+  budget: RunBudget.optional(),
+  /** Objects that only the shell writes, as the forge gave them: what a reviewer believes of its head is read from them. Absent: the worktree's own. */
+  trusted_objects: z.string().optional(),
   shell_url: z.string(),
   /** Where a shell that came back at another address says so: JSON with its `url`. */
   shell_file: z.string().optional(),

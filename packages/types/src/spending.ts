@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
-import type { Budget, BudgetLimit } from './policy.ts';
+import { type Budget, type BudgetLimit, Price } from './policy.ts';
 import { Timestamp } from './time.ts';
-import { type Spent, Usage } from './usage.ts';
+import { Spent, Usage } from './usage.ts';
 
 const whole = z.number().int().min(0);
 
@@ -47,6 +47,18 @@ export const OverLimit = z.strictObject({
   used: whole,
 });
 export type OverLimit = z.infer<typeof OverLimit>;
+
+/** The limits one run is held to by its own harness, as they were at its start. */
+export const RunBudget = z.strictObject({
+  /** Of this run. */
+  agent: Amounts,
+  /** Of its task over all runs. */
+  task: Amounts,
+  /** What the task's other runs have used. */
+  used: Spent,
+  prices: z.record(z.string(), Price),
+});
+export type RunBudget = z.infer<typeof RunBudget>;
 
 /** A used-up limit that a person is asked about; an answer counts for this one alone. */
 export const Breach = z.strictObject({

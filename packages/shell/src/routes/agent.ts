@@ -4,6 +4,7 @@ import {
   CredentialRequest,
   Heartbeat,
   type HeartbeatReply,
+  type ProcessRow,
   Report,
   type Timestamp,
   totalTokens,
@@ -51,10 +52,12 @@ async function heartbeat(deps: AppDeps, request: FastifyRequest): Promise<Heartb
   const process_id = row?.process_id ?? null;
   const known = await store.processes.beat({ sprint_id, agent_id, process_id }, beat, now);
   if (!known) throw new ShellError('AGENT_UNKNOWN', { sprint_id, agent_id });
-  if (row !== undefined && mustStop(deps, row.process_id))
+  // As it is now: the caller was known before this beat was written.
+  const current = row === undefined ? undefined : store.processes.get(row.process_id);
+  if (row !== undefined && mustStop(deps, row.process_id, current))
     return { ok: true, command: 'stop', message: null };
-  const pause = row === undefined ? null : deps.nudges.pauseOf(row.process_id);
-  if (pause !== null) return { ok: true, command: 'pause', message: pause };
+  const pause = current?.pause;
+  if (pause !== undefined) return { ok: true, command: 'pause', message: pause };
   // A message waits for the agent itself, not for who beats in its name.
   const message = row === undefined ? null : deps.nudges.take(sprint_id, agent_id);
   return { ok: true, command: message === null ? null : 'nudge', message };
@@ -66,8 +69,8 @@ function earlier(at: Timestamp | null, latest: Timestamp): Timestamp | null {
 }
 
 /** A stop was asked for, or the process counts as ended and nobody waits for it. */
-function mustStop({ table, store }: AppDeps, process_id: string): boolean {
-  const state = store.processes.get(process_id)?.state;
+function mustStop({ table }: AppDeps, process_id: string, row: ProcessRow | undefined): boolean {
+  const state = row?.state;
   return table.stopping(process_id) || state === 'exited' || state === 'lost';
 }
 

@@ -65,7 +65,8 @@ async function stop({ table, store, nudges }: AppDeps, body: unknown): Promise<S
   if (pause !== undefined) {
     const known = store.processes.get(process_id);
     if (known === undefined) throw new ShellError('PROCESS_UNKNOWN', { process_id });
-    nudges.pause(process_id, pause);
+    // In the store: a shell that is started before the next heartbeat still says it.
+    await store.processes.pause(process_id, pause);
     return { ok: true, exit: known.exit, wip_ref: null };
   }
   const ended = await table.stop(process_id, grace_ms ?? DEFAULT_GRACE_MS, reason);
