@@ -2,7 +2,7 @@ import type { Task } from '@caloron/types';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { Drive, exited, report, sha } from '../testing/drive.ts';
+import { Drive, event, exited, report, sha } from '../testing/drive.ts';
 import { remainingPaths } from './critical_path.ts';
 import { exampleState, exampleTask } from './example.ts';
 
@@ -53,6 +53,23 @@ describe('dag_evaluate: room in a sprint', () => {
     drive.log(exited('r1', 'reviewer'));
 
     expect(started(drive)).toEqual(['reviewer a']);
+  });
+
+  it('D3 takes what its agents report and stops who is not wanted, also when it may start nobody', () => {
+    const running = (id: string): Task =>
+      ready(id, { status: 'InProgress', attempt: 1, process_id: `of-${id}` });
+    const drive = new Drive(
+      exampleState([running('a'), running('b'), running('c'), ready('d')], { capacity: { sprint: 1 } }),
+    );
+
+    drive.log(
+      report({ task_id: 'a', agent_id: 'agent-a', process_id: 'of-a', head_sha: sha('a'), pr_number: 7 }),
+      event({ type: 'human_command', task_id: 'b', word: 'assign-human' }),
+    );
+
+    expect(drive.task('a').status).toBe('InReview');
+    expect(drive.causes('stop_agent')).toEqual(['of-b']);
+    expect(started(drive)).toEqual([]);
   });
 
   it('reviews what is done before it starts what is new, when not both can be', () => {

@@ -96,7 +96,7 @@ const agents = async (): Promise<readonly { agent_id: string; alive: boolean; pi
 };
 
 describe('a sprint that stands still', () => {
-  it('lets its agents end, does nothing of what follows, and does it once it is resumed', async () => {
+  it('D3 lets its agents end, does nothing of what follows, and does it once it is resumed', async () => {
     expect(await said('pause')).toMatch(
       /^sprint s: paused by ada since \S+; 2 agents at work\nGo on: .*resume s/,
     );

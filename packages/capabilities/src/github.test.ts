@@ -558,6 +558,27 @@ describe('reviews', () => {
     ]);
   });
 
+  it('D8 take the host’s words in any case for ours; a word nobody knows is no verdict', async () => {
+    const review = { user: { login: 'bob' }, body: '', commit_id: SHA, submitted_at: '2026-04-14T08:01:00Z' };
+    const states = ['Approved', 'request_changes', 'CHANGES_REQUESTED', 'comment', 'LOOKS_GOOD'];
+    script({
+      'GET /repos/acme/app/pulls/3/reviews': {
+        json: states.map((state, at) => ({ ...review, id: at + 1, state })),
+      },
+      'GET /repos/acme/app/issues/1': { json: { ...issue(1, '2026-04-14T08:00:00Z'), state: 'resolved' } },
+    });
+
+    const reviews = await open().reviews(3);
+
+    expect(reviews.map(({ state }) => state)).toEqual([
+      'approved',
+      'changes_requested',
+      'changes_requested',
+      'commented',
+    ]);
+    expect(await failure(open().issue(1))).toMatchObject({ code: 'FORGE_ANSWER_INVALID' });
+  });
+
   it('of one’s own pull request are told by the logins', async () => {
     script({
       'POST /repos/acme/app/pulls/3/reviews': { status: 422, json: { message: 'Unprocessable' } },

@@ -1,5 +1,7 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import { git } from '@caloron/capabilities/git';
 import {
@@ -106,6 +108,18 @@ describe('a request', () => {
     expect(response.json()).toMatchObject({ ok: false, code: 'REQUEST_TOO_LARGE' });
   });
 
+  it('5.6.16 comes from this machine alone, unless the config says where else to listen', async () => {
+    // Loopback has many addresses; who listens on one of them is not found at another.
+    const elsewhere = (): string => shell.url.replace('127.0.0.1', '127.0.0.2');
+    await expect(fetch(`${elsewhere()}/health`)).rejects.toThrow('fetch failed');
+
+    await shell.close();
+    shell = await fixture.start({ host: '0.0.0.0' });
+
+    expect((await fetch(`${elsewhere()}/health`)).status).toBe(200);
+    expect((await fetch(`${elsewhere()}/status`)).status).toBe(401);
+  });
+
   it('O8 for no route is refused with 404', async () => {
     const response = await get('/nothing?token=secret');
 
@@ -177,7 +191,7 @@ describe('POST /spawn', () => {
     expect(row?.start_ticks).toMatch(/^\d+$/);
   });
 
-  it('A9 gives the agent no secret but the keys of its framework', async () => {
+  it('5.6.15 A9 G19 gives the agent no secret but the keys of its framework', async () => {
     const reply = await spawned({ instruction: waiting });
 
     const { env, argv } = await fixture.seen(reply.process_id);
@@ -300,6 +314,15 @@ describe('POST /spawn', () => {
     expect(response.json()).toMatchObject({ code: 'CREDENTIAL_NOT_ALLOWED' });
   });
 
+  it('5.6.1 takes all that a harness prints: more than a pipe holds keeps it from nothing', async () => {
+    const { process_id } = await spawned({ instruction: JSON.stringify({ prints: 1024 * 1024 }) });
+
+    expect(await ended(process_id)).toMatchObject({ code: 0, known: true });
+    const log = readFileSync(join(fixture.home, '.caloron/agents', process_id, 'harness.log'), 'utf8');
+    expect(log.match(/x{1048576}/g)).toHaveLength(2);
+    expect(log).toContain('working on t1');
+  });
+
   it('5.6.14 records a harness that ends at once with its code', async () => {
     const { process_id } = await spawned({ instruction: JSON.stringify({ code: 3 }) });
 
@@ -349,6 +372,29 @@ describe('an agent', () => {
     expect(agents).toMatchObject([{ agent_id: 'agent-1', process_id, alive: true, tokens_used: 42 }]);
     expect(agents[0]?.last_heartbeat).not.toBeNull();
     expect(agents[0]?.last_heartbeat).toBe(agents[0]?.last_heartbeat_at);
+  });
+
+  it('5.6.10 is heard while git does not come to an end for another', async () => {
+    const { token } = await agent();
+    const at = (name: string): string => join(fixture.remote, name);
+    renameSync(at('HEAD'), at('kept'));
+    execFileSync('mkfifo', [at('HEAD')]);
+    let answered = false;
+    const second = post('/spawn', spawnOf({ task_id: 't2', agent_id: 'agent-2' })).finally(() => {
+      answered = true;
+    });
+
+    for (let n = 0; n < 3; n += 1) {
+      const beat = await post('/heartbeat', { sprint_id: 's1', agent_id: 'agent-1' }, token);
+      expect(HeartbeatReply.parse(beat.json()).ok).toBe(true);
+      await delay(50);
+    }
+
+    expect(answered).toBe(false);
+    renameSync(at('HEAD'), at('pipe'));
+    renameSync(at('kept'), at('HEAD'));
+    writeFileSync(at('pipe'), 'ref: refs/heads/main\n');
+    expect((await second).statusCode).toBe(200);
   });
 
   it('that was never spawned is refused with 404', async () => {

@@ -45,6 +45,7 @@ describe('the config of a shell', () => {
 
     expect(readConfig({}, env, root)).toMatchObject({ port: 8000, db: join(root, 'other.db') });
     expect(readConfig({ port: '0' }, env, root).port).toBe(0);
+    expect(readConfig({ host: '0.0.0.0' }, env, root).host).toBe('0.0.0.0');
     expect(readConfig({ home: root }, env, '/').db).toBe(join(root, '.caloron/caloron.db'));
     expect(readConfig({}, { NOETHER_KV_PATH: '/x/old.db' }, root).db).toBe('/x/old.db');
   });

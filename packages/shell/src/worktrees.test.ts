@@ -1,5 +1,6 @@
 import {
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -339,14 +340,21 @@ describe('an author worktree', () => {
         symlinkSync('/tmp', join(at, '..'));
       },
     ],
-  ])('is refused with 409 where there is %s', async (_what, make) => {
+  ])('W2 W7 is refused with 409 where there is %s, which is left alone', async (_what, make) => {
     await kickoff();
     make(path('worktrees/s1/t1'));
+    const there = (): unknown[] =>
+      ['worktrees/s1', 'worktrees/s1/t1'].map((at) => {
+        const found = lstatSync(path(at), { throwIfNoEntry: false });
+        return [found?.ino, found?.mode, found?.size];
+      });
+    const before = there();
 
     const response = await post('/spawn', spawnOf());
 
     expect(response.statusCode).toBe(409);
     expect(response.json()).toMatchObject({ code: 'WORKTREE_FOREIGN' });
+    expect(there()).toEqual(before);
   });
 
   it('W6 that belongs to another task is refused with 409', async () => {
@@ -362,7 +370,18 @@ describe('an author worktree', () => {
     expect(response.json()).toMatchObject({ code: 'WORKTREE_FOREIGN' });
   });
 
-  it('lies where the request asks, below the root', async () => {
+  it('W3 W4 is made for no id that would have to be changed to be its name', async () => {
+    await kickoff();
+
+    for (const task_id of ['a.b', 'A', 'a/b', 'a:b', '..', 'é', 'a b', 'x'.repeat(65)]) {
+      const response = await post('/spawn', spawnOf({ task_id }));
+
+      expect(response.json(), task_id).toMatchObject({ ok: false, code: 'REQUEST_INVALID' });
+    }
+    expect(existsSync(path('worktrees')) ? readdirSync(path('worktrees')) : []).toEqual([]);
+  });
+
+  it('W5 lies where the request asks, below the root, under the ids of its sprint and task', async () => {
     await kickoff();
 
     const { worktree } = await worked({ worktree_base: '.caloron/worktrees/fast-disk' });

@@ -31,6 +31,8 @@ if (todo.program)
     stdio: 'ignore',
   }).unref();
 if (todo.child) spawn('sleep', ['600'], { detached: true, stdio: 'ignore' }).unref();
+if (todo.prints)
+  for (const stream of [process.stdout, process.stderr]) stream.write(`${'x'.repeat(todo.prints)}\n`);
 process.stdout.write(`working on ${order.task.id}\n`);
 writeFileSync(
   join(dir, 'seen.json'),
