@@ -1,6 +1,7 @@
 import {
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -258,6 +259,48 @@ describe('what an agent’s program keeps in the home directory', () => {
     expect(now('.claude.json')).toBe(confined ? 'the-secret\n' : 'new\n');
     expect(existsSync(join(home, '.claude/hooks.json'))).toBe(!confined);
     expect(stdout.includes('.codex')).toBe(!confined);
+  });
+
+  it('A2 is the task’s own: a second process finds what the first one wrote, and neither sees or changes what the user has', async () => {
+    secret(join(home, '.codex', 'sessions', 'of-the-user.jsonl'));
+    secret(join(home, '.codex', 'state_5.sqlite'));
+    secret(join(home, '.codex', 'config.toml'));
+    const session_file = join(root, 'tasks', 't1.author.session.json');
+    const order = { framework: { name: 'codex-cli', options: {} }, session_file };
+
+    const first = await inside(
+      'cd ~/.codex && ls; mkdir -p sessions; echo mine > sessions/mine.jsonl; echo mine > state_5.sqlite',
+      { order },
+    );
+    sandbox?.close();
+    const second = await inside('cd ~/.codex && cat config.toml sessions/mine.jsonl; ls sessions', { order });
+
+    if (confined) {
+      expect(first.stdout).toBe('config.toml\n');
+      expect(second.stdout).toBe('the-secret\nmine\nmine.jsonl\n');
+    }
+    const after = readFileSync(join(home, '.codex', 'state_5.sqlite'), 'utf8');
+    expect(after).toBe(confined ? 'the-secret\n' : 'mine\n');
+  });
+
+  it('W2 a link that a run leaves where the next one has something laid over leads nowhere', async () => {
+    secret(join(home, '.codex', 'config.toml'));
+    secret(join(home, '.codex', 'rules', 'a.md'));
+    const session_file = join(root, 'tasks', 't1.author.session.json');
+    const order = { framework: { name: 'codex-cli', options: {} }, session_file };
+    const outside = join(root, 'not-there');
+    const kept = join(`${session_file}.d`, 'codex-cli', '0');
+
+    await inside('true', { order });
+    // As an agent can, that writes there while nothing is laid over.
+    for (const name of ['config.toml', 'rules']) {
+      rmSync(join(kept, name), { recursive: true, force: true });
+      if (confined) symlinkSync(`/oldroot${outside}-${name}`, join(kept, name));
+    }
+    const { stdout } = await inside('cat ~/.codex/config.toml ~/.codex/rules/a.md', { order });
+
+    expect(stdout).toBe('the-secret\nthe-secret\n');
+    expect(readdirSync(root).filter((name) => name.startsWith('not-there'))).toEqual([]);
   });
 
   it('does not follow a link among the logins', async () => {

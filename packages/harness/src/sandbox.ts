@@ -1,20 +1,12 @@
-import {
-  cpSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  realpathSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
-import { delimiter, dirname, isAbsolute, join, relative, sep } from 'node:path';
+import { existsSync, mkdirSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { delimiter, dirname, isAbsolute, join, sep } from 'node:path';
 
 import { confinedArgv, findProgram, prefixOf } from '@caloron/capabilities/sandbox';
 import type { Order } from '@caloron/types';
 
 import { argvOf } from './frameworks/command.ts';
-import { statePlaces } from './frameworks/state.ts';
+import { showState } from './sandbox-state.ts';
+import { clearWay, isBelow } from './sandbox-way.ts';
 
 /** The sandbox of one run of the harness. */
 export interface AgentSandbox {
@@ -51,14 +43,20 @@ export function createSandbox(parts: SandboxParts): AgentSandbox {
   for (const dir of [own.tmp, own.home]) mkdirSync(dir, { recursive: true, mode: 0o700 });
   const home = env['HOME'];
   const has_home = home !== undefined && isAbsolute(home) && home !== '/';
-  const state = has_home ? stateOf(parts, home, own.home) : { readable: [], writable: [] };
+  const state = has_home
+    ? showState({ order, env, home, own_home: own.home, place })
+    : { readable: [], writable: [], instead: [] };
   const guard = guardOf([...sandbox.hidden, ...(has_home ? [home] : [])], sandbox.hidden);
   const programs = [...searched(env['PATH']), ...nodes(env['PATH']), ...named(order)].filter(guard);
   const cache_dir = order.workspace?.cache_dir ?? null;
   const common = {
     program: sandbox.program,
     network: sandbox.network,
-    instead: [{ at: '/tmp', is: own.tmp }, ...(has_home ? [{ at: home, is: own.home }] : [])],
+    instead: [
+      { at: '/tmp', is: own.tmp },
+      ...(has_home ? [{ at: home, is: own.home }] : []),
+      ...state.instead,
+    ],
     writable: [...state.writable, ...sandbox.writable, scratch, ...(cache_dir === null ? [] : [cache_dir])],
     cwd: order.worktree,
   };
@@ -78,6 +76,7 @@ export function createSandbox(parts: SandboxParts): AgentSandbox {
         ...sandbox.readable,
         ...prompt,
       ];
+      clearWay(common.instead, [...readable, ...common.writable]);
       return confinedArgv({ ...common, readable }, argv);
     },
     close() {
@@ -129,48 +128,8 @@ function installation(program: string): readonly string[] {
   return [program, at < 0 ? real : real.slice(0, at + mark.length - 1), ...(at < 0 ? [dirname(real)] : [])];
 }
 
-/** What a framework keeps in the user's home, as far as it is there. */
-function stateOf(
-  { order, env }: SandboxParts,
-  home: string,
-  own_home: string,
-): { readonly readable: readonly string[]; readonly writable: readonly string[] } {
-  const readable: string[] = [];
-  const writable: string[] = [];
-  for (const place of statePlaces(order.framework.name, { home, env, worktree: order.worktree })) {
-    const found = statSync(place.at, { throwIfNoEntry: false });
-    if (found?.isFile() === true) copyInto(own_home, home, place.at);
-    if (found?.isDirectory() !== true) continue;
-    for (const name of place.makes) {
-      mkdirSync(join(place.at, name), { recursive: true, mode: 0o700 });
-      writable.push(join(place.at, name));
-    }
-    for (const name of readdirSync(place.at)) {
-      const path = join(place.at, name);
-      if (place.makes.some((made) => made.split(sep)[0] === name)) continue;
-      if (place.copies.includes(name)) copyInto(own_home, home, path);
-      else if (place.keeps.includes(name) && !lstatSync(path).isSymbolicLink()) writable.push(path);
-      else if (existsSync(path)) readable.push(path);
-    }
-  }
-  return { readable, writable };
-}
-
-/** Once for a process: what its program changes in it stays for the next run of the same process. */
-function copyInto(own_home: string, home: string, path: string): void {
-  if (!isBelow(home, path)) return;
-  const copy = join(own_home, relative(home, path));
-  mkdirSync(dirname(copy), { recursive: true, mode: 0o700 });
-  if (!existsSync(copy)) cpSync(path, copy, { dereference: true });
-}
-
 function isSystem(path: string): boolean {
   return ['/usr', '/opt', '/nix', '/gnu', '/bin', '/sbin', '/lib', '/lib64'].some((root) =>
     isBelow(root, path),
   );
-}
-
-function isBelow(root: string, path: string): boolean {
-  const way = relative(root, path);
-  return way === '' || (way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way));
 }

@@ -53,13 +53,14 @@ const app = agent({ name: 'scripted' })
   })
   .onRequest(methods.agent.session.resume, ({ params }) => open('resumed', params.sessionId, params.cwd))
   .onRequest(methods.agent.session.load, async ({ params, client }) => {
-    await client.notify(methods.client.session.update, {
-      sessionId: params.sessionId,
-      update: {
-        sessionUpdate: 'agent_message_chunk',
-        content: { type: 'text', text: 'what was said before' },
-      },
-    });
+    const tell = (text: string) =>
+      client.notify(methods.client.session.update, {
+        sessionId: params.sessionId,
+        update: { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text } },
+      });
+    await tell('what was said before');
+    // Gemini CLI has not told all of it when it answers.
+    setTimeout(() => void tell('and after that').catch(() => undefined), 100);
     return open('loaded', params.sessionId, params.cwd);
   })
   .onRequest(methods.agent.session.setConfigOption, ({ params }) => {

@@ -60,13 +60,20 @@ export function sessionFile(paths: ShellPaths, sprint_id: Id, task_id: Id, role:
 export function agentFiles(
   paths: ShellPaths,
   process_id: string,
-): { readonly dir: string; readonly order: string; readonly exit: string; readonly harness_log: string } {
+): {
+  readonly dir: string;
+  readonly order: string;
+  readonly exit: string;
+  readonly harness_log: string;
+  readonly sandbox: string;
+} {
   const dir = join(paths.agents, process_id);
   return {
     dir,
     order: join(dir, 'order.json'),
     exit: join(dir, 'exit.json'),
     harness_log: join(dir, 'harness.log'),
+    sandbox: join(dir, 'sandbox'),
   };
 }
 

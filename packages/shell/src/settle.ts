@@ -1,8 +1,10 @@
 import { rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 
 import type { Logger } from '@caloron/capabilities/logger';
 import type { Launched } from '@caloron/capabilities/launch';
 import type { Processes } from '@caloron/store';
+import { messageOf } from '@caloron/noether/errors';
 import type { Clock, Exit, ProcessRow } from '@caloron/types';
 
 import { readExit } from './exit-file.ts';
@@ -72,6 +74,10 @@ export async function settle(deps: ProcessTableDeps, following: Following, row: 
   const kept = keptOf(following.before.get(process_id), after);
   // An order that was never read still holds the agent's token.
   rmSync(files.order, { force: true });
+  // Home and /tmp of the sandbox, which a harness that was killed could not remove; what cannot be removed now is left to `gc`.
+  await rm(files.sandbox, { recursive: true, force: true }).catch((error: unknown) =>
+    log.warn({ process_id, reason: messageOf(error) }, 'the sandbox of an ended agent is not removed'),
+  );
   const { wip_ref, wip_error } = kept;
   await processes.settle(process_id, exit, exit.known ? 'exited' : 'lost', { wip_ref, wip_error });
   following.children.delete(process_id);

@@ -19,6 +19,8 @@ export interface OpenedSession {
   readonly session_id: string;
   /** Whether it is the one the run was to go on with. */
   readonly resumed: boolean;
+  /** Whether the agent tells all of it again. */
+  readonly retold: boolean;
 }
 
 /**
@@ -45,12 +47,12 @@ export async function openSession(agent: ClientContext, call: FrameworkCall): Pr
   if (id !== undefined && method !== undefined) {
     const found = await agent.request(method, { sessionId: id, ...place }, within());
     await chooseModel(agent, call, id, found?.configOptions ?? [], within());
-    return { session_id: id, resumed: true };
+    return { session_id: id, resumed: true, retold: method === methods.agent.session.load };
   }
   const made = await agent.request(methods.agent.session.new, place, within());
   call.onSession?.({ id: made.sessionId, used: [] });
   await chooseModel(agent, call, made.sessionId, made.configOptions ?? [], within());
-  return { session_id: made.sessionId, resumed: false };
+  return { session_id: made.sessionId, resumed: false, retold: false };
 }
 
 /** How the agent goes on with a session; undefined when it cannot. */

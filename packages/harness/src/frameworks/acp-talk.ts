@@ -18,6 +18,10 @@ import type { Trouble } from './trouble.ts';
 /** Milliseconds a turn has to end after it was cancelled, before its agent is signalled. */
 const CANCEL_MS = 3000;
 
+/** Milliseconds of silence after which a session counts as told again, and the longest that is waited for. */
+const RETOLD_MS = 300;
+const ANY_RETELLING_MS = 10_000;
+
 /** The protocol's code for an agent that has to be logged in first. */
 const AUTH_REQUIRED = -32_000;
 
@@ -31,10 +35,16 @@ export interface TalkEnd {
 export async function converse(
   agent: ClientContext,
   call: FrameworkCall,
-  on: { readonly begin: () => void; readonly usage: (usage: readonly HeardUsage[]) => void },
+  on: {
+    readonly begin: () => void;
+    readonly usage: (usage: readonly HeardUsage[]) => void;
+    /** Milliseconds since the agent's last update. */
+    readonly quiet_ms: () => number;
+  },
 ): Promise<TalkEnd> {
-  const { session_id: sessionId } = await openSession(agent, call);
+  const { session_id: sessionId, retold } = await openSession(agent, call);
   // What a session that is gone on with tells again is not said now.
+  if (retold) await whenQuiet(on.quiet_ms, call.signal);
   on.begin();
   const prompt = agent.request(methods.agent.session.prompt, {
     sessionId,
@@ -56,6 +66,12 @@ export async function converse(
     // The connection may close while it is still awaited by nobody.
     prompt.catch(() => undefined);
   }
+}
+
+/** Waits until the agent has told its session again: Gemini CLI goes on with that after it has answered. */
+async function whenQuiet(quiet_ms: () => number, signal: AbortSignal): Promise<void> {
+  for (let waited = 0; quiet_ms() < RETOLD_MS && waited < ANY_RETELLING_MS; waited += 20)
+    await delay(20, undefined, { signal });
 }
 
 /** Only a turn that came to its end is work done. */

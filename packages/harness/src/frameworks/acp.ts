@@ -25,6 +25,8 @@ export const acp: Framework = { name: 'acp', model: true, scripted: false, run: 
 /** What a run has told so far. */
 interface Told {
   begun: boolean;
+  /** When the last update came, by the clock of `performance`. */
+  updated: number;
   text: string;
   stderr: string;
   usage: readonly HeardUsage[];
@@ -34,11 +36,12 @@ async function runAcp(call: FrameworkCall): Promise<FrameworkResult> {
   const argv = argvOf(call.order.framework.options['command'] ?? '', 'acp');
   const over = new AbortController();
   const watch = watchRun(call);
-  const told: Told = { begun: false, text: '', stderr: '', usage: [] };
+  const told: Told = { begun: false, updated: performance.now(), text: '', stderr: '', usage: [] };
   const app = clientOf(call, told);
   const lines = protocolLines(call.onOutput);
   const on = {
     begin: () => (told.begun = true),
+    quiet_ms: () => performance.now() - told.updated,
     usage(usage: readonly HeardUsage[]) {
       told.usage = usage;
       if (usage.length > 0) call.onUsage?.(usage);
@@ -103,6 +106,7 @@ function clientOf(call: FrameworkCall, told: Told) {
       return answer;
     })
     .onNotification(methods.client.session.update, ({ params }) => {
+      told.updated = performance.now();
       if (!told.begun) return;
       const { log, said } = heardOf(params.update);
       // A thought or a plan is no output, but it is a sign of progress.
