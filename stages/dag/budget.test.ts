@@ -29,20 +29,27 @@ function sprintOf(budget: Budget, count: number, more: Partial<Task> = {}): Driv
 }
 
 /** Lets the intended start of a task's author succeed; the shell sees it alive. */
-function start(drive: Drive, id: string): string {
+function start(drive: Drive, id: string, role: 'author' | 'reviewer' = 'author'): string {
   const action = drive.outbox.findLast((one) => one.type === 'spawn_agent' && one.task_id === id);
   if (action?.type !== 'spawn_agent') throw new Error(`no start of ${id}`);
-  const process_id = `${id}-${action.attempt}`;
+  const process_id = `${id}-${action.attempt}${role === 'author' ? '' : '-review'}`;
   drive.log(event({ type: 'action_succeeded', action, result: { process_id, base_sha: sha('b') } }));
-  beat(drive, id, process_id, []);
+  beat(drive, id, process_id, [], true, role);
   return process_id;
 }
 
-function beat(drive: Drive, id: string, process_id: string, usage: Usage, alive = true): void {
+function beat(
+  drive: Drive,
+  id: string,
+  process_id: string,
+  usage: Usage,
+  alive = true,
+  role: 'author' | 'reviewer' = 'author',
+): void {
   const info: AgentInfo = {
     sprint_id: exampleSprint.sprint_id,
     task_id: id,
-    role: 'author',
+    role,
     process_id,
     pid: 1,
     alive,
@@ -55,7 +62,8 @@ function beat(drive: Drive, id: string, process_id: string, usage: Usage, alive 
     usage,
     exit: null,
   };
-  drive.agents = { ...drive.agents, [drive.task(id).agent_id]: info };
+  const { agent_id, reviewer_id } = drive.task(id);
+  drive.agents = { ...drive.agents, [role === 'author' ? agent_id : (reviewer_id ?? '')]: info };
 }
 
 /** The run of a task ends, with so many tokens in its report. */
@@ -224,6 +232,65 @@ describe('a budget', () => {
     expect(drive.state.budget).toMatchObject({ breach: null, sprint: { tokens: 220 } });
     expect(running.map(([id]) => drive.task(id).status)).toEqual(['InProgress', 'InProgress']);
     expect(drive.causes('spawn_agent').length).toBeGreaterThan(3);
+  });
+
+  it('pauses a reviewer, too: its task waits in review, and after an approval its next run reviews the same head', () => {
+    const drive = sprintOf({ agent: { tokens: 100 } }, 1, {
+      status: 'InReview',
+      reviewer_id: 'reviewer-1',
+      pr_number: 50,
+      head_sha: sha('a'),
+      checks: 'none',
+    });
+    drive.tick();
+    const process_id = start(drive, 't0', 'reviewer');
+    beat(drive, 't0', process_id, used(100), true, 'reviewer');
+    drive.tick();
+    expect(drive.latest('stop_agent')).toMatchObject({ agent_id: 'reviewer-1', process_id });
+    expect(drive.latest('stop_agent').pause).toContain('one run has used 100 tokens');
+
+    beat(drive, 't0', process_id, used(100), false, 'reviewer');
+    const cause = { class: 'budget' as const, until: null, provider: null, sentence: 'told to pause' };
+    const exit = { code: 1, signal: null, at: drive.now, known: true, cause };
+    const of = { task_id: 't0', agent_id: 'reviewer-1', role: 'reviewer', mode: 'review' } as const;
+    const said = { ...of, process_id, head_sha: sha('a'), usage: used(100), tokens_used: 100 };
+    drive.log(report({ ...said, outcome: 'failed', exit }));
+    expect(drive.task('t0')).toMatchObject({ status: 'Blocked', review_attempts: 0 });
+
+    drive.forge(
+      event({
+        type: 'issue_comment',
+        issue_number: 1,
+        comment_id: 9,
+        body: 'approve',
+        created_at: drive.now,
+      }),
+    );
+    drive.tick();
+    expect(drive.task('t0').status).toBe('InReview');
+    const reviews = drive.outbox.filter((one) => one.type === 'spawn_agent');
+    expect(reviews).toMatchObject([
+      { role: 'reviewer', head_sha: sha('a') },
+      { role: 'reviewer', head_sha: sha('a') },
+    ]);
+  });
+
+  it('takes the word `approve` on the issue that asks for the sprint, from a trusted person alone', () => {
+    const drive = sprintOf({ sprint: { tokens: 100 } }, 2);
+    drive.tick();
+    end(drive, 't0', start(drive, 't0'), 100, true);
+    expect(drive.causes('notify_agent')).toEqual(['sprint_budget:1']);
+    const comment = { type: 'issue_comment', issue_number: 1, created_at: drive.now } as const;
+    drive.forge(event({ ...comment, comment_id: 8, body: 'approve', trusted: false }));
+    drive.forge(event({ ...comment, comment_id: 9, body: 'I do not approve' }));
+    expect(drive.state.budget?.breach?.n).toBe(1);
+
+    drive.forge(event({ ...comment, comment_id: 10, body: 'approve\n\ngo on', actor: 'ada' }));
+    expect(drive.state.budget).toMatchObject({
+      breach: null,
+      approved: { n: 1, by: 'ada' },
+      sprint: { tokens: 200 },
+    });
   });
 
   it('stops a task whose run paused by itself at a limit of its own or of the task, though nobody told it to', () => {
