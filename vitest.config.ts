@@ -15,6 +15,8 @@ export default defineConfig({
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'stages/**/*.test.ts', 'test/*.test.ts'],
           exclude,
+          // Tests change nothing of a module: files share one, which spares a third of the time.
+          isolate: false,
           testTimeout: 20_000,
           expect: { poll: { timeout: 10_000 } },
         },
