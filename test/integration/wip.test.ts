@@ -5,6 +5,7 @@ import { git } from '@caloron/capabilities/git';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 
+import { ownWorktree } from '../../packages/shell/src/git/own-worktree.ts';
 import { saveWip } from '../../packages/shell/src/git/wip.ts';
 import { createTaskWorld, type TaskWorld, write } from '../../packages/shell/src/testing/task-world.ts';
 import { must, run } from '../support/bins.ts';
@@ -136,6 +137,46 @@ describe('caloron wip', () => {
     await wipMust('restore', 't1', '2', '--into', outside('restored'));
     expect(await world.agent(outside('restored'), 'log', '-1', '--format=%s')).toBe('a fix');
     expect(await world.agent(outside('restored'), 'status', '--porcelain')).toBe('');
+  });
+
+  it('G2 restores repositories inside with their branches and stashes, and tells of what is not kept', async () => {
+    const inner = join(at, 'inner');
+    await git(['init', '--quiet', inner], {});
+    write(inner, { 'a.txt': 'a' });
+    await world.agent(inner, 'add', '--all');
+    await world.agent(inner, 'commit', '--quiet', '-m', 'main');
+    await world.agent(inner, 'switch', '--quiet', '--create', 'other');
+    await world.agent(inner, 'commit', '--quiet', '--allow-empty', '-m', 'other');
+    await world.agent(inner, 'clone', '--quiet', '--depth=1', `file://${inner}`, '../shallow');
+    await world.agent(inner, 'switch', '--quiet', 'main');
+    for (const content of ['first', 'second']) {
+      write(inner, { 'a.txt': content });
+      await world.agent(inner, 'stash', '--quiet');
+    }
+    write(inner, { 'a.txt': 'changed' });
+    const refs = () => world.agent(inner, 'for-each-ref', '--format=%(refname) %(objectname)');
+    const before = await refs();
+    const own = ownWorktree(world.author.root, world.clone, at);
+    if (own === undefined) throw new Error('no worktree');
+    await saveWip(world.clean, { ...world.author, own, reason: 'stopped' });
+
+    const shown = await wipMust('show', 't1');
+    expect(shown).toContain('repository inside, inner: kept with main, other and 2 stashed changes');
+    expect(shown).toMatch(/shallow: only its files are kept, no commits \(other\): its history is shallow/);
+
+    const dir = outside('restored');
+    expect(await wipMust('restore', 't1', '--into', dir)).toContain('inner is a repository again');
+    rmSync(inner, { recursive: true });
+    rmSync(world.clone, { recursive: true });
+    const again = join(dir, 'inner');
+    const ask = (...args: string[]) => world.agent(again, ...args);
+    expect(await ask('for-each-ref', '--format=%(refname) %(objectname)')).toBe(before);
+    expect(await ask('stash', 'list', '--format=%s')).toMatch(/^WIP on main: .*\nWIP on main: /);
+    expect(await ask('show', 'stash@{1}:a.txt')).toBe('first');
+    expect(await ask('branch', '--show-current')).toBe('main');
+    expect(await ask('status', '--porcelain')).toBe(' M a.txt');
+    expect(await ask('fsck', '--connectivity-only')).toBe('');
+    expect(existsSync(join(dir, 'shallow', '.git'))).toBe(false);
   });
 
   it('answers what cannot be done with what is wrong and the next step', async () => {

@@ -5,6 +5,7 @@ import { git } from '@caloron/capabilities/git';
 import { addMs, Id, type Sha, type Timestamp } from '@caloron/types';
 
 import { type CleanGit, createCleanGit } from './git/clean-repository.ts';
+import { insideIn } from './git/inside.ts';
 import { isStash, restoreBranch, restoreInto, restoreWorktree, type Restorable } from './git/restore.ts';
 import { pathsOf, type ShellPaths, taskCloneDir } from './paths.ts';
 import { withTaskLock } from './task-lock.ts';
@@ -47,6 +48,8 @@ export interface Restored {
   readonly branch: string | null;
   /** The commit checked out there, or the branch's. */
   readonly head: Sha | null;
+  /** Repositories inside that are repositories again, by path; others are files. */
+  readonly inside: readonly string[];
 }
 
 /** All saved work of one home. Nothing here needs a shell that runs. */
@@ -149,22 +152,27 @@ async function worksOf({ sprint_id, task_id, clone }: Clone): Promise<readonly K
   return found.toSorted((a, b) => a.n - b.n);
 }
 
-/** Where saved work was checked out, and what was staged. */
+/** Where saved work was checked out, what was staged, and what repositories inside had. */
 async function shapeOf(
   clone: string,
   commit: Sha,
   parents: string,
   subject: string,
-): Promise<Pick<Restorable, 'head' | 'staged'>> {
+): Promise<Pick<Restorable, 'head' | 'staged' | 'inside'>> {
   const [first, second] = parents.split(' ').filter((sha) => sha !== '');
   const ours = subject.startsWith('caloron: unfinished work');
-  if (second === undefined) return { head: ours ? (first ?? null) : commit, staged: null };
-  const format = '--format=%P%x00%s';
+  if (second === undefined) return { head: ours ? (first ?? null) : commit, staged: null, inside: [] };
+  const format = '--format=%P%x00%s%x00%b';
   const { stdout } = await git(['show', '--no-patch', format, second], { git_dir: clone });
-  const [above = '', what = ''] = stdout.split('\0');
-  if (ours) return { head: first ?? null, staged: what.startsWith('caloron: staged work') ? second : null };
+  const [above = '', what = '', account = ''] = stdout.split('\0');
+  if (ours) {
+    const staged = what.startsWith('caloron: staged work') ? second : null;
+    return { head: first ?? null, staged, inside: insideIn(account) };
+  }
   // What git put aside itself has the same form; any other merge is a commit like all.
-  return isStash(first, above) ? { head: first ?? null, staged: second } : { head: commit, staged: null };
+  return isStash(first, above)
+    ? { head: first ?? null, staged: second, inside: [] }
+    : { head: commit, staged: null, inside: [] };
 }
 
 /** The commit that is on a branch, or was delivered, before the saved work begins. */

@@ -91,13 +91,26 @@ async function showAnswer(context: Context, works: KeptWorks, work: KeptWork): P
     '',
     ...(rows.length === 0 ? ['no file differs'] : [renderTable(FILES, rows)]),
     '',
+    ...work.inside.map((each) => oneLine(insideLine(each))),
     `next: ./caloron wip restore ${wordsOf(context, work)} --into DIR`,
   ];
   return {
-    data: { ...factsOf(work), base_sha: base, files },
+    data: { ...factsOf(work), base_sha: base, files, inside: work.inside },
     text: text.join('\n'),
     table: { head: FILES, rows },
   };
+}
+
+/** What of a repository inside is kept, and what is not. */
+function insideLine({ path, head, refs, stashes, missing }: KeptWork['inside'][number]): string {
+  const names = refs.map(({ name }) => name.replace(/^refs\/(?:heads\/)?/, '')).join(', ');
+  const had = [
+    ...(names === '' ? [`the commit ${head?.slice(0, 12) ?? 'none'}`] : [names]),
+    ...(stashes.length === 0 ? [] : [counted(stashes.length, 'stashed change')]),
+  ].join(' and ');
+  return missing === null
+    ? `repository inside, ${path}: kept with ${had}; without its remotes and what was staged in it`
+    : `repository inside, ${path}: only its files are kept, no commits (${had}): ${missing}`;
 }
 
 interface Target extends Choice {
@@ -149,15 +162,21 @@ async function restore(
   });
 }
 
-function whatNow({ head, commit }: KeptWork, done: Restored, { branch }: Target): string {
+function whatNow(
+  { head, commit, inside: work_inside }: KeptWork,
+  done: Restored,
+  { branch }: Target,
+): string {
   if (branch !== undefined) {
-    return `branch ${branch} of ${done.dir} has it as a commit; nothing was checked out\n  next: git log -p -1 ${shellWord(branch)}`;
+    const files = work_inside.length === 0 ? '' : '; of repositories inside it has the files alone';
+    return `branch ${branch} of ${done.dir} has it as a commit; nothing was checked out${files}\n  next: git log -p -1 ${shellWord(branch)}`;
   }
   const plain = head === commit;
   const what = plain ? 'its commits are checked out' : 'its files are there, uncommitted as they were';
   const on = done.branch === null ? '' : `, on branch ${done.branch}`;
   const look = plain ? 'log --oneline' : 'status';
-  return `in ${done.dir} ${what}${on}\n  next: git -C ${shellWord(done.dir)} ${look}`;
+  const inside = done.inside.map((path) => `\n  ${oneLine(path)} is a repository again`).join('');
+  return `in ${done.dir} ${what}${on}${inside}\n  next: git -C ${shellWord(done.dir)} ${look}`;
 }
 
 function kept(context: Context): KeptWorks {

@@ -1,11 +1,12 @@
 import { existsSync, lstatSync, readFileSync, realpathSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 
 import { git } from '@caloron/capabilities/git';
 import type { Sha } from '@caloron/types';
 
 import type { CleanGit, CleanTarget } from './clean-repository.ts';
 import { isBelow } from './confined.ts';
+import { type Inside, lookInside, takeInside } from './inside.ts';
 
 /** One line of an index. */
 export interface Entry {
@@ -27,10 +28,12 @@ export interface FilesToAdd {
   readonly within: string;
 }
 
-/** The tree of the files, and the heads of repositories inside, whose commits are in the clone now. */
+/** The tree of the files, and repositories inside that have more than it shows: their commits are in the clone now. */
 interface Added {
   readonly tree: string;
-  readonly heads: readonly Sha[];
+  readonly inside: readonly Inside[];
+  /** Whether one of those has commits that are nowhere else. */
+  readonly own: boolean;
 }
 
 const GITLINK = '160000';
@@ -72,7 +75,8 @@ export async function addFiles(
       ...(inside.length > 0 && { magic_pathspecs: true }),
     },
   );
-  const heads: Sha[] = [];
+  const kept: Inside[] = [];
+  let own = false;
   for (const [at, name] of inside.entries()) {
     const dir = join(path, name);
     const sub_index = `${index_file}-${depth}-${at}`;
@@ -80,17 +84,22 @@ export async function addFiles(
     try {
       const files_inside = { ...files, index_file: sub_index, path: dir };
       const sub = await addFiles(clean, files_inside, [], depth + 1);
-      const known = await headInside(dir, files);
       const link = entries.find((entry) => entry.path === name && entry.mode === GITLINK);
-      if (link !== undefined && known?.sha === link.sha && known.tree === sub.tree) continue;
-      await replace(clean, target, name, sub.tree);
-      if (known !== undefined && (await takeCommit(clean, clone, known))) heads.push(known.sha);
-      heads.push(...sub.heads);
+      const known = await headInside(dir, files);
+      const found =
+        known && (await lookInside(known.git_dir, relative(files.within, dir), known.sha, link?.sha));
+      const recorded = link !== undefined && known?.sha === link.sha && known.tree === sub.tree;
+      own ||= sub.own || found?.own === true;
+      if (known !== undefined && found !== undefined && (found.own || !recorded))
+        kept.push(await takeInside(clean, clone, known.git_dir, found));
+      kept.push(...sub.inside);
+      // Where the commit says all of the files, it stays.
+      if (!recorded) await replace(clean, target, name, sub.tree);
     } finally {
       for (const file of [sub_index, `${sub_index}.lock`]) rmSync(file, { force: true });
     }
   }
-  return { tree: (await clean(['write-tree'], target)).stdout, heads };
+  return { tree: (await clean(['write-tree'], target)).stdout, inside: kept, own };
 }
 
 /** How many files are new to git, and the repositories below, as far as git does not look into them; none without entries to compare with. */
@@ -111,11 +120,12 @@ async function lookAround(
 
 interface HeadInside {
   readonly git_dir: string;
-  readonly sha: Sha;
-  readonly tree: string;
+  /** Null on a branch that has no commit yet. */
+  readonly sha: Sha | null;
+  readonly tree: string | null;
 }
 
-/** The commit checked out in a repository inside; undefined without one, or when its own directory lies elsewhere. */
+/** The commit checked out in a repository inside; undefined when its own directory lies elsewhere. */
 async function headInside(dir: string, { within, clone }: FilesToAdd): Promise<HeadInside | undefined> {
   const link = join(dir, '.git');
   const is_file = lstatSync(link, { throwIfNoEntry: false })?.isFile() === true;
@@ -133,8 +143,8 @@ async function headInside(dir: string, { within, clone }: FilesToAdd): Promise<H
   const ask = (what: string) =>
     git(['rev-parse', '--verify', '--quiet', what], { git_dir, ok_codes: [0, 1, 128] });
   const [head, tree] = [await ask('HEAD^{commit}'), await ask('HEAD^{tree}')];
-  if (head.exit_code !== 0 || tree.exit_code !== 0) return undefined;
-  return { git_dir, sha: head.stdout, tree: tree.stdout };
+  const there = head.exit_code === 0 && tree.exit_code === 0;
+  return { git_dir, sha: there ? head.stdout : null, tree: there ? tree.stdout : null };
 }
 
 /** Puts files where the index has a commit, or nothing. */
@@ -142,11 +152,4 @@ async function replace(clean: CleanGit, target: CleanTarget, name: string, tree:
   const stdin = `${name}\0`;
   await clean(['update-index', '--force-remove', '-z', '--stdin'], target, { stdin });
   await clean(['read-tree', `--prefix=${name}/`, tree], target);
-}
-
-/** Copies a commit with its history; false where its repository cannot give it, as a shallow one. */
-async function takeCommit(clean: CleanGit, clone: string, { git_dir, sha }: HeadInside): Promise<boolean> {
-  const flags = ['--quiet', '--no-tags', '--no-write-fetch-head', '--no-recurse-submodules'];
-  const asked = await clean(['fetch', ...flags, git_dir, sha], { clone }, { ok_codes: [0, 1, 128] });
-  return asked.exit_code === 0;
 }

@@ -17,7 +17,9 @@ import { ShellError } from '../errors.ts';
 import type { ShellPaths } from '../paths.ts';
 import { type CleanGit, initBare, WORKTREE_TIMEOUT_MS } from './clean-repository.ts';
 import { isBelow } from './confined.ts';
+import type { Inside } from './inside.ts';
 import { headState, ownWorktree } from './own-worktree.ts';
+import { restoreInside, type Take } from './restore-inside.ts';
 import { hasUncommitted, underWay } from './wip.ts';
 
 /** Saved work as far as it can be put back. */
@@ -31,12 +33,15 @@ export interface Restorable {
   readonly head: Sha | null;
   /** The commit whose tree was staged; null when nothing was staged apart. */
   readonly staged: Sha | null;
+  /** Repositories inside, whose files are among the others. */
+  readonly inside: readonly Inside[];
 }
 
 interface Done {
   readonly dir: string;
   readonly branch: string | null;
   readonly head: Sha | null;
+  readonly inside: readonly string[];
 }
 
 const FETCH = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-recurse-submodules'];
@@ -74,7 +79,7 @@ async function restoreNew(work: Restorable, dir: string): Promise<Done> {
   if (head !== null) await git(['update-ref', `refs/heads/${branch}`, head], { cwd: dir });
   await git(['read-tree', '--reset', '-u', commit], { cwd: dir, timeout_ms: WORKTREE_TIMEOUT_MS });
   await stage(work, (args, ok_codes) => git(args, { cwd: dir, ok_codes }));
-  return { dir, branch, head };
+  return { dir, branch, head, inside: await restoreInside(work.inside, dir, takeFrom(work)) };
 }
 
 async function restoreRepository(work: Restorable, dir: string): Promise<Done> {
@@ -90,7 +95,8 @@ async function restoreRepository(work: Restorable, dir: string): Promise<Done> {
   const head = sameHead(work, dir, at.stdout);
   await take(work, dir, work.commit, `+refs/heads/kept:${work.ref}`);
   await putBack(work, dir, head, ask);
-  return { dir, branch: headState({ path: dir, git_dir }).branch, head };
+  const inside = await restoreInside(work.inside, dir, takeFrom(work));
+  return { dir, branch: headState({ path: dir, git_dir }).branch, head, inside };
 }
 
 /** Makes a branch of saved work, as one commit on its head. Throws WIP_TARGET_UNFIT. */
@@ -110,7 +116,7 @@ export async function restoreBranch(
   if (known.exit_code === 0) throw unfit(dir, `it has a branch ${branch}, which stays as it is`);
   const commit = work.head === work.commit ? work.commit : await flat(clean, work);
   await take(work, dir, commit, `refs/heads/kept:refs/heads/${branch}`);
-  return { dir, branch, head: commit };
+  return { dir, branch, head: commit, inside: [] };
 }
 
 /** The files of saved work as one plain commit: what was staged beside them is no part of a branch. */
@@ -139,7 +145,8 @@ export async function restoreWorktree(
   const head = sameHead(work, path, at.stdout);
   const target = { clone, worktree: own.path, index_file: join(own.git_dir, 'index') };
   await putBack(work, path, head, (args, ok_codes) => clean(args, target, ok_codes && { ok_codes }));
-  return { dir: path, branch: headState(own).branch, head };
+  const inside = await restoreInside(work.inside, path, takeFrom(work));
+  return { dir: path, branch: headState(own).branch, head, inside };
 }
 
 type Ask = (args: readonly string[], ok_codes?: readonly number[]) => ReturnType<typeof git>;
@@ -158,16 +165,35 @@ async function stage({ staged, head }: Restorable, ask: Ask): Promise<void> {
   await ask(['update-index', '-q', '--refresh'], [0, 1]);
 }
 
-/** Copies a commit and its history into a repository, by way of one that has no configuration of an agent's. */
-async function take({ clone }: Restorable, cwd: string, commit: Sha, refspec: string): Promise<void> {
+/** Copies a commit and its history into a repository. */
+async function take(work: Restorable, cwd: string, commit: Sha, refspec: string): Promise<void> {
+  await fetchByStation(work, cwd, new Map([['refs/heads/kept', commit]]), [refspec]);
+}
+
+function takeFrom(work: Restorable): Take {
+  return (cwd, commits) => {
+    const refs = new Map(commits.map(({ sha }) => [`refs/heads/${sha}`, sha]));
+    const refspecs = commits.map(({ sha, ref }) => `refs/heads/${sha}:${ref}`);
+    return fetchByStation(work, cwd, refs, refspecs);
+  };
+}
+
+/** Fetches by way of a repository that has no configuration of an agent's. */
+async function fetchByStation(
+  { clone }: Restorable,
+  cwd: string,
+  refs: ReadonlyMap<string, Sha>,
+  refspecs: readonly string[],
+): Promise<void> {
   const station = mkdtempSync(join(tmpdir(), 'caloron-wip-'));
   const options: GitOptions = { cwd, timeout_ms: WORKTREE_TIMEOUT_MS };
   try {
     await initBare(station);
     mkdirSync(join(station, 'objects', 'info'), { recursive: true });
     writeFileSync(join(station, 'objects', 'info', 'alternates'), `${join(clone, 'objects')}\n`);
-    await git(['update-ref', 'refs/heads/kept', commit], { git_dir: station, author: AUTHOR });
-    await git([...FETCH, station, refspec], options);
+    const lines = [...refs].map(([ref, sha]) => `update ${ref} ${sha}\n`).join('');
+    await git(['update-ref', '--stdin'], { git_dir: station, author: AUTHOR, stdin: lines });
+    await git([...FETCH, '--stdin', station], { ...options, stdin: `${refspecs.join('\n')}\n` });
   } finally {
     rmSync(station, { recursive: true, force: true });
   }

@@ -17,6 +17,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { SHELL_TOKEN } from '../testing/fixture.ts';
 import { createTaskWorld, type TaskWorld, write } from '../testing/task-world.ts';
+import { insideIn } from './inside.ts';
 import { type OwnWorktree, ownWorktree } from './own-worktree.ts';
 import { saveWip } from './wip.ts';
 
@@ -29,6 +30,32 @@ afterEach(() => world.fixture.close());
 
 /** Another review takes the place of what lies in the reviewer's worktree: the harshest thing that happens to files. */
 const destroy = () => world.prepareReview();
+
+/** A repository with two branches, a tag on a commit of no branch, and two stashes. */
+async function repositoryWithWork(dir: string): Promise<Record<Made, string>> {
+  const run = (...args: string[]) => world.agent(dir, ...args);
+  await git(['init', '--quiet', dir], {});
+  const commit = async (message: string): Promise<string> => {
+    await run('commit', '--quiet', '--allow-empty', '-m', message);
+    return run('rev-parse', 'HEAD');
+  };
+  const stash = async (content: string): Promise<string> => {
+    write(dir, { 'a.txt': content });
+    await run('stash', '--quiet');
+    return run('rev-parse', 'refs/stash');
+  };
+  write(dir, { 'a.txt': 'a' });
+  await run('add', '--all');
+  const main = await commit('main');
+  await run('switch', '--quiet', '--create', 'other');
+  const other = await commit('other');
+  await run('switch', '--quiet', '--detach');
+  const mark = await commit('mark');
+  await run('tag', '--annotate', '-m', 'a mark', 'mark');
+  await run('switch', '--quiet', 'main');
+  return { main, other, mark, first: await stash('first'), second: await stash('second') };
+}
+type Made = 'main' | 'other' | 'mark' | 'first' | 'second';
 
 describe('a worktree that is thrown away leaves behind', () => {
   let at: string;
@@ -196,6 +223,46 @@ describe('a worktree that is thrown away leaves behind', () => {
     expect(await world.agent(world.clone, 'show', `${inside}:a.txt`)).toBe('committed');
     const [ref = ''] = await world.saved();
     expect(await world.agent(world.clone, 'rev-list', ref)).toContain(inside);
+  });
+
+  it('all branches, tags and stashes of a repository inside it', async () => {
+    const inner = join(at, 'inner');
+    const sha = await repositoryWithWork(inner);
+
+    await destroy();
+
+    const [ref = ''] = await world.saved();
+    const reachable = await world.agent(world.clone, 'rev-list', ref);
+    for (const commit of Object.values(sha)) expect(reachable).toContain(commit);
+    expect(insideIn(await world.agent(world.clone, 'show', '-s', '--format=%b', `${ref}^2`))).toEqual([
+      {
+        path: 'inner',
+        branch: 'main',
+        head: sha.main,
+        refs: [
+          { name: 'refs/heads/main', sha: sha.main },
+          { name: 'refs/heads/other', sha: sha.other },
+          { name: 'refs/tags/mark', sha: sha.mark },
+        ],
+        stashes: [sha.second, sha.first],
+        missing: null,
+      },
+    ]);
+  });
+
+  it('what of a repository inside it can be kept where its history is shallow, and says so', async () => {
+    const elsewhere = join(world.fixture.home, '..', 'elsewhere');
+    await repositoryWithWork(elsewhere);
+    await world.agent(at, 'clone', '--quiet', '--depth=1', '--branch=other', `file://${elsewhere}`, 'inner');
+    write(at, { 'inner/a.txt': 'a' });
+
+    await destroy();
+
+    const [ref = ''] = await world.saved();
+    expect(await world.kept('inner/a.txt')).toBe('a');
+    expect(insideIn(await world.agent(world.clone, 'show', '-s', '--format=%b', `${ref}^2`))).toMatchObject([
+      { path: 'inner', missing: 'its history is shallow' },
+    ]);
   });
 
   it('the files of a repository inside it that has no commit yet', async () => {
@@ -473,6 +540,26 @@ describe('a clean-up', () => {
     expect(await cleanup()).toMatchObject({ removed: false, reason: expect.stringContaining(own.path) });
 
     expect(existsSync(join(own.path, '.git'))).toBe(true);
+  });
+
+  it.each([
+    ['a commit on another branch', ['commit', '--quiet', '--allow-empty', '-m', 'mine']],
+    ['a stash', ['stash', '--quiet']],
+  ])('keeps a submodule whose files are as they were and that has %s', async (_what, command) => {
+    const { path } = await world.prepareAuthor();
+    const inner = join(path, 'sub');
+    await world.agent(path, 'clone', '--quiet', world.fixture.remote, 'sub');
+    await world.agent(path, '-c', 'advice.addEmbeddedRepo=false', 'add', 'sub');
+    await world.agent(path, 'commit', '--quiet', '--allow-empty', '-m', 'a submodule');
+    const head = await world.agent(path, 'rev-parse', 'HEAD');
+    await git(['fetch', '--quiet', path, `${head}:refs/heads/main`], { git_dir: world.fixture.remote });
+    write(inner, { 'README.md': 'changed\n' });
+    await world.agent(inner, 'switch', '--quiet', '--create', 'mine');
+    await world.agent(inner, ...command);
+    await world.agent(inner, 'reset', '--quiet', '--hard');
+    await world.agent(inner, 'switch', '--quiet', 'main');
+
+    expect(await cleanup()).toMatchObject({ removed: false, reason: expect.stringContaining('uncommitted') });
   });
 
   it('keeps a submodule that was worked in, and removes one that was not', async () => {

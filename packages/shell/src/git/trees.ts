@@ -6,6 +6,7 @@ import type { Sha } from '@caloron/types';
 
 import type { CleanGit, CleanTarget } from './clean-repository.ts';
 import { addFiles, type Entry } from './nested.ts';
+import { type Inside, tipsOf } from './inside.ts';
 import type { OwnWorktree } from './own-worktree.ts';
 
 /** What a worktree holds: committed, staged and on disk. */
@@ -19,8 +20,12 @@ export interface Trees {
   readonly conflict: string | null;
   /** What lies there; where the directory is gone, what was staged. */
   readonly on_disk: string;
-  /** Commits that would otherwise be lost: heads of repositories inside, the other side of a merge. */
+  /** Commits that would otherwise be lost: those of repositories inside, the other side of a merge. */
   readonly beside: readonly Sha[];
+  /** Repositories inside that have more than their files show. */
+  readonly inside: readonly Inside[];
+  /** Whether one of them has commits that are nowhere else. */
+  readonly own_inside: boolean;
 }
 
 /** Commits an interrupted command is about, by the file that names them. */
@@ -30,8 +35,8 @@ const HEADS = ['MERGE_HEAD', 'CHERRY_PICK_HEAD', 'REVERT_HEAD', 'REBASE_HEAD'];
 const STAGES = ['index', 'base', 'ours', 'theirs'];
 
 /** Whether a worktree holds work that is in no commit; ignored files do not count. */
-export function isDirty({ committed, staged, on_disk }: Trees): boolean {
-  return on_disk !== committed || staged !== committed;
+export function isDirty({ committed, staged, on_disk, own_inside }: Trees): boolean {
+  return on_disk !== committed || staged !== committed || own_inside;
 }
 
 /**
@@ -57,19 +62,20 @@ export async function readTrees(
     const conflict = await conflictTree(clean, target, read.entries ?? []);
     const beside = await interruptedHeads(clean, clone, own);
     const common = { head, committed, staged, conflict };
-    if (!there) return { ...common, on_disk: staged ?? committed, beside };
+    if (!there) return { ...common, on_disk: staged ?? committed, beside, inside: [], own_inside: false };
     if (read.entries === null) {
       dropIndex(index_file);
       if (head !== null) await clean(['read-tree', head], target);
     }
     const entries = read.entries ?? (await listIndex(clean, target)) ?? [];
     await unmark(clean, target, own.path, entries);
-    const { tree, heads } = await addFiles(
-      clean,
-      { clone, index_file, path: own.path, within: own.path },
-      entries,
-    );
-    return { ...common, on_disk: tree, beside: [...beside, ...heads] };
+    const {
+      tree,
+      inside,
+      own: own_inside,
+    } = await addFiles(clean, { clone, index_file, path: own.path, within: own.path }, entries);
+    const tips = inside.filter(({ missing }) => missing === null).flatMap(tipsOf);
+    return { ...common, on_disk: tree, beside: [...beside, ...tips], inside, own_inside };
   } finally {
     dropIndex(index_file);
   }

@@ -5,6 +5,7 @@ import { git } from '@caloron/capabilities/git';
 import type { Id, Sha } from '@caloron/types';
 
 import type { CleanGit } from './clean-repository.ts';
+import { accountOf } from './inside.ts';
 import { headState, type OwnWorktree } from './own-worktree.ts';
 import { assertOwnRefs, refsBelow } from './refs.ts';
 import { isDirty, presentCommits, readTrees, shasIn, type Trees } from './trees.ts';
@@ -46,7 +47,7 @@ const UNDER_WAY = new Map([
 /**
  * Saves index, tree and untracked files of a worktree as a commit on its head under the next wip ref; branch, index and files
  * stay as they are. The second parent is the staged state where it differs from both, or the sides of an unresolved merge;
- * its further parents are commits of repositories inside and of the other side of a merge. What a rebase had put aside has a
+ * its further parents are commits of repositories inside, of which its message tells, and of the other side of a merge. What a rebase had put aside has a
  * ref of its own, and so has a head that is on no branch. Ignored files are not saved.
  * Gives null when there is nothing to save, and the newest ref again when it holds the same. Throws GIT_FAILED.
  */
@@ -127,26 +128,24 @@ async function keep(
 }
 
 async function commitTrees(clean: CleanGit, clone: string, trees: Trees, reason: string): Promise<Sha> {
-  const { head, committed, staged, conflict, on_disk, beside } = trees;
-  const commit = async (tree: string, parents: readonly string[], what: string): Promise<Sha> => {
-    const flags = parents.flatMap((parent) => ['-p', parent]);
-    return (await clean(['commit-tree', ...flags, '-m', `caloron: ${what} (${reason})`, tree], { clone }))
-      .stdout;
+  const { head, committed, staged, conflict, on_disk, beside, inside } = trees;
+  const commit = async (tree: string, parents: readonly string[], what: string, more = ''): Promise<Sha> => {
+    const flags = [...new Set(parents)].flatMap((parent) => ['-p', parent]);
+    const stdin = `caloron: ${what} (${reason})\n\n${more}\n`;
+    return (await clean(['commit-tree', ...flags, '-F', '-', tree], { clone }, { stdin })).stdout;
   };
   const first = head === null ? [] : [head];
   const apart = staged !== null && staged !== committed && staged !== on_disk;
-  const needed = apart || conflict !== null || beside.length > 0;
+  const needed = apart || conflict !== null || beside.length > 0 || inside.length > 0;
+  if (!needed) return commit(on_disk, first, 'unfinished work');
   const what = conflict === null ? 'staged work' : 'unresolved merge';
-  const second = needed
-    ? [
-        await commit(
-          conflict ?? staged ?? committed,
-          [...first, ...beside.filter((sha) => sha !== head)],
-          what,
-        ),
-      ]
-    : [];
-  return commit(on_disk, [...first, ...second], 'unfinished work');
+  const second = await commit(
+    conflict ?? staged ?? committed,
+    [...first, ...beside],
+    what,
+    accountOf(inside),
+  );
+  return commit(on_disk, [...first, second], 'unfinished work');
 }
 
 /** What makes two snapshots the same: tree and first parent, and of a second parent the same. */
