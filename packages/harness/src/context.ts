@@ -46,6 +46,8 @@ export interface HarnessContext {
   readonly openForge: (token: string) => ForgeRepo;
   /** Milliseconds since the run began. */
   readonly elapsedMs: () => number;
+  /** Tells the shell that the agent's program has ended, and stops the run where its task is over. */
+  readonly turnEnded: () => Promise<void>;
 }
 
 /** How a role's work ended. */

@@ -131,6 +131,32 @@ describe('an author', () => {
     expect(bench.forge.posted).toEqual([]);
   });
 
+  it('A12 has its task looked at again when its program has ended: for one that is over nothing is delivered', async () => {
+    await bench.script('t1', writes);
+    bench.shell.at_turn_end = { command: 'stop', message: 'task t1 is Cancelled' };
+    bench.shell.faults['/heartbeat'] = [503];
+
+    const code = await runHarness(bench.order(), bench.deps());
+
+    expect(code).toBe(1);
+    expect(bench.shell.reports[0]).toMatchObject({
+      outcome: 'failed',
+      body: 'HARNESS_STOPPED: stopped: task t1 is Cancelled',
+      exit: { cause: { class: 'stopped' } },
+    });
+    expect(bench.shell.credentials).toEqual([]);
+    expect(await bench.remote(BRANCH)).toBeNull();
+    expect(await readFile(join(bench.worktree, 'src/one.js'), 'utf8')).toContain('one');
+  });
+
+  it('A12 delivers where the shell cannot say', async () => {
+    await bench.script('t1', writes);
+    bench.shell.faults['/heartbeat'] = [400, 400, 400];
+
+    expect(await runHarness(bench.order(), bench.deps())).toBe(0);
+    expect(bench.shell.reports[0]).toMatchObject({ outcome: 'completed' });
+  });
+
   it('commits nothing after SIGTERM', async () => {
     const stop = new AbortController();
     await bench.script('t1', once([{ write: 'a.txt', content: 'a' }, { wait_ms: 60_000 }]));

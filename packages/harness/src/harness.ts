@@ -90,6 +90,7 @@ export async function runHarness(order: Order, deps: HarnessDeps): Promise<numbe
     redactor,
     openForge: redactedForge((token) => deps.openForge(order, token), redactor),
     elapsedMs,
+    turnEnded: async () => beats.turnEnded(context.signal),
   };
   const beats = startHeartbeat({
     order,

@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { messageOf } from '@caloron/noether/errors';
+import { codeOf, messageOf } from '@caloron/noether/errors';
 import type { Logger } from '@caloron/capabilities/logger';
-import { type Order, totalTokens } from '@caloron/types';
+import { type Heartbeat, type Order, totalTokens } from '@caloron/types';
 import pRetry from 'p-retry';
 
 import type { Activity } from './activity.ts';
 import type { Spending } from './budget.ts';
+import { SHELL_PATIENCE_MS } from './context.ts';
 import type { AgentShell } from './shell-client.ts';
 
 /** First wait after a failed beat, in milliseconds; doubles up to the order's heartbeat_ms. */
@@ -37,31 +38,45 @@ function headIn(state: string): string {
   return state.split('\n', 1)[0] ?? '';
 }
 
+/** What a beat tells. */
+function bodyOf({ order, activity, spending }: HeartbeatDeps): Heartbeat {
+  const usage = spending?.usage ?? [];
+  return {
+    agent_id: order.agent_id,
+    sprint_id: order.sprint_id,
+    status: activity.status.slice(0, 200),
+    tokens_used: Math.max(activity.tokens_used, totalTokens(usage)),
+    ...(usage.length === 0 ? {} : { usage }),
+    progress_at: activity.progress_at,
+    progress_kind: activity.progress_kind,
+    cpu_at: activity.cpu_at,
+    next_by: activity.next_by,
+  };
+}
+
+/** The beats of one run. */
+export interface Heartbeats {
+  /**
+   * Beats once more, since the agent's program has ended, and does what the answer wants before it resolves: a task that is over
+   * stops the run. A shell that is away is waited for as long as finished work waits; one that does not understand is no reason to stop.
+   */
+  turnEnded(signal: AbortSignal): Promise<void>;
+  stop(): Promise<void>;
+}
+
 /** Beats at once and every heartbeat_ms until stopped; a failed beat is tried again, for ever. */
-export function startHeartbeat(deps: HeartbeatDeps): { stop(): Promise<void> } {
+export function startHeartbeat(deps: HeartbeatDeps): Heartbeats {
   const { order, activity, logger } = deps;
   const ended = new AbortController();
   let seen: string | undefined;
 
-  async function beat(): Promise<void> {
+  async function beat(signal: AbortSignal, turn: Pick<Heartbeat, 'turn_ended'> = {}): Promise<void> {
     const now = await deps.look();
     if (now !== undefined && seen !== undefined && now !== seen)
       activity.progress(headIn(now) === headIn(seen) ? 'files' : 'commit');
     seen = now ?? seen;
     if (deps.worked()) activity.computed();
-    const usage = deps.spending?.usage ?? [];
-    const body = {
-      agent_id: order.agent_id,
-      sprint_id: order.sprint_id,
-      status: activity.status.slice(0, 200),
-      tokens_used: Math.max(activity.tokens_used, totalTokens(usage)),
-      ...(usage.length === 0 ? {} : { usage }),
-      progress_at: activity.progress_at,
-      progress_kind: activity.progress_kind,
-      cpu_at: activity.cpu_at,
-      next_by: activity.next_by,
-    };
-    const reply = await deps.shell.heartbeat(body, ended.signal);
+    const reply = await deps.shell.heartbeat({ ...bodyOf(deps), ...turn }, signal);
     if (reply.command === 'stop') deps.onStop(reply.message ?? 'the shell asked for it');
     if (reply.command === 'pause') deps.onPause?.(reply.message ?? 'the shell asked for it');
     if (reply.command === 'nudge') deps.onNudge(reply.message ?? '');
@@ -69,7 +84,7 @@ export function startHeartbeat(deps: HeartbeatDeps): { stop(): Promise<void> } {
 
   async function loop(): Promise<void> {
     while (!ended.signal.aborted) {
-      await pRetry(beat, {
+      await pRetry(async () => beat(ended.signal), {
         retries: Number.POSITIVE_INFINITY,
         minTimeout: FIRST_RETRY_MS,
         maxTimeout: Math.max(FIRST_RETRY_MS, order.heartbeat_ms),
@@ -88,6 +103,19 @@ export function startHeartbeat(deps: HeartbeatDeps): { stop(): Promise<void> } {
     if (!ended.signal.aborted) logger.error({ reason: messageOf(error) }, 'heartbeat ended');
   });
   return {
+    async turnEnded(signal) {
+      await pRetry(async () => beat(signal, { turn_ended: true }), {
+        retries: Number.POSITIVE_INFINITY,
+        minTimeout: FIRST_RETRY_MS,
+        maxTimeout: 10_000,
+        randomize: true,
+        maxRetryTime: SHELL_PATIENCE_MS,
+        signal,
+        shouldRetry: ({ error }) => codeOf(error) === 'HARNESS_SHELL_UNREACHABLE',
+      }).catch((error: unknown) => {
+        if (!signal.aborted) logger.warn({ reason: messageOf(error) }, 'the end of a turn was not told');
+      });
+    },
     async stop() {
       ended.abort();
       await running;

@@ -29,6 +29,18 @@ export async function runFramework(
   { full, later = full, session }: Prompts,
   timeout_ms: number,
 ): Promise<FrameworkResult> {
+  const result = await runTurn(context, framework, { full, later, session }, timeout_ms);
+  // What was made meanwhile may be for a task that is done, cancelled or a person's by now.
+  if (!context.signal.aborted) await context.turnEnded();
+  return result;
+}
+
+async function runTurn(
+  context: HarnessContext,
+  framework: Framework,
+  { full, later, session }: Required<Prompts>,
+  timeout_ms: number,
+): Promise<FrameworkResult> {
   if (session === null) return runOnce(context, framework, full, null, timeout_ms);
   note(context, `goes on with session ${session.id}`);
   const result = await runOnce(context, framework, later, session, timeout_ms);

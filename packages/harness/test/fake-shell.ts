@@ -10,6 +10,8 @@ export interface FakeShell {
   readonly credentials: string[];
   /** What every heartbeat is answered. */
   reply: Partial<HeartbeatReply>;
+  /** What the heartbeat after a run of the program is answered, above `reply`. */
+  at_turn_end: Partial<HeartbeatReply>;
   /** Status per path for the next requests, taken from the front; then the real answer. */
   readonly faults: Record<string, number[]>;
   close(): Promise<void>;
@@ -22,6 +24,7 @@ export async function startShell(): Promise<FakeShell> {
     reports: [],
     credentials: [],
     reply: {},
+    at_turn_end: {},
     faults: {},
   };
   const server: Server = createServer((request, response) => {
@@ -37,8 +40,10 @@ export async function startShell(): Promise<FakeShell> {
   });
   const answerOf = (path: string, body: unknown): unknown => {
     if (path === '/heartbeat') {
-      state.beats.push(body as Heartbeat);
-      return { ok: true, command: null, message: null, ...shell.reply };
+      const beat = body as Heartbeat;
+      state.beats.push(beat);
+      const at_end = beat.turn_ended === true ? shell.at_turn_end : {};
+      return { ok: true, command: null, message: null, ...shell.reply, ...at_end };
     }
     if (path === '/report') state.reports.push(body as Report);
     if (path === '/credential') {

@@ -437,7 +437,7 @@ describe('an agent', () => {
     expect((await beat()).json()).toEqual({ ok: true, command: null, message: null });
   });
 
-  it('A12 is told to stop once its process counts as ended', async () => {
+  it('is told to stop once its process counts as ended', async () => {
     const { token, process_id } = await agent();
     await post('/stop', { process_id, grace_ms: 1000 });
 
@@ -445,6 +445,25 @@ describe('an agent', () => {
 
     expect(response.json()).toMatchObject({ ok: true, command: 'stop' });
   });
+
+  it.each(['Done', 'Cancelled', 'HumanAssigned'] as const)(
+    'A12 whose program has ended is told to stop when its task is %s, and keeps what it was to be told otherwise',
+    async (status) => {
+      const { token } = await agent();
+      const turnEnded = async (): Promise<HeartbeatReply> => {
+        const beat = { sprint_id: 's1', agent_id: 'agent-1', turn_ended: true };
+        return HeartbeatReply.parse((await post('/heartbeat', beat, token)).json());
+      };
+      await post('/nudge', { sprint_id: 's1', agent_id: 'agent-1', message: 'Still there?' });
+      expect(await turnEnded()).toEqual({ ok: true, command: null, message: null });
+
+      await fixture.becomes('t1', { status });
+
+      expect(await turnEnded()).toEqual({ ok: true, command: 'stop', message: `task t1 is ${status}` });
+      const next = await post('/heartbeat', { sprint_id: 's1', agent_id: 'agent-1' }, token);
+      expect(next.json()).toMatchObject({ command: 'nudge' });
+    },
+  );
 
   it('reports once however often it says so', async () => {
     const { token, process_id } = await agent();

@@ -6,6 +6,7 @@ import {
   type HeartbeatReply,
   type ProcessRow,
   Report,
+  type Status,
   type Timestamp,
   totalTokens,
 } from '@caloron/types';
@@ -15,13 +16,16 @@ import type { AppDeps } from '../app.ts';
 import { assertOwn } from '../auth.ts';
 import { ShellError } from '../errors.ts';
 import { parse } from '../parse.ts';
-import { loadState } from '../sprint.ts';
+import { loadState, taskOf } from '../sprint.ts';
 
 /** How long an agent may hold a credential in memory, in milliseconds: it asks anew for each push. */
 const CREDENTIAL_MS = 10 * 60_000;
 
 /** How far ahead an agent may say that it will show progress next, in milliseconds. */
 const LONGEST_PROMISE_MS = 2 * 60 * 60_000;
+
+/** Where a task stands that wants no more of an agent's work. */
+const OVER: ReadonlySet<Status> = new Set(['Done', 'Cancelled', 'HumanAssigned']);
 
 /** `POST /heartbeat`, `/report`, `/credential`: with the agent's own token. */
 export function agentRoutes(app: FastifyInstance, deps: AppDeps): void {
@@ -33,7 +37,7 @@ export function agentRoutes(app: FastifyInstance, deps: AppDeps): void {
 
 async function heartbeat(deps: AppDeps, request: FastifyRequest): Promise<HeartbeatReply> {
   const { auth, clock, store } = deps;
-  const { sprint_id, agent_id, ...said } = parse(Heartbeat, request.body);
+  const { sprint_id, agent_id, turn_ended = false, ...said } = parse(Heartbeat, request.body);
   const caller = auth.callerOf(request);
   const row = caller.kind === 'agent' ? caller.row : undefined;
   if (row !== undefined) assertOwn(row, { sprint_id, agent_id });
@@ -56,6 +60,10 @@ async function heartbeat(deps: AppDeps, request: FastifyRequest): Promise<Heartb
   const current = row === undefined ? undefined : store.processes.get(row.process_id);
   if (row !== undefined && mustStop(deps, row.process_id, current))
     return { ok: true, command: 'stop', message: null };
+  if (row !== undefined && turn_ended) {
+    const over = await overWords(deps, row);
+    return { ok: true, command: over === null ? null : 'stop', message: over };
+  }
   const pause = current?.pause;
   if (pause !== undefined) return { ok: true, command: 'pause', message: pause };
   // A message waits for the agent itself, not for who beats in its name.
@@ -72,6 +80,15 @@ function earlier(at: Timestamp | null, latest: Timestamp): Timestamp | null {
 function mustStop({ table }: AppDeps, process_id: string, row: ProcessRow | undefined): boolean {
   const state = row?.state;
   return table.stopping(process_id) || state === 'exited' || state === 'lost';
+}
+
+/** That a process works on what is over or a person's, in words; null where it is neither. Reads the sprint's state: once per run, not per beat. */
+async function overWords({ store }: AppDeps, { sprint_id, task_id }: ProcessRow): Promise<string | null> {
+  const state = await loadState(store, sprint_id);
+  const { status } = taskOf(state, task_id);
+  if (OVER.has(status)) return `task ${task_id} is ${status}`;
+  const ended = state.status === 'completed' || state.status === 'cancelled';
+  return ended ? `sprint ${sprint_id} is ${state.status}` : null;
 }
 
 async function report({ auth, clock, store }: AppDeps, request: FastifyRequest): Promise<{ ok: true }> {

@@ -45,6 +45,8 @@ export interface Fixture {
   start(changes?: Partial<ShellConfig>): Promise<RunningShell>;
   /** Kicks off sprint `s1` with tasks `t1` (agent-1, reviewer agent-9) and `t2` (agent-1). */
   kickoff(changes?: Partial<Task>, sprint?: Partial<Sprint>): Promise<DagState>;
+  /** Changes a task of sprint `s1`, as a tick would. */
+  becomes(task_id: string, changes: Partial<Task>): Promise<void>;
   /** Commits files on a branch of the forge's repository, made of `from` when it is new; gives the commit. */
   commit(branch: string, files: Readonly<Record<string, string>>, from?: string): Promise<string>;
   /** What the process's fake harness saw, once it has. */
@@ -120,6 +122,21 @@ export async function createFixture(): Promise<Fixture> {
         });
       return state;
     },
+    async becomes(task_id, changes) {
+      const { state: store } = storeOf().forRun({ run_id: 'test', lease: null });
+      const { rev, state, cursors } = await store.load('s1');
+      const task = { ...knownTask(state, task_id), ...changes };
+      const tasks = { ...state.tasks, [task_id]: task };
+      const nothing = { last_poll: null, events: [], actions: [], announce: [], puts: {} };
+      await store.commit({
+        sprint_id: 's1',
+        expect_rev: rev,
+        state: { ...state, tasks },
+        cursors,
+        ...nothing,
+        now: AT,
+      });
+    },
     commit: (branch, files, from) => commitTo(remote, branch, files, from),
     seen: (process_id) =>
       eventually(() => readSeen(join(home, '.caloron', 'agents', process_id, 'seen.json'))),
@@ -132,6 +149,12 @@ export async function createFixture(): Promise<Fixture> {
       rmSync(root, { recursive: true, force: true, maxRetries: 5 });
     },
   };
+}
+
+function knownTask(state: DagState, task_id: string): Task {
+  const task = state.tasks[task_id];
+  if (task === undefined) throw new Error(`the fixture has no task ${task_id}`);
+  return task;
 }
 
 function configOf(home: string, root: string): ShellConfig {
