@@ -1,0 +1,88 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { SchedulerError } from './errors.ts';
+import { readProjectConfig } from './project-config.ts';
+
+let dir: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'caloron-project-config-'));
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+/** What reading a caloron.json of these fields says against it; they are text, for JSON writes no NaN. */
+function problemsOf(fields: string): readonly string[] {
+  const path = join(dir, 'caloron.json');
+  writeFileSync(path, `{${fields}}`);
+  try {
+    readProjectConfig(path);
+    return [];
+  } catch (error) {
+    expect(error).toBeInstanceOf(SchedulerError);
+    expect(error).toMatchObject({ code: 'PROJECT_CONFIG_INVALID', details: { path } });
+    return (error as { details: { problems: string[] } }).details.problems;
+  }
+}
+
+const of = (scope: string, limit: string): string => `"budget": {"${scope}": ${limit}}`;
+const price = (fields: string): string => `"prices": {"m.1": ${fields}}`;
+
+describe('limits and prices of caloron.json', () => {
+  it('are taken where they are numbers that can be meant', () => {
+    const limits = '{"tokens": 1, "cost_usd": 0.000001, "minutes": 0.001}';
+    const scopes = ['agent', 'task', 'sprint'].map((scope) => `"${scope}": ${limits}`).join(', ');
+    const prices = '"prices": {"m": {"input": 0, "output": 1e4}, "default": {"input": 0, "output": 0}}';
+    expect(problemsOf(`"budget": {${scopes}}, ${prices}`)).toEqual([]);
+    expect(problemsOf('"budget": {}, "prices": {}')).toEqual([]);
+  });
+
+  it.each([
+    [of('agent', '{"tokens": -5}'), 'budget.agent.tokens: Too small: expected number to be >0'],
+    [of('task', '{"tokens": 0}'), 'budget.task.tokens: Too small: expected number to be >0'],
+    [of('sprint', '{"tokens": 1.5}'), 'budget.sprint.tokens: Invalid input: expected int, received number'],
+    [
+      of('agent', '{"tokens": "many"}'),
+      'budget.agent.tokens: Invalid input: expected number, received string',
+    ],
+    [of('agent', '{"tokens": 1e13}'), 'budget.agent.tokens: Too big: expected number to be <=1000000000000'],
+    [of('agent', '{"minutes": 0}'), 'budget.agent.minutes: Too small: expected number to be >=0.001'],
+    [of('task', '{"minutes": -1}'), 'budget.task.minutes: Too small: expected number to be >=0.001'],
+    [
+      of('task', '{"minutes": 1e999}'),
+      'budget.task.minutes: Invalid input: expected number, received Infinity',
+    ],
+    [of('sprint', '{"cost_usd": 0}'), 'budget.sprint.cost_usd: Too small: expected number to be >=0.000001'],
+    [
+      of('sprint', '{"cost_usd": null}'),
+      'budget.sprint.cost_usd: Invalid input: expected number, received null',
+    ],
+    [of('agent', '{"token": 5}'), 'budget.agent: Unrecognized key: "token"'],
+    [of('agent', '5'), 'budget.agent: Invalid input: expected object, received number'],
+    [of('agents', '{}'), 'budget: Unrecognized key: "agents"'],
+    [price('{"input": 1}'), 'prices.m.1.output: Invalid input: expected number, received undefined'],
+    [price('{"input": -1, "output": 1}'), 'prices.m.1.input: Too small: expected number to be >=0'],
+    [price('{"input": 1, "output": 10001}'), 'prices.m.1.output: Too big: expected number to be <=10000'],
+    [price('{"input": 1, "output": 1, "cached": 1}'), 'prices.m.1: Unrecognized key: "cached"'],
+    [price('3'), 'prices.m.1: Invalid input: expected object, received number'],
+  ])('%s is refused by its place', (fields, problem) => {
+    expect(problemsOf(fields)).toEqual([problem]);
+  });
+
+  it('that are no JSON are refused, and all problems are told at once', () => {
+    expect(problemsOf(of('agent', '{"tokens": NaN}'))[0]).toMatch(/NaN|JSON/);
+    expect(
+      problemsOf(`${of('agent', '{"tokens": 0, "minutes": 0}')}, ${price('{"input": 1}')}`),
+    ).toHaveLength(3);
+  });
+
+  it.each(['agent', 'task', 'sprint'])('money of %s without a price for every model is refused', (scope) => {
+    const money = of(scope, '{"cost_usd": 5}');
+    const problem = 'budget: a limit in cost_usd needs a price for every model: add "default" to prices';
+    expect(problemsOf(money)).toEqual([problem]);
+    expect(problemsOf(`${money}, ${price('{"input": 1, "output": 1}')}`)).toEqual([problem]);
+    expect(problemsOf(`${money}, "prices": {"default": {"input": 1, "output": 1}}`)).toEqual([]);
+  });
+});
