@@ -64,6 +64,9 @@ export async function branchSha(git_dir: string, branch: string): Promise<string
 
 /** The commit a user's word means: a branch, a tag, or (part of) an object id. */
 export async function resolveCommit(git_dir: string, word: string): Promise<string | undefined> {
+  // A whole object id is that object, as in git itself, whatever a branch calls itself.
+  const object = isSha(word) ? await commitOf(git_dir, word) : undefined;
+  if (object !== undefined) return object;
   if (isRefName(word)) {
     const named =
       (await commitOf(git_dir, `refs/heads/${word}`)) ?? (await commitOf(git_dir, `refs/tags/${word}`));
