@@ -7,6 +7,7 @@ import { git } from '@caloron/capabilities/git';
 import { SpawnReply } from '@caloron/types';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { readConfig } from './config.ts';
 import type { RunningShell } from './start.ts';
 import { createFixture, type Fixture, SHELL_TOKEN, spawnOf } from './testing/fixture.ts';
 
@@ -67,6 +68,38 @@ describe('the work of an agent that died', () => {
     await settled(agent);
 
     expect(await saved('t1', 1, 'half.txt')).toBe('half');
+  });
+});
+
+describe('an agent under the real harness that deletes its work when it is asked to end', () => {
+  const CLEANS_UP = [
+    process.execPath,
+    '-e',
+    `const fs = require('node:fs');
+     const undo = () => { fs.rmSync('half.txt'); fs.rmSync('src', { recursive: true }); process.exit(); };
+     for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(name, undo);
+     fs.mkdirSync('src');
+     fs.writeFileSync('src/deep.txt', 'deep');
+     fs.writeFileSync('half.txt', 'half');
+     setInterval(() => undefined, 1000);`,
+  ];
+
+  it('G2 loses nothing by a stop', async () => {
+    await fixture.close();
+    fixture = await createFixture();
+    const framework_options = { command: JSON.stringify(CLEANS_UP) };
+    await fixture.kickoff({}, { framework: 'command', framework_options });
+    shell = await fixture.start({ harness_bin: readConfig({}).harness_bin });
+    const agent = SpawnReply.parse((await post('/spawn', spawnOf())).json());
+    const half = join(agent.worktree, 'half.txt');
+    await expect.poll(() => existsSync(half), { timeout: 10_000 }).toBe(true);
+
+    const reply = (await post('/stop', { process_id: agent.process_id, grace_ms: 5000 })).json();
+
+    expect(reply).toMatchObject({ ok: true, wip_error: null });
+    expect(existsSync(half)).toBe(false);
+    expect(await saved('t1', 1, 'half.txt')).toBe('half');
+    expect(await saved('t1', 1, 'src/deep.txt')).toBe('deep');
   });
 });
 
