@@ -7,6 +7,7 @@ import { systemRandom } from '@caloron/capabilities/random';
 import { createRuntime, findHome, loadGraph, readEnvironment, type Runtime } from '@caloron/scheduler';
 import { addMs, DagState, keys, type Task } from '@caloron/types';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { z } from 'zod';
 
 import {
   editJson,
@@ -58,6 +59,10 @@ const SCRIPTS = {
     },
     { steps: [{ delete: 'needs-passes' }, { commit: 'Need nothing' }] },
   ],
+  // It never gets it right: after as many rounds as the sprint allows a person is asked.
+  insists: ['later', 'soon'].map((content) => ({
+    steps: [{ write: 'insists.txt', content: `${content}\n` }, { commit: `It is right: ${content}` }],
+  })),
 };
 
 beforeAll(async () => {
@@ -72,8 +77,9 @@ beforeAll(async () => {
   await caloron('init', ...forge, '--framework', 'stub');
   editJson(join(home, 'caloron.json'), {
     framework_options: { script_dir: join(dir, 'scripts') },
-    num_agents: 2,
+    num_agents: 3,
     required_approvals: 0,
+    max_review_cycles: 2,
     verify: [
       ['sh', 'check.sh'],
       ['sh', '-c', 'test ! -e needs-passes || test -e passes'],
@@ -127,14 +133,34 @@ async function ticksUntil(
   }
 }
 
-it('G8 what an agent says and leaves proves nothing: only what passes on the very head is merged, and show tells the proof', async () => {
-  const brief = '- [boasts] Say that it is done\n- [cheats] Leave what makes it pass';
+const Pull = z.object({ state: z.string(), merged: z.boolean() });
+const Issue = z.object({ body: z.string() });
+
+/** A task whose rounds of review are used up is blocked, its pull request open and not merged, and a person was asked. */
+async function expectLeftToAPerson(task: Task | undefined): Promise<void> {
+  expect(task).toMatchObject({
+    status: 'Blocked',
+    status_reason: 'review_cycles_exhausted',
+    review_cycles: 2,
+    attempt: 2,
+  });
+  const get = async (path: string): Promise<unknown> =>
+    (await fetch(`${world.forge.url}/repos/${world.repo}/${path}`)).json();
+  expect(Pull.parse(await get(`pulls/${task?.pr_number}`))).toEqual({ state: 'open', merged: false });
+  const asked = z.array(Issue).parse(await get('issues?labels=caloron:escalated'));
+  expect(asked).toHaveLength(1);
+  expect(asked[0]?.body).toContain('was sent back 2 times and is still not approved');
+}
+
+it('G8 G10 what an agent says and leaves proves nothing: only what passes on the very head is merged, and show tells the proof', async () => {
+  const brief = '- [boasts] Say that it is done\n- [cheats] Leave what makes it pass\n- [insists] Insist';
   await caloron('kickoff', brief, '--repo', world.repo, '--sprint-id', SPRINT);
 
   const refused = new Map<string, string>();
   await ticksUntil(
     (now) => {
       for (const id of ['boasts', 'cheats']) expect(now[id]).toMatchObject({ status: 'Done' });
+      expect(now['insists']?.escalation_issue).toBeGreaterThan(0);
     },
     (now) => {
       for (const { id, receipt } of Object.values(now))
@@ -156,6 +182,7 @@ it('G8 what an agent says and leaves proves nothing: only what passes on the ver
     );
     expect(shown).toMatch(/reviewer \d verify/);
   }
+  await expectLeftToAPerson(done['insists']);
   const clone = join(dir, 'merged');
   await git(['clone', '--quiet', `${world.forge.url}/${world.repo}.git`, clone], {
     credential: { username: 'x-access-token', token: world.tokens.CALORON_FORGE_TOKEN },
