@@ -108,7 +108,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     '@caloron/shell/kept-work',
     '@caloron/shell/stop-without-shell',
     '@caloron/capabilities/*',
-    '@caloron/stages',
+    '@caloron/stages/agent-health',
     'execa',
     'commander',
     'cli-table3',

@@ -36,7 +36,12 @@ beforeAll(async () => {
   world = await forgeWorld(dir);
   const forge = ['--repo', world.repo, '--host', world.forge.url, '--token-env', 'CALORON_FORGE_TOKEN'];
   await must('caloron', ['init', ...forge, '--home', home], { cwd: dir });
-  editJson(join(home, 'caloron.json'), { framework: 'stub', framework_options: { script_dir: dir } });
+  editJson(join(home, 'caloron.json'), {
+    framework: 'stub',
+    framework_options: { script_dir: dir },
+    workspace: { ports: 2, cache: true },
+    budget: { agent: { tokens: 5000 } },
+  });
   const tokens = environment(world.tokens);
   shell = await serve('caloron-shell', ['--port', '0', '--home', home], { cwd: home, env: tokens });
   env = { ...tokens, CALORON_SHELL_URL: shell.url };
@@ -71,6 +76,15 @@ afterAll(async () => {
 
 const caloron = (...args: readonly string[]): Promise<Ended> =>
   run('caloron', [...args, '--home', home], { cwd: dir, env });
+
+/** Command lines that are answered with what is wrong, as bad input. */
+function refuses(cases: readonly (readonly [readonly string[], RegExp])[]): void {
+  it.each(cases)('refuses %j', async (args, problem) => {
+    const { code, stderr } = await caloron(...args);
+    expect(stderr).toMatch(problem);
+    expect(code).toBe(1);
+  });
+}
 
 /** A command that goes on until it is ended, and what it has said so far. */
 function going(...args: readonly string[]): {
@@ -130,6 +144,26 @@ describe('the account of a task', () => {
       evidence: [{ process_id, alive: true, last_heartbeat_at: expect.stringMatching(/Z$/) }],
       decisions: [],
     });
+    const [first, last] = [await caloron('agents'), await caloron('status')];
+    const [, ...rows] = first.stdout.split('\n');
+    expect(rows).toHaveLength(3);
+    for (const row of rows)
+      expect(row).toMatch(
+        /open +\w+ +author +\d+ +working, live +(?:-|\S+ \d+ s) +\d+ s +- +0\/5 000 tokens +\d+-\d+ +\S+\/cache\/open/,
+      );
+    expect(last.stdout).toMatch(/second +InProgress .* live, (?:no sign yet|\S+ \d+ s)/);
+    expect(json.data['evidence']).toMatchObject([
+      {
+        details: {
+          runs: true,
+          liveness: 'live',
+          ports: { count: 2 },
+          cache_dir: join(home, '.caloron/cache/open/second'),
+          session: null,
+          spending: { used: { tokens: 0 }, limit: { tokens: 5000 } },
+        },
+      },
+    ]);
   });
 
   it('shows what a task waits for that nothing works on', async () => {
@@ -138,14 +172,10 @@ describe('the account of a task', () => {
     expect(stdout).not.toMatch(/^attempts|^evidence|^decisions/m);
   });
 
-  it.each([
+  refuses([
     [['show', 'constructor'], /CLI_TASK_UNKNOWN/],
     [['show', 'last', '--sprint', 'none'], /SPRINT_UNKNOWN/],
-  ])('refuses %j', async (args, problem) => {
-    const { code, stderr } = await caloron(...args);
-    expect(stderr).toMatch(problem);
-    expect(code).toBe(1);
-  });
+  ]);
 });
 
 describe('the log of an agent', () => {
@@ -186,16 +216,12 @@ describe('the log of an agent', () => {
     expect(readFileSync(`/proc/${pid}/stat`, 'utf8')).not.toMatch(/\) Z/);
   });
 
-  it.each([
+  refuses([
     [['logs', 'nobody'], /no agent or process "nobody" \[CLI_NOT_FOUND\]\n +next: .*caloron agents/],
     [['logs', ''], /no agent or process "" \[CLI_NOT_FOUND\]/],
     [['logs', '-f', '../x'], /no agent or process "\.\.\/x" \[CLI_NOT_FOUND\]/],
     [['logs', 'agent-1', '--tail', 'x'], /expected a number of lines.* \[CLI_USAGE\]/],
-  ])('refuses %j', async (args, problem) => {
-    const { code, stderr } = await caloron(...args);
-    expect(stderr).toMatch(problem);
-    expect(code).toBe(1);
-  });
+  ]);
 });
 
 describe('the status of a sprint', () => {
@@ -222,14 +248,10 @@ describe('the status of a sprint', () => {
     expect(lines.at(-1)).toMatchObject({ ok: true, data: { sprint_id: 'open', status: 'active' } });
   });
 
-  it.each([
+  refuses([
     [['status', '--watch', '--sprint', 'none'], /SPRINT_UNKNOWN/],
     [['status', '--watch', '--sprint', '../x'], /CLI_USAGE/],
-  ])('refuses %j', async (args, problem) => {
-    const { code, stderr } = await caloron(...args);
-    expect(stderr).toMatch(problem);
-    expect(code).toBe(1);
-  });
+  ]);
 });
 
 describe('when the shell was killed', () => {

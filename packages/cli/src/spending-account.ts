@@ -48,15 +48,16 @@ export function spendingOfSprint(
   now: Timestamp,
 ): SprintSpending {
   const prices = state.sprint.prices ?? {};
-  const live = new Map(agents.filter(({ alive }) => alive).map((agent) => [agent.process_id, agent]));
+  const heard = new Map(agents.map((agent) => [agent.process_id, agent]));
+  const live = agents.filter(({ alive }) => alive);
   const used = (run: RunSpending): [RunSpending, Spent] => {
-    const agent = run.over || run.process_id === null ? undefined : live.get(run.process_id);
-    const ms = agent === undefined ? 0 : epochMs(now) - epochMs(agent.task_started_at);
+    const agent = run.over || run.process_id === null ? undefined : heard.get(run.process_id);
+    const ms = agent === undefined ? 0 : epochMs(agent.exit?.at ?? now) - epochMs(agent.task_started_at);
     return [run, spentOf(joinUsage(run.usage, agent?.usage ?? []), Math.max(run.ms, ms), prices)];
   };
   const tasks = state.order.flatMap((id) => ownOf(state.tasks, id) ?? []);
   const unknown = (task_id: string): RunSpending[] =>
-    [...live.values()]
+    live
       .filter(
         (agent) =>
           agent.task_id === task_id &&
@@ -90,7 +91,8 @@ export function spendingWords({ used, limit, reserved }: Spending): string {
   const parts = AmountKind.options.flatMap((kind) => {
     const most = limit[kind];
     const unknown = kind === 'micro_usd' ? (used.unpriced ?? 0) : 0;
-    if (used[kind] === 0 && most === undefined && unknown === 0) return [];
+    // Where nothing has a price and money is not limited there is nothing to tell of it.
+    if (used[kind] === 0 && most === undefined) return [];
     const of = most === undefined ? '' : ` of ${amountWords(kind, most)}`;
     const kept =
       reserved[kind] === undefined || most === undefined
@@ -100,4 +102,14 @@ export function spendingWords({ used, limit, reserved }: Spending): string {
     return [`${amountWords(kind, used[kind])}${untold}${of}${kept}`];
   });
   return parts.length === 0 ? '' : `used ${parts.join(', ')}`;
+}
+
+/** The same for a column of a table: `12 000/50 000 tokens, $0.42`. Time is told only where it is limited. */
+export function spendingCell({ used, limit }: Pick<Spending, 'used' | 'limit'>): string {
+  const parts = AmountKind.options.flatMap((kind) => {
+    const most = limit[kind];
+    if (most === undefined) return used[kind] === 0 || kind === 'ms' ? [] : [amountWords(kind, used[kind])];
+    return [`${amountWords(kind, used[kind]).replace(/ (?:tokens|min)$/, '')}/${amountWords(kind, most)}`];
+  });
+  return parts.length === 0 ? '-' : parts.join(', ');
 }

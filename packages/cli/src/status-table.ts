@@ -1,13 +1,39 @@
 import { type DagState, ownOf, type Paused, type Task } from '@caloron/types';
-import stringWidth from 'string-width';
 
-import { renderTable } from './table.ts';
+import { renderFitting } from './table.ts';
 
 /** What `caloron status` tells of a task. */
-export const STATUS_HEAD = ['task', 'status', 'agent', 'issue', 'PR', 'attempts', 'reviews', 'why'] as const;
+export const STATUS_HEAD = [
+  'task',
+  'status',
+  'agent',
+  'issue',
+  'PR',
+  'attempts',
+  'reviews',
+  'evidence',
+  'used',
+  'why',
+] as const;
 
 /** Columns that are left out where a terminal is too narrow for all, the first one first. */
-const LEFT_OUT: readonly (typeof STATUS_HEAD)[number][] = ['reviews', 'attempts', 'issue', 'agent', 'PR'];
+const LEFT_OUT: readonly (typeof STATUS_HEAD)[number][] = [
+  'reviews',
+  'attempts',
+  'issue',
+  'used',
+  'agent',
+  'PR',
+  'evidence',
+];
+
+/** What is known of a task beside its state. */
+export interface TaskFacts {
+  /** How alive its agent is and its last sign, in words. */
+  readonly evidence: string;
+  /** What it has used, in words. */
+  readonly used: string;
+}
 
 /** The tasks in the order they were authored in. */
 export function orderedTasks(state: DagState): readonly Task[] {
@@ -15,7 +41,7 @@ export function orderedTasks(state: DagState): readonly Task[] {
 }
 
 /** A task as a row below STATUS_HEAD. */
-export function statusRow(task: Task): readonly string[] {
+export function statusRow(task: Task, facts?: TaskFacts): readonly string[] {
   const number = (value: number | null): string => (value === null ? '-' : `#${value}`);
   const { id, status, agent_id, issue_number, pr_number, attempt, review_cycles } = task;
   return [
@@ -26,6 +52,8 @@ export function statusRow(task: Task): readonly string[] {
     number(pr_number),
     String(attempt),
     String(review_cycles),
+    facts?.evidence ?? '-',
+    facts?.used ?? '-',
     whyOf(task),
   ];
 }
@@ -55,16 +83,12 @@ export function sprintLine(state: DagState, paused: Paused | null): string {
 const REASON_COLUMNS = 20;
 
 /** The table of tasks with as many columns as fit into so many columns of a terminal; its lines may still be wider. */
-export function fittingTable(state: DagState, columns: number): readonly string[] {
-  const rows = orderedTasks(state).map(statusRow);
-  const reasons = rows.map((row) => stringWidth(row.at(-1) ?? ''));
-  const room = columns - Math.min(REASON_COLUMNS, Math.max(0, ...reasons));
-  for (let out = 0; ; out += 1) {
-    const left = new Set<string>(LEFT_OUT.slice(0, out));
-    const kept = STATUS_HEAD.flatMap((name, at) => (left.has(name) ? [] : [at]));
-    const pick = (cells: readonly string[]): readonly string[] => kept.map((at) => cells[at] ?? '');
-    const lines = renderTable(pick(STATUS_HEAD), rows.map(pick)).split('\n');
-    const before_reason = (lines[0] ?? '').lastIndexOf('why');
-    if (out === LEFT_OUT.length || before_reason <= room) return lines;
-  }
+export function fittingTable(
+  state: DagState,
+  columns: number,
+  facts?: ReadonlyMap<string, TaskFacts>,
+): readonly string[] {
+  const rows = orderedTasks(state).map((task) => statusRow(task, facts?.get(task.id)));
+  const fit = { columns, left_out: LEFT_OUT, silent: ['evidence', 'used'], begins: REASON_COLUMNS };
+  return renderFitting(STATUS_HEAD, rows, fit).split('\n');
 }

@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { accountText, spanWords } from './task-account.ts';
+import { accountText } from './task-account.ts';
 import { attemptsOf } from './task-attempts.ts';
 import { decisionsOf } from './task-decisions.ts';
 import { evidenceOf, receiptsOf } from './task-evidence.ts';
+import { spanWords } from './time-words.ts';
 import { nextSteps } from './task-next.ts';
 
 const SHA = 'a'.repeat(40);

@@ -1,11 +1,12 @@
-import { epochMs, minutesBetween, type Receipt, type Task, type Timestamp } from '@caloron/types';
+import { epochMs, type Receipt, type Task, type Timestamp } from '@caloron/types';
 
-import { type Spending, spendingWords } from './spending-account.ts';
+import { type Spending, spendingCell, spendingWords } from './spending-account.ts';
 import { showLine, type StoryLine } from './story.ts';
 import { type Attempt, exitWords } from './task-attempts.ts';
 import { type Decision, decisionLine } from './task-decisions.ts';
 import type { Evidence, Progress } from './task-evidence.ts';
 import { renderTable } from './table.ts';
+import { spanWords } from './time-words.ts';
 import { oneLine } from './width.ts';
 
 /** Everything that is known of a task. */
@@ -44,14 +45,6 @@ const PROGRESS: Readonly<Record<Progress['kind'], string>> = {
   review: 'its review',
 };
 
-/** A span of time in words; at least nothing. */
-export function spanWords(from: Timestamp, to: Timestamp): string {
-  const seconds = Math.max(0, Math.round(minutesBetween(from, to) * 60));
-  if (seconds < 120) return `${seconds} s`;
-  const minutes = Math.floor(seconds / 60);
-  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-}
-
 function short(sha: string | null): string {
   return sha?.slice(0, 8) ?? '-';
 }
@@ -81,7 +74,27 @@ function evidenceLine(evidence: Evidence, now: Timestamp): string {
     progress === null ? 'no progress yet' : `last progress ${ago(progress.at)}: ${PROGRESS[progress.kind]}`,
     ...(next_by !== null && epochMs(next_by) > epochMs(now) ? [`it says the next is due by ${next_by}`] : []),
   ];
-  return `${agent_id}: ${facts.join(', ')}`;
+  return `${agent_id}: ${[...facts, ...detailFacts(evidence)].join(', ')}`;
+}
+
+const LIVENESS = {
+  live: 'live',
+  quiet: 'quiet',
+  suspect: 'suspect: it is asked',
+  lost: 'lost: its task is given on',
+} as const;
+
+function detailFacts({ details }: Evidence): readonly string[] {
+  if (details === undefined) return [];
+  const { liveness, ports, cache_dir, session, spending } = details;
+  const used = spendingCell(spending);
+  return [
+    ...(liveness === null ? [] : [`counts as ${LIVENESS[liveness]}`]),
+    ...(session === null ? [] : [session === 'resumed' ? 'went on with its session' : 'its session is kept']),
+    ...(ports === null ? [] : [`ports ${ports.first}-${ports.first + ports.count - 1}`]),
+    ...(cache_dir === null ? [] : [`cache ${oneLine(cache_dir)}`]),
+    ...(used === '-' ? [] : [`this run used ${used}`]),
+  ];
 }
 
 function receiptLine(receipt: Receipt, head_sha: string | null): string {

@@ -1,5 +1,6 @@
-import type { Id, ProgressKind, Receipt, Task, Timestamp } from '@caloron/types';
+import type { AgentInfo, Id, ProgressKind, Receipt, Task, Timestamp } from '@caloron/types';
 
+import type { AgentAccount, AgentDetails } from './agent-account.ts';
 import { type Attempt, type Known, reportsOf } from './task-attempts.ts';
 
 /** The last sign that work came on: `activity` is output or a change in the worktree, where nobody said which. */
@@ -23,6 +24,8 @@ export interface Evidence {
   readonly last_progress: Progress | null;
   /** When the agent itself says it will show progress next. */
   readonly next_by: Timestamp | null;
+  /** What else is known of it; absent once its agent has another process. */
+  readonly details?: AgentDetails;
 }
 
 /** The receipts of the last report on a task that has any, the first command first. */
@@ -32,12 +35,27 @@ export function receiptsOf(task_id: Id, { log }: Known): readonly Receipt[] {
   return all.findLast((receipts) => receipts.length > 0) ?? [];
 }
 
+/** What an agent's heartbeats told of its work since its start, the latest sign first. */
+export function signsOf(agent: AgentInfo, started_at: Timestamp | null): readonly Progress[] {
+  const { last_progress_at, progress_kind, last_cpu_at } = agent;
+  const signs: readonly Progress[] = [
+    ...(last_progress_at === null
+      ? []
+      : [{ at: last_progress_at, kind: progress_kind ?? ('activity' as const) }]),
+    ...(last_cpu_at ? [{ at: last_cpu_at, kind: 'cpu' as const }] : []),
+  ];
+  return signs
+    .filter(({ at }) => started_at === null || at >= started_at)
+    .toSorted((a, b) => (a.at < b.at ? 1 : -1));
+}
+
 /** The signs of life of each process that has a task; of its last one when none has. */
 export function evidenceOf(
   task: Task,
   attempts: readonly Attempt[],
   known: Known,
   isAlive: (process_id: string) => boolean,
+  accounts: readonly AgentAccount[] = [],
 ): readonly Evidence[] {
   const open = attempts.filter(({ state }) => state === 'running' || state === 'spawning');
   const last = attempts.at(-1);
@@ -48,14 +66,12 @@ export function evidenceOf(
     const reported = reports.get(process_id);
     const reviews = role === 'reviewer' ? Object.values(task.reviews) : [];
     const signs: readonly Progress[] = [
-      ...(agent?.last_progress_at
-        ? [{ at: agent.last_progress_at, kind: agent.progress_kind ?? ('activity' as const) }]
-        : []),
-      ...(agent?.last_cpu_at ? [{ at: agent.last_cpu_at, kind: 'cpu' as const }] : []),
+      ...(agent === undefined ? [] : signsOf(agent, attempt.started_at)),
       ...(reported === undefined ? [] : [{ at: reported.told_at, kind: 'report' as const }]),
       ...reviews.map(({ at }) => ({ at, kind: 'review' as const })),
     ].filter(({ at }) => attempt.started_at === null || at >= attempt.started_at);
     const latest = signs.toSorted((a, b) => (a.at < b.at ? 1 : -1))[0];
+    const account = accounts.find((each) => each.process_id === process_id);
     return {
       process_id,
       agent_id,
@@ -65,6 +81,12 @@ export function evidenceOf(
       last_heartbeat_at: agent?.last_heartbeat_at ?? null,
       last_progress: latest ?? null,
       next_by: agent?.next_by ?? null,
+      ...(account === undefined ? {} : { details: detailsOf(account) }),
     };
   });
+}
+
+function detailsOf(account: AgentAccount): AgentDetails {
+  const { runs, liveness, evidence, ports, cache_dir, session, spending } = account;
+  return { runs, liveness, evidence, ports, cache_dir, session, spending };
 }

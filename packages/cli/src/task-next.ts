@@ -72,7 +72,7 @@ function reviewSteps({ status_reason, pr_number }: Task): readonly string[] {
 }
 
 function agentSteps({ evidence, flags }: Situation): readonly string[] {
-  const unsettled = evidence.filter(({ alive, pid }) => !alive && pid !== null);
+  const unsettled = evidence.filter(({ alive, pid, ended }) => !alive && !ended && pid !== null);
   const lives = evidence.filter(({ alive }) => alive);
   return [
     ...lives.flatMap(({ agent_id }) => [

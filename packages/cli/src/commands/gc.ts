@@ -87,7 +87,7 @@ function answerOf(
     ...(options.dryRun === true && reclaimed_bytes > 0 ? [`  next: ./caloron gc${home_flag}`] : []),
     ...(unfinished.length > 0
       ? [
-          `${counted(unfinished.length, 'place')} with unfinished work stay; --snapshot-dirty saves it and removes what is over`,
+          `${counted(unfinished.length, 'place')} with unfinished work ${unfinished.length === 1 ? 'stays' : 'stay'}; --snapshot-dirty saves it and removes what is over`,
         ]
       : []),
   ].join('\n');

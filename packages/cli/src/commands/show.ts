@@ -3,6 +3,7 @@ import { isAlive } from '@caloron/capabilities/process-identity';
 import { type DagState, ownOf, type Paused, type Task, type Timestamp } from '@caloron/types';
 import { Command } from 'commander';
 
+import { type AgentAccount, agentAccounts, agentSources } from '../agent-account.ts';
 import { type Context, loadState, runCommand, sprintId, unknownTask } from '../context.ts';
 import type { Io } from '../output.ts';
 import { pausedOf } from '../sprint-pause.ts';
@@ -28,7 +29,8 @@ export function showCommand(io: Io): Command {
         const now = systemClock.now();
         const sprint = options.sprint === undefined ? '' : ` --sprint ${options.sprint}`;
         const paused = await pausedOf(context.runtime().store, state.sprint_id);
-        const account = accountOf(context, { state, paused, task, now, sprint });
+        const agents = agentAccounts(state, await agentSources(context, now));
+        const account = accountOf(context, { state, paused, task, now, sprint, agents });
         return { data: account, text: accountText(account, now) };
       }),
     );
@@ -43,18 +45,19 @@ function accountOf(
     readonly task: Task;
     readonly now: Timestamp;
     readonly sprint: string;
+    readonly agents: readonly AgentAccount[];
   },
 ): TaskAccount {
-  const { state, paused, task, now, sprint } = about;
+  const { state, paused, task, now, sprint, agents } = about;
   const { sprint_id } = state;
   const { store } = context.runtime();
   const log = store.events.read({ after: 0, sprint_id });
   const processes = store.processes.list(sprint_id);
   const known = { log, processes, agents: store.processes.agents(sprint_id) };
   const attempts = attemptsOf(task.id, known);
-  const evidence = evidenceOf(task, attempts, known, (process_id) =>
-    processes.some((row) => row.process_id === process_id && isAlive(row)),
-  );
+  const runs = (process_id: string): boolean =>
+    processes.some((row) => row.process_id === process_id && isAlive(row));
+  const evidence = evidenceOf(task, attempts, known, runs, agents);
   const decisions = decisionsOf(task, { log, outbox: store.outboxRows(sprint_id), attempts });
   const flags = { home: context.home_flag, sprint };
   const next = nextSteps({ task, state, paused, evidence, decisions, now, flags });

@@ -1,13 +1,24 @@
 import { systemClock } from '@caloron/capabilities/clock';
+import { type DagState, ownOf, type Timestamp } from '@caloron/types';
 import { Command } from 'commander';
+import { createColors } from 'picocolors';
 
+import { accountOfTask, type AgentAccount, agentAccounts, agentSources } from '../agent-account.ts';
 import { type Context, loadState, runCommand, sprintId } from '../context.ts';
-import type { Answer, Io } from '../output.ts';
-import { spendingOfSprint, spendingWords } from '../spending-account.ts';
-import { orderedTasks, sprintLine, STATUS_HEAD, statusRow } from '../status-table.ts';
+import { type Answer, counted, type Io } from '../output.ts';
+import { spendingCell, spendingOfSprint, spendingWords, type SprintSpending } from '../spending-account.ts';
+import {
+  fittingTable,
+  orderedTasks,
+  sprintLine,
+  STATUS_HEAD,
+  statusRow,
+  type TaskFacts,
+} from '../status-table.ts';
 import { pausedOf } from '../sprint-pause.ts';
 import { watchStatus } from '../status-watch.ts';
 import { renderTable } from '../table.ts';
+import { signWords } from '../time-words.ts';
 import { oneLine } from '../width.ts';
 
 interface StatusOptions {
@@ -34,12 +45,59 @@ export function statusCommand(io: Io): Command {
 async function look(context: Context, options: StatusOptions): Promise<Answer> {
   const state = await loadState(context, await sprintId(context, options.sprint));
   const paused = await pausedOf(context.runtime().store, state.sprint_id);
-  const rows = orderedTasks(state).map(statusRow);
-  const agents = context.runtime().store.processes.agents(state.sprint_id);
-  const spending = spendingOfSprint(state, agents, systemClock.now());
+  const now = systemClock.now();
+  const agents = agentAccounts(state, await agentSources(context, now));
+  const spending = spendingOfSprint(state, agents, now);
+  const facts = factsOf(state, agents, spending, now);
+  const rows = orderedTasks(state).map((task) => statusRow(task, facts.get(task.id)));
+  const { terminal } = context.io;
+  const table =
+    terminal === undefined
+      ? renderTable(STATUS_HEAD, rows)
+      : fittingTable(state, terminal.columns, facts).join('\n');
   const used = spendingWords(spending.sprint);
-  const text = `${oneLine(sprintLine(state, paused))}\n${used === '' ? '' : `${used}\n`}\n${renderTable(STATUS_HEAD, rows)}`;
-  return { data: { ...state, paused, spending }, text, table: { head: STATUS_HEAD, rows } };
+  const lines = [
+    oneLine(sprintLine(state, paused)),
+    ...(paused === null ? [] : [pausedLine(context, state.sprint_id, agents)]),
+    ...(used === '' ? [] : [used]),
+  ];
+  const text = `${lines.join('\n')}\n\n${table}`;
+  return { data: { ...state, paused, spending, agents }, text, table: { head: STATUS_HEAD, rows } };
+}
+
+/** That nothing goes on, as loud as the terminal allows, and how it does. */
+function pausedLine({ io, home_flag }: Context, sprint_id: string, agents: readonly AgentAccount[]): string {
+  const paint = createColors(io.terminal?.colours === true);
+  const live = agents.filter(({ alive }) => alive).length;
+  const rest = live === 0 ? 'no agent is at work' : `${counted(live, 'agent')} still at work`;
+  const loud = paint.bold(paint.yellow('PAUSED'));
+  return `${loud}: nothing is started or done, ${rest}; go on: ./caloron resume ${sprint_id}${home_flag}`;
+}
+
+function factsOf(
+  state: DagState,
+  agents: readonly AgentAccount[],
+  spending: SprintSpending,
+  now: Timestamp,
+): ReadonlyMap<string, TaskFacts> {
+  return new Map(
+    orderedTasks(state).map((task) => {
+      const agent = accountOfTask(task, agents);
+      const own = ownOf(spending.tasks, task.id);
+      return [
+        task.id,
+        { evidence: evidenceWords(agent, now), used: own === undefined ? '-' : spendingCell(own) },
+      ];
+    }),
+  );
+}
+
+/** How alive the agent of a task is, and its last sign: `quiet, output 12 min`. */
+function evidenceWords(agent: AgentAccount | undefined, now: Timestamp): string {
+  if (agent?.alive !== true) return '-';
+  if (!agent.runs && agent.pid !== null) return 'process gone';
+  const sign = agent.evidence === null ? 'no sign yet' : signWords(agent.evidence, now);
+  return agent.liveness === null ? sign : `${agent.liveness}, ${sign}`;
 }
 
 async function watch(context: Context, options: StatusOptions): Promise<Answer> {
