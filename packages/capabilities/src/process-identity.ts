@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 
 /** What tells one process from a later one with the same pid. */
 export interface ProcessIdentity {
@@ -18,22 +18,57 @@ export interface ProcessStat {
   readonly start_ticks: string;
 }
 
-function textOf(file: string): string | undefined {
+/** Grows to the largest file of /proc that was read: an environment has some kilobytes, at most two megabytes. */
+let buffer = Buffer.alloc(16 * 1024);
+
+/**
+ * The bytes of a file of /proc, good until the next call; undefined when it cannot be read. Such files are read by the hundred
+ * at each look: their size is told by no `fstat`, and one read gives all.
+ */
+function bytesOf(file: string): Buffer | undefined {
+  let fd: number;
   try {
-    return readFileSync(file, 'utf8');
+    fd = openSync(file, 'r');
   } catch {
     // Gone, or another user's: both mean there is nothing to see.
     return undefined;
   }
+  try {
+    let length = 0;
+    for (;;) {
+      const read = readSync(fd, buffer, length, buffer.length - length, null);
+      length += read;
+      if (length < buffer.length) return buffer.subarray(0, length);
+      if (read === 0) return buffer.subarray(0, length);
+      buffer = Buffer.concat([buffer, Buffer.alloc(buffer.length)]);
+    }
+  } catch {
+    // It ended in between.
+    return undefined;
+  } finally {
+    closeSync(fd);
+  }
 }
+
+/** The text of a file of /proc; undefined when it cannot be read: its process is gone, or another user's. */
+export function procText(file: string): string | undefined {
+  return bytesOf(file)?.toString('utf8');
+}
+
+let boot_id: string | undefined;
+let pid_ns: string | undefined;
 
 /** Identifies this boot of the machine. */
 export function bootId(): string {
-  return textOf('/proc/sys/kernel/random/boot_id')?.trim() ?? 'unknown';
+  return (boot_id ??= procText('/proc/sys/kernel/random/boot_id')?.trim() ?? 'unknown');
 }
 
 /** Identifies the pid namespace this process counts pids in. */
 export function pidNamespace(): string {
+  return (pid_ns ??= ownNamespace());
+}
+
+function ownNamespace(): string {
   try {
     return readlinkSync('/proc/self/ns/pid');
   } catch {
@@ -43,7 +78,7 @@ export function pidNamespace(): string {
 
 /** Reads /proc/{pid}/stat; undefined when there is no such process. The name may hold spaces and parentheses: fields start after the last `)`. */
 export function statOf(pid: number): ProcessStat | undefined {
-  const text = textOf(`/proc/${pid}/stat`);
+  const text = procText(`/proc/${pid}/stat`);
   if (text === undefined) return undefined;
   const fields = text
     .slice(text.lastIndexOf(')') + 1)
@@ -73,7 +108,8 @@ export function isAlive(identity: {
   return stat !== undefined && runs(stat) && stat.start_ticks === identity.start_ticks;
 }
 
-function pids(): readonly number[] {
+/** Ids of all processes this one can see. */
+export function pids(): readonly number[] {
   return readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []));
 }
 
@@ -120,10 +156,15 @@ function cwdOf(pid: number): string | null {
   }
 }
 
-function tagOf(pid: number): string | undefined {
-  const prefix = 'CALORON_PROCESS_ID=';
-  const entry = textOf(`/proc/${pid}/environ`)
-    ?.split('\0')
-    .find((line) => line.startsWith(prefix));
-  return entry?.slice(prefix.length);
+const TAG = Buffer.from('CALORON_PROCESS_ID=');
+
+/** The `CALORON_PROCESS_ID` in the environment of a process; undefined without one, or when it cannot be seen. */
+export function tagOf(pid: number): string | undefined {
+  const bytes = bytesOf(`/proc/${pid}/environ`);
+  if (bytes === undefined) return undefined;
+  let at = bytes.indexOf(TAG);
+  while (at > 0 && bytes[at - 1] !== 0) at = bytes.indexOf(TAG, at + 1);
+  if (at < 0) return undefined;
+  const end = bytes.indexOf(0, at);
+  return bytes.toString('utf8', at + TAG.length, end < 0 ? bytes.length : end);
 }

@@ -9,7 +9,7 @@ import { createActivity } from './activity.ts';
 import { createAwakeTime } from './awake-time.ts';
 import { createCpuWatch } from './cpu-watch.ts';
 import { createPromiseReader } from './next-by.ts';
-import { cpuOfAgent } from './process-tree.ts';
+import { cpuOfAgent, createAgentCpu } from './process-tree.ts';
 
 const AT = '2026-11-21T10:00:00.000Z';
 const HOUR = 3_600_000;
@@ -58,6 +58,17 @@ describe('the processor time of an agent', () => {
     await vi.waitFor(() => expect(cpuOfAgent(999_999_999, tag)).toBeGreaterThanOrEqual(50), DEADLINE);
   });
 
+  it('has what begins later, and all of it again when others are looked at again', async () => {
+    const tag = `evidence-${process.pid}-later`;
+    let now = 0;
+    const used = createAgentCpu(process.pid, tag, () => now);
+    const before = used();
+    script(BUSY, tag);
+    await vi.waitFor(() => expect(used()).toBeGreaterThanOrEqual(before + 50), DEADLINE);
+    now = 60_000;
+    expect(used()).toBeGreaterThanOrEqual(before + 50);
+  });
+
   it('keeps what ended children used', async () => {
     const tag = `evidence-${process.pid}-ended`;
     script(`sh -c 'i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done'; exec sleep 600`, tag);
@@ -74,11 +85,8 @@ describe('the watch over it', () => {
   it('G1 sees a process that only computes, and not one that only sleeps in a loop', async () => {
     const busy = `evidence-${process.pid}-busy`;
     const idle = `evidence-${process.pid}-idle`;
-    const watch = (tag: string) =>
-      createCpuWatch(
-        () => cpuOfAgent(999_999_999, tag),
-        () => performance.now(),
-      );
+    const monotonic = () => performance.now();
+    const watch = (tag: string) => createCpuWatch(createAgentCpu(999_999_999, tag, monotonic), monotonic);
     script(BUSY, busy);
     script('while :; do sleep 0.3; done', idle);
     const [at_work, asleep] = [watch(busy), watch(idle)];

@@ -23,7 +23,7 @@ import { createCpuWatch } from './cpu-watch.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { afterRun, beforeRun } from './hooks.ts';
 import { openLog } from './log-file.ts';
-import { cpuOfAgent } from './process-tree.ts';
+import { createAgentCpu } from './process-tree.ts';
 import { redactedForge, redactedLog, redactorOf } from './redaction.ts';
 import { reviewer } from './reviewer.ts';
 import { createSandbox } from './sandbox.ts';
@@ -59,7 +59,7 @@ export async function runHarness(order: Order, deps: HarnessDeps): Promise<numbe
   const elapsedMs = (): number => performance.now() - started;
   const awake = createAwakeTime(() => performance.now());
   const monotonic = (): number => awake.now();
-  const cpu = createCpuWatch(() => cpuOfAgent(process.pid, order.process_id), monotonic);
+  const cpu = createCpuWatch(createAgentCpu(process.pid, order.process_id, monotonic), monotonic);
   const stop = new AbortController();
   const redactor = redactorOf(order, deps.config.env);
   const log = redactedLog(openLog(order.log_file), redactor);

@@ -1,7 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { runs, statOf } from '@caloron/capabilities/process-identity';
+
 /** How often a group that should end is looked at, in milliseconds. */
 const LOOK_MS = 25;
+
+/** How often all processes of the machine are searched for further members while known ones live, in milliseconds. */
+const SEARCH_MS = 250;
 
 /** How long the kernel may take to end a killed process, in milliseconds. */
 const KILLED_MS = 10_000;
@@ -16,14 +21,25 @@ export function signal(pid: number, name: 'SIGTERM' | 'SIGKILL'): boolean {
   }
 }
 
-/** Waits until `members` finds nobody; false when `timeout_ms` went by first. */
-export async function gone(members: () => readonly unknown[], timeout_ms: number): Promise<boolean> {
+/** Waits until `members` finds nobody; false when `timeout_ms` went by first. Between searches only those found are looked at. */
+export async function gone(
+  members: () => readonly { readonly pid: number }[],
+  timeout_ms: number,
+): Promise<boolean> {
   const deadline = performance.now() + timeout_ms;
-  while (members().length > 0) {
-    if (performance.now() >= deadline) return false;
-    await delay(LOOK_MS);
+  for (let found = members(); found.length > 0; found = members()) {
+    const search_at = performance.now() + SEARCH_MS;
+    do {
+      if (performance.now() >= deadline) return members().length === 0;
+      await delay(LOOK_MS);
+    } while (performance.now() < search_at && found.some(({ pid }) => lives(pid)));
   }
   return true;
+}
+
+function lives(pid: number): boolean {
+  const stat = statOf(pid);
+  return stat !== undefined && runs(stat);
 }
 
 /**
