@@ -110,6 +110,21 @@ export const CLIS = {
   },
 } as const satisfies Readonly<Record<string, Cli>>;
 
+/** Options of framework `acp` for the programs that speak its protocol; the variables are those it does not know of. */
+export const SPEAKERS = {
+  opencode: {
+    // Of refusals it asks about again its log alone tells.
+    command: 'opencode acp --print-logs --log-level ERROR',
+    model: 'local/a-model',
+    pass_env: 'OPENCODE_CONFIG OPENCODE_DISABLE_MODELS_FETCH OPENCODE_DISABLE_AUTOUPDATE',
+  },
+  // It offers no choice of models by the protocol: its command names one.
+  gemini: {
+    command: 'gemini --acp -m gemini-2.5-flash',
+    pass_env: 'GEMINI_API_KEY GOOGLE_GEMINI_BASE_URL GEMINI_CLI_TRUST_WORKSPACE',
+  },
+} as const;
+
 /** The environment in which a program runs: found on PATH, a home of its own, its model ours. */
 export function cliEnvironment(cli: Cli, home: string, model_url: string): Readonly<Record<string, string>> {
   mkdirSync(home, { recursive: true });

@@ -1,18 +1,15 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { probeSandbox } from '@caloron/capabilities/sandbox';
 import type { Sandbox } from '@caloron/types';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import { type Cli, CLIS, install } from './clis.ts';
-import { createRunner, type Runner } from './runner.ts';
+import { type Cli, CLIS, install, SPEAKERS } from './clis.ts';
+import { createRunner, earlierSessions, type Runner } from './runner.ts';
 
 const USAGE = { input: 100, output: 20, cache_read: 0, cache_write: 0 };
 const works = await probeSandbox(process.env['PATH']);
-
-/** OpenCode and Gemini CLI as any agent of the protocol is run. */
-const PROTOCOL: Readonly<Record<string, string>> = { opencode: 'opencode acp', gemini: 'gemini --acp' };
 
 describe.each(Object.values(CLIS) as readonly Cli[])('$framework, the real program in the sandbox', (cli) => {
   let runner: Runner;
@@ -37,14 +34,12 @@ describe.each(Object.values(CLIS) as readonly Cli[])('$framework, the real progr
     };
   }
 
-  const through = ['itself', ...(cli.bin in PROTOCOL ? ['the protocol'] : [])];
+  const through = ['itself', ...(cli.bin in SPEAKERS ? ['the protocol'] : [])];
   it.each(through)(
     'W2 edits, finds its settings, and goes on with its session in a second run, by %s',
     async (how) => {
       const acp =
-        how === 'itself'
-          ? {}
-          : { framework: 'acp', options: { command: PROTOCOL[cli.bin] ?? '', ...acpOptions(cli) } };
+        how === 'itself' ? {} : { framework: 'acp', options: SPEAKERS[cli.bin as keyof typeof SPEAKERS] };
       const path = join(runner.worktree, 'hello.txt');
       // The user has worked with the program before: its records are there, and none of them is shown or changed.
       await runner.run([{ text: 'The user’s own.', usage: USAGE }]);
@@ -59,7 +54,7 @@ describe.each(Object.values(CLIS) as readonly Cli[])('$framework, the real progr
       expect(first.cause, JSON.stringify(first)).toBeNull();
       expect(readFileSync(path, 'utf8')).toBe('grüße\n');
 
-      if (cli.bin === 'gemini') anEarlierMinute(runner.dir);
+      earlierSessions(runner.dir);
       const session = first.session ?? first.result.session ?? null;
       expect(session).not.toBeNull();
       const second = await runner.run([{ text: 'Two.', usage: USAGE }], {
@@ -78,22 +73,6 @@ describe.each(Object.values(CLIS) as readonly Cli[])('$framework, the real progr
     },
   );
 });
-
-/** What the protocol’s adapter is told beside the command: the variables it does not know of. */
-function acpOptions({ bin }: Cli): Readonly<Record<string, string>> {
-  return bin === 'opencode'
-    ? { pass_env: 'OPENCODE_CONFIG OPENCODE_DISABLE_MODELS_FETCH OPENCODE_DISABLE_AUTOUPDATE' }
-    : { pass_env: 'GEMINI_API_KEY GOOGLE_GEMINI_BASE_URL GEMINI_CLI_TRUST_WORKSPACE', model: '' };
-}
-
-/** Gemini CLI names a session's file by the minute, and by its protocol writes over that of a session it is to load in the same one. */
-function anEarlierMinute(dir: string): void {
-  for (const entry of readdirSync(dir, { recursive: true, withFileTypes: true })) {
-    const file = join(entry.parentPath, entry.name);
-    const earlier = file.replace(/session-\d{4}-/, 'session-2025-');
-    if (earlier !== file && file.includes('/tasks/')) renameSync(file, earlier);
-  }
-}
 
 /** Every file below a directory, with its size and the time it was changed. */
 function recordsOf(dir: string): readonly string[] {

@@ -1,4 +1,4 @@
-import { mkdirSync, realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { systemClock } from '@caloron/capabilities/clock';
@@ -115,6 +115,15 @@ export async function createRunner(cli: Cli): Promise<Runner> {
       rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** Dates sessions of Gemini CLI back: it names their files by the minute, and by its protocol writes over the one it is to load in the same one. */
+export function earlierSessions(dir: string): void {
+  for (const entry of readdirSync(dir, { recursive: true, withFileTypes: true })) {
+    const file = join(entry.parentPath, entry.name);
+    const earlier = file.replace(/session-\d{4}-/, 'session-2025-');
+    if (earlier !== file) renameSync(file, earlier);
+  }
 }
 
 function orderOf(process_id: string, worktree: string, framework: Order['framework']): Order {

@@ -7,13 +7,22 @@ import { runGroup } from '../run-group.ts';
 import { decidePermission, permissionPolicy } from './acp-permissions.ts';
 import { brokenAt, converse, heardOf, type TalkEnd } from './acp-talk.ts';
 import { argvOf } from './command.ts';
-import type { Framework, FrameworkCall, FrameworkResult, HeardUsage } from './framework.ts';
+import type { Framework, FrameworkCall, FrameworkResult, Heard, HeardUsage } from './framework.ts';
+import { geminiCli } from './gemini-cli.ts';
+import { openCode } from './open-code.ts';
+import { speakerOf } from './state.ts';
+import type { Trouble } from './trouble.ts';
 import { tokensOf } from './usage-count.ts';
 import { watchRun } from './watch.ts';
 
 /** Characters of what an agent said, and of its stderr, that are kept from the end. */
 const TEXT_LIMIT = 200_000;
 const STDERR_LIMIT = 4000;
+
+/** How the programs we know log what goes wrong. */
+const LOGS: ReadonlyMap<string, ((line: string) => Heard) | undefined> = new Map(
+  [openCode, geminiCli].map(({ name, hear_error }) => [name, hear_error]),
+);
 
 /**
  * Any agent that speaks the Agent Client Protocol over stdio: option `command` is its argv (`opencode acp`, `gemini --acp`). One turn per
@@ -29,6 +38,8 @@ interface Told {
   updated: number;
   text: string;
   stderr: string;
+  /** What its log on stderr says stands in its way; null once it went on. */
+  trouble: Trouble | null;
   usage: readonly HeardUsage[];
 }
 
@@ -36,9 +47,21 @@ async function runAcp(call: FrameworkCall): Promise<FrameworkResult> {
   const argv = argvOf(call.order.framework.options['command'] ?? '', 'acp');
   const over = new AbortController();
   const watch = watchRun(call);
-  const told: Told = { begun: false, updated: performance.now(), text: '', stderr: '', usage: [] };
-  const app = clientOf(call, told);
+  const told: Told = {
+    begun: false,
+    updated: performance.now(),
+    text: '',
+    stderr: '',
+    trouble: null,
+    usage: [],
+  };
+  const meet = (trouble: Trouble | null): void => {
+    told.trouble = trouble;
+    watch.trouble(trouble);
+  };
+  const app = clientOf(call, told, () => meet(null));
   const lines = protocolLines(call.onOutput);
+  const logged = logOf(call, meet);
   const on = {
     begin: () => (told.begun = true),
     quiet_ms: () => performance.now() - told.updated,
@@ -70,6 +93,7 @@ async function runAcp(call: FrameworkCall): Promise<FrameworkResult> {
         watch.output();
         if (from === 'stdout') return lines.push(chunk);
         told.stderr = (told.stderr + chunk).slice(-STDERR_LIMIT);
+        logged(chunk);
         call.onOutput(chunk);
       },
     });
@@ -79,6 +103,8 @@ async function runAcp(call: FrameworkCall): Promise<FrameworkResult> {
     const timed_out = exit.timed_out || silent;
     const stopped = !timed_out && (call.signal.aborted || call.pause?.aborted === true) && code !== 0;
     const cut = stopped || timed_out;
+    // A program that could only wait for its provider failed of that, whether we or its time ended it.
+    const met = stopped || watch.ended === 'silent' || (watch.ended === null && !cut) ? null : told.trouble;
     return {
       code: cut ? null : code,
       signal: cut ? 'SIGTERM' : null,
@@ -89,7 +115,7 @@ async function runAcp(call: FrameworkCall): Promise<FrameworkResult> {
       tokens_used: tokensOf(told.usage),
       usage: told.usage,
       feedback: null,
-      trouble: cut ? null : trouble,
+      trouble: met ?? (cut ? null : trouble),
     };
   } finally {
     watch.close();
@@ -97,7 +123,7 @@ async function runAcp(call: FrameworkCall): Promise<FrameworkResult> {
 }
 
 /** The client's side: permissions by policy, updates to the log. */
-function clientOf(call: FrameworkCall, told: Told) {
+function clientOf(call: FrameworkCall, told: Told, onProgress: () => void) {
   const policy = permissionPolicy(call);
   return client({ name: 'caloron' })
     .onRequest(methods.client.session.requestPermission, ({ params }) => {
@@ -109,10 +135,25 @@ function clientOf(call: FrameworkCall, told: Told) {
       told.updated = performance.now();
       if (!told.begun) return;
       const { log, said } = heardOf(params.update);
+      if (log !== '') onProgress();
       // A thought or a plan is no output, but it is a sign of progress.
       call.onOutput(log);
       told.text = (told.text + said).slice(-TEXT_LIMIT);
     });
+}
+
+/** Reads of a program we know what its protocol leaves out: that its provider refuses it and it asks again. */
+function logOf({ order }: FrameworkCall, onTrouble: (trouble: Trouble) => void): (chunk: string) => void {
+  const hear = LOGS.get(speakerOf(order.framework));
+  let rest = '';
+  return (chunk) => {
+    const lines = (rest + chunk).split('\n');
+    rest = (lines.pop() ?? '').slice(-STDERR_LIMIT);
+    for (const line of lines) {
+      const trouble = hear?.(line).trouble;
+      if (trouble !== undefined) onTrouble(trouble);
+    }
+  };
 }
 
 /** The lines of stdout that are messages, as bytes; others are what the program prints beside them. */

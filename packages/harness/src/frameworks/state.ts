@@ -118,7 +118,7 @@ const SPEAKERS: ReadonlyMap<string, string> = new Map([
 
 /** The places the program of an order's framework has of its own; none for one that is not known here. */
 export function statePlaces(framework: Order['framework'], question: StateQuestion): readonly StatePlace[] {
-  const places = PLACES.get(ownerOf(framework))?.(question) ?? [];
+  const places = PLACES.get(speakerOf(framework))?.(question) ?? [];
   return places.map(({ at, is = 'directory', keeps = [], copies = [], hides = /^$/ }) => ({
     at,
     is,
@@ -128,8 +128,8 @@ export function statePlaces(framework: Order['framework'], question: StateQuesti
   }));
 }
 
-/** `npx -y @google/gemini-cli@1.2.3 --acp` is Gemini CLI as `gemini --acp` is. */
-function ownerOf({ name, options }: Order['framework']): string {
+/** The framework whose program an order runs, also where it runs it by the protocol: `npx -y @google/gemini-cli@1.2.3 --acp` is Gemini CLI as `gemini --acp` is. */
+export function speakerOf({ name, options }: Order['framework']): string {
   if (name !== 'acp') return name;
   const words = argvOf(options['command'] ?? '', name).map((word) => basename(word).replace(/(.)@.*$/, '$1'));
   return words.flatMap((word) => SPEAKERS.get(word) ?? [])[0] ?? name;
