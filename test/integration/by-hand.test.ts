@@ -103,7 +103,7 @@ describe('a sprint by hand', () => {
     return ticks;
   }
 
-  it('goes from init to the report by single commands, and again under the scheduler', async () => {
+  it('A5 goes from init to the report by single commands, and again under the scheduler', async () => {
     await init();
 
     // Types and effects of every composition, without a database, a forge or a shell.
@@ -121,7 +121,9 @@ describe('a sprint by hand', () => {
     expect(before.code).toBe(1);
     expect(before.stdout).toMatch(/^MISSING +shell .*next: .*caloron up/m);
     const shell = await startShell();
-    expect(await caloron('doctor')).not.toContain('MISSING');
+    const after = await caloron('doctor');
+    expect(after).not.toContain('MISSING');
+    expect(after).toMatch(/^ok +approvals +stub may, unasked: what its script says$/m);
 
     // The first sprint has no scheduler.
     const brief = '- [first] Write the first file\n- [second] Write the second file (after: first)\n';

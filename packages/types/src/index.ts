@@ -102,6 +102,7 @@ export {
 } from './composition-io.ts';
 export { DEFAULT_TOKEN_ENVS, frameworkVariables, isCommonVariable } from './environment.ts';
 export { keys } from './keys.ts';
+export { type Unasked, UNASKED, unaskedOf } from './unasked.ts';
 export { apiUrl, cloneUrl, GITHUB_API, hostDir } from './host.ts';
 export type {
   ForgeChanges,

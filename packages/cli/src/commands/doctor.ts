@@ -5,6 +5,7 @@ import { probeSandbox } from '@caloron/capabilities/sandbox';
 import { createShells } from '@caloron/capabilities/shell';
 import { CodedError, messageOf } from '@caloron/noether/errors';
 import { loadCatalog, readConfig, readProjectConfig, verifyStageStore } from '@caloron/scheduler';
+import { ProjectConfig, unaskedOf } from '@caloron/types';
 import { Command } from 'commander';
 
 import { type Context, runCommand } from '../context.ts';
@@ -67,6 +68,15 @@ async function sandboxSays(
   );
 }
 
+/** What the program of the settings' framework may do without anybody being asked. */
+function approvalsSay(project_file: string, variables: Context['environment']['variables']): string {
+  const framework =
+    readProjectConfig(project_file)?.framework ?? ProjectConfig.shape.framework.parse(undefined);
+  const unasked = unaskedOf(framework, variables['CALORON_ALLOW_DANGEROUS']);
+  if (unasked === null) throw new CliError('CLI_NOT_FOUND', { what: 'framework', id: framework });
+  return `${framework} may, unasked: ${unasked}`;
+}
+
 function checks({ home, environment, runtime }: Context): readonly Promise<Check>[] {
   const { variables } = environment;
   const config = join(home.dir, 'scheduler.json');
@@ -86,6 +96,7 @@ function checks({ home, environment, runtime }: Context): readonly Promise<Check
       requireTokens(names, variables);
       return names.filter((name) => name !== null).join(', ');
     }),
+    checked('approvals', () => approvalsSay(home.project_file, variables)),
     checked('sandbox', async () => sandboxSays(home.project_file, variables)),
     checked('stage store', async () => {
       await verifyStageStore(stages, loadCatalog());
