@@ -1,3 +1,6 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
 import { git, type GitCredential, type GitResult } from '@caloron/capabilities/git';
 import { codeOf, messageOf } from '@caloron/noether/errors';
 import type { RepoName, Sha } from '@caloron/types';
@@ -40,15 +43,21 @@ export interface Mirrors {
 
 /** Mirrors below `paths.repos`, each fetched by one at a time. */
 export function createMirrors(paths: ShellPaths, mutex: KeyedMutex): Mirrors {
+  const made = new Set<string>();
   return {
     fetch(source) {
       const dir = mirrorDir(paths, source.host, source.repo);
       return mutex.run(`mirror:${dir}`, async () => {
         confined(paths.repos, dir);
-        await initBare(dir);
+        if (!made.has(dir) || !existsSync(join(dir, 'HEAD'))) await initBare(dir);
+        made.add(dir);
         // Refs that left the forge go (a name may come back as a directory); objects never do: task clones borrow them, and gc is off.
         await fetchInto(dir, source, ['--prune'], ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*']);
-        return { dir, heads: await refsBelow(dir, 'refs/heads/'), tags: await refsBelow(dir, 'refs/tags/') };
+        const [heads, tags] = await Promise.all([
+          refsBelow(dir, 'refs/heads/'),
+          refsBelow(dir, 'refs/tags/'),
+        ]);
+        return { dir, heads, tags };
       });
     },
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { git } from '@caloron/capabilities/git';
@@ -42,6 +42,21 @@ async function keepOwnTags(clone: string, forge: ReadonlyMap<string, string>): P
   await git(['update-ref', '--no-deref', '--stdin'], { git_dir: clone, stdin: lines.join('') });
 }
 
+/** Begins what is ours in a new clone's configuration. */
+const OURS = '# by caloron';
+
+/** Writes settings as git would, in one go: a process of git's for each is a tenth of what a start costs. */
+function writeSettings(file: string, settings: Readonly<Record<string, string>>): void {
+  const [before = ''] = readFileSync(file, 'utf8').split(OURS);
+  const lines = Object.entries(settings).map(([key, value]) => {
+    const [section = '', ...rest] = key.split('.');
+    const name = rest.pop() ?? '';
+    const of = rest.length === 0 ? '' : ` "${rest.join('.')}"`;
+    return `[${section}${of}]\n\t${name} = "${value.replaceAll(/["\\]/g, '\\$&')}"\n`;
+  });
+  writeFileSync(file, `${before}${OURS}\n${lines.join('')}`);
+}
+
 async function createClone(clone: string, mirror: Mirror, agent_id: Id): Promise<void> {
   await initBare(clone);
   mkdirSync(join(clone, 'objects', 'info'), { recursive: true });
@@ -55,9 +70,7 @@ async function createClone(clone: string, mirror: Mirror, agent_id: Id): Promise
     // What is saved of unfinished work must outlive any gc of the agent's.
     'gc.auto': '0',
   };
-  for (const [key, value] of Object.entries(settings)) {
-    await git(['config', '--local', '--replace-all', key, value], { git_dir: clone });
-  }
+  writeSettings(join(clone, 'config'), settings);
   // Written last: a clone without it was interrupted and is completed at the next use.
   writeFileSync(join(clone, 'caloron-clone'), '1\n');
 }
