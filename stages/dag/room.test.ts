@@ -161,11 +161,13 @@ describe('dag_evaluate: a start that found no room', () => {
     expect(drive.task()).toMatchObject({ status_reason: 'waits_review', put_back: null });
   });
 
-  it('says nothing of the task when it is another failure that is tried again', () => {
+  it('tells of its task what was in the way of a start that is tried again, until it is made', () => {
     const drive = new Drive(exampleState([ready('a')]));
     drive.tick();
-    drive.fail('spawn_agent', 'SHELL_UNREACHABLE', refusal);
-    expect(drive.task()).toMatchObject({ status: 'Ready', status_reason: null });
+    drive.fail('spawn_agent', 'SHELL_REFUSED', { ...refusal, message: 'no branch main' });
+    expect(drive.task()).toMatchObject({ status: 'Ready', status_reason: 'not_started: no branch main' });
+    drive.succeed('spawn_agent', { process_id: 'p1' });
+    expect(drive.task()).toMatchObject({ status_reason: null, put_back: null });
   });
 });
 

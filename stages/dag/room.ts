@@ -54,10 +54,13 @@ export function isWait({ code }: Pick<ActionError, 'code'>): boolean {
 
 /** Whether a task's reason speaks of a wait for its start alone, and goes with it. */
 export function isWaiting(reason: string | null): boolean {
-  return reason === 'agent_busy' || reason?.startsWith('capacity: ') === true || isPauseReason(reason);
+  if (reason === null) return false;
+  return reason === 'agent_busy' || /^(capacity|not_started): /.test(reason) || isPauseReason(reason);
 }
 
-/** Such a refusal as a reason for people. */
-export function waitReason({ code, message }: ActionError): string {
+/** Why a start that will be tried again was not made, for people. */
+export function waitReason(error: ActionError): string {
+  const { code, message } = error;
+  if (!isWait(error)) return `not_started: ${message}`;
   return `${code === 'PROVIDER_HELD' ? 'provider_limited' : 'capacity'}: ${message}`;
 }
