@@ -18,6 +18,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { type Bench, createBench } from '../test/bench.ts';
 import { readConfig } from './config.ts';
+import { cpuOfAgent } from './process-tree.ts';
 import { runGroup } from './run-group.ts';
 import { type AgentSandbox, createSandbox } from './sandbox.ts';
 
@@ -115,7 +116,7 @@ describe('an agent’s program', () => {
     expect(readFileSync(join(root, 'worktrees', 't1', 'two.txt'), 'utf8')).toBe('two\n');
   });
 
-  it('W2 reads what is not its own only where there is no sandbox', async () => {
+  it('reads what is not its own only where there is no sandbox', async () => {
     const places = {
       'the shell’s token': join(hidden, 'shell-token'),
       'the database': join(hidden, 'caloron.db'),
@@ -137,7 +138,7 @@ describe('an agent’s program', () => {
     expect(read).toHaveLength(confined ? 0 : 2 * paths.length);
   });
 
-  it('W2 writes outside its worktree only where there is no sandbox, and a link it leaves does not help it', async () => {
+  it('writes outside its worktree only where there is no sandbox, and a link it leaves does not help it', async () => {
     const victim = secret(join(home, '.profile'));
 
     await inside(
@@ -311,6 +312,31 @@ describe('what an agent’s program keeps in the home directory', () => {
     await inside('echo evil > ~/.claude/.credentials.json', { order: claude });
 
     expect(readFileSync(victim, 'utf8')).toBe(confined ? 'the-secret\n' : 'evil\n');
+  });
+});
+
+describe('its processor time', () => {
+  it('is seen from outside, of all that runs in it', async () => {
+    const stop = new AbortController();
+    const order = bench.order({ worktree: join(root, 'worktrees', 't1'), sandbox: settings() });
+    const env = { PATH, HOME: home, CALORON_PROCESS_ID: order.process_id };
+    sandbox = createSandbox({ order, directory: realpathSync(bench.directory), env, prompt_file: '/none' });
+    const running = runGroup({
+      argv: sandbox.confine(['/bin/sh', '-c', 'while :; do :; done']),
+      cwd: order.worktree,
+      env,
+      stdin: null,
+      timeout_ms: 20_000,
+      signal: stop.signal,
+      onOutput: () => undefined,
+    });
+    try {
+      const used = (): number => cpuOfAgent(999_999_999, order.process_id);
+      await expect.poll(used, { timeout: 10_000 }).toBeGreaterThanOrEqual(50);
+    } finally {
+      stop.abort();
+      await running;
+    }
   });
 });
 
