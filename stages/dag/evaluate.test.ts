@@ -64,7 +64,7 @@ describe('dag_evaluate: the way of a task', () => {
     ]);
   });
 
-  it('starts the dependants of a merge in the same evaluation', () => {
+  it('D4 starts the dependants of a merge in the same evaluation', () => {
     const a = exampleTask('a', { status: 'InReview', issue_number: 1, pr_number: 7, head_sha: sha('a') });
     const drive = new Drive(exampleState([a, exampleTask('b', { issue_number: 2, depends_on: ['a'] })]));
 
@@ -288,7 +288,7 @@ describe('dag_evaluate: author attempts', () => {
     expect(drive.causes('spawn_agent')).toEqual(['author:start:1:-', 'author:start:2:-']);
   });
 
-  it('D12 D15 stops a process that was started for a task that is not wanted any more', () => {
+  it('D15 stops a process that was started for a task that is not wanted any more', () => {
     const drive = new Drive(exampleState([exampleTask('a', { issue_number: 1 })]));
     drive.tick();
     drive.log(event({ type: 'human_command', task_id: 'a', word: 'assign-human' }));

@@ -66,6 +66,37 @@ describe('dag_evaluate: an attempt that ended without work', () => {
     },
   );
 
+  it('D10 waits five minutes at most', () => {
+    const a = exampleTask('a', { status: 'InProgress', issue_number: 1, attempt: 1, process_id: 'p1' });
+    const drive = new Drive(exampleState([{ ...a, base_sha: sha('0') }], { max_attempts: 20 }));
+    const waits: number[] = [];
+    for (let n = 2; n <= 12; n += 1) {
+      drive.log(ended(drive, cause('crash')));
+      waits.push(wait(drive));
+      drive.later();
+      drive.succeed('spawn_agent', { process_id: `p${n}` });
+    }
+
+    expect(Math.max(...waits)).toBeLessThanOrEqual(300_000);
+    expect(Math.min(...waits.slice(-3))).toBeGreaterThan(200_000);
+  });
+
+  it.each(['assign-human', 'resolved'] as const)(
+    'D12 looks at its task first: after %s it starts one that is wanted still, once',
+    (word) => {
+      const drive = running();
+      drive.log(ended(drive, cause('crash')));
+      drive.log(event({ type: 'human_command', task_id: 'a', word }));
+
+      drive.later();
+      drive.later();
+
+      const wanted = word === 'resolved';
+      expect(drive.causes('spawn_agent')).toEqual(wanted ? ['author:resume:2:-'] : []);
+      expect(drive.task().status).toBe(wanted ? 'InProgress' : 'HumanAssigned');
+    },
+  );
+
   it('is a crash when nobody says more', () => {
     const drive = running();
 

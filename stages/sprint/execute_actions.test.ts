@@ -272,7 +272,7 @@ describe('spawn_agent', () => {
     expect(w.forge.calls).toEqual([]);
   });
 
-  it('is done although its comment could not be written', async () => {
+  it('O4 is done although its comment could not be written', async () => {
     const w = world([spawn]);
     w.forge.faults.set('comment', [{ error: forgeError('FORGE_FORBIDDEN') }]);
 
@@ -283,7 +283,7 @@ describe('spawn_agent', () => {
     expect(w.row(spawn)?.status).toBe('done');
   });
 
-  it('D16 is tried again while the shell is away, and dead after five times', async () => {
+  it('is tried again while the shell is away, and dead after five times', async () => {
     const w = world([spawn]);
     w.shell.faults.set(
       'spawn',

@@ -70,7 +70,7 @@ describe('load_agents', () => {
     expect(() => loadAgents.output.parse(loaded)).not.toThrow();
   });
 
-  it('says that a shell is away, and refuses one with another database', async () => {
+  it('D16 says that a shell is away, and refuses one with another database', async () => {
     const shell = memoryShell();
     shell.faults.set('status', [shellError('SHELL_UNREACHABLE'), shellError('SHELL_OTHER_DATABASE', false)]);
 

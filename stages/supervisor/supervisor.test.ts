@@ -72,7 +72,7 @@ describe('check_agent_health', () => {
     expect(health({ alive: false, status: 'finished' })).toBeUndefined();
   });
 
-  it('has nothing to say of no agents', () => {
+  it('D16 has nothing to say of no agents', () => {
     expect(checkAgentHealth.call({ now: NOW }, {})).toEqual({ results: [] });
   });
 });

@@ -4,7 +4,9 @@ import { item, type Item } from './item.ts';
 export const CHECKLIST: readonly Item[] = [
   item('W1', 'an agent starts in its own worktree, looked at right before it is executed'),
   item('W2', 'a worktree lies inside the root after every link is followed, or nothing is started'),
+  // Narrower than letters, digits, dot, underscore and hyphen: no id begins with a dot, and none differs by case alone.
   item('W3', 'names of directories are made of [a-z0-9_-] alone'),
+  // An id that does not fit is refused where it comes in, instead of being changed and told apart by a hash.
   item('W4', 'two ids never share a directory: what would have to be changed to fit is refused'),
   item('W5', 'an id is its directory’s name, unchanged'),
   item(
@@ -23,12 +25,15 @@ export const CHECKLIST: readonly Item[] = [
   item('W16', 'what a hook prints is cut in the log'),
   item('D1', 'one authority changes the sprint’s state: a transaction; results are messages to it'),
   item('D2', 'no second process for a task whose first may live'),
+  // What is paused is listened to and cleaned up after. It is not asked whether it still lives: a person holds it.
   item('D3', 'what runs is looked after on every tick, also when nothing may be started'),
   item('D4', 'a task starts only with its issue, its dependencies done, its agent free and a slot'),
+  // A task has no priority of its own here: what most others wait for goes first.
   item('D5', 'who starts first is decided by the longest remaining path, then by the authored order'),
   item('D6', 'caps per sprint, host and framework; a cap that is no number is refused'),
   item('D7', 'labels of a host are compared without case'),
-  item('D8', 'states are compared as the host means them, and kept as it spells them'),
+  // A host's words become ours where its answer is read, and are not kept: nothing behind that knows a host.
+  item('D8', 'states of a host become ours in one place, in any case; one nobody knows is no verdict'),
   item('D9', 'after a clean exit the task goes on by itself'),
   item(
     'D10',
@@ -59,11 +64,12 @@ export const CHECKLIST: readonly Item[] = [
   item('O1', 'every line of a log names its task or process'),
   item('O2', 'logs are JSON of stable wording, with an outcome and a short reason'),
   item('O3', 'failures of start, validation and dispatch are told without a debugger'),
-  item('O4', 'a log or webhook that fails stops nothing'),
+  item('O4', 'a trace, a comment or a webhook that fails stops nothing'),
   item('O5', 'nothing depends on status, page or API being looked at'),
   item('O6', 'tokens are counted once: totals are absolute'),
   item('O7', 'status shows what runs, what waits for a retry, totals and limits'),
-  item('O8', 'errors are JSON; unknown is 404, a wrong method 405'),
+  // A route is a method and a path: another method is an unknown route, not 405.
+  item('O8', 'errors are JSON; what there is not is 404, by whatever method'),
   item('O9', 'everything listens on loopback; --port beats the config, and 0 is any'),
   item('O10', 'no secret is ever logged'),
   item('O11', 'a failed start exits non-zero, a clean stop zero'),

@@ -521,7 +521,7 @@ describe('a forge that is down', () => {
     await down?.forge.stop();
   });
 
-  it('fails the tick with its address and changes nothing', async () => {
+  it('D16 D18 fails the tick with its address and changes nothing', async () => {
     const place = join(dir, 'down');
     mkdirSync(place);
     down = await forgeWorld(place);

@@ -136,7 +136,7 @@ async function classesOnDisk(): Promise<readonly string[]> {
   });
 }
 
-it('G4 an agent that ends in a class is treated by it, and a held provider starts nothing until it serves again', async () => {
+it('D19 G4 an agent that ends in a class is treated by it, and a held provider starts nothing until it serves again', async () => {
   const items = KINDS.map((kind) => `- [${nameOf(kind)}] End in ${kind}`).join('\n');
   await caloron('kickoff', items, '--repo', world.repo, '--sprint-id', SPRINT);
 

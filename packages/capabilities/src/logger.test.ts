@@ -10,7 +10,7 @@ function logged(fields: object, level?: string): string {
 }
 
 describe('a logger', () => {
-  it('O1 O2 writes a JSON line with name, time, message and fields', () => {
+  it('O2 writes a JSON line with name, time, message and fields', () => {
     expect(JSON.parse(logged({ sprint_id: 's1' }))).toMatchObject({
       name: 'shell',
       level: 30,

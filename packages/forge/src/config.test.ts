@@ -3,7 +3,7 @@ import { forgeConfig } from './config.ts';
 import { Login } from './model/users.ts';
 
 describe('forgeConfig', () => {
-  it('listens on this machine alone unless told otherwise', () => {
+  it('O9 listens on this machine alone unless told otherwise', () => {
     const config = forgeConfig({ port: '0', data: '/x' }, {});
 
     expect(config).toEqual({ host: '127.0.0.1', port: 0, data: '/x', rate_limit: 5000, log_level: 'info' });

@@ -142,7 +142,7 @@ export function stopReason(signal: AbortSignal): HarnessError {
 }
 
 /** A line of the harness's own in the agent's log, and in its logger. */
-export function note(context: Pick<HarnessContext, 'log' | 'logger' | 'order'>, text: string): void {
+export function note(context: Pick<HarnessContext, 'log' | 'logger'>, text: string): void {
   context.log.write(`[caloron] ${text}\n`);
-  context.logger.info({ process_id: context.order.process_id }, text);
+  context.logger.info(text);
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { ForgeError } from '@caloron/capabilities/errors';
 import { git } from '@caloron/capabilities/git';
+import { createLoggerTo } from '@caloron/capabilities/logger';
 import { markerOf, Report } from '@caloron/types';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
@@ -213,6 +214,25 @@ describe('an author', () => {
     expect((await git(['log', '-1', '--format=%s'], { cwd: bench.worktree })).stdout).toBe('Add one');
   });
 
+  it('O1 names its process and task in every line of its log, also where something fails', async () => {
+    await bench.script('t1', once([{ say: 'nothing' }]));
+    bench.shell.faults['/heartbeat'] = [503];
+    bench.shell.faults['/report'] = [403];
+    const lines: object[] = [];
+    const write = (line: string): void => void lines.push(JSON.parse(line) as object);
+
+    await runHarness(bench.order(), bench.deps({ logger: createLoggerTo({ name: 'harness' }, { write }) }));
+
+    const text = lines.map((line) => JSON.stringify(line)).join('\n');
+    for (const said of [
+      'attempt 1: author start of t1',
+      'heartbeat not delivered',
+      'report was not delivered',
+    ])
+      expect(text).toContain(said);
+    for (const line of lines) expect(line).toMatchObject({ process_id: 'p1', task_id: 't1' });
+  });
+
   it('keeps reporting until the shell takes it', async () => {
     await bench.script('t1', once([{ say: 'nothing' }]));
     bench.shell.faults['/report'] = [503, 500];
@@ -316,7 +336,7 @@ describe('an author', () => {
     expect(await bench.remote(BRANCH)).toBeNull();
   });
 
-  it('runs no filter of the agent’s repository and lends it no credential', async () => {
+  it('A8 runs no filter of the agent’s repository and lends it no credential', async () => {
     const trace = join(bench.root, 'trace');
     const evil = `sh -c 'env > ${trace}; cat'`;
     await bench.script(

@@ -54,7 +54,8 @@ export interface HarnessDeps {
 
 /** Does what the order says, reports it to the shell, leaves exit.json; gives the exit code, 0 only for work that was done. */
 export async function runHarness(order: Order, deps: HarnessDeps): Promise<number> {
-  const { directory, clock, logger } = deps;
+  const { directory, clock } = deps;
+  const logger = deps.logger.child({ process_id: order.process_id, task_id: order.task.id });
   const started = performance.now();
   const elapsedMs = (): number => performance.now() - started;
   const awake = createAwakeTime(() => performance.now());

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -6,6 +6,7 @@ import { systemClock } from '@caloron/capabilities/clock';
 import { git } from '@caloron/capabilities/git';
 import { createLogger } from '@caloron/capabilities/logger';
 import type { Order } from '@caloron/types';
+import { afterAll } from 'vitest';
 
 import { type HarnessConfig, readConfig } from '../src/config.ts';
 import type { HarnessDeps } from '../src/harness.ts';
@@ -38,6 +39,22 @@ export interface Bench {
 
 const BRANCH = 'caloron/s1/t1';
 
+/** Origins by their first commit: a copy costs one of the ten programs that making one starts. */
+const origins = new Map<string, Promise<{ readonly dir: string; readonly base_sha: string }>>();
+afterAll(async () => {
+  for (const made of origins.values()) await rm((await made).dir, { recursive: true, force: true });
+  origins.clear();
+});
+
+async function originOf(
+  files: Record<string, string>,
+): Promise<{ readonly dir: string; readonly base_sha: string }> {
+  const dir = await mkdtemp(join(tmpdir(), 'caloron-harness-origin-'));
+  const origin = join(dir, 'origin.git');
+  await git(['init', '-q', '--bare', '-b', 'main', origin], { cwd: dir });
+  return { dir, base_sha: await commitElse(dir, origin, 'main', files) };
+}
+
 /** A bench; `files` are the origin's first commit. */
 export async function createBench(
   files: Record<string, string> = { 'README.md': '# one\n' },
@@ -47,10 +64,13 @@ export async function createBench(
   const directory = join(root, 'agents', 'p1');
   const worktree = join(root, 'worktrees', 't1');
   await mkdir(directory, { recursive: true });
-  await git(['init', '-q', '--bare', '-b', 'main', origin], { cwd: root });
-  const base_sha = await commitElse(root, origin, 'main', files);
+  const key = JSON.stringify(files);
+  const made = origins.get(key) ?? originOf(files);
+  origins.set(key, made);
+  const { dir, base_sha } = await made;
   const clone = join(root, 'repo.git');
-  await git(['clone', '-q', '--bare', origin, clone], { cwd: root });
+  for (const copy of [origin, clone]) await cp(join(dir, 'origin.git'), copy, { recursive: true });
+  await appendFile(join(clone, 'config'), `[remote "origin"]\n\turl = ${origin}\n`);
   await git(['worktree', 'add', '-q', '-b', BRANCH, worktree, base_sha], { cwd: clone });
   const shell = await startShell();
   const forge = createForge();

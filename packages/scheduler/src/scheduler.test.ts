@@ -123,10 +123,12 @@ describe('the scheduler', () => {
     await vi.waitFor(() => expect(slots('tick')).toEqual(['event', 'due', 'event']), { timeout: 10_000 });
   });
 
-  it('D18 goes on after a run that failed', async () => {
+  it('D18 O4 goes on after a run that failed, and after a webhook nobody takes', async () => {
     const on = runtime();
     const path = graph('g.json', { op: 'Stage', id: 'github_poll_events' });
-    start(on, [{ name: 'j', cron: NEVER, graph: path, on: ['sprint.started'] }]);
+    start(on, [
+      { name: 'j', cron: NEVER, graph: path, on: ['sprint.started'], webhook: 'http://127.0.0.1:1/' },
+    ]);
     const slots = (): readonly string[] =>
       on.store.slots.list({ job: 'j', limit: 10 }).map(({ status }) => status);
     await announce(on, 'sprint.started', 'a');

@@ -415,7 +415,7 @@ describe('a request for what there is not', () => {
     ['GET', '/agents/agent-1/logs?sprint_id=s9', 404, 'AGENT_UNKNOWN'],
     ['GET', '/agents/agent-5/logs', 404, 'AGENT_UNKNOWN'],
     ['GET', '/agents/__proto__/logs', 400, 'REQUEST_INVALID'],
-  ] as const)('%s %s is refused with %i %s', async (method, path, status, code) => {
+  ] as const)('O8 %s %s is refused with %i %s', async (method, path, status, code) => {
     const answer = await refused({ method, path, headers: { 'x-caloron-token': SHELL_TOKEN }, body: null });
 
     expect(answer.slice(0, 2)).toEqual([status, code]);

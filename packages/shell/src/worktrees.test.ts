@@ -551,7 +551,7 @@ describe('POST /cleanup', () => {
     expect(head).not.toBe(squashed);
   });
 
-  it('W15 keeps a worktree with uncommitted files', async () => {
+  it('D15 W15 keeps a worktree with uncommitted files', async () => {
     await kickoff();
     const { worktree, head } = await delivered();
     await git(['update-ref', 'refs/heads/main', head], { git_dir: fixture.remote });
