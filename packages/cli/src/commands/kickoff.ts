@@ -8,6 +8,7 @@ import { runComposition } from '../composition.ts';
 import { idOf, runCommand } from '../context.ts';
 import { CliError } from '../errors.ts';
 import type { Io } from '../output.ts';
+import { sandboxWarning } from '../sandbox-warning.ts';
 
 interface Options {
   readonly repo: string;
@@ -70,9 +71,16 @@ export function kickoffCommand(io: Io): Command {
           const head = output.already_exists
             ? `sprint ${output.sprint_id} exists already: nothing was changed`
             : `sprint ${output.sprint_id}: ${tasks.length} tasks (${output.generator}), ${output.issues_created.length} issues so far`;
+          const lacks = await sandboxWarning(output.dag.sprint, context.environment.variables['PATH']);
           return {
             data: output,
-            text: [head, ...lines, '', `Watch it: ./caloron status${context.home_flag}`].join('\n'),
+            text: [
+              head,
+              ...lines,
+              ...(lacks === null ? [] : ['', lacks]),
+              '',
+              `Watch it: ./caloron status${context.home_flag}`,
+            ].join('\n'),
           };
         },
         { creates: true, on_interrupt: 'stopping the kickoff; the same command goes on' },
