@@ -136,7 +136,7 @@ async function classesOnDisk(): Promise<readonly string[]> {
   });
 }
 
-it('D19 G4 an agent that ends in a class is treated by it, and a held provider starts nothing until it serves again', async () => {
+it('D19 O7 G4 an agent that ends in a class is treated by it, and a held provider starts nothing until it serves again', async () => {
   const items = KINDS.map((kind) => `- [${nameOf(kind)}] End in ${kind}`).join('\n');
   await caloron('kickoff', items, '--repo', world.repo, '--sprint-id', SPRINT);
 
@@ -161,6 +161,10 @@ it('D19 G4 an agent that ends in a class is treated by it, and a held provider s
     }),
   );
   expect(new Set(await classesOnDisk())).toEqual(new Set(KINDS));
+  const quota_at = ended.get('quota')?.retry_at ?? '';
+  expect(await caloron('status', '--sprint', SPRINT)).toMatch(
+    new RegExp(`^quota .*; again from ${quota_at}`, 'm'),
+  );
 
   // A credential is refused: what becomes Ready now waits for the person who can set another.
   await caloron('resolve', 'gave-up', '--sprint', SPRINT);

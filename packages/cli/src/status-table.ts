@@ -58,11 +58,13 @@ export function statusRow(task: Task, facts?: TaskFacts): readonly string[] {
   ];
 }
 
-/** Why a task stands as it does, and that a person could take work which came late. */
-function whyOf({ status_reason, offers = [] }: Task): string {
+/** Why a task stands as it does, when it is tried again, and that a person could take work which came late. */
+function whyOf({ status, status_reason, process_id, retry_at, offers = [] }: Task): string {
+  const waits = process_id === null && (status === 'InProgress' || status === 'InReview');
+  const again = waits && typeof retry_at === 'string' ? [`again from ${retry_at}`] : [];
   const late = offers.at(-1);
   const offered = late === undefined ? [] : [`late work of ${late.agent_id} offered: adopt`];
-  return [...(status_reason === null ? [] : [status_reason]), ...offered].join('; ');
+  return [...(status_reason === null ? [] : [status_reason]), ...again, ...offered].join('; ');
 }
 
 /** Who paused a sprint and when, in words. */
