@@ -2,8 +2,10 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { systemClock } from '@caloron/capabilities/clock';
+import { git } from '@caloron/capabilities/git';
 import { systemRandom } from '@caloron/capabilities/random';
 import { openStore, type Store } from '@caloron/store';
+import type { Task } from '@caloron/types';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 
@@ -170,4 +172,88 @@ describe('what a sprint says its agents are given', () => {
     );
     expect(store.events.lastSeq()).toBe(seq);
   });
+
+  it('finished work of a process that had lost its task is offered, taken by a word, and merged', async () => {
+    const waits = [{ write: 'two.txt', content: 'half done\n' }, { wait_ms: 600_000 }];
+    writeText(join(dir, 'two.json'), JSON.stringify({ v: 1, attempts: [{ steps: waits }] }));
+    const { CALORON_SHELL_URL: _, ...tokens } = env;
+    shell = await serve('caloron-shell', ['--port', '0', '--home', home], { cwd: home, env: tokens });
+    env = { ...tokens, CALORON_SHELL_URL: shell.url };
+    await said('kickoff', '- [two] The second', '--repo', world.repo, '--sprint-id', 't');
+    const two = async (): Promise<Task | undefined> =>
+      (await store.forRun({ run_id: 'test', lease: null }).state.load('t')).state.tasks['two'];
+    await said('tick');
+    expect((await two())?.process_id).not.toBeNull();
+    const head_sha = await lateWork();
+    // Opened once it is taken: a pull request on the task's branch would be taken by itself.
+    const pr_number = ((await two())?.issue_number ?? 0) + 1;
+    const created_at = systemClock.now();
+    const exit = { code: 0, signal: null, at: created_at, known: true };
+    const who = { sprint_id: 't', task_id: 'two', agent_id: 'agent-1', process_id: 'late-process' } as const;
+    const work = { role: 'author', attempt: 1, outcome: 'completed', head_sha, pr_number, exit } as const;
+    const rest = {
+      tokens_used: 0,
+      duration_ms: 1,
+      body: '',
+      receipt: null,
+      feedback: null,
+      synthetic: false,
+    };
+    await store.events.appendEvent('t', {
+      type: 'agent_reported',
+      event_id: 'agent_reported:late-process',
+      created_at,
+      actor: 'agent-1',
+      trusted: true,
+      report: { ...who, ...work, ...rest },
+    });
+    await said('tick');
+
+    expect(await said('status')).toContain('late work of agent-1 offered: adopt');
+    expect(await said('show', 'two')).toContain('./caloron adopt two late-pro');
+    expect((await caloron('adopt', 'two', 'other')).code).toBe(1);
+    const taken = await said('adopt', 'two', 'late-pro');
+    expect(taken).toBe(`two: PR #${pr_number} at ${head_sha.slice(0, 8)} is taken by the next tick.`);
+    const words = store.events.read({ after: 0, sprint_id: 't', kinds: ['human_command'] });
+    expect(words.map(({ payload }) => payload)).toMatchObject([
+      { word: 'adopt', task_id: 'two', process_id: 'late-process', actor: 'ada' },
+    ]);
+    expect(await openPull()).toBe(pr_number);
+    await vi.waitFor(async () => {
+      await said('tick');
+      expect(await two()).toMatchObject({ status: 'Done', pr_number, head_sha, offers: [] });
+      expect(store.processes.agents('t').filter(({ alive }) => alive)).toEqual([]);
+    }, WAIT);
+    expect(await said('wip', 'list', '--task', 'two')).toContain('two');
+  });
 });
+
+/** What an agent that nobody counted on any more delivered on the task's branch. */
+async function lateWork(): Promise<string> {
+  const cwd = join(dir, 'seed');
+  const token = world.tokens.CALORON_FORGE_TOKEN;
+  const credential = { username: 'x-access-token', token };
+  const remote = `${world.forge.url}/${world.repo}.git`;
+  await git(['fetch', '--quiet', remote, 'main'], { cwd, credential });
+  await git(['checkout', '--quiet', '--detach', 'FETCH_HEAD'], { cwd });
+  writeText(join(cwd, 'two.txt'), 'done\n');
+  await git(['add', 'two.txt'], { cwd });
+  await git(['commit', '--quiet', '-m', 'Write two'], {
+    cwd,
+    author: { name: 'Agent', email: 'a@localhost' },
+  });
+  await git(['push', '--quiet', remote, 'HEAD:refs/heads/caloron/t/two'], { cwd, credential });
+  return (await git(['rev-parse', 'HEAD'], { cwd })).stdout;
+}
+
+async function openPull(): Promise<number> {
+  const response = await fetch(`${world.forge.url}/repos/${world.repo}/pulls`, {
+    method: 'POST',
+    headers: {
+      authorization: `token ${world.tokens.CALORON_FORGE_TOKEN}`,
+      'content-type': 'application/json',
+    },
+    body: JSON.stringify({ title: 'Write two', head: 'caloron/t/two', base: 'main', body: '' }),
+  });
+  return z.object({ number: z.number() }).parse(await response.json()).number;
+}
