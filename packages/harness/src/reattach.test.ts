@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { access, writeFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -35,19 +35,16 @@ describe('an agent whose shell comes back at another port', () => {
     const steps = [
       { write: 'one.txt', content: 'one' },
       { commit: 'Add one' },
-      { run: ['sh', '-c', `until test -e ${go}; do sleep 0.02; done`] },
+      { run: ['sh', '-c', `until test -e ${go}; do sleep 0.02; done; touch ${go}.seen`] },
     ];
     await bench.script('t1', { v: 1, attempts: [{ steps }] });
     const ended = runHarness(bench.order({ shell_file: file, heartbeat_ms: 50 }), bench.deps());
     await vi.waitFor(() => expect(bench.shell.beats.length).toBeGreaterThan(1), WAIT);
 
-    // It pushes just while nobody is there to give it a token.
+    // Its program ends just while nobody is there to be told, or to give it a token.
     await bench.shell.close();
     await writeFile(go, '');
-    const log = join(bench.root, 'logs', 'p1.log');
-    await vi.waitFor(async () => {
-      expect(await readFile(log, 'utf8')).toContain('ask for the push credential: ');
-    }, WAIT);
+    await vi.waitFor(() => access(`${go}.seen`), WAIT);
     next = await startShell();
     await writeFile(file, JSON.stringify({ v: 1, url: next.url }));
 
@@ -124,7 +121,7 @@ describe('an agent at whose shell’s port a stranger listens', () => {
   it('goes on looking for its shell, and delivers and reports there', async () => {
     const file = join(bench.root, 'shell.json');
     const go = join(bench.root, 'go');
-    const wait = { run: ['sh', '-c', `until test -e ${go}; do sleep 0.02; done`] };
+    const wait = { run: ['sh', '-c', `until test -e ${go}; do sleep 0.02; done; touch ${go}.seen`] };
     const steps = [{ write: 'one.txt', content: 'one' }, { commit: 'Add one' }, wait];
     await bench.script('t1', { v: 1, attempts: [{ steps }] });
     const ended = runHarness(bench.order({ shell_file: file, heartbeat_ms: 50 }), bench.deps());
@@ -143,7 +140,9 @@ describe('an agent at whose shell’s port a stranger listens', () => {
     );
     await vi.waitFor(() => expect(asked).toContain('/heartbeat'), WAIT);
     await writeFile(go, '');
-    await vi.waitFor(() => expect(asked).toContain('/credential'), WAIT);
+    await vi.waitFor(() => access(`${go}.seen`), WAIT);
+    asked.clear();
+    await vi.waitFor(() => expect(asked).toContain('/heartbeat'), WAIT);
     next = await startShell();
     await writeFile(file, JSON.stringify({ v: 1, url: next.url }));
 
