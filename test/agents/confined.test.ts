@@ -54,7 +54,7 @@ describe.each(Object.values(CLIS) as readonly Cli[])('$framework, the real progr
       expect(first.cause, JSON.stringify(first)).toBeNull();
       expect(readFileSync(path, 'utf8')).toBe('grüße\n');
 
-      earlierSessions(runner.dir);
+      earlierSessions(join(runner.dir, 'tasks'));
       const session = first.session ?? first.result.session ?? null;
       expect(session).not.toBeNull();
       const second = await runner.run([{ text: 'Two.', usage: USAGE }], {
