@@ -6,12 +6,12 @@ import { systemClock } from '@caloron/capabilities/clock';
 import { git } from '@caloron/capabilities/git';
 import { createLogger } from '@caloron/capabilities/logger';
 import type { Order } from '@caloron/types';
-import { afterAll } from 'vitest';
 
 import { type HarnessConfig, readConfig } from '../src/config.ts';
 import type { HarnessDeps } from '../src/harness.ts';
 import { createForge, type FakeForge } from './fake-forge.ts';
 import { type FakeShell, startShell } from './fake-shell.ts';
+import { oncePerFile } from './testing/once-per-file.ts';
 
 /** Name and address of commits that tests make. */
 export const PERSON = { name: 'A Person', email: 'person@example.invalid' };
@@ -39,22 +39,6 @@ export interface Bench {
 
 const BRANCH = 'caloron/s1/t1';
 
-/** Origins by their first commit: a copy costs one of the ten programs that making one starts. */
-const origins = new Map<string, Promise<{ readonly dir: string; readonly base_sha: string }>>();
-afterAll(async () => {
-  for (const made of origins.values()) await rm((await made).dir, { recursive: true, force: true });
-  origins.clear();
-});
-
-async function originOf(
-  files: Record<string, string>,
-): Promise<{ readonly dir: string; readonly base_sha: string }> {
-  const dir = await mkdtemp(join(tmpdir(), 'caloron-harness-origin-'));
-  const origin = join(dir, 'origin.git');
-  await git(['init', '-q', '--bare', '-b', 'main', origin], { cwd: dir });
-  return { dir, base_sha: await commitElse(dir, origin, 'main', files) };
-}
-
 /** A bench; `files` are the origin's first commit. */
 export async function createBench(
   files: Record<string, string> = { 'README.md': '# one\n' },
@@ -64,10 +48,12 @@ export async function createBench(
   const directory = join(root, 'agents', 'p1');
   const worktree = join(root, 'worktrees', 't1');
   await mkdir(directory, { recursive: true });
-  const key = JSON.stringify(files);
-  const made = origins.get(key) ?? originOf(files);
-  origins.set(key, made);
-  const { dir, base_sha } = await made;
+  // A copy costs none of the ten programs that making one starts.
+  const { dir, told: base_sha } = await oncePerFile(JSON.stringify(files), async (place) => {
+    const made = join(place, 'origin.git');
+    await git(['init', '-q', '--bare', '-b', 'main', made], { cwd: place });
+    return commitElse(place, made, 'main', files);
+  });
   const clone = join(root, 'repo.git');
   for (const copy of [origin, clone]) await cp(join(dir, 'origin.git'), copy, { recursive: true });
   await appendFile(join(clone, 'config'), `[remote "origin"]\n\turl = ${origin}\n`);

@@ -4,7 +4,6 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { systemClock } from '@caloron/capabilities/clock';
-import { git } from '@caloron/capabilities/git';
 import { createLogger } from '@caloron/capabilities/logger';
 import { systemRandom } from '@caloron/capabilities/random';
 import { openStore, type Store } from '@caloron/store';
@@ -13,6 +12,7 @@ import { z } from 'zod';
 
 import { readConfig, type ShellConfig } from '../config.ts';
 import { type RunningShell, startShell } from '../start.ts';
+import { commitTo, makeRemote } from './remote.ts';
 
 /** The shell token of every test shell. */
 export const SHELL_TOKEN = 'the-shell-token-of-this-test';
@@ -21,7 +21,6 @@ export const SHELL_TOKEN = 'the-shell-token-of-this-test';
 export const FORGE_TOKEN = 'forge-secret-0123456789';
 export const REVIEWER_TOKEN = 'reviewer-secret-0123456789';
 
-const AUTHOR = { name: 'seed', email: 'seed@example.invalid' };
 const AT = '2026-04-14T08:30:00.000Z';
 
 /** What the fake harness saw of its start. */
@@ -75,8 +74,7 @@ export async function createFixture(): Promise<Fixture> {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'caloron-shell-')));
   const home = join(root, 'home');
   const remote = join(root, 'forge.git');
-  await git(['init', '--quiet', '--bare', remote], {});
-  const base_sha = await commitTo(remote, 'main', { 'README.md': 'widgets\n' });
+  const base_sha = await makeRemote(remote);
   const config = configOf(home, root);
   const running: RunningShell[] = [];
   const opened: Store[] = [];
@@ -191,45 +189,6 @@ function killGroup(pid: number): void {
     process.kill(-pid, 'SIGKILL');
   } catch {
     // It has ended by itself.
-  }
-}
-
-async function commitTo(
-  remote: string,
-  branch: string,
-  files: Readonly<Record<string, string>>,
-  from = 'main',
-): Promise<string> {
-  const tree = mkdtempSync(join(tmpdir(), 'caloron-commit-'));
-  try {
-    const index_file = join(tree, 'index');
-    const options = { git_dir: remote, index_file };
-    const known = async (ref: string): Promise<string | undefined> => {
-      const found = await git(['rev-parse', '--verify', '--quiet', `refs/heads/${ref}`], {
-        git_dir: remote,
-        ok_codes: [0, 1],
-      });
-      return found.exit_code === 0 ? found.stdout : undefined;
-    };
-    const parent = (await known(branch)) ?? (await known(from));
-    if (parent !== undefined) await git(['read-tree', parent], options);
-    for (const [name, content] of Object.entries(files)) {
-      const { stdout: blob } = await git(['hash-object', '-w', '--stdin'], {
-        git_dir: remote,
-        stdin: content,
-      });
-      await git(['update-index', '--add', '--cacheinfo', `100644,${blob},${name}`], options);
-    }
-    const { stdout: written } = await git(['write-tree'], options);
-    const parents = parent === undefined ? [] : ['-p', parent];
-    const made = await git(['commit-tree', ...parents, '-m', `change ${branch}`, written], {
-      ...options,
-      author: AUTHOR,
-    });
-    await git(['update-ref', `refs/heads/${branch}`, made.stdout], { git_dir: remote });
-    return made.stdout;
-  } finally {
-    rmSync(tree, { recursive: true, force: true });
   }
 }
 
