@@ -2,7 +2,7 @@ import { item, type Item } from './item.ts';
 
 /** What went wrong between shell, harness and agent in the program this one follows, by the number of the defect: what holds here instead. */
 export const DEFECTS: readonly Item[] = [
-  item('5.6.1', 'an agent may print what it likes: all of it is taken and kept'),
+  item('5.6.1', 'more output than a pipe holds keeps an agent from nothing, and none of it is lost'),
   item('5.6.2', 'an agent is told its worktree by its full path, and works there'),
   item('5.6.3', 'an agent is told its task, issue, repository and framework'),
   item('5.6.4', 'heartbeats arrive: from the harness, by HTTP, under the agent’s own token'),
@@ -17,7 +17,6 @@ export const DEFECTS: readonly Item[] = [
   item('5.6.13', 'a worktree is below the root, whoever asks for it'),
   item('5.6.14', 'the end of a process is seen, with its code'),
   item('5.6.15', 'an agent gets no token of the shell, and no key but those of its framework'),
-  // The shell stays on loopback on purpose: its token starts processes. Where it is to be reached from another container, it
-  // shares that one's network; what cannot be bound or reached is said at the start.
-  item('5.6.16', 'where the shell listens is said by its config, and who cannot reach it is told'),
+  // Loopback stays the default on purpose: whoever holds the shell's token starts processes. Another container needs --host.
+  item('5.6.16', 'the shell is reached from this machine, and from elsewhere where its config says so'),
 ];

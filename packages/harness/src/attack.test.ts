@@ -164,7 +164,7 @@ describe('a malicious repository', () => {
   });
 });
 
-it('O10 credentials that an agent prints are in no log, report or text on the forge', async () => {
+it('O10 G19 credentials that an agent prints are in no log, report or text on the forge', async () => {
   const shaped = `ghp_${'a1B2'.repeat(9)}`;
   const said = `the keys: agent-token-of-p1 model-key-123456 ${shaped}`;
   await bench.script('t1', {
