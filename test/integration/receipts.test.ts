@@ -79,6 +79,7 @@ beforeAll(async () => {
     framework_options: { script_dir: join(dir, 'scripts') },
     num_agents: 3,
     required_approvals: 0,
+    merge_method: 'squash',
     max_review_cycles: 2,
     verify: [
       ['sh', 'check.sh'],
@@ -189,4 +190,8 @@ it('G8 G10 what an agent says and leaves proves nothing: only what passes on the
   });
   const { stdout } = await git(['show', 'HEAD:boasts.txt'], { cwd: clone });
   expect(stdout).toBe('done');
+  // Squashed: what was proven is the head of each pull request, and no commit of main.
+  const { stdout: log } = await git(['log', '--format=%H'], { cwd: clone });
+  expect(log.split('\n')).toHaveLength(3);
+  for (const id of ['boasts', 'cheats']) expect(log).not.toContain(done[id]?.receipt?.commit);
 });
