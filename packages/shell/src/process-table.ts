@@ -6,7 +6,7 @@ import { epochMs, type ProcessRow } from '@caloron/types';
 import { ShellError } from './errors.ts';
 import { type Launched, launch, type LaunchOptions } from '@caloron/capabilities/launch';
 import { leftoversOf, reportStrays } from './leftovers.ts';
-import { bootId, groupMembers, isAlive, pidNamespace } from '@caloron/capabilities/process-identity';
+import { bootId, groupMembers, isAlive, pidNamespace, statOf } from '@caloron/capabilities/process-identity';
 import { endGroup, signal } from './signals.ts';
 import { type Ended, type Following, type ProcessTableDeps, SAVE_BEFORE_MS, settle } from './settle.ts';
 
@@ -86,6 +86,13 @@ export function createProcessTable(deps: ProcessTableDeps): ProcessTable {
 
   const alive = (row: ProcessRow): boolean => mayLive(deps, row);
 
+  /** A stop does not wait for a start: it may come, by whatever process, between the row and the fork. */
+  function refuseEnded(process_id: string): void {
+    const state = processes.get(process_id)?.state;
+    if (!following.ending.has(process_id) && state !== 'exited' && state !== 'lost') return;
+    throw new ShellError('SPAWN_FAILED', { process_id, reason: 'it was stopped before it ran' });
+  }
+
   async function reconcile(open: ProcessRow): Promise<boolean> {
     const row = await identified(processes, open);
     if (!alive(row)) {
@@ -112,6 +119,7 @@ export function createProcessTable(deps: ProcessTableDeps): ProcessTable {
 
     async start(row, options) {
       const { process_id } = row;
+      refuseEnded(process_id);
       let launched: Launched;
       try {
         launched = await launch(options);
@@ -132,6 +140,13 @@ export function createProcessTable(deps: ProcessTableDeps): ProcessTable {
         throw error;
       }
       void launched.exited.then(() => finishLater(running));
+      try {
+        refuseEnded(process_id);
+      } catch (error) {
+        // A stop found no process yet, and its row counts as ended: it would work beside its successor.
+        if (isAlive(running)) signal(-pid, 'SIGKILL');
+        throw error;
+      }
       return pid;
     },
 
@@ -162,6 +177,8 @@ export function createProcessTable(deps: ProcessTableDeps): ProcessTable {
         // While it works, and before it hears of the stop by any way: some programs clean up after themselves.
         following.before.set(process_id, await deps.snapshot(row, 'before it was stopped', SAVE_BEFORE_MS));
         following.stops.set(process_id, reason);
+        // It may have ended while that was saved; what it left is ended when that is recorded.
+        if (isReplaced(row)) return finish(row);
         const pgid = row.pgid ?? row.pid;
         const members = () => groupMembers(pgid);
         const ended_all = await endGroup(pgid, members, () => leftoversOf(process_id), grace_ms);
@@ -178,6 +195,12 @@ export function createProcessTable(deps: ProcessTableDeps): ProcessTable {
       await Promise.race([recorded, delay(CLOSE_WAIT_MS, undefined, { ref: false })]);
     },
   };
+}
+
+/** Whether the pid is another process's now: its group, too, is a stranger's. */
+function isReplaced({ pid, start_ticks }: ProcessRow): boolean {
+  const found = pid === null ? undefined : statOf(pid);
+  return found !== undefined && found.start_ticks !== start_ticks;
 }
 
 /** Whether the recorded process may still run; one of another pid namespace counts by its heartbeat. */

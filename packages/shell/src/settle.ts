@@ -1,4 +1,3 @@
-import { rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 
 import type { Logger } from '@caloron/capabilities/logger';
@@ -72,12 +71,12 @@ export async function settle(deps: ProcessTableDeps, following: Following, row: 
   const reason = following.stops.has(process_id) ? 'stopped' : 'its agent ended';
   const after = await deps.snapshot(row, reason, SAVE_AFTER_MS);
   const kept = keptOf(following.before.get(process_id), after);
-  // An order that was never read still holds the agent's token.
-  rmSync(files.order, { force: true });
-  // Home and /tmp of the sandbox, which a harness that was killed could not remove; what cannot be removed now is left to `gc`.
-  await rm(files.sandbox, { recursive: true, force: true }).catch((error: unknown) =>
-    log.warn({ process_id, reason: messageOf(error) }, 'the sandbox of an ended agent is not removed'),
-  );
+  // An order that was never read still holds the agent's token. Home and /tmp of the sandbox a harness that was killed could not
+  // remove. What cannot be removed now is left to `gc`: it must not keep an end from being recorded.
+  for (const path of [files.order, files.sandbox])
+    await rm(path, { recursive: true, force: true }).catch((error: unknown) =>
+      log.warn({ process_id, path, reason: messageOf(error) }, 'what an ended agent left is not removed'),
+    );
   const { wip_ref, wip_error } = kept;
   await processes.settle(process_id, exit, exit.known ? 'exited' : 'lost', { wip_ref, wip_error });
   following.children.delete(process_id);

@@ -11,12 +11,16 @@ const SEARCH_MS = 250;
 /** How long the kernel may take to end a killed process, in milliseconds. */
 const KILLED_MS = 10_000;
 
-/** Sends a signal to a process (`pid` > 0) or a group (`-pgid`); false when there is nobody left. */
+/**
+ * Sends a signal to a process (`pid` > 0) or a group (`-pgid`); false when there is nobody left. One that took another user's
+ * rights gets none: it survives, and keeps nobody else from being ended.
+ */
 export function signal(pid: number, name: 'SIGTERM' | 'SIGKILL'): boolean {
   try {
     return process.kill(pid, name);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false;
+    if (error instanceof Error && 'code' in error && error.code === 'EPERM') return true;
     throw error;
   }
 }

@@ -1,0 +1,27 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+import { afterEach, expect, it, vi } from 'vitest';
+
+import { killAll } from './signals.ts';
+
+afterEach(() => vi.restoreAllMocks());
+
+it('a process that may not be signalled keeps no other from being ended', async () => {
+  const child = spawn('sleep', ['600']);
+  const ended = once(child, 'exit');
+  const forbidden = 2 ** 22 + 1;
+  const kill = process.kill.bind(process);
+  vi.spyOn(process, 'kill').mockImplementation((pid, name) => {
+    if (pid === forbidden) throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' });
+    return kill(pid, name);
+  });
+  let looks = 0;
+  const members = () => (looks++ === 0 ? [{ pid: forbidden }, { pid: child.pid! }] : []);
+  try {
+    expect(await killAll(members)).toBe(true);
+    expect((await ended)[1]).toBe('SIGKILL');
+  } finally {
+    child.kill('SIGKILL');
+  }
+});
