@@ -2,7 +2,7 @@ import type { Event, Exit } from '@caloron/types';
 import { describe, expect, it } from 'vitest';
 
 import { action } from '../sprint/action-id.ts';
-import { Drive, event, report, sha } from '../testing/drive.ts';
+import { Drive, event, pull, report, sha } from '../testing/drive.ts';
 import { exampleState, exampleTask } from './example.ts';
 
 /** A task that is worked on as p1. */
@@ -95,6 +95,23 @@ describe('a run that was stopped', () => {
     expect(drive.task()).toMatchObject({ agent_id: 'agent-2', branch });
   });
 
+  it('that had ended by itself is of whom was started for it since', () => {
+    const drive = running();
+    drive.log(exited('p1', { ...stoppedExit(drive), known: false }));
+    drive.later();
+    const started = event({
+      type: 'action_succeeded',
+      event_id: 'started',
+      action: drive.latest('spawn_agent'),
+      result: { process_id: 'p2' },
+    });
+    drive.log(supervised(drive, 'reassign', { already: true }), started);
+    expect(drive.task()).toMatchObject({ agent_id: 'agent-1', process_id: 'p2' });
+    const done = { process_id: 'p2', attempt: 2, head_sha: sha('a'), pr_number: 7 };
+    drive.log(report(done));
+    expect(drive.task().status).toBe('InReview');
+  });
+
   it('G1 keeps its process and its agent where the verdict was taken back', () => {
     const drive = running();
     drive.log(supervised(drive, 'reassign', { taken_back: 'it got on' }));
@@ -145,6 +162,20 @@ describe('a late report of finished work', () => {
       });
     },
   );
+
+  it('that the poll has brought into review is reviewed anew when a person takes it', () => {
+    const drive = running();
+    drive.log(exited('p1', { code: null, signal: null, at: drive.now, known: false }));
+    drive.later();
+    drive.succeed('spawn_agent', { process_id: 'p2' });
+    drive.log(late('p1', 'a', 1));
+    drive.forge(pull('pr_opened'));
+    expect(drive.task()).toMatchObject({ status: 'InReview', head_sha: sha('a') });
+    drive.succeed('spawn_agent', { process_id: 'r1' });
+    const fresh = drive.log(event({ type: 'human_command', task_id: 'a', word: 'adopt' }));
+    expect(fresh).toContainEqual(expect.objectContaining({ type: 'stop_agent', process_id: 'r1' }));
+    expect(fresh).toContainEqual(expect.objectContaining({ type: 'spawn_agent', role: 'reviewer' }));
+  });
 
   it('is nothing to take where none was offered', () => {
     const drive = replaced();

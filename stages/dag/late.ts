@@ -55,7 +55,10 @@ function offerText({ agent_id, head_sha, pr_number, process_id }: Offer): string
 export function onAdopt(draft: Draft, task: Task, process_id: string | undefined): void {
   const offers = task.offers ?? [];
   const offer = offers.findLast((each) => process_id === undefined || each.process_id === process_id);
-  if (offer !== undefined) take(draft, update(draft, task, release(draft, task)), offer);
+  if (offer === undefined) return;
+  // Its head may have been in review before, by a poll that was faster: the next review is one of its own.
+  const episode = (task.episode ?? 0) + 1;
+  take(draft, update(draft, task, { ...release(draft, task), episode }), offer);
 }
 
 function take(draft: Draft, task: Task, { head_sha, pr_number, at }: Offer): void {
@@ -67,7 +70,6 @@ function take(draft: Draft, task: Task, { head_sha, pr_number, at }: Offer): voi
     failed_attempts: 0,
     ...notPaused,
     rung: 0,
-    episode: task.status === 'Blocked' ? (task.episode ?? 0) + 1 : (task.episode ?? 0),
     offers: [],
   });
   enterReview(draft, bound);

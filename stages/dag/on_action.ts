@@ -87,6 +87,8 @@ function onSpawned(draft: Draft, task: Task, action: Spawn, { result, created_at
     status_reason: task.status === 'Ready' || isWaiting(task.status_reason) ? null : task.status_reason,
     attempt: action.attempt,
     process_id,
+    // Whom it was given to meanwhile was not started for it: who works on it has it.
+    agent_id: action.agent_id ?? task.agent_id,
     base_sha,
     started_at: task.started_at ?? created_at,
     last_progress_at: created_at,
