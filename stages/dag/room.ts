@@ -47,9 +47,12 @@ function putBackReason({ put_back }: Task, action_id: string): string | null {
   return put_back?.action_id === action_id ? put_back.reason : null;
 }
 
-/** Whether an action found no room, and is to wait for as long as it takes: it failed of nothing. */
+/** Codes of what is to wait for as long as it takes, beside the shell's for want of room. */
+const WAITS: readonly string[] = ['PROVIDER_HELD', 'SPRINT_PAUSED', 'ACTION_OVERTAKEN'];
+
+/** Whether an action found no room, or its task does not want it for now, and is to wait for as long as it takes: it failed of nothing. */
 export function isWait({ code }: Pick<ActionError, 'code'>): boolean {
-  return code.startsWith('CAPACITY_') || code === 'PROVIDER_HELD' || code === 'SPRINT_PAUSED';
+  return code.startsWith('CAPACITY_') || WAITS.includes(code);
 }
 
 /** Whether a task's reason speaks of a wait for its start alone, and goes with it. */

@@ -1,5 +1,5 @@
 import { codeOf, messageOf } from '@caloron/noether/stage';
-import type { ActionOf, Drift, ForgePull } from '@caloron/types';
+import type { ActionOf, Drift, ForgePull, Task } from '@caloron/types';
 
 import { isOneOf } from '../github/trust.ts';
 import { taskOf, type ActContext, type Acted } from './act_context.ts';
@@ -42,6 +42,11 @@ export async function merge(action: ActionOf<'merge_pr'>, context: ActContext): 
       line,
     };
   }
+  const overtaken = overtakenBy(taskOf(action, context));
+  if (overtaken !== null) {
+    const facts = { action: `the merge of PR #${String(pr_number)}`, why: overtaken };
+    throw new ActError('ACTION_OVERTAKEN', facts, { retryable: true });
+  }
   const actual = pull.head_sha;
   if (actual !== head_sha) throw new ActError('FORGE_HEAD_MOVED', { pr_number, expected: head_sha, actual });
   const reason = obstacle(pull, base_branch);
@@ -51,6 +56,18 @@ export async function merge(action: ActionOf<'merge_pr'>, context: ActContext): 
   const { merge_sha } = await repo.merge(pr_number, { sha: head_sha, method: merge_method });
   const behind = drift === null || drift.behind === 0 ? {} : { drift };
   return { result: { merge_sha, ...behind }, line, notes };
+}
+
+/**
+ * What has happened to a task since its merge was intended that stands against it: a merge may have waited, for a forge or a paused
+ * sprint, while its approval was taken back. Null when nothing has.
+ */
+function overtakenBy({ status, status_reason }: Task): string | null {
+  if (status === 'InReview')
+    return status_reason === null || status_reason === 'merging' ? null : status_reason;
+  return status === 'InProgress' || status === 'Blocked' || status === 'HumanAssigned'
+    ? `its task is ${status}${status_reason === null ? '' : ` (${status_reason})`}`
+    : null;
 }
 
 interface BaseFacts {

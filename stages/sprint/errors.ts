@@ -66,6 +66,8 @@ export interface ActErrorDetails {
   };
   /** The base branch has moved on, and the sprint asks for heads that are up to date. */
   MERGE_BASE_BEHIND: { readonly pr_number: number; readonly base_branch: string; readonly behind: number };
+  /** What was intended is not wanted any more, or for now not: its task has moved on since. */
+  ACTION_OVERTAKEN: { readonly action: string; readonly why: string };
   /** The action names no task of the sprint. */
   ACTION_TASK_UNKNOWN: { readonly action_id: string; readonly task_id: string | null };
   /** The sprint does not take actions of this type. */
@@ -86,6 +88,7 @@ const actMessage: Messages<ActErrorDetails> = {
     `PR #${String(pr_number)}: ${base_branch} was rewritten and no longer contains ${base_sha}, which it builds on`,
   MERGE_BASE_BEHIND: ({ pr_number, base_branch, behind }) =>
     `PR #${String(pr_number)} lacks ${String(behind)} of the commits of ${base_branch}, and require_up_to_date is set`,
+  ACTION_OVERTAKEN: ({ action, why }) => `${action} is not wanted now: ${why}`,
   ACTION_TASK_UNKNOWN: ({ action_id, task_id }) =>
     `action ${action_id} is about ${task_id === null ? 'no task' : `the unknown task ${task_id}`}`,
   ACTION_NOT_SUPPORTED: ({ type }) => `a sprint takes no ${type} action`,

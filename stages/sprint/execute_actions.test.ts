@@ -426,6 +426,32 @@ describe('merge_pr', () => {
     expect(w.row(merge)).toMatchObject({ status: 'dead', error: { code, retryable: false } });
   });
 
+  it.each<[string, Partial<Task>]>([
+    ['whose approval was taken back', { status: 'InReview', status_reason: 'waits_approval' }],
+    ['whose checks have failed since', { status: 'InReview', status_reason: 'checks_red' }],
+    ['whose receipt counts no more', { status: 'InReview', status_reason: 'waits_receipt' }],
+    ['that was sent back', { status: 'InProgress', status_reason: 'changes_requested' }],
+    ['that a person took', { status: 'HumanAssigned', status_reason: 'assign-human' }],
+    ['that is blocked', { status: 'Blocked', status_reason: 'issue_closed' }],
+  ])('merges no pull request of a task %s, and it when that is over', async (_, task) => {
+    const at = { pr_number: 4, head_sha: sha('a') };
+    const w = world([merge], { ...at, ...task });
+    await w.run();
+    expect(w.forge.calls).not.toContain('merge');
+    expect(w.row(merge)).toMatchObject({
+      status: 'failed',
+      attempts: 0,
+      error: { code: 'ACTION_OVERTAKEN', retryable: true },
+    });
+
+    const before = await w.store.state.load('sprint-1');
+    const approved: Task = { ...exampleTask, ...at, status: 'InReview', status_reason: 'merging' };
+    const state = { ...before.state, tasks: { 'login-form': approved } };
+    w.store.sprints.set('sprint-1', { ...before, state });
+    await w.run();
+    expect(w.row(merge)?.status).toBe('done');
+  });
+
   it('waits a moment for a forge that does not know yet, longer than for any other failure', async () => {
     const w = world([merge]);
     w.forge.pulls[0] = pullOf(4, { mergeable: null });
