@@ -4,6 +4,9 @@ import { defineConfig } from 'vitest/config';
 
 const exclude = ['**/node_modules/**', '**/dist/**', '**/.caloron/**'];
 
+/** Whole sprints with many processes: `pnpm test:slow`, so that `pnpm test` stays under five minutes on two cores. */
+const SLOW = 'test/integration/**/*.slow.test.ts';
+
 export default defineConfig({
   test: {
     // Most tests wait for processes and not for a core.
@@ -25,7 +28,17 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
+          exclude: [...exclude, SLOW],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'slow',
+          include: [SLOW, 'test/integration/crash.test.ts'],
           exclude,
+          env: { CALORON_TEST_SLOW: '1' },
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

@@ -131,9 +131,11 @@ const authors = (task?: string): readonly ProcessRow[] =>
 
 /** Looks at the running processes, not at what is recorded of them: those of one task carry one tag. */
 function assertNoneDoubled(): void {
+  const running = everyTagged();
+  // Read after that: every process has its row before it runs.
   const taskOf = new Map(store.processes.list(SPRINT).map((row) => [row.process_id, row.task_id]));
   const tags = new Map<string, Set<string>>();
-  for (const { process_id, cwd } of everyTagged()) {
+  for (const { process_id, cwd } of running) {
     if (cwd?.startsWith(home) !== true) continue;
     const task = taskOf.get(process_id) ?? 'none';
     tags.set(task, (tags.get(task) ?? new Set()).add(process_id));

@@ -160,7 +160,7 @@ function defaultOrder(root: string, worktree: string, origin: string, base_sha: 
     verify: [],
     timeout_ms: 30_000,
     untrusted: [],
-    heartbeat_ms: 100,
+    heartbeat_ms: 1000,
     log_file: join(root, 'logs', 'p1.log'),
     framework: { name: 'stub', options: { script_dir: join(root, 'scripts') } },
     shell_url: url,
