@@ -21,12 +21,15 @@ import type { WorktreePlace } from './git/worktree.ts';
 import type { KeyedMutex } from './mutex.ts';
 import type { ProcessTable } from './process-table.ts';
 import { taskKey } from './spawner.ts';
+import type { ShellPaths } from './paths.ts';
 import { loadState, taskOf } from './sprint.ts';
+import { withTaskLock } from './task-lock.ts';
 import type { Workspaces } from './workspace.ts';
 import type { Worktrees } from './worktrees.ts';
 
 /** What a clean-up needs. */
 export interface CleanupDeps {
+  readonly paths: Pick<ShellPaths, 'tasks'>;
   readonly store: Store;
   readonly mutex: KeyedMutex;
   readonly table: ProcessTable;
@@ -62,23 +65,32 @@ export function createCleanup(deps: CleanupDeps): Cleanup {
       if (survivor !== undefined) return kept(`what process ${survivor.process_id} started still runs`);
       const found = (['author', 'reviewer'] as const).flatMap((role) => worktreeOf(deps, state, task, role));
       if (found.length === 0) return { ok: true, removed: true, reason: 'there was no worktree' };
-      const mirror = await deps.worktrees.fetch(state, deps.credentials.forRole(state.sprint, 'author'));
-      for (const each of found) {
-        const reason = await whyKept(deps.worktrees.clean, each, {
-          mirror,
-          state,
-          task,
-          merge_sha: request.merge_sha,
-        });
-        if (reason !== null) return kept(reason);
-      }
-      // Each may wait for a hook.
-      const removed = found.map(({ place, row }) =>
-        deps.workspaces.remove({ state, task, row }, place, 'before its removal'),
+      // Nobody puts saved work back between the look and the removal.
+      const reason = await withTaskLock(deps.paths, request, 'remove its worktrees', () =>
+        removeAll(deps, found, { state, task, merge_sha: request.merge_sha }),
       );
-      await Promise.all(removed);
-      return { ok: true, removed: true, reason: null };
+      return reason === null ? { ok: true, removed: true, reason } : kept(reason);
     });
+}
+
+/** Why they are kept; null when they are gone. */
+async function removeAll(
+  deps: CleanupDeps,
+  found: readonly Found[],
+  where: Omit<MergedWhere, 'mirror'>,
+): Promise<string | null> {
+  const { state, task } = where;
+  const mirror = await deps.worktrees.fetch(state, deps.credentials.forRole(state.sprint, 'author'));
+  for (const each of found) {
+    const reason = await whyKept(deps.worktrees.clean, each, { ...where, mirror });
+    if (reason !== null) return reason;
+  }
+  // Each may wait for a hook.
+  const removed = found.map(({ place, row }) =>
+    deps.workspaces.remove({ state, task, row }, place, 'before its removal'),
+  );
+  await Promise.all(removed);
+  return null;
 }
 
 function worktreeOf(

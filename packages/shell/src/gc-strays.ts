@@ -1,9 +1,9 @@
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
+import { basename, join, relative, sep } from 'node:path';
 
 import { taggedProcesses } from '@caloron/capabilities/process-identity';
 import type { Store } from '@caloron/store';
-import type { GcItem, ProcessRow } from '@caloron/types';
+import { type GcItem, Id, type ProcessRow } from '@caloron/types';
 
 import type { Verdict } from './gc-class.ts';
 import { isBelow } from './git/confined.ts';
@@ -36,6 +36,18 @@ const directories = (dir: string): readonly string[] =>
         .map(({ name }) => join(dir, name))
     : [];
 
+/** Tasks that have a clone in this home, as their names say. */
+export function clonesIn(paths: ShellPaths): readonly { readonly sprint_id: Id; readonly task_id: Id }[] {
+  return directories(paths.tasks).flatMap((sprint) =>
+    directories(sprint).flatMap((clone) => {
+      const sprint_id = Id.safeParse(basename(sprint));
+      const task_id = Id.safeParse(basename(clone, '.git'));
+      const ours = clone.endsWith('.git') && sprint_id.success && task_id.success;
+      return ours ? [{ sprint_id: sprint_id.data, task_id: task_id.data }] : [];
+    }),
+  );
+}
+
 /** Caches whose worktree is gone: what is in a cache can be made again. */
 export function strayCaches({ paths, store }: Place): readonly Stray[] {
   const held = (): readonly string[] =>
@@ -58,8 +70,14 @@ export function strayCaches({ paths, store }: Place): readonly Stray[] {
   return look(paths.cache);
 }
 
+/** Between an agent's order and its record lie moments; so long a directory without one may be a start's, in milliseconds. */
+const STARTING_MS = 60_000;
+
 /** Directories of processes that the database does not know: of one that was put aside. They go once nothing changed in them for a while. */
-export function strayAgents({ paths, store }: Place, before_ms: number): readonly Stray[] {
+export function strayAgents(
+  { paths, store }: Place,
+  { before_ms, now_ms }: { readonly before_ms: number; readonly now_ms: number },
+): readonly Stray[] {
   return directories(paths.agents).flatMap((path): readonly Stray[] => {
     const process_id = relative(paths.agents, path);
     if (store.processes.get(process_id) !== undefined) return [];
@@ -67,9 +85,12 @@ export function strayAgents({ paths, store }: Place, before_ms: number): readonl
     if (taggedProcesses(new Set([process_id])).length > 0)
       return [{ ...item, class: 'live', reason: 'a process nobody knows of is at work', remove: null }];
     const reason = 'of a process this database does not know';
-    const old = changedAt(path) <= before_ms;
-    const remove = old ? () => removeTree(paths.agents, path) : null;
-    return [{ ...item, class: 'clean', reason, remove }];
+    const isOld = (): boolean => changedAt(path) <= Math.min(before_ms, now_ms - STARTING_MS);
+    // A start makes this before its record: what was looked at a while ago may have become an agent's.
+    const remove = (): void => {
+      if (isOld() && store.processes.get(process_id) === undefined) removeTree(paths.agents, path);
+    };
+    return [{ ...item, class: 'clean', reason, remove: isOld() ? remove : null }];
   });
 }
 

@@ -1,11 +1,20 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { git } from '@caloron/capabilities/git';
-import { type GcItem, GcReply, type GcRequest, SpawnReply, type Task, type Workspace } from '@caloron/types';
+import {
+  type GcItem,
+  GcReply,
+  type GcRequest,
+  keys,
+  SpawnReply,
+  type Task,
+  type Workspace,
+} from '@caloron/types';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import type { RunningShell } from './start.ts';
+import { withTaskLock } from './task-lock.ts';
 import { createFixture, type Fixture, SHELL_TOKEN, spawnOf } from './testing/fixture.ts';
 
 let fixture: Fixture;
@@ -235,6 +244,11 @@ describe('the collection of garbage', () => {
       ['agents', 'kept', unknown],
       ['cache', 'would_remove', stray],
     ]);
+    // One that was made just now may be of an agent that is being started.
+    await gc({ keep_days: 0 });
+    expect(existsSync(unknown)).toBe(true);
+    const long_ago = Date.UTC(2026, 0, 1) / 1000;
+    utimesSync(unknown, long_ago, long_ago);
     await gc({ keep_days: 0 });
 
     expect([sandbox, unknown, stray].filter((dir) => existsSync(dir))).toEqual([]);
@@ -274,6 +288,40 @@ describe('the collection of garbage', () => {
 
     expect((await gc({ dry_run: true })).items.filter(({ action }) => action === 'failed')).toEqual([]);
     expect(reply).toBe(path('worktrees', 's1', 't1'));
+  });
+
+  it('removes what a start left that was refused before its process had a record, and gives its ports back', async () => {
+    await fixture.kickoff({ ...OVER, status: 'Cancelled' }, { workspace: { ports: 2 } });
+    await fixture.store.kv.put(keys.paused('s1'), OVER.status_at);
+    expect((await post('/spawn', spawnOf({}))).json()).toMatchObject({ code: 'SPRINT_PAUSED' });
+    expect(fixture.store.worktreeLeases.list()).toHaveLength(1);
+
+    const { items } = await gc({ keep_days: 0 });
+
+    expect(items.map(({ kind, action }) => [kind, action])).toEqual([
+      ['worktree', 'removed'],
+      ['clone', 'removed'],
+      // It may still become an agent's.
+      ['agents', 'kept'],
+    ]);
+    expect(fixture.store.worktreeLeases.list()).toEqual([]);
+  });
+
+  it('passes over a task in whose worktree saved work is put back', async () => {
+    const worktree = await worked(OVER);
+    let items: readonly GcItem[] = [];
+    await withTaskLock(
+      { tasks: path('tasks') },
+      { sprint_id: 's1', task_id: 't1' },
+      'put it back',
+      async () => {
+        ({ items } = await gc({ keep_days: 0 }));
+      },
+    );
+    expect(items.filter(({ kind }) => kind === 'worktree')).toEqual([]);
+    expect(existsSync(worktree)).toBe(true);
+
+    expect(itemOf(await gc({ keep_days: 0 }), 'worktree')).toMatchObject({ action: 'removed' });
   });
 
   it('is refused to agents and to what is no request', async () => {

@@ -21,13 +21,14 @@ import {
 
 import { diskUse } from './disk-use.ts';
 import { classOfClone, classOfWorktree, isOver, type Verdict } from './gc-class.ts';
-import { foreigners, strayAgents, strayCaches, straySandboxes } from './gc-strays.ts';
+import { clonesIn, foreigners, strayAgents, strayCaches, straySandboxes } from './gc-strays.ts';
 import { ownWorktree } from './git/own-worktree.ts';
 import { saveWip } from './git/wip.ts';
 import type { KeyedMutex } from './mutex.ts';
 import { agentFiles, logFile, sessionFile, type ShellPaths, taskCloneDir } from './paths.ts';
 import { taskKey } from './spawner.ts';
 import { loadState, taskOf } from './sprint.ts';
+import { withTaskLock } from './task-lock.ts';
 import { removeTree, type Workspaces } from './workspace.ts';
 import type { Worktrees } from './worktrees.ts';
 
@@ -81,10 +82,7 @@ export function createGc(deps: GcDeps): Gc {
     deps.mutex.run('gc', async () => {
       const run: Run = { deps, request, quick, items: [] };
       const rows = deps.store.processes.list();
-      const tasks = new Map(rows.map((row) => [taskKey(row), row]));
-      for (const [key, row] of tasks) {
-        await deps.mutex.run(key, () => collectTask(run, row.sprint_id, row.task_id));
-      }
+      for (const [key, task] of tasksOf(deps, rows)) await deps.mutex.run(key, () => collectApart(run, task));
       if (!quick) await collectStrays(run, rows);
       const removed = run.items.filter(({ action }) => action === 'removed' || action === 'would_remove');
       const reclaimed_bytes = removed.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -92,7 +90,30 @@ export function createGc(deps: GcDeps): Gc {
     });
 }
 
-async function collectTask(run: Run, sprint_id: string, task_id: string): Promise<void> {
+interface TaskIds {
+  readonly sprint_id: Id;
+  readonly task_id: Id;
+}
+
+/** Tasks that have something here: a process, what a worktree holds, or a clone of which no process came. */
+function tasksOf({ paths, store }: GcDeps, rows: readonly ProcessRow[]): ReadonlyMap<string, TaskIds> {
+  const all: readonly TaskIds[] = [...rows, ...store.worktreeLeases.list(), ...clonesIn(paths)];
+  return new Map(all.map((of) => [taskKey(of), of]));
+}
+
+/** A task of which something cannot be read, or in whose worktree a person's command is at work, keeps no other from its turn. */
+async function collectApart(run: Run, { sprint_id, task_id }: TaskIds): Promise<void> {
+  try {
+    await collectTask(run, sprint_id, task_id);
+  } catch (error) {
+    run.deps.log.warn(
+      { sprint_id, task_id, reason: messageOf(error) },
+      'a task is passed over in the clean-up',
+    );
+  }
+}
+
+async function collectTask(run: Run, sprint_id: Id, task_id: Id): Promise<void> {
   const { deps } = run;
   const rows = deps.store.processes.list(sprint_id).filter((row) => row.task_id === task_id);
   let place: TaskPlace;
@@ -104,11 +125,18 @@ async function collectTask(run: Run, sprint_id: string, task_id: string): Promis
     return;
   }
   if (run.quick && !isOver(place.state, place.task)) return;
-  const live = await isLive(deps, rows);
-  let left = 0;
-  for (const role of ROLES) left += (await collectWorktree(run, place, role, live)) ? 1 : 0;
-  await collectClone(run, place, left > 0 || live);
-  await collectRecords(run, place, rows, live);
+  const collect = async (): Promise<void> => {
+    const live = await isLive(deps, rows);
+    let left = 0;
+    for (const role of ROLES) left += (await collectWorktree(run, place, role, live)) ? 1 : 0;
+    await collectClone(run, place, left > 0 || live);
+    await collectRecords(run, place, rows, live);
+  };
+  // Without a clone there is no worktree anything could be put back into.
+  const there = existsSync(taskCloneDir(deps.paths, sprint_id, task_id));
+  await (there
+    ? withTaskLock(deps.paths, { sprint_id, task_id }, 'remove what is over', collect)
+    : collect());
 }
 
 async function isLive({ mayLive }: GcDeps, rows: readonly ProcessRow[]): Promise<boolean> {
@@ -244,7 +272,8 @@ async function collectStrays(run: Run, rows: readonly ProcessRow[]): Promise<voi
   const { deps, items } = run;
   const { paths, store, clock } = deps;
   const days = run.request.keep_days ?? KEEP_DAYS;
-  const before_ms = epochMs(clock.now()) - days * 24 * 60 * 60_000;
+  const now_ms = epochMs(clock.now());
+  const before_ms = now_ms - days * 24 * 60 * 60_000;
   const known = new Set([
     ...rows.map(({ worktree }) => worktree),
     ...store.worktreeLeases.list().map(({ worktree }) => worktree),
@@ -256,7 +285,7 @@ async function collectStrays(run: Run, rows: readonly ProcessRow[]): Promise<voi
     (row) => !whole.some((item) => item.sprint_id === row.sprint_id && item.task_id === row.task_id),
   );
   const sandboxes = straySandboxes(paths, left);
-  const found = [...sandboxes, ...strayAgents(deps, before_ms), ...strayCaches(deps)];
+  const found = [...sandboxes, ...strayAgents(deps, { before_ms, now_ms }), ...strayCaches(deps)];
   for (const { kind, path, row, remove, ...verdict } of [...found, ...foreigners(deps, known)])
     await noted(run, row, kind, path)(verdict, remove);
 }

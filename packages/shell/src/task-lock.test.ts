@@ -58,24 +58,25 @@ describe('the lock of a task', () => {
     expect(await withTaskLock(world.paths, task, 'try', () => Promise.resolve('done'))).toBe('done');
   });
 
-  it('lets no agent start while saved work is put back', async () => {
+  it('lets no agent start and no worktree be removed while saved work is put back', async () => {
     await world.fixture.kickoff();
     const shell = await world.fixture.start();
-    const start = async () =>
-      (
-        await shell.app.inject({
-          method: 'POST',
-          url: '/spawn',
-          headers: { 'x-caloron-token': SHELL_TOKEN },
-          payload: spawnOf({ instruction: '{"wait":true}' }),
-        })
-      ).json() as object;
+    const post = async (url: string, payload: object): Promise<object> => {
+      const headers = { 'x-caloron-token': SHELL_TOKEN };
+      return (await shell.app.inject({ method: 'POST', url, headers, payload })).json();
+    };
+    const start = (): Promise<object> => post('/spawn', spawnOf({ instruction: '{"wait":true}' }));
+    const cleanUp = (): Promise<object> => post('/cleanup', { ...task, merge_sha: null });
+    const locked = { ok: false, code: 'TASK_LOCKED', retryable: true };
 
-    const refused = await withTaskLock(world.paths, task, 'put saved work back', start);
-
-    expect(refused).toMatchObject({ ok: false, code: 'TASK_LOCKED', retryable: true });
+    expect(await withTaskLock(world.paths, task, 'put saved work back', start)).toMatchObject(locked);
     expect(world.fixture.store.processes.list()).toEqual([]);
     expect(await start()).toMatchObject({ ok: true });
+    const [row] = world.fixture.store.processes.list();
+    await post('/stop', { process_id: row?.process_id, grace_ms: 3000 });
+
+    expect(await withTaskLock(world.paths, task, 'put saved work back', cleanUp)).toMatchObject(locked);
+    expect(await cleanUp()).toMatchObject({ ok: true, removed: true });
   });
 });
 
