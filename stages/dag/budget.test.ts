@@ -342,6 +342,21 @@ const step = fc.record({
 });
 
 describe('laws of budgets', () => {
+  it.each(['for now', 'for good'])(
+    'what was kept for a start that its task does not want %s is free for others',
+    (how) => {
+      const drive = sprintOf({ agent: { tokens: 80 }, sprint: { tokens: 100 } }, 2);
+      drive.tick();
+      expect(drive.causes('spawn_agent')).toHaveLength(1);
+      drive.log(event({ type: 'human_command', task_id: 't0', word: 'assign-human' }));
+      expect(drive.task('t1').status_reason).toMatch(/^budget: needs/);
+      if (how === 'for now') drive.fail('spawn_agent', 'ACTION_OVERTAKEN', { final: false });
+      else drive.succeed('spawn_agent', { taken_back: 'it is a person\u2019s' });
+      expect(drive.latest('spawn_agent').task_id).toBe('t1');
+      expect(drive.task('t0').put_back ?? null).toBeNull();
+    },
+  );
+
   it('G5 what is used and reserved never exceeds a limit at a start, and an approval always lets it move', () => {
     const law = fc.property(
       limit,

@@ -6,7 +6,7 @@ import { update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { blockAndEscalate, stopProcess } from './escalation.ts';
 import { complete, sendToRebase } from './merge.ts';
-import { isWaiting, waitReason } from './room.ts';
+import { isWaiting, OVERTAKEN, waitReason } from './room.ts';
 
 type Succeeded = Extract<Event, { type: 'action_succeeded' }>;
 type Failed = Extract<Event, { type: 'action_failed' }>;
@@ -154,8 +154,8 @@ export function onFailed(draft: Draft, event: Failed): void {
 /** A start that found no room, or was refused for now, is no failure yet: its task tells what it waits for. */
 function onPutBack(draft: Draft, { action, error }: Failed): void {
   const task = action.type === 'spawn_agent' ? taskOf(draft, action) : undefined;
-  // That a sprint is paused is told of the sprint, and not of its tasks.
-  if (task === undefined || error.code === 'SPRINT_PAUSED') return;
+  // That a sprint is paused is told of the sprint, and not of its tasks; what a task does not want it does not wait for.
+  if (task === undefined || error.code === 'SPRINT_PAUSED' || error.code === OVERTAKEN) return;
   update(draft, task, { put_back: { action_id: action.action_id, reason: waitReason(error) } });
 }
 

@@ -106,12 +106,9 @@ export function account(purse: Purse, event: Event, sprint_id: Id, known: Readon
     if (event.type === 'action_succeeded') {
       if (event.result.process_id !== undefined)
         bind(purse, task_id, action.action_id, event.result.process_id);
-    } else if (event.final) {
-      const left = runsOf(purse, task_id).filter(
-        (run) => run.action_id !== action.action_id || run.process_id !== null,
-      );
-      if (left.length !== runsOf(purse, task_id).length) purse.runs.set(task_id, left);
-    }
+      else if (event.result.taken_back !== undefined) giveBack(purse, task_id, action.action_id);
+    } else if (event.final || event.error.code === 'ACTION_OVERTAKEN')
+      giveBack(purse, task_id, action.action_id);
     return;
   }
   if (event.type === 'agent_reported') {
@@ -128,6 +125,13 @@ export function account(purse: Purse, event: Event, sprint_id: Id, known: Readon
     const { task_id, process_id, role, usage = [], duration_ms = 0 } = event;
     settle(purse, task_id, { process_id, role, attempt: null, usage, ms: duration_ms });
   }
+}
+
+/** What was kept for a start that was not made is free again. */
+function giveBack(purse: Purse, task_id: Id, action_id: string): void {
+  const runs = runsOf(purse, task_id);
+  const left = runs.filter((run) => run.action_id !== action_id || run.process_id !== null);
+  if (left.length !== runs.length) purse.runs.set(task_id, left);
 }
 
 /** Tokens of which nothing else is known; they count as output, the dearest kind. */

@@ -55,16 +55,21 @@ export function awaitReceipt(draft: Draft, task: Task, taken: Set<Id>): string |
   return intendVerify(draft, task, agent_id) ?? 'waits_receipt';
 }
 
+/** The cause of the next run of the verify commands alone on a task's head. */
+export function verifyCause(task: Task): string {
+  const { verifications = 0, head_sha } = task;
+  return causeOf(task, `reviewer:verify:${nextReview(task)}:${verifications}:${head_sha ?? '-'}`);
+}
+
 function intendVerify(draft: Draft, task: Task, agent_id: Id): string | null {
   const { issue_number, pr_number, head_sha } = task;
   if (issue_number === null || pr_number === null || head_sha === null) return null;
   const attempt = nextReview(task);
-  const cause = `reviewer:verify:${attempt}:${task.verifications ?? 0}:${head_sha}`;
   return intendStart(
     draft,
     task,
     action('spawn_agent', {
-      cause: causeOf(task, cause),
+      cause: verifyCause(task),
       sprint_id: draft.sprint.sprint_id,
       task_id: task.id,
       agent_id,

@@ -78,6 +78,11 @@ function requestChanges(draft: Draft, task: Task): void {
   update(draft, next, { status: 'InProgress', status_reason: 'changes_requested', process_id: null });
 }
 
+/** The cause of a task's next review of its head. */
+export function reviewCause(task: Task): string {
+  return causeOf(task, `reviewer:review:${nextReview(task)}:${task.head_sha ?? '-'}`);
+}
+
 /** Gives why the start was put back, if it was. */
 function intendReview(draft: Draft, task: Task, reviewer_id: Id): string | null {
   const { issue_number, pr_number, head_sha } = task;
@@ -87,7 +92,7 @@ function intendReview(draft: Draft, task: Task, reviewer_id: Id): string | null 
     draft,
     task,
     action('spawn_agent', {
-      cause: causeOf(task, `reviewer:review:${attempt}:${head_sha}`),
+      cause: reviewCause(task),
       sprint_id: draft.sprint.sprint_id,
       task_id: task.id,
       agent_id: reviewer_id,

@@ -47,8 +47,11 @@ function putBackReason({ put_back }: Task, action_id: string): string | null {
   return put_back?.action_id === action_id ? put_back.reason : null;
 }
 
+/** The code of an action whose task has moved on since it was intended. */
+export const OVERTAKEN = 'ACTION_OVERTAKEN';
+
 /** Codes of what is to wait for as long as it takes, beside the shell's for want of room. */
-const WAITS: readonly string[] = ['PROVIDER_HELD', 'SPRINT_PAUSED', 'ACTION_OVERTAKEN'];
+const WAITS: readonly string[] = ['PROVIDER_HELD', 'SPRINT_PAUSED', OVERTAKEN];
 
 /** Whether an action found no room, or its task does not want it for now, and is to wait for as long as it takes: it failed of nothing. */
 export function isWait({ code }: Pick<ActionError, 'code'>): boolean {

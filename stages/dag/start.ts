@@ -54,6 +54,13 @@ function modeOf(task: Task): Mode {
   return task.base_sha === null ? 'start' : 'resume';
 }
 
+/** The cause of the start a task's author is due next. */
+export function authorCause(task: Task): string {
+  const mode = modeOf(task);
+  const head_sha = mode === 'start' ? null : task.head_sha;
+  return `author:${mode}:${task.attempt + 1}:${head_sha ?? '-'}`;
+}
+
 /** Gives why the start was put back, if it was. */
 function intendAuthor(draft: Draft, task: Task, issue_number: number): string | null {
   const mode = modeOf(task);
@@ -63,7 +70,7 @@ function intendAuthor(draft: Draft, task: Task, issue_number: number): string | 
     draft,
     task,
     action('spawn_agent', {
-      cause: `author:${mode}:${attempt}:${head_sha ?? '-'}`,
+      cause: authorCause(task),
       sprint_id: draft.sprint.sprint_id,
       task_id: task.id,
       agent_id: task.agent_id,

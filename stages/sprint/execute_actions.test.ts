@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 import { forgeError, issueOf, memoryForge, pullOf, sha } from '../testing/memory_forge.ts';
 import { agentOf, memoryShell, shellError } from '../testing/memory_shell.ts';
-import { memoryStore } from '../testing/memory_store.ts';
+import { memoryStore, rowOf } from '../testing/memory_store.ts';
 import { action } from './action-id.ts';
 import { EXAMPLE_NOW, exampleState, exampleTask } from './example.ts';
 import { executeActions } from './execute_actions.ts';
@@ -789,6 +789,44 @@ describe('execute_actions: room', () => {
     await run();
     expect(row(spawn)).toMatchObject({ status: 'done', attempts: 1 });
     expect(shell.spawned).toHaveLength(1);
+  });
+
+  it.each<[string, Partial<Task>]>([
+    ['a person took', { status: 'HumanAssigned' }],
+    ['is blocked', { status: 'Blocked', status_reason: 'issue_closed' }],
+    ['is due another start', { status: 'InProgress', base_sha: sha('0'), head_sha: sha('a') }],
+  ])('a start that waited is not made for a task that %s, and it when it is due again', async (_, task) => {
+    const w = world([spawn], task);
+    await w.run();
+    await w.run();
+    expect(w.shell.spawned).toEqual([]);
+    const error = { code: 'ACTION_OVERTAKEN' };
+    expect(w.row(spawn)).toMatchObject({ status: 'failed', attempts: 0, error });
+    const before = await w.store.state.load('sprint-1');
+    const ready: Task = { ...exampleTask, issue_number: 1, status: 'Ready' };
+    w.store.sprints.set('sprint-1', {
+      ...before,
+      state: { ...before.state, tasks: { 'login-form': ready } },
+    });
+    await w.run();
+    expect(w.shell.spawned).toHaveLength(1);
+  });
+
+  it.each<[string, Partial<Task>]>([
+    ['is cancelled', { status: 'Cancelled' }],
+    ['has had this attempt', { status: 'InProgress', attempt: 1 }],
+  ])('a start that waited is taken back for good where its task %s', async (_, task) => {
+    const w = world([spawn], task);
+    await w.run();
+    expect(w.shell.spawned).toEqual([]);
+    expect(w.row(spawn)).toMatchObject({ status: 'done', result: { taken_back: expect.any(String) } });
+  });
+
+  it('a start whose answer was lost is asked for again, whatever its task is now', async () => {
+    const w = world([spawn], { status: 'HumanAssigned' });
+    w.store.actions.set(spawn.action_id, { ...rowOf(spawn), attempts: 1 });
+    await w.run();
+    expect(w.row(spawn)?.result).toMatchObject({ process_id: expect.any(String) });
   });
 
   it('D6 starts nobody on a provider whose limit another sprint met, until it ends', async () => {

@@ -17,6 +17,7 @@ import type { ActContext } from './act_context.ts';
 import { heldElsewhere } from './held_elsewhere.ts';
 import { runLanes } from './lanes.ts';
 import { isWait } from '../dag/room.ts';
+import { takenBack } from './overtaken.ts';
 import { startsInOrder } from './start_order.ts';
 import { isPaused } from './pause.ts';
 import { nextAttempt, resetOf } from './retry_policy.ts';
@@ -100,7 +101,7 @@ async function settle(row: OutboxRow, context: ActContext, outbox: Outbox, out: 
   if (!(await outbox.start(action_id))) return;
   let acted;
   try {
-    acted = await act(action, context);
+    acted = takenBack(row, context) ?? (await act(action, context));
   } catch (thrown) {
     const error: ActionError = {
       code: codeOf(thrown),
