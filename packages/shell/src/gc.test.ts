@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, wr
 import { join } from 'node:path';
 
 import { git } from '@caloron/capabilities/git';
+import { taggedProcesses } from '@caloron/capabilities/process-identity';
 import {
   type GcItem,
   GcReply,
@@ -15,7 +16,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import type { RunningShell } from './start.ts';
 import { withTaskLock } from './task-lock.ts';
-import { createFixture, type Fixture, SHELL_TOKEN, spawnOf } from './testing/fixture.ts';
+import { createFixture, eventually, type Fixture, SHELL_TOKEN, spawnOf } from './testing/fixture.ts';
 
 let fixture: Fixture;
 let shell: RunningShell;
@@ -279,6 +280,24 @@ describe('the collection of garbage', () => {
     shell = await fixture.start();
     await shell.close();
     expect(existsSync(worktree)).toBe(false);
+  });
+
+  it('keeps no shell from closing while a hook is at work', async () => {
+    const hooks = { before_remove: ['sleep', '30'] };
+    await worked(OVER, { workspace: { hooks } });
+    const { process_id } = fixture.store.processes.list()[0]!;
+    await shell.close();
+    shell = await fixture.start();
+    const hook = (): readonly { readonly pid: number }[] => taggedProcesses(new Set([process_id]));
+    try {
+      await eventually(() => hook().length > 0);
+      const before = performance.now();
+      await shell.close();
+      expect(performance.now() - before).toBeLessThan(15_000);
+    } finally {
+      for (const { pid } of hook()) process.kill(pid, 'SIGKILL');
+    }
+    await eventually(() => hook().length === 0);
   });
 
   it('runs beside starts of the same task: each finds its worktree whole', async () => {

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import { systemClock } from '@caloron/capabilities/clock';
 import { createLogger, type Logger } from '@caloron/capabilities/logger';
@@ -52,6 +53,9 @@ export interface RunningShell {
   close(): Promise<void>;
 }
 
+/** How long a shell that closes waits for the sweep it began with, in milliseconds. */
+const SWEEP_WAIT_MS = 3000;
+
 /** The version all packages share. */
 const VERSION = '0.1.0';
 
@@ -99,7 +103,8 @@ export async function startShell(config: ShellConfig, deps: ShellDeps = {}): Pro
     const url = await serveAt(app, { host: config.host, port: config.port, file: paths.address_file });
     at(url);
     const swept = sweep(gc, log);
-    undo.push(() => swept);
+    // It may wait for hooks: what it has begun is safe to break off at any point, and the next shell goes on.
+    undo.push(() => Promise.race([swept, delay(SWEEP_WAIT_MS, undefined, { ref: false })]));
     return { url, app, close };
   } catch (error) {
     await close();
