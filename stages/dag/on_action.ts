@@ -176,8 +176,6 @@ function onSpawnFailed(draft: Draft, task: Task, action: Spawn, { error }: Faile
 function onMergeFailed(draft: Draft, task: Task, action: ActionOf<'merge_pr'>, { error }: Failed): void {
   if (task.status !== 'InReview' || task.pr_number !== action.pr_number || task.head_sha !== action.head_sha)
     return;
-  // The poll brings the head it moved to.
-  if (error.code === 'FORGE_HEAD_MOVED') return;
   const needed = REBASED.get(error.code);
   if (needed === undefined) {
     const reason = `Pull request #${action.pr_number} could not be merged: ${error.message}`;

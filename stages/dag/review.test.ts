@@ -342,11 +342,22 @@ describe('dag_evaluate: merge', () => {
   it('waits for the head a pull request moved to', () => {
     const drive = approved();
 
-    drive.fail('merge_pr', 'FORGE_HEAD_MOVED');
+    drive.fail('merge_pr', 'FORGE_HEAD_MOVED', { final: false });
     expect(drive.task().status).toBe('InReview');
     drive.forge(pull('pr_updated', { head_sha: sha('b') }));
 
     expect(drive.latest('spawn_agent').cause).toBe(`reviewer:review:1:${sha('b')}`);
+    drive.fail('merge_pr', 'FORGE_HEAD_MOVED');
+    expect(drive.task().status).toBe('InReview');
+  });
+
+  it('asks a person when no poll brings the head that the forge speaks of', () => {
+    const drive = approved();
+    drive.fail('merge_pr', 'FORGE_HEAD_MOVED');
+    expect(drive.task()).toMatchObject({
+      status: 'Blocked',
+      status_reason: 'merge_failed: FORGE_HEAD_MOVED',
+    });
   });
 
   it('asks a person about any other refusal, and merges again after the answer', () => {

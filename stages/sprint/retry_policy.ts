@@ -66,7 +66,8 @@ export function nextAttempt(
   now: Timestamp,
   reset_at: string | null,
 ): Timestamp | null {
-  if (!error.retryable) return null;
+  // The poll brings the head it moved to; where it does not, forge and state disagree, and that may pass.
+  if (!error.retryable && error.code !== 'FORGE_HEAD_MOVED') return null;
   if (error.code === 'MERGE_NOT_KNOWN_YET') {
     return attempts < MERGE_LIMIT ? addMs(now, MERGE_DELAY_MS) : null;
   }
