@@ -1,5 +1,6 @@
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 
 import { bootId, isAlive, pidNamespace, statOf } from '@caloron/capabilities/process-identity';
 import { randomToken } from '@caloron/capabilities/random';
@@ -61,7 +62,7 @@ function take(file: string, task_id: Id, doing: string): void {
       const holder = holderOf(file);
       if (holder !== undefined && holds(holder, file))
         throw new ShellError('TASK_LOCKED', { task_id, pid: holder.pid, doing: holder.doing });
-      moveAway(file);
+      moveAway(file, holder);
     }
     throw new ShellError('TASK_LOCKED', { task_id, pid: 0, doing: 'something that comes and goes' });
   } finally {
@@ -79,10 +80,13 @@ function linked(from: string, to: string): boolean {
   }
 }
 
-function moveAway(file: string): void {
+/** Moves the lock of a dead holder away; one that somebody took since it was read is given back. */
+function moveAway(file: string, dead: Holder | undefined): void {
   const stale = `${file}.${randomToken(6)}`;
   try {
     renameSync(file, stale);
+    const moved = holderOf(stale);
+    if (moved !== undefined && !isDeepStrictEqual(moved, dead)) linked(stale, file);
     rmSync(stale, { recursive: true, force: true });
   } catch {
     // Another process has moved it, or its holder has let go.
