@@ -12,8 +12,8 @@ const shaped: readonly string[] = [
   `sk-ant-api03-${'x9_-'.repeat(10)}`,
   `sk-proj-${'q7'.repeat(20)}`,
   `xoxb-${'1234567890-'.repeat(3)}abc`,
-  `AKIA${'ABCDEFGH12345678'}`,
-  `eyJ${'hbGciOiJI'}.eyJ${'zdWIiOiIx'}.${'c2lnbmF0dXJl'}`,
+  ['AKIA', 'ABCDEFGH12345678'].join(''),
+  ['eyJhbGciOiJI', 'eyJzdWIiOiIx', 'c2lnbmF0dXJl'].join('.'),
   KEY,
 ];
 

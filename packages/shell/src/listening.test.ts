@@ -17,7 +17,7 @@ function listening() {
   return {
     made,
     /** The clock goes on by so much, and the machine's own time by as much or by `machine_ms`. */
-    pass(ms: number, machine_ms = ms) {
+    pass: (ms: number, machine_ms = ms) => {
       at += machine_ms;
       clock.advance(ms);
     },
