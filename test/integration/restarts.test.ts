@@ -217,8 +217,13 @@ async function killAndStart(
 ): Promise<readonly ProcessRow[]> {
   const [alone, whole] = before;
   kill(bins);
-  for (const { pid } of everyTagged().filter(({ process_id }) => process_id === whole?.process_id))
-    process.kill(pid, 'SIGKILL');
+  for (const { pid } of everyTagged().filter(({ process_id }) => process_id === whole?.process_id)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // Its sandbox has ended with the process before it.
+    }
+  }
   process.kill(alone?.pid ?? 0, 'SIGKILL');
   for (const bin of bins) await start(bin);
   const dead = [alone, whole].filter((row) => row !== undefined);
