@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { readConfig } from './config.ts';
 
@@ -14,6 +14,7 @@ describe('a scheduler config', () => {
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'caloron-config-'));
   });
+  afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
   const write = (value: unknown, path = join(dir, 'scheduler.json')): string => {
     writeFileSync(path, typeof value === 'string' ? value : JSON.stringify(value));

@@ -3,19 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { git } from '@caloron/capabilities/git';
-import { afterAll } from 'vitest';
 
 const AUTHOR = { name: 'seed', email: 'seed@example.invalid' };
 
 /** The repository as every test begins with it: a copy costs none of the programs that making one starts. */
 let seed: Promise<{ readonly dir: string; readonly base_sha: string }> | undefined;
-afterAll(async () => {
-  if (seed !== undefined) rmSync((await seed).dir, { recursive: true, force: true });
-  seed = undefined;
-});
 
 async function seedRemote(): Promise<{ readonly dir: string; readonly base_sha: string }> {
   const dir = mkdtempSync(join(tmpdir(), 'caloron-shell-seed-'));
+  // Files of tests share this module: it goes with the process.
+  process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
   await git(['init', '--quiet', '--bare', dir], {});
   return { dir, base_sha: await commitTo(dir, 'main', { 'README.md': 'widgets\n' }) };
 }
