@@ -26,7 +26,7 @@ import { killProcessesOf } from '../support/processes.ts';
 /** `pnpm test:long` has ten agents, and kills the shell and the scheduler each alone, and again and again by chance. */
 const LONG = process.env['CALORON_TEST_LONG'] === '1';
 const SPRINT = 'restarts';
-const AGENTS = LONG ? 10 : 4;
+const AGENTS = LONG ? 10 : 5;
 const TASKS = Array.from({ length: AGENTS }, (_, n) => `task-${n}`);
 /** Longest anything may take; what an agent lost is tried again after 10 to 15 s. */
 const DEADLINE_MS = 90_000;

@@ -29,7 +29,7 @@ const TOKEN = 'agent-token-of-p1';
 const ask: CredentialRequest = { purpose: 'push' };
 
 describe('an agent whose shell comes back at another port', () => {
-  it('asks for its credential, delivers and reports there', async () => {
+  it('beats, asks for its credential, delivers and reports there', async () => {
     const file = join(bench.root, 'shell.json');
     const go = join(bench.root, 'go');
     const steps = [
@@ -51,6 +51,7 @@ describe('an agent whose shell comes back at another port', () => {
     expect(await ended).toBe(0);
     expect(await bench.remote('caloron/s1/t1')).not.toBeNull();
     expect(next.credentials).toContain('push');
+    expect(next.beats.length).toBeGreaterThan(0);
     expect(next.reports).toMatchObject([{ outcome: 'completed' }]);
   });
 

@@ -221,6 +221,35 @@ describe('a program that ended without work', () => {
       { class: 'rate_limit', provider: 'open-code', until: expect.any(String) as string },
     ],
     [
+      'an answer that broke off, of which the program says nothing but that its step begins anew',
+      'open-code',
+      'opencode',
+      {
+        out: [
+          { type: 'step_start', part: { type: 'step-start', messageID: 'msg_1' } },
+          { type: 'step_finish', part: { type: 'step-finish', messageID: 'msg_1' } },
+          { type: 'step_start', part: { type: 'step-start', messageID: 'msg_1' } },
+          { type: 'step_start', part: { type: 'step-start', messageID: 'msg_1' } },
+        ],
+        code: 1,
+      },
+      { class: 'transient', provider: 'open-code' },
+    ],
+    [
+      'a step that follows a finished one in the same message, which is none of its provider',
+      'open-code',
+      'opencode',
+      {
+        out: [
+          { type: 'step_start', part: { type: 'step-start', messageID: 'msg_1' } },
+          { type: 'step_finish', part: { type: 'step-finish', messageID: 'msg_1' } },
+          { type: 'step_start', part: { type: 'step-start', messageID: 'msg_1' } },
+        ],
+        code: 1,
+      },
+      { class: 'crash', provider: null },
+    ],
+    [
       'a credential that is refused',
       'open-code',
       'opencode',

@@ -100,6 +100,8 @@ export interface Heard {
   readonly session?: string;
   /** Whether a step of the agent is finished and the next not begun: the moment to pause it. */
   readonly between?: boolean;
+  /** Where a step of the agent stands. One that begins again, unfinished, in the same message is one whose answer broke off. */
+  readonly step?: { readonly begun_in: string } | 'finished';
   /** Something that stands in the agent's way; it counts unless the agent gets over it. */
   readonly trouble?: Trouble;
   /** Whether the agent went on or ended well: trouble heard before is over. */

@@ -198,7 +198,7 @@ describe('what a framework says', () => {
     [
       openCode,
       { type: 'step_finish', part: { tokens: { input: 1, output: 2, reasoning: 3, cache: { read: 9 } } } },
-      { usage: counts({ model: null, input: 1, output: 5, cache_read: 9 }), well: true },
+      { usage: counts({ model: null, input: 1, output: 5, cache_read: 9 }), step: 'finished', well: true },
     ],
   ])('$name: %j', (framework, event, heard) => {
     expect(framework.hear(JSON.stringify(event))).toEqual(heard);

@@ -11,6 +11,12 @@ const LINE_LIMIT = 64 * 1024 * 1024;
 /** The name of a session: it becomes an argument, so it is none that looks like an option. */
 const SESSION_NAME = /^[A-Za-z0-9][\w.-]{0,127}$/;
 
+/** Of a program that asks its provider again without a word of why. */
+const BROKEN_OFF: Trouble = {
+  message: "the provider's answer broke off, and the step was begun anew",
+  class: 'transient',
+};
+
 /** What was heard of a run. */
 export interface HeardRun {
   readonly text: string;
@@ -51,6 +57,7 @@ export function listener(deps: ListenerDeps): Listener {
   let trouble: Trouble | null = null;
   let murmur: Trouble | null = null;
   let id = deps.session?.id ?? null;
+  let begun_in: string | null = null;
   const count = usageCount(deps.session?.used ?? []);
   const session = (): Session | null => (id === null ? null : { id, used: count.session });
 
@@ -60,9 +67,17 @@ export function listener(deps: ListenerDeps): Listener {
     id = told;
     return true;
   };
+  /** True when a step begins that had begun before and was not finished. */
+  const again = (step: Heard['step']): boolean => {
+    if (step === undefined) return false;
+    const before = begun_in;
+    begun_in = step === 'finished' ? null : step.begun_in;
+    return begun_in !== null && begun_in === before;
+  };
   const take = (heard: Heard): void => {
     if (heard.well === true && (trouble !== null || murmur !== null))
       deps.onTrouble((trouble = murmur = null));
+    if (again(heard.step)) deps.onTrouble((trouble ??= BROKEN_OFF));
     if (heard.trouble !== undefined) deps.onTrouble((trouble = heard.trouble));
     if (heard.text !== undefined) said = (said + heard.text).slice(-TEXT_LIMIT);
     if (heard.final !== undefined) final = heard.final;

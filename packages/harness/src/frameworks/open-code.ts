@@ -6,7 +6,7 @@ import type { Trouble } from './trouble.ts';
 
 /**
  * OpenCode, prompt on stdin. It refuses paths outside the worktree by itself. A provider that refuses it is asked again for ever, of which its
- * protocol has no word: only its log on stderr tells.
+ * protocol has no word: only its log on stderr tells, and of an answer that broke off the step that begins anew.
  */
 export const openCode = cliFramework({
   name: 'open-code',
@@ -35,14 +35,17 @@ function hearOpenCode(line: string): Heard {
   const named = id === undefined ? {} : { session: id };
   switch (event['type']) {
     case 'step_finish':
-      return { ...named, ...stepOf(event['part']), well: true };
+      return { ...named, ...stepOf(event['part']), step: 'finished', well: true };
     case 'error':
       return { ...named, trouble: troubleOf(event['error']) };
     case 'text': {
       const text = textAt(event, 'part', 'text');
       return text === undefined ? named : { ...named, text: `${text}\n`, well: true };
     }
-    case 'step_start':
+    case 'step_start': {
+      const message = textAt(event, 'part', 'messageID');
+      return message === undefined ? named : { ...named, step: { begun_in: message } };
+    }
     case 'tool_use':
       return named;
     default:
