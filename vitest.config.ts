@@ -12,6 +12,7 @@ export default defineConfig({
     // Most tests wait for processes and not for a core.
     maxWorkers: Math.max(4, availableParallelism()),
     reporters: ['default', './test/support/plain-reporter.ts'],
+    globalSetup: './test/support/run-root.ts',
     projects: [
       {
         test: {

@@ -27,7 +27,7 @@ export interface Ended {
 
 /** Variables a command needs of this process, and the given ones; nothing else of the caller's reaches it. */
 export function environment(more: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
-  const base = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '' };
+  const base = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', TMPDIR: tmpdir() };
   return { ...base, CALORON_LLM_PROVIDER: 'none', ...more };
 }
 

@@ -141,6 +141,7 @@ async function crashWorld({ data: filled, token, cache, ...found }: Made): Promi
     undo.push(() => store.close());
     const secrets = {
       PATH: process.env['PATH'] ?? '',
+      TMPDIR: tmpdir(),
       CALORON_FORGE_TOKEN: token,
       CALORON_SHELL_TOKEN: SHELL_TOKEN,
       CALORON_LOG_LEVEL: 'fatal',
