@@ -9,7 +9,13 @@ const RETRY = '2026-04-14T08:31:00.000Z';
 function told(change: Partial<Task>): Readonly<Record<string, string>> {
   const authored = { title: 't', description: '', depends_on: [], agent_id: 'agent-1', reviewer_id: null };
   const task = { ...newTask('s1', { ...authored, id: 'one' }, AT), ...change };
-  const row = statusRow(task, { evidence: 'live, files 3 s', used: '1 000 tokens' });
+  const row = statusRow(task, {
+    evidence: 'live, files 3 s',
+    used: '1 000 tokens',
+    liveness: 'live',
+    sign: { at: AT, kind: 'files' },
+    spent: null,
+  });
   return Object.fromEntries(STATUS_HEAD.map((head, at) => [head, row[at] ?? '']));
 }
 

@@ -1,6 +1,7 @@
 import { type DagState, ownOf, type Paused, type Task } from '@caloron/types';
 
 import { renderFitting } from './table.ts';
+import type { TaskFacts } from './task-facts.ts';
 
 /** What `caloron status` tells of a task. */
 export const STATUS_HEAD = [
@@ -26,14 +27,6 @@ const LEFT_OUT: readonly (typeof STATUS_HEAD)[number][] = [
   'PR',
   'evidence',
 ];
-
-/** What is known of a task beside its state. */
-export interface TaskFacts {
-  /** How alive its agent is and its last sign, in words. */
-  readonly evidence: string;
-  /** What it has used, in words. */
-  readonly used: string;
-}
 
 /** The tasks in the order they were authored in. */
 export function orderedTasks(state: DagState): readonly Task[] {
@@ -84,13 +77,35 @@ export function sprintLine(state: DagState, paused: Paused | null): string {
 /** Columns of a terminal that are enough to begin a reason: the rest of it is cut before another column is left out. */
 const REASON_COLUMNS = 20;
 
+/** The table of tasks as a terminal shows it. */
+export interface FittingTable {
+  readonly head: string;
+  /** A row of each task, and below that of one that is worked on what no column has room for. */
+  readonly tasks: readonly { readonly task: Task; readonly lines: readonly string[] }[];
+}
+
 /** The table of tasks with as many columns as fit into so many columns of a terminal; its lines may still be wider. */
 export function fittingTable(
   state: DagState,
   columns: number,
   facts?: ReadonlyMap<string, TaskFacts>,
-): readonly string[] {
-  const rows = orderedTasks(state).map((task) => statusRow(task, facts?.get(task.id)));
+): FittingTable {
+  const tasks = orderedTasks(state);
+  const rows = tasks.map((task) => statusRow(task, facts?.get(task.id)));
   const fit = { columns, left_out: LEFT_OUT, silent: ['evidence', 'used'], begins: REASON_COLUMNS };
-  return renderFitting(STATUS_HEAD, rows, fit).split('\n');
+  const { text, left_out } = renderFitting(STATUS_HEAD, rows, fit);
+  const [head = '', ...lines] = text.split('\n');
+  const below = (task: Task): readonly string[] => belowRow(facts?.get(task.id), left_out);
+  return { head, tasks: tasks.map((task, at) => ({ task, lines: [lines[at] ?? '', ...below(task)] })) };
+}
+
+/** How alive an agent at work is and what it uses, where a terminal is too narrow for a column of it. */
+function belowRow(facts: TaskFacts | undefined, left_out: readonly string[]): readonly string[] {
+  if (facts === undefined || facts.evidence === '-') return [];
+  const { evidence, used } = facts;
+  const told = [
+    ...(left_out.includes('evidence') ? [evidence] : []),
+    ...(left_out.includes('used') && used !== '-' ? [used] : []),
+  ];
+  return told.length === 0 ? [] : [`  ${told.join(' · ')}`];
 }

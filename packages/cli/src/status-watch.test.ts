@@ -3,6 +3,7 @@ import stringWidth from 'string-width';
 import { describe, expect, it, vi } from 'vitest';
 
 import { changeLine, changesOf, statusScreen, type Watched, watchStatus } from './status-watch.ts';
+import type { TaskFacts } from './task-facts.ts';
 
 const AT = '2026-01-02T03:04:05.000Z';
 // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
@@ -57,6 +58,23 @@ const many = stateOf(
   })),
 );
 
+/** What is known of tasks whose agents' last sign is this long ago. */
+function factsOf(
+  ids: readonly string[],
+  liveness: TaskFacts['liveness'],
+  seconds = 12,
+): ReadonlyMap<string, TaskFacts> {
+  const spent = { tokens: 12_000, micro_usd: 420_000, ms: 60_000, unpriced: 0 };
+  const facts: TaskFacts = {
+    evidence: `${liveness}, files ${seconds} s`,
+    used: '12 000/50 000 tokens, $0.42',
+    liveness,
+    sign: { at: AT, kind: 'files' },
+    spent,
+  };
+  return new Map(ids.map((id) => [id, facts]));
+}
+
 describe('the changes of a sprint', () => {
   it('are all of it at first, then what stands elsewhere, and nothing when nothing does', () => {
     const before = stateOf([{ id: 'a' }, { id: 'b' }]);
@@ -82,6 +100,25 @@ describe('the changes of a sprint', () => {
     expect(changesOf(paused, { ...paused })).toEqual([]);
   });
 
+  it('O7 tell that an agent counts as alive otherwise, and what its task has used', () => {
+    const { state } = stateOf([{ id: 'a', status: 'InProgress', attempt: 1 }, { id: 'b' }]);
+    const live: Watched = { state, paused: null, facts: factsOf(['a'], 'live') };
+    const quiet: Watched = { state, paused: null, facts: factsOf(['a'], 'quiet', 700) };
+    expect(changesOf(live, quiet).map(changeLine)).toEqual([
+      '03:04:05  a  InProgress  (agent-1, attempt 1, quiet, 12 000 tokens, $0.42)',
+    ]);
+    expect(changesOf(live, quiet)).toMatchObject([
+      {
+        liveness: 'quiet',
+        evidence: { kind: 'files', at: AT },
+        used: { tokens: 12_000, micro_usd: 420_000 },
+      },
+    ]);
+    const later: Watched = { ...quiet, facts: factsOf(['a'], 'quiet', 702) };
+    expect(changesOf(quiet, later)).toEqual([]);
+    expect(changesOf(quiet, { state, paused: null, facts: new Map() })).toEqual([]);
+  });
+
   it('are a line each, whatever a reason holds', () => {
     const reason = { id: 'b', status: 'Blocked' as const, status_reason: 'x\u001b[2J\ny', pr_number: 4 };
     const lines = changesOf(stateOf([{ id: 'b' }]), stateOf([reason])).map(changeLine);
@@ -105,6 +142,43 @@ describe('the screen of a sprint', () => {
     expect(rest.at(-1)).toMatch(/^… and 33 more$/);
     const [, , wide] = statusScreen(many, { columns: 200, rows: 12, colours: false });
     expect(wide).toMatch(/^task +status +agent +issue +PR +attempts +reviews +why$/);
+  });
+
+  it.each([200, 80, 50, 36, 20])(
+    'O7 tells in %i columns how alive each agent is, and in all that are read what it has used',
+    (columns) => {
+      const ids = ['login-form', 'session'];
+      const { state } = stateOf([...ids, 'last'].map((id) => ({ id, status: 'InProgress' as const })));
+      const watched: Watched = { state, paused: null, facts: factsOf(ids, 'live'), used: 'used $0.84' };
+      const lines = statusScreen(watched, { columns, rows: 24, colours: false });
+      for (const line of lines) expect(stringWidth(line)).toBeLessThanOrEqual(columns);
+      expect(lines.join('\n').match(/live, files 12 s/g)).toHaveLength(2);
+      if (columns > 20) expect(lines.join('\n').match(/12 000/g)).toHaveLength(2);
+      expect(lines[1]).toBe('used $0.84');
+    },
+  );
+
+  it('shows what is worked on before what is over, where not all have room', () => {
+    const tasks = Array.from({ length: 30 }, (_, n) => ({
+      id: `t${n}`,
+      status: n < 25 ? ('Done' as const) : ('InProgress' as const),
+    }));
+    const facts = factsOf(['t25', 't26', 't27', 't28', 't29'], 'live');
+    const shown = { ...stateOf(tasks), facts };
+    const wide = statusScreen(shown, { columns: 120, rows: 12, colours: false });
+    expect(wide.slice(3).map((line) => line.split(' ')[0])).toEqual([
+      't0',
+      't1',
+      't25',
+      't26',
+      't27',
+      't28',
+      't29',
+      '…',
+    ]);
+    const narrow = statusScreen(shown, { columns: 40, rows: 12, colours: false });
+    expect(narrow.length).toBeLessThan(12);
+    expect(narrow.join('\n')).toMatch(/t25[^]*t27[^]*… and 27 more$/);
   });
 
   it('has no colour where none is wanted', () => {
@@ -153,6 +227,26 @@ describe('watching a sprint', () => {
     next();
     expect((await ended).state.status).toBe('completed');
     expect(said.length).toBe(4);
+  });
+
+  it('O7 looks at the signs of life and what is used while nothing else happens', async () => {
+    const said: string[] = [];
+    const control = new AbortController();
+    let seconds = 0;
+    const { state } = stateOf([{ id: 'a', status: 'InProgress' }]);
+    const ended = watchStatus({
+      io: { out: (text) => said.push(text), err: () => undefined, terminal: { columns: 80, colours: false } },
+      json: false,
+      redraws: true,
+      signal: control.signal,
+      lastSeq: () => 1,
+      load: () => Promise.resolve({ state, paused: null, facts: factsOf(['a'], 'live', (seconds += 2)) }),
+      facts_ms: 1,
+    });
+    await vi.waitFor(() => expect(said.join('')).toMatch(/live, files 2 s[^]*live, files 4 s/));
+    control.abort();
+    await ended;
+    expect(said[1]).not.toContain('\u001b[2J');
   });
 
   it('is a line or an object per change where no terminal shows it, and ends with its sprint', async () => {

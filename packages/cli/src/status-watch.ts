@@ -1,14 +1,27 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { type DagState, ownOf, type Paused, type Status, type Task, type Timestamp } from '@caloron/types';
+import {
+  type DagState,
+  ownOf,
+  type Paused,
+  type Spent,
+  type Status,
+  type Task,
+  type Timestamp,
+} from '@caloron/types';
 import { createColors } from 'picocolors';
 
 import type { Io, Terminal } from './output.ts';
-import { fittingTable, orderedTasks, pauseWords, sprintLine } from './status-table.ts';
+import { spendingCell } from './spending-account.ts';
+import { type FittingTable, fittingTable, orderedTasks, pauseWords, sprintLine } from './status-table.ts';
+import type { Progress } from './task-evidence.ts';
+import type { TaskFacts } from './task-facts.ts';
 import { cutTo, oneLine } from './width.ts';
 
 /** How often the log and the terminal's size are looked at, in milliseconds. */
 const POLL_MS = 200;
+/** How often agents' signs of life and what they use are looked at, which change no status; in milliseconds. */
+const FACTS_MS = 2000;
 /** Rows of a terminal that does not tell. */
 const ROWS = 24;
 
@@ -27,6 +40,12 @@ export interface StatusChange {
   readonly pr_number: number | null;
   readonly attempt: number;
   readonly review_cycles: number;
+  /** How alive the agent at work on it counts as, or `gone`; null where none is, and for the sprint. */
+  readonly liveness: TaskFacts['liveness'];
+  /** Its last sign that work comes on. */
+  readonly evidence: Progress | null;
+  /** What the task's runs have used; null for the sprint. */
+  readonly used: Spent | null;
 }
 
 /** A sprint as it is watched. */
@@ -34,6 +53,10 @@ export interface Watched {
   readonly state: DagState;
   /** Null while nobody has paused it. */
   readonly paused: Paused | null;
+  /** What is known of its tasks beside their state, by task. */
+  readonly facts?: ReadonlyMap<string, TaskFacts>;
+  /** What it has used, in words. */
+  readonly used?: string;
 }
 
 const TOLD = [
@@ -46,7 +69,12 @@ const TOLD = [
   'review_cycles',
 ] as const satisfies readonly (keyof Task)[];
 
-function taskChange(sprint_id: string, before: Task | undefined, task: Task): StatusChange {
+function taskChange(
+  sprint_id: string,
+  before: Task | undefined,
+  task: Task,
+  facts: TaskFacts | undefined,
+): StatusChange {
   const { id, status, status_reason, status_at, agent_id, issue_number, pr_number, attempt, review_cycles } =
     task;
   return {
@@ -61,24 +89,33 @@ function taskChange(sprint_id: string, before: Task | undefined, task: Task): St
     pr_number,
     attempt,
     review_cycles,
+    liveness: facts?.liveness ?? null,
+    evidence: facts?.sign ?? null,
+    used: facts?.spent ?? null,
   };
 }
 
-/** What of a sprint stands elsewhere than before; all of it when nothing was told before. */
+const livenessOf = (watched: Watched | undefined, id: string): TaskFacts['liveness'] =>
+  watched?.facts?.get(id)?.liveness ?? null;
+
+/** What of a sprint stands elsewhere than before, and whose agent counts as alive otherwise; all of it when nothing was told before. */
 export function changesOf(before: Watched | undefined, after: Watched): readonly StatusChange[] {
   const { sprint_id } = after.state;
   const tasks = orderedTasks(after.state).flatMap((task) => {
     const old = before === undefined ? undefined : ownOf(before.state.tasks, task.id);
+    const lives = livenessOf(after, task.id);
     const same = old !== undefined && TOLD.every((field) => old[field] === task[field]);
-    return same ? [] : [taskChange(sprint_id, old, task)];
+    // That an agent's end takes its liveness away is told by where its task then stands.
+    const alike = lives === null || lives === livenessOf(before, task.id);
+    return same && alike ? [] : [taskChange(sprint_id, old, task, after.facts?.get(task.id))];
   });
   const status = standing(after);
   const from = before === undefined ? null : standing(before);
   if (from === status) return tasks;
   const reason = after.paused === null ? null : pauseWords(after.paused);
-  const none = { reason, at: null, agent_id: null, issue_number: null, pr_number: null };
-  const sprint = { sprint_id, task_id: null, from, status, ...none };
-  return [...tasks, { ...sprint, attempt: 0, review_cycles: 0 }];
+  const none = { at: null, agent_id: null, issue_number: null, pr_number: null };
+  const unknown = { attempt: 0, review_cycles: 0, liveness: null, evidence: null, used: null };
+  return [...tasks, { sprint_id, task_id: null, from, status, reason, ...none, ...unknown }];
 }
 
 function standing({ state, paused }: Watched): string {
@@ -87,7 +124,7 @@ function standing({ state, paused }: Watched): string {
 
 /** A change as a line of text. */
 export function changeLine(change: StatusChange): string {
-  const { task_id, sprint_id, from, status, reason, at, agent_id, pr_number, attempt } = change;
+  const { task_id, sprint_id, from, status, reason, at, agent_id, pr_number, attempt, used } = change;
   const moved = from === null || from === status ? status : `${from} → ${status}`;
   if (task_id === null)
     return oneLine(`sprint    ${sprint_id}  ${moved}${reason === null ? '' : `  (${reason})`}`);
@@ -96,8 +133,16 @@ export function changeLine(change: StatusChange): string {
     ...(agent_id === null ? [] : [agent_id]),
     ...(attempt === 0 ? [] : [`attempt ${attempt}`]),
     ...(pr_number === null ? [] : [`PR #${pr_number}`]),
+    ...(change.liveness === null ? [] : [change.liveness]),
+    ...(used === null ? [] : usedWords(used)),
   ];
   return oneLine(`${at?.slice(11, 19) ?? ''}  ${task_id}  ${moved}  (${facts.join(', ')})`);
+}
+
+/** What a task has used, where it is something. */
+function usedWords(used: Spent): readonly string[] {
+  const words = spendingCell({ used, limit: {} });
+  return words === '-' ? [] : [words];
 }
 
 type Colour = 'green' | 'red' | 'yellow' | 'cyan' | 'dim';
@@ -112,27 +157,51 @@ const COLOURS: Readonly<Partial<Record<Status, Colour>>> = {
 
 /** A sprint as it fills a terminal: no line wider, and no more lines, than it shows. */
 export function statusScreen(
-  { state, paused }: Watched,
+  { state, paused, facts, used = '' }: Watched,
   { columns, rows, colours }: Terminal,
 ): readonly string[] {
   const paint = createColors(colours);
-  const tasks = orderedTasks(state);
   const room = Math.max(2, (rows ?? ROWS) - 1);
-  const [head = '', ...body] = fittingTable(state, columns);
-  const fits = body.length + 3 <= room ? body.length : Math.max(0, room - 4);
-  const lines = body.slice(0, fits).map((line, at) => {
-    const colour = COLOURS[tasks[at]?.status ?? 'Pending'];
-    const cut = cutTo(line, columns);
-    return colour === undefined ? cut : paint[colour](cut);
-  });
-  const more = fits === body.length ? [] : [cutTo(`… and ${body.length - fits} more`, columns)];
-  return [
+  const { head, tasks } = fittingTable(state, columns, facts);
+  const top = [
     paint.bold(cutTo(oneLine(sprintLine(state, paused)), columns)),
+    ...(used === '' ? [] : [cutTo(oneLine(used), columns)]),
     '',
     cutTo(head, columns),
-    ...lines,
-    ...more,
-  ].slice(0, room);
+  ];
+  const shown = fittingTasks(tasks, room - top.length);
+  const lines = shown.flatMap(({ task, lines: of_task }) => {
+    const colour = COLOURS[task.status];
+    return of_task.map((line, at) => {
+      const cut = cutTo(line, columns);
+      return colour === undefined || at > 0 ? cut : paint[colour](cut);
+    });
+  });
+  const hidden = tasks.length - shown.length;
+  const more = hidden === 0 ? [] : [cutTo(`… and ${hidden} more`, columns)];
+  return [...top, ...lines, ...more].slice(0, room);
+}
+
+/** Who gives way first where not all tasks can be shown. */
+const GIVES_WAY: readonly Status[] = ['Cancelled', 'Done', 'Pending', 'Ready'];
+
+/** The tasks that have room in so many lines, with one line for how many have not: what is over gives way to what is not. */
+function fittingTasks(tasks: FittingTable['tasks'], room: number): FittingTable['tasks'] {
+  const size = tasks.reduce((sum, { lines }) => sum + lines.length, 0);
+  if (size <= room) return tasks;
+  let left = Math.max(0, room - 1);
+  const rank = ({ task }: { readonly task: Task }): number => {
+    const at = GIVES_WAY.indexOf(task.status);
+    return at === -1 ? GIVES_WAY.length : at;
+  };
+  const ranked = tasks.toSorted((a, b) => rank(b) - rank(a));
+  const kept = new Set<Task>();
+  for (const { task, lines } of ranked) {
+    if (lines.length > left) break;
+    left -= lines.length;
+    kept.add(task);
+  }
+  return tasks.filter(({ task }) => kept.has(task));
 }
 
 /** What watching a sprint needs. */
@@ -146,24 +215,31 @@ export interface WatchDeps {
   /** Grows with every change of anything. */
   readonly lastSeq: () => number;
   readonly load: () => Promise<Watched>;
+  /** Milliseconds after which it is loaded again where nothing was written; 2000 when absent. */
+  readonly facts_ms?: number;
 }
 
 /** Tells every change of a sprint until it is over or the signal is aborted; gives its last state. */
 export async function watchStatus(deps: WatchDeps): Promise<Watched> {
-  const { io, signal, lastSeq, load } = deps;
+  const { io, signal, lastSeq, load, facts_ms = FACTS_MS } = deps;
   let seq: number | undefined;
   let state: Watched | undefined;
-  let size = '';
+  let loaded = 0;
+  let [screen, size] = ['', ''];
   for (;;) {
     const last = lastSeq();
-    const now: Watched = state === undefined || last !== seq ? await load() : state;
-    const changes = now === state ? [] : changesOf(state, now);
+    const due = state === undefined || last !== seq || performance.now() - loaded >= facts_ms;
+    const now: Watched = due || state === undefined ? await load() : state;
+    if (due) loaded = performance.now();
     const { terminal } = io;
     if (deps.redraws && !deps.json && terminal !== undefined) {
-      const shown = `${terminal.columns}x${terminal.rows ?? ROWS}`;
-      if (changes.length > 0 || shown !== size) io.out(drawn(statusScreen(now, terminal), size === ''));
-      size = shown;
+      const has = `${terminal.columns}x${terminal.rows ?? ROWS}`;
+      const lines = due || has !== size ? statusScreen(now, terminal) : [];
+      const shown = lines.join('\n');
+      if (lines.length > 0 && (shown !== screen || has !== size)) io.out(drawn(lines, size === ''));
+      if (lines.length > 0) [screen, size] = [shown, has];
     } else {
+      const changes = now === state ? [] : changesOf(state, now);
       for (const change of changes) io.out(`${deps.json ? JSON.stringify(change) : changeLine(change)}\n`);
     }
     [seq, state] = [last, now];

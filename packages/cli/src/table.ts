@@ -48,12 +48,19 @@ export interface Fit {
   readonly begins?: number;
 }
 
+/** A table as it was made to fit. */
+export interface Fitted {
+  readonly text: string;
+  /** Columns of the table that say something and are left out all the same. */
+  readonly left_out: readonly string[];
+}
+
 /** A table with as many columns as fit into a terminal, without those that say nothing; its lines may still be wider. */
 export function renderFitting(
   head: readonly string[],
   rows: readonly (readonly string[])[],
   { columns, left_out, silent, begins }: Fit,
-): string {
+): Fitted {
   const says = (at: number): boolean => rows.some((row) => !['', '-'].includes(row[at] ?? ''));
   const mute = head.filter((name, at) => silent.includes(name) && !says(at));
   const last = Math.max(0, ...rows.map((row) => stringWidth(row.at(-1) ?? '')));
@@ -64,6 +71,7 @@ export function renderFitting(
     const pick = (cells: readonly string[]): readonly string[] => kept.map((at) => cells[at] ?? '');
     const text = renderTable(pick(head), rows.map(pick));
     const width = Math.max(...text.split('\n').map((line) => stringWidth(line)));
-    if (out === left_out.length || width - beyond <= columns) return text;
+    if (out === left_out.length || width - beyond <= columns)
+      return { text, left_out: left_out.slice(0, out).filter((name) => !mute.includes(name)) };
   }
 }

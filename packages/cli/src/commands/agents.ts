@@ -65,7 +65,7 @@ async function look(context: Context, named: string | undefined): Promise<Answer
   const table = (): string =>
     terminal === undefined
       ? renderTable(HEAD, rows)
-      : renderFitting(HEAD, rows, { columns: terminal.columns, left_out: LEFT_OUT, silent: LEFT_OUT });
+      : renderFitting(HEAD, rows, { columns: terminal.columns, left_out: LEFT_OUT, silent: LEFT_OUT }).text;
   const mute = sources.shell === null && agents.some(({ alive }) => alive);
   const text = [
     rows.length === 0

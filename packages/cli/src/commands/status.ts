@@ -1,24 +1,23 @@
 import { systemClock } from '@caloron/capabilities/clock';
-import { type DagState, ownOf, type Timestamp } from '@caloron/types';
 import { Command } from 'commander';
 import { createColors } from 'picocolors';
 
-import { accountOfTask, type AgentAccount, agentAccounts, agentSources } from '../agent-account.ts';
+import type { AgentAccount } from '../agent-account.ts';
 import { type Context, loadState, runCommand, sprintId } from '../context.ts';
 import { type Answer, counted, type Io } from '../output.ts';
-import { spendingCell, spendingOfSprint, spendingWords, type SprintSpending } from '../spending-account.ts';
+import { spendingWords } from '../spending-account.ts';
 import {
+  type FittingTable,
   fittingTable,
   orderedTasks,
   sprintLine,
   STATUS_HEAD,
   statusRow,
-  type TaskFacts,
 } from '../status-table.ts';
 import { pausedOf } from '../sprint-pause.ts';
 import { watchStatus } from '../status-watch.ts';
 import { renderTable } from '../table.ts';
-import { signWords } from '../time-words.ts';
+import { accountOfSprint } from '../task-facts.ts';
 import { oneLine } from '../width.ts';
 
 interface StatusOptions {
@@ -45,16 +44,13 @@ export function statusCommand(io: Io): Command {
 async function look(context: Context, options: StatusOptions): Promise<Answer> {
   const state = await loadState(context, await sprintId(context, options.sprint));
   const paused = await pausedOf(context.runtime().store, state.sprint_id);
-  const now = systemClock.now();
-  const agents = agentAccounts(state, await agentSources(context, now));
-  const spending = spendingOfSprint(state, agents, now);
-  const facts = factsOf(state, agents, spending, now);
+  const { agents, spending, facts } = await accountOfSprint(context, state, systemClock.now());
   const rows = orderedTasks(state).map((task) => statusRow(task, facts.get(task.id)));
   const { terminal } = context.io;
   const table =
     terminal === undefined
       ? renderTable(STATUS_HEAD, rows)
-      : fittingTable(state, terminal.columns, facts).join('\n');
+      : linesOf(fittingTable(state, terminal.columns, facts)).join('\n');
   const used = spendingWords(spending.sprint);
   const lines = [
     oneLine(sprintLine(state, paused)),
@@ -63,6 +59,10 @@ async function look(context: Context, options: StatusOptions): Promise<Answer> {
   ];
   const text = `${lines.join('\n')}\n\n${table}`;
   return { data: { ...state, paused, spending, agents }, text, table: { head: STATUS_HEAD, rows } };
+}
+
+function linesOf({ head, tasks }: FittingTable): readonly string[] {
+  return [head, ...tasks.flatMap(({ lines }) => lines)];
 }
 
 /** That nothing goes on, as loud as the terminal allows, and how it does. */
@@ -74,32 +74,6 @@ function pausedLine({ io, home_flag }: Context, sprint_id: string, agents: reado
   return `${loud}: nothing is started or done, ${rest}; go on: ./caloron resume ${sprint_id}${home_flag}`;
 }
 
-function factsOf(
-  state: DagState,
-  agents: readonly AgentAccount[],
-  spending: SprintSpending,
-  now: Timestamp,
-): ReadonlyMap<string, TaskFacts> {
-  return new Map(
-    orderedTasks(state).map((task) => {
-      const agent = accountOfTask(task, agents);
-      const own = ownOf(spending.tasks, task.id);
-      return [
-        task.id,
-        { evidence: evidenceWords(agent, now), used: own === undefined ? '-' : spendingCell(own) },
-      ];
-    }),
-  );
-}
-
-/** How alive the agent of a task is, and its last sign: `quiet, output 12 min`. */
-function evidenceWords(agent: AgentAccount | undefined, now: Timestamp): string {
-  if (agent?.alive !== true) return '-';
-  if (!agent.runs && agent.pid !== null) return 'process gone';
-  const sign = agent.evidence === null ? 'no sign yet' : signWords(agent.evidence, now);
-  return agent.liveness === null ? sign : `${agent.liveness}, ${sign}`;
-}
-
 async function watch(context: Context, options: StatusOptions): Promise<Answer> {
   const { io, format, signal, environment, runtime } = context;
   const sprint_id = await sprintId(context, options.sprint);
@@ -109,10 +83,12 @@ async function watch(context: Context, options: StatusOptions): Promise<Answer> 
     redraws: io.terminal !== undefined && environment.variables['TERM'] !== 'dumb',
     signal,
     lastSeq: () => runtime().store.events.lastSeq(),
-    load: async () => ({
-      state: await loadState(context, sprint_id),
-      paused: await pausedOf(runtime().store, sprint_id),
-    }),
+    load: async () => {
+      const now = await loadState(context, sprint_id);
+      const { facts, spending } = await accountOfSprint(context, now, systemClock.now());
+      const used = spendingWords(spending.sprint);
+      return { state: now, paused: await pausedOf(runtime().store, sprint_id), facts, used };
+    },
   });
   return { data: { sprint_id, status: state.status, paused }, text: '', streamed: true };
 }
