@@ -40,6 +40,8 @@ const spawn: Action = {
   head_sha: null,
 };
 
+const exited = { ...base, type: 'agent_exited', process_id: 'p1', task_id: 't1', role: 'author' } as const;
+
 function report(fields: Partial<Report>): Report {
   return {
     process_id: 'p1',
@@ -96,6 +98,31 @@ describe('the story', () => {
         error: { code: 'FORGE_UNAVAILABLE', message: 'no answer', retryable: true },
         final: false,
       },
+    ],
+    [
+      'agent t1: agent-1 goes on (pid 42, attempt 2)',
+      { ...base, type: 'action_succeeded', action: { ...spawn, mode: 'resume' }, result: { pid: 42 } },
+    ],
+    [
+      'agent t1: agent-1 goes on with PR #7 (pid 42, attempt 2)',
+      {
+        ...base,
+        type: 'action_succeeded',
+        action: { ...spawn, mode: 'resume', pr_number: 7 },
+        result: { pid: 42 },
+      },
+    ],
+    [
+      'failed t1: the process of the author ended by SIGKILL; its work is saved as refs/caloron/wip/s1/t1/1',
+      {
+        ...exited,
+        exit: { code: null, signal: 'SIGKILL', at: AT, known: true },
+        wip_ref: 'refs/caloron/wip/s1/t1/1',
+      },
+    ],
+    [
+      'failed t1: the process of the author is gone and left no exit code',
+      { ...exited, exit: { code: null, signal: null, at: AT, known: false } },
     ],
     ['PR t1: agent-1 delivers PR #7 at aaaaaaaa', { ...base, type: 'agent_reported', report: report({}) }],
     [
@@ -162,6 +189,11 @@ describe('the story', () => {
       undefined,
       undefined,
     ]);
+  });
+
+  it('is silent about a process that ended by itself: its report has told', () => {
+    expect(told({ ...exited, exit: { code: 0, signal: null, at: AT, known: true } })).toBeUndefined();
+    expect(told({ ...exited, exit: { code: 1, signal: null, at: AT, known: true } })).toBeUndefined();
   });
 
   it('stands in columns', () => {

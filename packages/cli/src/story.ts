@@ -37,6 +37,14 @@ export function tell(row: LogRow): StoryLine | undefined {
       );
     case 'agent_reported':
       return tellReport(event.report, line);
+    case 'agent_exited': {
+      const { exit, task_id, role, wip_ref } = event;
+      // One that ended by itself has told how in its report.
+      if (exit.known && exit.signal === null) return undefined;
+      const how = exit.signal === null ? 'is gone and left no exit code' : `ended by ${exit.signal}`;
+      const saved = wip_ref ? `; its work is saved as ${wip_ref}` : '';
+      return line('failed', task_id, `the process of the ${role} ${how}${saved}`);
+    }
     case 'human_command':
       return line('person', event.task_id, event.word);
     default:
@@ -53,7 +61,7 @@ function tellAction(action: Action, result: ActionResult, line: Line): StoryLine
     case 'spawn_agent': {
       const doing = {
         start: 'starts',
-        resume: 'resumes with the review',
+        resume: action.pr_number === null ? 'goes on' : `goes on with PR #${action.pr_number}`,
         review: `reviews PR #${action.pr_number ?? '?'}`,
         rebase: 'rebases',
         verify: `runs the verify commands on PR #${action.pr_number ?? '?'}`,
