@@ -1,4 +1,4 @@
-import { DagState, Health, Id, minutesBetween, ownOf, Timestamp } from '@caloron/types';
+import { addMs, DagState, Health, Id, minutesBetween, ownOf, Timestamp } from '@caloron/types';
 import type { ProgressKind, Task } from '@caloron/types';
 import { z } from 'zod';
 
@@ -66,13 +66,18 @@ function rung(health: Health, taken: number, other: Id | null): Rung | null {
   };
 }
 
-/** Rungs taken since the agent last got on: progress after an intervention begins the ladder anew. So does a clock that was set back: which came first is not known then. */
-function rungsTaken(task: Task, { last_progress_at }: Health, now: Timestamp): number {
+/**
+ * Rungs taken since the agent last got on: progress after an intervention begins the ladder anew. After a restart it has to go on for as
+ * long as an agent may be silent, for whoever is started prints and writes something before it hangs on the same again. So does a clock
+ * that was set back begin it anew: which came first is not known then.
+ */
+function rungsTaken(task: Task, { last_progress_at }: Health, threshold_m: number, now: Timestamp): number {
   const at = task.last_intervention_at;
-  if (at !== null && at > now) return 0;
-  if (at !== null && last_progress_at !== null && last_progress_at !== undefined && last_progress_at > at)
-    return 0;
-  return task.rung ?? task.intervention_count;
+  const taken = task.rung ?? task.intervention_count;
+  if (at === null) return taken;
+  if (at > now) return 0;
+  const got_on = taken < RUNGS ? at : addMs(at, threshold_m * 60_000);
+  return last_progress_at !== null && last_progress_at !== undefined && last_progress_at > got_on ? 0 : taken;
 }
 
 /** Whether the last intervention was long enough ago to see what it did; one far ahead of the clock was before the clock was set back. */
@@ -135,6 +140,7 @@ export const decideIntervention = defineStage({
   ],
   run: ({ results, state, now }) => ({
     decisions: results.flatMap((health) => {
+      const { cooldown_m, stall_threshold_m } = state.sprint;
       const task = ownOf(state.tasks, health.task_id);
       if (
         task === undefined ||
@@ -143,9 +149,9 @@ export const decideIntervention = defineStage({
         task.agent_id !== health.agent_id
       )
         return [];
-      const decided = cooledDown(task, state.sprint.cooldown_m, now)
-        ? rung(health, rungsTaken(task, health, now), freeAgent(Object.values(state.tasks), task))
-        : null;
+      if (!cooledDown(task, cooldown_m, now)) return [];
+      const taken = rungsTaken(task, health, stall_threshold_m, now);
+      const decided = rung(health, taken, freeAgent(Object.values(state.tasks), task));
       return decided === null ? [] : [{ agent_id: health.agent_id, task_id: health.task_id, ...decided }];
     }),
   }),

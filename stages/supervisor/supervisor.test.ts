@@ -106,7 +106,7 @@ describe('decide_intervention', () => {
   });
 
   it('begins the ladder anew after progress, and goes on from there', () => {
-    const after = { intervention_count: 2, rung: 2, last_intervention_at: ago(40) };
+    const after = { intervention_count: 2, rung: 2, last_intervention_at: ago(60) };
 
     expect(decide(after, { last_progress_at: ago(30) })).toBe('probe');
     expect(
@@ -115,6 +115,15 @@ describe('decide_intervention', () => {
         { last_progress_at: ago(30) },
       ),
     ).toBe('restart');
+  });
+
+  it('G1 does not begin the ladder anew for what a restarted agent shows before it hangs again', () => {
+    const after = { intervention_count: 2, rung: 2, last_intervention_at: ago(60) };
+
+    expect(decide(after, { last_progress_at: ago(59) })).toBe('escalate_human');
+    expect(decide(after, { last_progress_at: ago(40) })).toBe('escalate_human');
+    expect(decide(after, { last_progress_at: ago(39) })).toBe('probe');
+    expect(decide({ ...after, rung: 1 }, { last_progress_at: ago(59) })).toBe('probe');
   });
 
   it('waits until the last intervention has cooled down', () => {
