@@ -50,6 +50,7 @@ export async function collectAlone(
       config,
       paths,
       sandboxOf: ({ sprint }, row) => isolation.sandboxOf(sprint, row),
+      kv: store.kv,
     });
     const workspaces = createWorkspaces({ config, paths, store, log, worktrees, hooks });
     const mayLive = async (row: Parameters<typeof table.reconcile>[0]): Promise<boolean> =>

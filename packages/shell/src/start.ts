@@ -20,7 +20,8 @@ import { createCredentials } from './credentials.ts';
 import { ShellError } from './errors.ts';
 import { createGc, type Gc } from './gc.ts';
 import { lockHome } from './home-lock.ts';
-import { createHooks } from './hooks.ts';
+import { endHooksOf } from './hook-leftovers.ts';
+import { createHooks, type Hooks } from './hooks.ts';
 import { createIsolation, type Isolation } from './isolation.ts';
 import { systemMachine } from './machine/readings.ts';
 import { createKeyedMutex } from './mutex.ts';
@@ -85,7 +86,7 @@ export async function startShell(config: ShellConfig, deps: ShellDeps = {}): Pro
       uuid: () => random.uuid(),
     });
     undo.push(() => lock.release());
-    const { app, table, gc, at } = assemble({
+    const { app, table, gc, hooks, at } = assemble({
       config,
       paths,
       store,
@@ -99,12 +100,16 @@ export async function startShell(config: ShellConfig, deps: ShellDeps = {}): Pro
     undo.push(() => table.close());
     undo.push(() => app.close());
     const found = await table.adopt();
-    log.info({ ...found }, 'processes of an earlier shell');
+    // Nobody waits for the hooks of a shell that died: whatever they were for is done anew.
+    const hooks_ended = await endHooksOf(paths, store);
+    log.info({ ...found, hooks_ended }, 'processes of an earlier shell');
     const url = await serveAt(app, { host: config.host, port: config.port, file: paths.address_file });
     at(url);
     const swept = sweep(gc, log);
     // It may wait for hooks: what it has begun is safe to break off at any point, and the next shell goes on.
     undo.push(() => Promise.race([swept, delay(SWEEP_WAIT_MS, undefined, { ref: false })]));
+    // First of all: requests that wait for a hook would keep the server from ending.
+    undo.push(() => hooks.close());
     return { url, app, close };
   } catch (error) {
     await close();
@@ -158,6 +163,7 @@ function assemble({ config, paths, store, clock, random, log, isolation, listeni
   readonly app: FastifyInstance;
   readonly table: AppDeps['table'];
   readonly gc: Gc;
+  readonly hooks: Hooks;
   /** Tells the parts the address agents are given. */
   readonly at: (url: string) => void;
 } {
@@ -182,6 +188,7 @@ function assemble({ config, paths, store, clock, random, log, isolation, listeni
     config,
     paths,
     sandboxOf: ({ sprint }, row) => isolation.sandboxOf(sprint, row),
+    kv: store.kv,
   });
   const workspaces = createWorkspaces({ config, paths, store, log, worktrees, hooks });
   const common = {
@@ -216,6 +223,7 @@ function assemble({ config, paths, store, clock, random, log, isolation, listeni
     app,
     table,
     gc,
+    hooks,
     at(address) {
       url = address;
     },

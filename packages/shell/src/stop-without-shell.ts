@@ -8,6 +8,7 @@ import type { Store } from '@caloron/store';
 import { cloneUrl } from '@caloron/types';
 
 import { type HomeLock, lockHome } from './home-lock.ts';
+import { endHooksOf } from './hook-leftovers.ts';
 import { createKeyedMutex } from './mutex.ts';
 import { pathsOf } from './paths.ts';
 import { createProcessTable } from './process-table.ts';
@@ -50,6 +51,11 @@ export async function openLoneStops(home: string, store: Store): Promise<LoneSto
       lock?.release();
     },
   };
+}
+
+/** Ends the hooks of a home's worktrees that are under way, whoever waits for them; gives how many. */
+export async function endHooks(home: string, store: Store): Promise<number> {
+  return endHooksOf(pathsOf(realpathSync(home)), store);
 }
 
 async function locked(home: string, file: string, { leases }: Store): Promise<HomeLock | undefined> {

@@ -14,12 +14,13 @@ import { join } from 'node:path';
 import { git } from '@caloron/capabilities/git';
 import { taggedProcesses } from '@caloron/capabilities/process-identity';
 import { probeSandbox } from '@caloron/capabilities/sandbox';
-import { CleanupReply, SpawnReply, type Workspace } from '@caloron/types';
+import { CleanupReply, keys, SpawnReply, type Workspace } from '@caloron/types';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 
 import { portsInUse } from './free-ports.ts';
 import type { RunningShell } from './start.ts';
+import { endHooks } from './stop-without-shell.ts';
 import { createFixture, eventually, type Fixture, SHELL_TOKEN, spawnOf } from './testing/fixture.ts';
 
 let fixture: Fixture;
@@ -234,6 +235,75 @@ describe('before_remove', () => {
 
     expect(Refusal.parse(reply.json())).toMatchObject({ code: 'WORKTREE_FOREIGN' });
     expect(readdirSync(outside)).toEqual(['mine.txt']);
+  });
+});
+
+/** Ends by nothing but SIGKILL, and leaves its group and its session. */
+const STUBBORN = `trap '' TERM INT HUP; setsid sh -c "trap '' TERM INT HUP; while :; do sleep 1; done" & while :; do sleep 1; done`;
+
+describe('a hook that is under way', () => {
+  const tagged = (): readonly { pid: number }[] => taggedProcesses(new Set(readdirSync(path('agents'))));
+  const estop = (): Promise<unknown> =>
+    fixture.store.kv.put(keys.paused('s1'), { by: 'ada', at: new Date().toISOString(), stopped: true });
+
+  it('W12 ends with an emergency stop: after_create refuses its start, and none is begun before the sprint goes on', async () => {
+    await kickoff({ hooks: { after_create: sh(`${put('begun')}; ${STUBBORN}`) } });
+    const start = spawn();
+    await eventually(() => words('said.log').length === 1 && tagged().length > 1);
+
+    await estop();
+
+    const { code, error } = Refusal.parse((await start).json());
+    expect(code).toBe('HOOK_FAILED');
+    expect(error).toContain('it was ended by an emergency stop of the sprint');
+    expect(tagged()).toEqual([]);
+    expect(existsSync(path('worktrees', 's1', 't1'))).toBe(false);
+    expect(Refusal.parse((await spawn()).json()).error).toContain('emergency stop');
+    expect(words('said.log')).toEqual(['begun']);
+  });
+
+  it('W11 W12 ends with an emergency stop: before_remove leaves its worktree as it is, for the next clean-up', async () => {
+    await kickoff({ hooks: { before_remove: sh(`${put('begun')}; ${STUBBORN}`) } });
+    const first = await started();
+    await stop(first);
+    const cleaned = post('/cleanup', { sprint_id: 's1', task_id: 't1', merge_sha: null });
+    await eventually(() => words('said.log').length === 1 && tagged().length > 1);
+
+    await estop();
+
+    expect(Refusal.parse((await cleaned).json()).error).toContain('emergency stop');
+    expect(tagged()).toEqual([]);
+    expect(existsSync(join(first.worktree, 'README.md'))).toBe(true);
+  });
+
+  it('W12 ends with its shell', async () => {
+    await kickoff({ hooks: { after_create: sh(`${put('begun')}; ${STUBBORN}`) } });
+    const start = spawn();
+    await eventually(() => words('said.log').length === 1 && tagged().length > 1);
+
+    await shell.close();
+
+    expect(Refusal.parse((await start).json()).error).toContain('the shell ended');
+    expect(tagged()).toEqual([]);
+  });
+
+  it('W12 is ended by an emergency stop without a shell, and by the next shell', async () => {
+    await kickoff({ hooks: { after_create: sh(`${put('begun')}; ${STUBBORN}`) } });
+    for (const [count, ends] of [
+      async () => expect(await endHooks(fixture.home, fixture.store)).toBe(1),
+      async () => void (await fixture.start({ ports: PORTS })),
+    ].entries()) {
+      const dead = await dyingShell();
+      const lost = dead.spawn().catch(() => undefined);
+      await eventually(() => words('said.log').length === count + 1 && tagged().length > 1);
+      dead.kill();
+      await lost;
+      expect(tagged().length).toBeGreaterThan(1);
+
+      await ends();
+
+      expect(tagged()).toEqual([]);
+    }
   });
 });
 

@@ -63,7 +63,7 @@ export interface Workspaces {
   assertThere(row: ProcessRow): void;
   /**
    * Saves what is uncommitted, runs before_remove, deletes the worktree and gives back what it held. A hook that fails is noted
-   * and stops nothing.
+   * and stops nothing; one that was broken off by an emergency stop, or by the end of the shell, throws HOOK_FAILED and the worktree stays.
    */
   remove(owner: LastOwner, place: WorktreePlace, reason: string): Promise<void>;
   /** Gives back what a worktree that is gone held. */
@@ -116,12 +116,14 @@ export function createWorkspaces(deps: WorkspacesDeps): Workspaces {
         const workspace = workspaceOf(policy, store.worktreeLeases.get(place.path));
         const failed = await deps.hooks.run({ ...owner, row, workspace, hook: 'before_remove', argv });
         const { process_id, worktree } = row;
+        // Broken off it has not done what it is for: the next clean-up runs it again.
+        if (failed?.broken_off === true) throw hookFailed(failed, worktree, true);
         if (failed !== null)
           deps.log.warn({ process_id, worktree, ...failed }, 'before_remove failed; ignored');
         // What it did to the worktree must not lead the removal elsewhere.
         confined(paths.worktrees, place.path);
       }
-      await removeWorktree(place);
+      await removeWorktree(place, own);
       await release(place.path);
     },
   };
@@ -148,13 +150,19 @@ async function undone(
   if (!kept) {
     try {
       const place = worktrees.placeOf(state.sprint_id, task.id, row.role, row);
-      if (ownWorktree(place.root, place.clone, worktree) !== undefined) await removeWorktree(place);
+      const own = ownWorktree(place.root, place.clone, worktree);
+      if (own !== undefined) await removeWorktree(place, own);
       await giveBack(deps, worktree);
     } catch (error) {
       log.warn({ process_id, worktree, reason: messageOf(error) }, 'a worktree that is not ready stays');
     }
   }
-  return new ShellError('HOOK_FAILED', { ...failed, worktree, kept });
+  return hookFailed(failed, worktree, kept);
+}
+
+function hookFailed(failed: HookFailure, worktree: string, kept: boolean): ShellError {
+  const { hook, argv, reason, tail } = failed;
+  return new ShellError('HOOK_FAILED', { hook, argv, reason, tail, worktree, kept });
 }
 
 async function leaseOf(

@@ -104,7 +104,7 @@ export function resumeCommand(io: Io): Command {
 /** A shell that does not say within this time what runs is not asked to stop it, in milliseconds. */
 const ANSWERS_MS = 5000;
 
-/** `caloron estop`: pauses every sprint and stops every agent, whether or not a shell answers; what they had not committed is kept. */
+/** `caloron estop`: pauses every sprint and stops every agent and every hook, whether or not a shell answers; what agents had not committed is kept. */
 export function estopCommand(io: Io): Command {
   const command = new Command('estop')
     .description(
@@ -118,15 +118,19 @@ export function estopCommand(io: Io): Command {
         const sprints = await openSprints(context);
         for (const sprint_id of sprints) await pauseSprint(store, sprint_id, wanted);
         const { stopped, without_shell } = await stopEverywhere(context);
+        // After the agents: what is tagged now is a hook's, of a start or a removal that was under way.
+        const { endHooks } = await import('@caloron/shell/stop-without-shell');
+        const hooks_ended = await endHooks(context.home.dir, store);
+        const hooks = hooks_ended === 0 ? '' : `, ${counted(hooks_ended, 'hook')} ended`;
         const lines = [
-          `${counted(sprints.length, 'sprint')} paused, ${counted(stopped.length, 'agent')} stopped${without_shell ? ' (no shell answered)' : ''}`,
+          `${counted(sprints.length, 'sprint')} paused, ${counted(stopped.length, 'agent')} stopped${hooks}${without_shell ? ' (no shell answered)' : ''}`,
           ...stopped.flatMap((each) => {
             const [first = '', ...more] = keptLines(each, each.worktree, context.home_flag);
             return [`  ${each.agent_id}: ${first}`, ...more.map((line) => `  ${line}`)];
           }),
           ...sprints.map((id) => `Go on: ./caloron resume ${id}${context.home_flag}`),
         ];
-        return { data: { sprints, stopped, without_shell }, text: lines.join('\n') };
+        return { data: { sprints, stopped, hooks_ended, without_shell }, text: lines.join('\n') };
       }),
     );
   return command;
