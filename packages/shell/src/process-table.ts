@@ -206,8 +206,7 @@ function isReplaced({ pid, start_ticks }: ProcessRow): boolean {
 /** Whether the recorded process may still run; one of another pid namespace counts by its heartbeat. */
 function mayLive({ processes, clock }: ProcessTableDeps, row: ProcessRow): boolean {
   if (row.boot_id !== bootId() || row.pid_ns === pidNamespace()) return isAlive(row);
-  const agent = processes.agents(row.sprint_id).find(({ process_id }) => process_id === row.process_id);
-  const seen_at = agent?.last_heartbeat_at ?? agent?.task_started_at;
+  const seen_at = processes.seenAt(row);
   return seen_at !== undefined && epochMs(clock.now()) - epochMs(seen_at) < UNSEEN_MS;
 }
 

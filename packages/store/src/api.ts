@@ -122,6 +122,8 @@ export interface Processes {
     beat: Beat,
     at: Timestamp,
   ): Promise<boolean>;
+  /** When the process of this agent was last heard, or was started where it never was; undefined when another has replaced it. */
+  seenAt(process: Pick<ProcessRow, 'sprint_id' | 'agent_id' | 'process_id'>): Timestamp | undefined;
   /** The process whose agent token hashes (SHA-256 hex) to this; undefined when unknown or its process is settled for more than an hour. */
   byTokenHash(token_hash: string): ProcessRow | undefined;
   /** Latest process per agent as the sprint sees it. */

@@ -46,6 +46,22 @@ describe('processes', () => {
     });
   });
 
+  it('were last seen at their beat or their start, and not at all once replaced', async () => {
+    const [first, next] = [processRow(), second];
+    await store.processes.begin(first, 'h1');
+    const started_at = clock.now();
+    expect(store.processes.seenAt(first)).toBe(started_at);
+
+    clock.advance(60_000);
+    await store.processes.beat(ada, silent, clock.now());
+    expect(store.processes.seenAt(first)).toBe(clock.now());
+    expect(store.processes.seenAt(first)).not.toBe(started_at);
+
+    await store.processes.begin(next, 'h2');
+    expect(store.processes.seenAt(first)).toBeUndefined();
+    expect(store.processes.seenAt(next)).toBe(clock.now());
+  });
+
   it('are open until they are settled, and settled once', async () => {
     await store.processes.begin(processRow(), 'h1');
     await store.processes.running('p1', started);

@@ -10,6 +10,7 @@ import type { Log } from './log.ts';
 import type { Database } from './sql.ts';
 
 const Stored = z.strictObject({ row: z.string() });
+const SeenRow = z.strictObject({ at: z.string() });
 const SpentRow = z.strictObject({
   usage: z.string().nullable(),
   tokens_used: z.number(),
@@ -53,6 +54,9 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
      usage = CASE WHEN @usage IS NOT NULL AND @tokens_used >= tokens_used THEN @usage ELSE usage END,
      next_by = @next_by, said = @status, tokens_used = max(tokens_used, @tokens_used), rev = rev + 1
      WHERE sprint_id = @sprint_id AND agent_id = @agent_id AND process_id = coalesce(@process_id, process_id)`,
+  );
+  const seen = db.prepare(
+    'SELECT coalesce(last_heartbeat_at, task_started_at) AS at FROM agents WHERE sprint_id = ? AND agent_id = ? AND process_id = ?',
   );
   const touch = db.prepare('UPDATE agents SET rev = rev + 1 WHERE process_id = ?');
 
@@ -167,6 +171,10 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
     list: (sprint_id) => (sprint_id === undefined ? all.all() : ofSprint.all(sprint_id)).map(processOf),
     beat: ({ sprint_id, agent_id, process_id }, said, at) =>
       database.write(() => beat(sprint_id, agent_id, process_id, said, at)),
+    seenAt: ({ sprint_id, agent_id, process_id }) => {
+      const found = seen.get(sprint_id, agent_id, process_id);
+      return found === undefined ? undefined : parseRow(SeenRow, found, 'agents', process_id).at;
+    },
     byTokenHash: (token_hash) => known.byTokenHash(token_hash),
     agents: (sprint_id) => agents.list(sprint_id).map(({ agent_id, info }) => ({ ...info, agent_id })),
   };
