@@ -326,6 +326,31 @@ describe('the collection of garbage', () => {
     expect(fixture.store.worktreeLeases.list()).toEqual([]);
   });
 
+  it('finishes removals whose process died, at a start of the shell too, and touches nothing there that is not ours', async () => {
+    await fixture.kickoff(OVER);
+    const left = (root: string, name: string): string => {
+      const dir = path(root, '.removing', name);
+      mkdirSync(join(dir, 'deep'), { recursive: true });
+      writeFileSync(join(dir, 'deep', 'a.txt'), 'a');
+      return dir;
+    };
+    const ours = [left('worktrees', 's1.t1.abc'), left('tasks', 's1.t1.abc')];
+    const others = [left('worktrees', 's9.t1.abc'), left('worktrees', 'mine')];
+
+    const { items } = await gc({ dry_run: true });
+    expect(items.filter(({ action }) => action === 'would_remove').map((item) => item.path)).toEqual(ours);
+    expect(items.filter((item) => item.class === 'foreign').map((item) => item.path)).toEqual(
+      others.toSorted(),
+    );
+    await gc();
+    expect([...ours, ...others].map((dir) => existsSync(dir))).toEqual([false, false, true, true]);
+
+    const again = left('worktrees', 's1.t1.def');
+    await shell.close();
+    shell = await fixture.start();
+    await expect.poll(() => existsSync(again)).toBe(false);
+  });
+
   it('passes over a task in whose worktree saved work is put back', async () => {
     const worktree = await worked(OVER);
     let items: readonly GcItem[] = [];

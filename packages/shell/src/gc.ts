@@ -1,15 +1,11 @@
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
-import type { Logger } from '@caloron/capabilities/logger';
 import { taggedProcesses } from '@caloron/capabilities/process-identity';
 import { messageOf } from '@caloron/noether/errors';
-import type { Store } from '@caloron/store';
 import {
-  type Clock,
   type DagState,
   epochMs,
-  type GcItem,
   type GcReply,
   type GcRequest,
   type Id,
@@ -19,31 +15,18 @@ import {
   type Task,
 } from '@caloron/types';
 
-import { diskUse } from './disk-use.ts';
 import { classOfClone, classOfWorktree, isOver, type Verdict } from './gc-class.ts';
+import { collectInterrupted } from './gc-interrupted.ts';
+import { apart, type GcDeps, noted, type Run, type TaskIds } from './gc-run.ts';
 import { clonesIn, foreigners, strayAgents, strayCaches, straySandboxes } from './gc-strays.ts';
 import { ownWorktree } from './git/own-worktree.ts';
+import { finishRemoval, takeAway } from './git/removal.ts';
 import { saveWip } from './git/wip.ts';
-import type { KeyedMutex } from './mutex.ts';
 import { agentFiles, logFile, sessionFile, type ShellPaths, taskCloneDir } from './paths.ts';
 import { taskKey } from './spawner.ts';
 import { loadState, taskOf } from './sprint.ts';
 import { withTaskLock } from './task-lock.ts';
-import { removeTree, type Workspaces } from './workspace.ts';
-import type { Worktrees } from './worktrees.ts';
-
-/** What the collection of garbage needs. */
-export interface GcDeps {
-  readonly paths: ShellPaths;
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly mutex: KeyedMutex;
-  readonly worktrees: Worktrees;
-  readonly workspaces: Workspaces;
-  /** Whether a process whose row is open may still run. */
-  readonly mayLive: (row: ProcessRow) => Promise<boolean>;
-}
+import { removeTree } from './workspace.ts';
 
 /** Looks at all that lies in a home and removes what nobody needs; whatever holds work that is nowhere else stays, and is named. */
 export type Gc = (
@@ -58,13 +41,6 @@ export type Gc = (
 const KEEP_DAYS = 7;
 
 const ROLES: readonly Role[] = ['author', 'reviewer'];
-
-interface Run {
-  readonly deps: GcDeps;
-  readonly request: GcRequest;
-  readonly quick: boolean;
-  readonly items: GcItem[];
-}
 
 interface TaskPlace {
   readonly state: DagState;
@@ -82,7 +58,11 @@ export function createGc(deps: GcDeps): Gc {
     deps.mutex.run('gc', async () => {
       const run: Run = { deps, request, quick, items: [] };
       const rows = deps.store.processes.list();
-      for (const [key, task] of tasksOf(deps, rows)) await deps.mutex.run(key, () => collectApart(run, task));
+      for (const [key, task] of tasksOf(deps, rows))
+        await deps.mutex.run(key, () =>
+          apart(run, task, () => collectTask(run, task.sprint_id, task.task_id)),
+        );
+      await collectInterrupted(run);
       if (!quick) await collectStrays(run, rows);
       const removed = run.items.filter(({ action }) => action === 'removed' || action === 'would_remove');
       const reclaimed_bytes = removed.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -90,27 +70,10 @@ export function createGc(deps: GcDeps): Gc {
     });
 }
 
-interface TaskIds {
-  readonly sprint_id: Id;
-  readonly task_id: Id;
-}
-
 /** Tasks that have something here: a process, what a worktree holds, or a clone of which no process came. */
 function tasksOf({ paths, store }: GcDeps, rows: readonly ProcessRow[]): ReadonlyMap<string, TaskIds> {
   const all: readonly TaskIds[] = [...rows, ...store.worktreeLeases.list(), ...clonesIn(paths)];
   return new Map(all.map((of) => [taskKey(of), of]));
-}
-
-/** A task of which something cannot be read, or in whose worktree a person's command is at work, keeps no other from its turn. */
-async function collectApart(run: Run, { sprint_id, task_id }: TaskIds): Promise<void> {
-  try {
-    await collectTask(run, sprint_id, task_id);
-  } catch (error) {
-    run.deps.log.warn(
-      { sprint_id, task_id, reason: messageOf(error) },
-      'a task is passed over in the clean-up',
-    );
-  }
 }
 
 async function collectTask(run: Run, sprint_id: Id, task_id: Id): Promise<void> {
@@ -185,7 +148,7 @@ async function collectClone(run: Run, place: TaskPlace, used: boolean): Promise<
   const note = noted(run, idsOf(place), 'clone', clone);
   try {
     const verdict = await classOfClone(deps.worktrees.clean, deps.paths, { ...place, clone });
-    const remove = async (): Promise<void> => Promise.resolve(removeTree(deps.paths.tasks, clone));
+    const remove = (): Promise<void> => finishRemoval(takeAway(deps.paths.tasks, clone, idsOf(place)));
     await note(
       used && verdict.class === 'clean' ? { class: 'open', reason: 'it has a worktree' } : verdict,
       !used && due(run, place, verdict) ? remove : null,
@@ -236,35 +199,6 @@ function due({ deps, request }: Run, { task, state }: TaskPlace, verdict: Verdic
   if (verdict.class !== 'clean' || !isOver(state, task)) return false;
   const days = minutesBetween(task.status_at, deps.clock.now()) / (24 * 60);
   return days >= (request.keep_days ?? KEEP_DAYS);
-}
-
-/** Writes an item down, after its removal where it is due; true when it stays. */
-function noted(
-  { deps, request, quick, items }: Run,
-  of: { readonly sprint_id: Id; readonly task_id: Id } | null,
-  kind: GcItem['kind'],
-  path: string,
-  files: readonly string[] = [path],
-): (verdict: Verdict, remove: (() => void | Promise<void>) | null) => Promise<boolean> {
-  return async (verdict, remove) => {
-    let bytes = 0;
-    for (const file of quick && remove === null ? [] : files) bytes += await diskUse(file);
-    const whose = { sprint_id: of?.sprint_id ?? null, task_id: of?.task_id ?? null };
-    const item = { kind, ...verdict, ...whose, path, bytes };
-    if (remove === null || request.dry_run === true) {
-      items.push({ ...item, action: remove === null ? 'kept' : 'would_remove' });
-      return remove === null;
-    }
-    try {
-      await remove();
-      items.push({ ...item, action: 'removed' });
-      return false;
-    } catch (error) {
-      deps.log.warn({ path, reason: messageOf(error) }, 'what is over could not be removed');
-      items.push({ ...item, action: 'failed', reason: messageOf(error) });
-      return true;
-    }
-  };
 }
 
 /** What no task leads to: found by looking at the disk. */

@@ -17,6 +17,7 @@ import { type CleanGit, contains, createCleanGit, endedBy } from './git/clean-re
 import { isBelow } from './git/confined.ts';
 import { createMirrors, type Mirror, type Mirrors, type MirrorSource } from './git/mirror.ts';
 import { ownWorktree } from './git/own-worktree.ts';
+import { removingDir } from './git/removal.ts';
 import { ensureTaskClone } from './git/task-clone.ts';
 import { saveWip } from './git/wip.ts';
 import { authorWorktree, type ReadyWorktree, reviewWorktree, type WorktreePlace } from './git/worktree.ts';
@@ -194,7 +195,8 @@ function placeOf(
 /** The folder a request wants worktrees in: relative to the home, at or below the root of all worktrees. */
 function worktreeBase(paths: ShellPaths, asked: string | undefined): string {
   const base = asked === undefined || asked === '' ? paths.worktrees : resolve(paths.home, asked);
-  if (!asked?.includes('\0') && isBelow(paths.worktrees, base)) return base;
+  const free = isBelow(paths.worktrees, base) && !isBelow(removingDir(paths.worktrees), base);
+  if (!asked?.includes('\0') && free) return base;
   throw new ShellError('REQUEST_INVALID', {
     issues: [`worktree_base: expected a path at or below ${paths.worktrees}`],
   });

@@ -8,6 +8,14 @@ import { z } from 'zod';
 import { ShellError } from '../errors.ts';
 import { type CleanGit, contains, WORKTREE_TIMEOUT_MS } from './clean-repository.ts';
 import { headState, type OwnWorktree, ownWorktree } from './own-worktree.ts';
+import {
+  finishRemoval,
+  forgetTaken,
+  forgetWorktree,
+  makeRemovingDir,
+  removalsIn,
+  takeAway,
+} from './removal.ts';
 import { saveDeleted, saveWip } from './wip.ts';
 
 /** Where a worktree is to be, and whose. */
@@ -137,14 +145,29 @@ export async function reviewWorktree(
   return { path: place.path, ...wanted, reused: false };
 }
 
-/** Deletes a worktree of ours; its branch, its commits and what was saved of it stay in the task's clone. */
-export async function removeWorktree(place: WorktreePlace): Promise<void> {
+/**
+ * Deletes a worktree of ours; its branch, its commits and what was saved of it stay in the task's clone. It leaves its place in one
+ * step: whoever dies during the rest leaves nothing that stands in the way of the next. Throws WORKTREE_FOREIGN.
+ */
+export async function removeWorktree(
+  place: WorktreePlace,
+  own = ownWorktree(place.root, place.clone, place.path),
+): Promise<void> {
+  const away = existsSync(place.path) ? takeAway(place.root, place.path, place) : undefined;
   rmSync(completeFile(place), { force: true });
-  // Twice: a worktree the agent has locked goes too.
-  await git(['worktree', 'remove', '--force', '--force', '--', place.path], {
-    git_dir: place.clone,
-    timeout_ms: WORKTREE_TIMEOUT_MS,
-  });
+  // Also one the agent has locked.
+  if (own !== undefined) forgetWorktree(own.git_dir);
+  // What cannot be deleted is no reason to fail: its place is free, and the clean-up tells of it.
+  if (away !== undefined) await finishRemoval(away).catch(() => undefined);
+}
+
+/** Goes on with removals of a task's worktrees where their process died. What cannot be deleted is left to the clean-up. */
+async function finishRemovals({ root, clone, sprint_id, task_id }: WorktreePlace): Promise<void> {
+  for (const removal of removalsIn(root)) {
+    if (removal.sprint_id !== sprint_id || removal.task_id !== task_id) continue;
+    forgetTaken(clone, removal, root);
+    await finishRemoval(removal.path).catch(() => undefined);
+  }
 }
 
 /** Without an index nothing was ever checked out, so nothing can have been worked on. */
@@ -155,7 +178,7 @@ async function discard(
   reason: string,
 ): Promise<void> {
   if (existsSync(join(own.git_dir, 'index'))) await saveWip(clean, { ...place, own, reason });
-  await removeWorktree(place);
+  await removeWorktree(place, own);
 }
 
 /** The marker lies in the clone, named after the worktree's directory. */
@@ -184,10 +207,25 @@ async function addWorktree(
 ): Promise<OwnWorktree> {
   const { clone, path } = place;
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makeRemovingDir(place.root);
+  await finishRemovals(place);
+  // Of an earlier worktree there: it must not make this one count as complete before it is.
+  rmSync(completeFile(place), { force: true });
   await saveDeleted(clean, place);
   await git(['worktree', 'prune', '--expire=now'], { git_dir: clone });
   await git(
-    ['worktree', 'add', '--quiet', '--force', '--no-checkout', ...addFlags(from), path, ...addTarget(from)],
+    // Twice: who died while git made one left it locked.
+    [
+      'worktree',
+      'add',
+      '--quiet',
+      '--force',
+      '--force',
+      '--no-checkout',
+      ...addFlags(from),
+      path,
+      ...addTarget(from),
+    ],
     {
       git_dir: clone,
       timeout_ms: WORKTREE_TIMEOUT_MS,
@@ -202,7 +240,6 @@ async function addWorktree(
     worktree: path,
     index_file: join(own.git_dir, 'index'),
   });
-  rmSync(completeFile(place), { force: true });
   writeFileSync(completeFile(place), JSON.stringify({ base_sha }), { flag: 'wx' });
   return own;
 }
