@@ -46,6 +46,7 @@ export { EFFECT_KINDS, effectSet, implementationHash, signatureId, stageId } fro
 export type { EffectJson, SignatureFacts } from './stage/identity.ts';
 export { originalName } from './stage/original-ids.ts';
 export { typeOfSchema } from './types/from-schema.ts';
+export { nearest } from './types/nearest.ts';
 export { NType } from './types/ntype.ts';
 export { show } from './types/show.ts';
 export { isSubtype, mismatch } from './types/subtype.ts';

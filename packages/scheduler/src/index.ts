@@ -9,6 +9,8 @@ export type { SchedulerErrorDetails } from './errors.ts';
 export { findHome } from '@caloron/store';
 export type { Home } from '@caloron/store';
 export { readProjectConfig } from './project-config.ts';
+export { checkProject } from './project-problems.ts';
+export type { CheckedProject } from './project-problems.ts';
 export { check, createRuntime, loadGraph } from './runtime.ts';
 export type { RunRequest, Runtime, RuntimeDeps } from './runtime.ts';
 export { startScheduler } from './scheduler.ts';

@@ -59,13 +59,16 @@ describe('limits and prices of caloron.json', () => {
       of('sprint', '{"cost_usd": null}'),
       'budget.sprint.cost_usd: Invalid input: expected number, received null',
     ],
-    [of('agent', '{"token": 5}'), 'budget.agent: Unrecognized key: "token"'],
+    [of('agent', '{"token": 5}'), 'budget.agent: there is no field "token"; did you mean "tokens"?'],
     [of('agent', '5'), 'budget.agent: Invalid input: expected object, received number'],
-    [of('agents', '{}'), 'budget: Unrecognized key: "agents"'],
+    [of('agents', '{}'), 'budget: there is no field "agents"; did you mean "agent"?'],
     [price('{"input": 1}'), 'prices.m.1.output: Invalid input: expected number, received undefined'],
     [price('{"input": -1, "output": 1}'), 'prices.m.1.input: Too small: expected number to be >=0'],
     [price('{"input": 1, "output": 10001}'), 'prices.m.1.output: Too big: expected number to be <=10000'],
-    [price('{"input": 1, "output": 1, "cached": 1}'), 'prices.m.1: Unrecognized key: "cached"'],
+    [
+      price('{"input": 1, "output": 1, "cached": 1}'),
+      'prices.m.1: there is no field "cached"; known are input, output, cache_read, cache_write',
+    ],
     [price('3'), 'prices.m.1: Invalid input: expected object, received number'],
   ])('%s is refused by its place', (fields, problem) => {
     expect(problemsOf(fields)).toEqual([problem]);
@@ -84,5 +87,63 @@ describe('limits and prices of caloron.json', () => {
     expect(problemsOf(money)).toEqual([problem]);
     expect(problemsOf(`${money}, ${price('{"input": 1, "output": 1}')}`)).toEqual([problem]);
     expect(problemsOf(`${money}, "prices": {"default": {"input": 1, "output": 1}}`)).toEqual([]);
+  });
+});
+
+describe('fields of caloron.json that mean nothing', () => {
+  it.each([
+    ['"capcity": {"host": 1}', 'the file: there is no field "capcity"; did you mean "capacity"?'],
+    [
+      '"require_receipts": true',
+      'the file: there is no field "require_receipts"; did you mean "require_receipt"?',
+    ],
+    ['"constructor": 1', /^the file: there is no field "constructor"; known are repo, host, /],
+    [
+      '"capacity": {"min_memory": 5}',
+      'capacity: there is no field "min_memory"; did you mean "min_memory_mb"?',
+    ],
+    [
+      '"workspace": {"hooks": {"after_creat": ["x"]}}',
+      'workspace.hooks: there is no field "after_creat"; did you mean "after_create"?',
+    ],
+    ['"framework": "claude"', 'framework: there is no framework "claude"; did you mean "claude-code"?'],
+    ['"framework": "Codex"', /^framework: there is no framework "Codex"; (did you mean|known are) /],
+    [
+      '"capacity": {"frameworks": {"stubb": 1}}',
+      'capacity.frameworks: there is no framework "stubb"; did you mean "stub"?',
+    ],
+    [
+      '"framework": "open-code", "framework_options": {"modle": "x"}',
+      'framework_options: open-code has no option "modle"; did you mean "model"?',
+    ],
+    [
+      '"framework": "codex-cli", "framework_options": {"max_turns": "5"}',
+      /^framework_options: codex-cli has no option "max_turns"; known are model, provider, /,
+    ],
+    [
+      '"verify": "npm test"',
+      'verify: expected a list of commands, each a list of words, as [["npm", "test"]]',
+    ],
+    ['"verify": ["npm test"]', 'verify.0: expected a command as a list of words, as ["npm", "test"]'],
+    [
+      '"workspace": {"hooks": {"before_run": "npm ci"}}',
+      'workspace.hooks.before_run: expected a command as a list of words, as ["npm", "ci"]',
+    ],
+    ['"repo": ', /^this is no JSON: /],
+  ])('%s is refused with what was meant', (fields, problem) => {
+    expect(problemsOf(fields)).toEqual([
+      typeof problem === 'string' ? problem : expect.stringMatching(problem),
+    ]);
+  });
+
+  it('leave the options of every framework alone', () => {
+    for (const [framework, option] of [
+      ['claude-code', 'max_turns'],
+      ['acp', 'allow'],
+      ['stub', 'script_dir'],
+      ['command', 'command'],
+      ['aider', 'silence_ms'],
+    ])
+      expect(problemsOf(`"framework": "${framework}", "framework_options": {"${option}": "1"}`)).toEqual([]);
   });
 });

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 
 import { codeOf, messageOf } from '@caloron/noether/errors';
 import type { Store } from '@caloron/store';
-import { keys, lacksPrice, ProjectConfig } from '@caloron/types';
+import { keys, type ProjectConfig } from '@caloron/types';
 
 import { SchedulerError } from './errors.ts';
+import { checkProject } from './project-problems.ts';
 
 /** Reads caloron.json; undefined when there is none. Throws PROJECT_CONFIG_INVALID with every problem. */
 export function readProjectConfig(path: string): ProjectConfig | undefined {
@@ -25,20 +26,13 @@ export function readProjectConfig(path: string): ProjectConfig | undefined {
   } catch (error) {
     throw new SchedulerError(
       'PROJECT_CONFIG_INVALID',
-      { path, problems: [messageOf(error)] },
+      { path, problems: [`this is no JSON: ${messageOf(error)}`] },
       { cause: error },
     );
   }
-  const parsed = ProjectConfig.safeParse(value);
-  if (parsed.success) {
-    if (!lacksPrice(parsed.data)) return parsed.data;
-    const problem = 'budget: a limit in cost_usd needs a price for every model: add "default" to prices';
-    throw new SchedulerError('PROJECT_CONFIG_INVALID', { path, problems: [problem] });
-  }
-  const problems = parsed.error.issues.map(
-    ({ path: at, message }) => `${at.join('.') || 'the file'}: ${message}`,
-  );
-  throw new SchedulerError('PROJECT_CONFIG_INVALID', { path, problems }, { cause: parsed.error });
+  const { config, problems } = checkProject(value);
+  if (config !== undefined) return config;
+  throw new SchedulerError('PROJECT_CONFIG_INVALID', { path, problems });
 }
 
 /** Mirrors caloron.json into KV, where stages read it; an unchanged file writes nothing. */

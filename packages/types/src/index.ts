@@ -1,5 +1,6 @@
 export { ID_PATTERN, Id, RepoName, Sha, slug, TokenEnv } from './ids.ts';
 export { addMs, epochMs, minutesBetween, Timestamp, timestampOf, toTimestamp } from './time.ts';
+export { FRAMEWORK_NAMES, frameworkOptions } from './framework-options.ts';
 export { Paused } from './pause.ts';
 export { entriesOf, ownOf } from './record.ts';
 export { shellWord } from './shell-word.ts';

@@ -56,6 +56,8 @@ async function look(context: Context, named: string | undefined): Promise<Answer
   const now = systemClock.now();
   const sources = await agentSources(context, now);
   const wanted = named === undefined ? undefined : idOf('--sprint', named);
+  // Nobody works for a sprint that there is not, and its name is misspelt rather.
+  if (wanted !== undefined) await loadState(context, wanted);
   const sprints = new Set(store.processes.agents(wanted).map(({ sprint_id }) => sprint_id));
   const agents: AgentAccount[] = [];
   for (const sprint_id of sprints)

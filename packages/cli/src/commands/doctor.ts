@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { git } from '@caloron/capabilities/git';
 import { probeSandbox } from '@caloron/capabilities/sandbox';
 import { createShells } from '@caloron/capabilities/shell';
-import { CodedError, messageOf } from '@caloron/noether/errors';
+import { CodedError, codeOf, messageOf } from '@caloron/noether/errors';
 import { loadCatalog, readConfig, readProjectConfig, verifyStageStore } from '@caloron/scheduler';
 import { ProjectConfig, unaskedOf } from '@caloron/types';
 import { Command } from 'commander';
@@ -20,6 +20,8 @@ interface Check {
   readonly next: string | null;
 }
 
+const PROJECT_CHECK = 'caloron.json';
+
 async function checked(
   name: string,
   work: () => Promise<string> | string,
@@ -28,6 +30,9 @@ async function checked(
   try {
     return { name, ok: true, detail: await work(), next: null };
   } catch (error) {
+    // One mistake in the file is told once, whoever reads it.
+    if (codeOf(error) === 'PROJECT_CONFIG_INVALID' && name !== PROJECT_CHECK)
+      return { name, ok: false, detail: `not known: ${PROJECT_CHECK} is wrong`, next: null };
     const hint = error instanceof CodedError ? error.hint : undefined;
     return { name, ok: false, detail: messageOf(error), next: hint ?? next };
   }
@@ -85,7 +90,7 @@ function checks({ home, environment, runtime }: Context): readonly Promise<Check
     checked('node', () => process.versions.node),
     checked('git', async () => (await git(['--version'], {})).stdout.trim(), 'install git 2.39 or newer'),
     checked('database', () => `${runtime().store.path} (${runtime().store.db_id})`),
-    checked('caloron.json', () =>
+    checked(PROJECT_CHECK, () =>
       readProjectConfig(home.project_file) === undefined
         ? `none at ${home.project_file}: defaults are used`
         : home.project_file,

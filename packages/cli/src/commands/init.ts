@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
-import { loadCatalog } from '@caloron/scheduler';
-import { ProjectConfig, RepoName } from '@caloron/types';
+import { checkProject, loadCatalog } from '@caloron/scheduler';
+import type { ProjectConfig } from '@caloron/types';
 import { Command } from 'commander';
 
 import { compositionPath } from '../composition.ts';
@@ -62,7 +62,9 @@ export function initCommand(io: Io): Command {
             ...written.map((path) => `wrote ${relative(process.cwd(), path) || path}`),
             '',
             'Next:',
-            `  export ${config.token_env}=…`,
+            ...[config.token_env, config.reviewer_token_env].flatMap((name) =>
+              name === null ? [] : [`  export ${name}=…`],
+            ),
             `  ./caloron up${home_flag}`,
             `  ./caloron kickoff "- [first-task] What to do" --repo ${options.repo}${home_flag}`,
           ].join('\n'),
@@ -79,7 +81,7 @@ function words(argv: readonly string[]): readonly string[] {
 }
 
 function projectConfig(options: Options): ProjectConfig {
-  const parsed = ProjectConfig.safeParse({
+  const { config, problems } = checkProject({
     repo: options.repo,
     ...(options.host === undefined ? {} : { host: options.host }),
     ...(options.tokenEnv === undefined ? {} : { token_env: options.tokenEnv }),
@@ -87,13 +89,8 @@ function projectConfig(options: Options): ProjectConfig {
     ...(options.framework === undefined ? {} : { framework: options.framework }),
     ...(options.verify === undefined ? {} : { verify: [words(options.verify)] }),
   });
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-  throw new CliError(
-    'CLI_USAGE',
-    { problem: problems.join('; ') },
-    { hint: `a repository is named like ${RepoName.parse('owner/name')}` },
-  );
+  if (config !== undefined) return config;
+  throw new CliError('CLI_USAGE', { problem: problems.join('; ') }, { hint: './caloron init --help' });
 }
 
 /** A tick every minute and at once when something arrived; the retro when the sprint is complete. */

@@ -1,3 +1,4 @@
+import { FRAMEWORK_NAMES } from '@caloron/types';
 import { describe, expect, it } from 'vitest';
 
 import type { FrameworkCall } from './framework.ts';
@@ -37,6 +38,7 @@ describe('the frameworks', () => {
     ];
 
     expect(frameworks.map(({ name }) => name)).toEqual(names);
+    expect(FRAMEWORK_NAMES.toSorted()).toEqual(names.toSorted());
     expect(frameworkNamed('aider').model).toBe(true);
     expect(() => frameworkNamed('emacs')).toThrow(
       expect.objectContaining({ code: 'HARNESS_FRAMEWORK_UNKNOWN' }),
