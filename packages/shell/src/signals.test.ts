@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
+import { runs, statOf } from '@caloron/capabilities/process-identity';
 import { afterEach, expect, it, vi } from 'vitest';
 
 import { killAll } from './signals.ts';
@@ -25,3 +26,18 @@ it('a process that may not be signalled keeps no other from being ended', async 
     child.kill('SIGKILL');
   }
 });
+
+it('W12 who goes on as another process, which was not there at the first look, is ended too', async () => {
+  const [first, second] = [spawn('sleep', ['600']), spawn('sleep', ['600'])];
+  const living = (child: typeof first) => {
+    const stat = statOf(child.pid!);
+    return stat !== undefined && runs(stat) ? [stat] : [];
+  };
+  const members = () => (living(first).length > 0 ? living(first) : living(second));
+  try {
+    expect(await killAll(members)).toBe(true);
+    expect(members()).toEqual([]);
+  } finally {
+    for (const child of [first, second]) child.kill('SIGKILL');
+  }
+}, 30_000);

@@ -63,6 +63,13 @@ export async function endGroup(
 
 /** Kills every process that `members` finds, until it finds none; false when someone survives. */
 export async function killAll(members: () => readonly { readonly pid: number }[]): Promise<boolean> {
-  for (const { pid } of members()) signal(pid, 'SIGKILL');
-  return gone(members, KILLED_MS);
+  const deadline = performance.now() + KILLED_MS;
+  for (let found = members(); found.length > 0; found = members()) {
+    // Each time anew: one that forks and ends is another process whenever it is looked at.
+    for (const { pid } of found) signal(pid, 'SIGKILL');
+    const search_at = performance.now() + SEARCH_MS;
+    while (performance.now() < search_at && found.some(({ pid }) => lives(pid))) await delay(LOOK_MS);
+    if (performance.now() >= deadline) return members().length === 0;
+  }
+  return true;
 }
