@@ -1,6 +1,7 @@
 import type { EndCause, Exit, Id, Sha, Task, Timestamp } from '@caloron/types';
 
 import { limitEnd, nextRun } from '../sprint/retry_policy.ts';
+import { isRebase } from './causes.ts';
 import { onPaused } from './pausing.ts';
 import { update } from './draft.ts';
 import type { Draft } from './draft.ts';
@@ -56,11 +57,6 @@ export function exitText(exit: Exit): string {
   return exit.signal === null ? `exit code ${exit.code ?? 'unknown'}` : `signal ${exit.signal}`;
 }
 
-/** Whether the task waits for the conflict of its branch to be solved. */
-export function isRebase(task: Task): boolean {
-  return task.status_reason?.startsWith('rebase') === true;
-}
-
 /** Whether `head_sha` is the very commit the author was asked to change, so that nothing new is there to review. */
 export function isAskedHead(task: Task, head_sha: Sha): boolean {
   if (isRebase(task) && task.head_sha === head_sha) return true;
@@ -112,11 +108,6 @@ export function failReview(draft: Draft, task: Task, ended: Ended): void {
   if (review_attempts < draft.sprint.max_attempts) return;
   const reason = `${review_attempts} reviewer runs ended without a verdict. The last one: ${ended.why}`;
   blockAndEscalate(draft, next, { code: 'review_failed', reason });
-}
-
-/** The number of a task's next reviewer run on its head: runs that met a limit count for it, though not for max_attempts. */
-export function nextReview({ review_attempts, parked, stops }: Task): number {
-  return review_attempts + (parked ?? 0) + (stops ?? 0) + 1;
 }
 
 /** When a run ended; a clock ahead of ours moves nothing into the future. */

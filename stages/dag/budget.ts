@@ -9,6 +9,7 @@ import type {
   TaskBudget,
 } from '@caloron/types';
 
+import { dueStart } from './causes.ts';
 import { isTerminal, tasksInOrder } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { allRuns, budgetOf, runsOf, usedBy, usedByAll } from './purse.ts';
@@ -111,10 +112,10 @@ function roomFor(draft: Draft, task: Task): Room {
   return { kind: 'fits', reserved };
 }
 
-/** Whether a start of the task is intended and what it needs is kept already. */
-function isReserved({ purse }: Draft, task: Task): boolean {
-  const role = task.status === 'InReview' ? 'reviewer' : 'author';
-  return runsOf(purse, task.id).some((run) => run.role === role && run.process_id === null && !run.over);
+/** Whether what the start that the task is due needs is kept already; what is kept for another one, of a head or a round before, pays for none. */
+function isReserved(draft: Draft, task: Task): boolean {
+  const due = dueStart(draft, task);
+  return runsOf(draft.purse, task.id).some((run) => run.action_id === due && due !== null && !run.over);
 }
 
 /** What a start of the task waits for in the budget; null when it can be paid. */

@@ -1,7 +1,7 @@
 import type { Task } from '@caloron/types';
 
-import { isRebase } from './attempts.ts';
-import { countingReviews } from './review.ts';
+import { isRebase } from './causes.ts';
+import { countingReviews } from './verdicts.ts';
 
 function quoted(text: string): string {
   return text

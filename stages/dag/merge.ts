@@ -1,14 +1,15 @@
 import type { Sha, Task, Timestamp } from '@caloron/types';
 
 import { action } from '../sprint/action-id.ts';
-import { causeOf, intend, isTerminal, update } from './draft.ts';
+import { mergeCause } from './causes.ts';
+import { intend, isTerminal, update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { blockAndEscalate, release } from './escalation.ts';
 
 /** Intends the merge of a task's pull request at the head that was approved. */
 export function intendMerge(draft: Draft, task: Task, pr_number: number, head_sha: Sha): void {
   const { sprint_id } = draft.sprint;
-  const cause = causeOf(task, `${pr_number}:${head_sha}`);
+  const cause = mergeCause(task, pr_number, head_sha);
   intend(
     draft,
     action('merge_pr', { cause, sprint_id, task_id: task.id, agent_id: null, pr_number, head_sha }),

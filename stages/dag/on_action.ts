@@ -1,7 +1,7 @@
 import type { Action, ActionOf, ActionResult, Event, Task } from '@caloron/types';
 
-import { nextReview } from './attempts.ts';
 import { onAsked } from './approval.ts';
+import { nextReview, spend } from './causes.ts';
 import { update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { blockAndEscalate, stopProcess } from './escalation.ts';
@@ -32,7 +32,7 @@ export function onSucceeded(draft: Draft, event: Succeeded): void {
   const known = taskOf(draft, action);
   if (known === undefined) return;
   const over = known.put_back?.action_id === action.action_id;
-  const task = over ? update(draft, known, { put_back: null }) : known;
+  const task = spend(draft, over ? update(draft, known, { put_back: null }) : known, action);
   if (action.type === 'create_issue') return onIssueCreated(draft, task, result);
   if (action.type === 'spawn_agent') return onSpawned(draft, task, action, event);
   if (action.type === 'notify_agent' && result.comment_id !== undefined)
@@ -138,8 +138,9 @@ export function onFailed(draft: Draft, event: Failed): void {
     draft.announce.push({ kind: 'sprint.completed', payload: { sprint_id, repo } });
     return;
   }
-  const task = taskOf(draft, action);
-  if (task === undefined || action.type === 'escalate') return;
+  const known = taskOf(draft, action);
+  if (known === undefined || action.type === 'escalate') return;
+  const task = spend(draft, known, action);
   if (action.type === 'spawn_agent') return onSpawnFailed(draft, task, action, event);
   if (action.type === 'merge_pr') return onMergeFailed(draft, task, action, event);
   if (action.type === 'create_issue') {

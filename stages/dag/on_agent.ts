@@ -10,7 +10,8 @@ import { notPaused } from './limits.ts';
 import { sendToRebase } from './merge.ts';
 import { enterReview } from './on_pull.ts';
 import { lacksReceipt, receiptOf, verifierOf } from './receipt.ts';
-import { agentKey, recordVerdict, verdictOn } from './review.ts';
+import { recordVerdict } from './review.ts';
+import { agentKey, verdictOn } from './verdicts.ts';
 
 type Reported = Extract<Event, { type: 'agent_reported' }>;
 type Exited = Extract<Event, { type: 'agent_exited' }>;
@@ -138,7 +139,11 @@ function onReviewerExited(draft: Draft, task: Task, event: Exited): void {
   const ours = run !== null && run.process_id === event.process_id;
   // A live run of another process means that this exit is an older one's.
   if (run !== null && (ours ? run.over : !run.over)) return;
-  if (task.status !== 'InReview') return;
+  // Nobody waits for it now; a task that comes back into review is to know that it is gone.
+  if (task.status !== 'InReview') {
+    if (ours) update(draft, task, { reviewer_run: { ...run, over: true } });
+    return;
+  }
   const gone = update(draft, task, { reviewer_run: { process_id: event.process_id, over: true } });
   // One that had only to verify gives no verdict: its end is missed where the proof is.
   if (verdictOn(gone, agentKey(verifierOf(task))) !== undefined && !lacksReceipt(draft, gone)) return;

@@ -2,9 +2,10 @@ import type { Event, Task } from '@caloron/types';
 
 import { action } from '../sprint/action-id.ts';
 import { isAskedHead, withHead } from './attempts.ts';
+import { submitCause } from './causes.ts';
 import { intend, isTerminal, update } from './draft.ts';
 import type { Draft } from './draft.ts';
-import { blockAndEscalate } from './escalation.ts';
+import { blockAndEscalate, releaseReviewer } from './escalation.ts';
 import { complete } from './merge.ts';
 
 type PullEvent = Extract<Event, { type: 'pr_opened' | 'pr_updated' | 'pr_reopened' | 'pr_closed' }>;
@@ -38,8 +39,8 @@ export function enterReview(draft: Draft, task: Task): Task {
   const next = update(draft, task, { status: 'InReview', status_reason: null, rung: 0 });
   const { pr_number, head_sha, reviewer_id } = next;
   if (pr_number !== null && head_sha !== null && reviewer_id !== null) {
-    const { sprint_id } = draft.sprint;
-    const cause = `${pr_number}:${head_sha}`;
+    const { sprint_id, required_approvals } = draft.sprint;
+    const cause = submitCause(next, pr_number, head_sha, required_approvals);
     intend(
       draft,
       action('submit_pr_for_review', {
@@ -76,7 +77,9 @@ export function onPull(draft: Draft, event: PullEvent): void {
     bound.status_reason?.startsWith('pr_closed') === true;
   const delivered =
     bound.status === 'Ready' || (bound.status === 'InProgress' && !isAskedHead(found, event.head_sha));
-  if (reopened || delivered) enterReview(draft, update(draft, bound, { failed_attempts: 0 }));
+  // Who opens again what nobody would merge has answered: the next closing is asked about anew.
+  const answered = reopened ? { episode: (bound.episode ?? 0) + 1, reworks: 0 } : {};
+  if (reopened || delivered) enterReview(draft, update(draft, bound, { failed_attempts: 0, ...answered }));
 }
 
 function onBaseChanged(draft: Draft, task: Task, event: PullEvent): void {
@@ -99,6 +102,7 @@ export function onPullClosed(draft: Draft, event: PullEvent): void {
   }
   const process_id = task.status === 'InProgress' ? task.process_id : null;
   update(draft, unbound, {
+    ...releaseReviewer(draft, unbound),
     status: 'InProgress',
     status_reason: `pr_closed: #${event.pr_number}`,
     process_id,

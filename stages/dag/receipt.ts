@@ -1,11 +1,10 @@
 import type { Id, Report, Sprint, Task, Timestamp } from '@caloron/types';
 
-import { action } from '../sprint/action-id.ts';
-import { nextReview } from './attempts.ts';
-import { causeOf } from './draft.ts';
+import { verifyCause } from './causes.ts';
 import type { Draft } from './draft.ts';
 import { pauseReason } from './limits.ts';
-import { intendStart, roomReason } from './room.ts';
+import { intendReviewer } from './reviewer.ts';
+import { roomReason } from './room.ts';
 
 /** Who runs the verify commands of a task that has no reviewer: an agent without a model, one for the sprint. */
 const VERIFIER: Id = 'verifier';
@@ -52,34 +51,6 @@ export function awaitReceipt(draft: Draft, task: Task, taken: Set<Id>): string |
   const full = roomReason(draft, task);
   if (full !== null) return full;
   taken.add(agent_id);
-  return intendVerify(draft, task, agent_id) ?? 'waits_receipt';
-}
-
-/** The cause of the next run of the verify commands alone on a task's head. */
-export function verifyCause(task: Task): string {
-  const { verifications = 0, head_sha } = task;
-  return causeOf(task, `reviewer:verify:${nextReview(task)}:${verifications}:${head_sha ?? '-'}`);
-}
-
-function intendVerify(draft: Draft, task: Task, agent_id: Id): string | null {
-  const { issue_number, pr_number, head_sha } = task;
-  if (issue_number === null || pr_number === null || head_sha === null) return null;
-  const attempt = nextReview(task);
-  return intendStart(
-    draft,
-    task,
-    action('spawn_agent', {
-      cause: verifyCause(task),
-      sprint_id: draft.sprint.sprint_id,
-      task_id: task.id,
-      agent_id,
-      issue_number,
-      role: 'reviewer',
-      mode: 'verify',
-      attempt,
-      instruction: null,
-      pr_number,
-      head_sha,
-    }),
-  );
+  const start = { agent_id, mode: 'verify', cause: verifyCause(task) } as const;
+  return intendReviewer(draft, task, start) ?? 'waits_receipt';
 }

@@ -1,33 +1,18 @@
 import { parseMarker } from '@caloron/types';
 import type { Event, Id, Review, Task } from '@caloron/types';
 
-import { action } from '../sprint/action-id.ts';
-import { causeOf, isTerminal, update } from './draft.ts';
+import { isTerminal, update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { blockAndEscalate, releaseReviewer } from './escalation.ts';
 import { intendMerge } from './merge.ts';
-import { nextReview } from './attempts.ts';
+import { reviewCause } from './causes.ts';
 import { pauseReason } from './limits.ts';
 import type { Hold } from './limits.ts';
 import { taskOfPull } from './on_pull.ts';
 import { awaitReceipt, countingReceipt, verifierOf } from './receipt.ts';
-import { intendStart, roomReason } from './room.ts';
-
-/** The key an agent's verdicts are kept under, apart from any login. */
-export function agentKey(agent_id: Id): string {
-  return `agent:${agent_id}`;
-}
-
-/** The reviews that count: those of the current head. */
-export function countingReviews(task: Task): readonly Review[] {
-  return Object.values(task.reviews).filter((review) => review.head_sha === task.head_sha);
-}
-
-/** What one reviewer said of the current head. */
-export function verdictOn(task: Task, key: string): Review | undefined {
-  const review = Object.hasOwn(task.reviews, key) ? task.reviews[key] : undefined;
-  return review?.head_sha === task.head_sha ? review : undefined;
-}
+import { intendReviewer } from './reviewer.ts';
+import { roomReason } from './room.ts';
+import { agentKey, approvalsOf, countingReviews, verdictOn } from './verdicts.ts';
 
 /** Keeps a reviewer's latest verdict on the current head; one on another head, or an older one, changes nothing. */
 export function recordVerdict(draft: Draft, task: Task, key: string, review: Review): void {
@@ -78,35 +63,6 @@ function requestChanges(draft: Draft, task: Task): void {
   update(draft, next, { status: 'InProgress', status_reason: 'changes_requested', process_id: null });
 }
 
-/** The cause of a task's next review of its head. */
-export function reviewCause(task: Task): string {
-  return causeOf(task, `reviewer:review:${nextReview(task)}:${task.head_sha ?? '-'}`);
-}
-
-/** Gives why the start was put back, if it was. */
-function intendReview(draft: Draft, task: Task, reviewer_id: Id): string | null {
-  const { issue_number, pr_number, head_sha } = task;
-  if (issue_number === null || pr_number === null || head_sha === null) return null;
-  const attempt = nextReview(task);
-  return intendStart(
-    draft,
-    task,
-    action('spawn_agent', {
-      cause: reviewCause(task),
-      sprint_id: draft.sprint.sprint_id,
-      task_id: task.id,
-      agent_id: reviewer_id,
-      issue_number,
-      role: 'reviewer',
-      mode: 'review',
-      attempt,
-      instruction: null,
-      pr_number,
-      head_sha,
-    }),
-  );
-}
-
 /** The reason a reviewed task is not merged yet, as its checks give it; null when nothing stands against it. */
 function checksReason(task: Task): string | null {
   return task.checks === 'green' || task.checks === 'none' ? null : `checks_${task.checks}`;
@@ -123,8 +79,7 @@ export function judge(draft: Draft, task: Task): void {
 export function proceed(draft: Draft, task: Task, taken: Set<Id>, hold: Hold | undefined): void {
   const { pr_number, head_sha } = task;
   if (task.status !== 'InReview' || pr_number === null || head_sha === null) return;
-  const approvals = countingReviews(task).filter((review) => review.state === 'approved').length;
-  if (approvals < draft.sprint.required_approvals) {
+  if (approvalsOf(task) < draft.sprint.required_approvals) {
     update(draft, task, { status_reason: awaitReview(draft, task, taken, hold) });
     return;
   }
@@ -144,5 +99,6 @@ function awaitReview(draft: Draft, task: Task, taken: Set<Id>, hold: Hold | unde
   const full = roomReason(draft, task);
   if (full !== null) return full;
   taken.add(reviewer_id);
-  return intendReview(draft, task, reviewer_id) ?? 'waits_review';
+  const start = { agent_id: reviewer_id, mode: 'review', cause: reviewCause(task) } as const;
+  return intendReviewer(draft, task, start) ?? 'waits_review';
 }

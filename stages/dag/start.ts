@@ -1,7 +1,7 @@
-import type { Id, Mode, Task } from '@caloron/types';
+import type { Id, Task } from '@caloron/types';
 
 import { action } from '../sprint/action-id.ts';
-import { isRebase } from './attempts.ts';
+import { authorCause, modeOf } from './causes.ts';
 import { criticalFirst } from './critical_path.ts';
 import { intend, tasksInOrder, update } from './draft.ts';
 import type { Draft } from './draft.ts';
@@ -12,8 +12,8 @@ import { pauseReason } from './limits.ts';
 import type { Hold } from './limits.ts';
 import { enterReview } from './on_pull.ts';
 import { verifierOf } from './receipt.ts';
-import { countingReviews } from './review.ts';
 import { intendStart, isWaiting, roomReason } from './room.ts';
+import { countingReviews } from './verdicts.ts';
 
 /** Pending tasks whose dependencies are Done become Ready; a cancelled dependency blocks. */
 export function unblockPending(draft: Draft): void {
@@ -47,18 +47,6 @@ export function takenAgents(draft: Draft): Set<Id> {
     if (task.status === 'InReview' && task.reviewer_run?.over === false) taken.add(verifierOf(task));
   }
   return taken;
-}
-
-function modeOf(task: Task): Mode {
-  if (task.status === 'InProgress' && isRebase(task)) return 'rebase';
-  return task.base_sha === null ? 'start' : 'resume';
-}
-
-/** The cause of the start a task's author is due next. */
-export function authorCause(task: Task): string {
-  const mode = modeOf(task);
-  const head_sha = mode === 'start' ? null : task.head_sha;
-  return `author:${mode}:${task.attempt + 1}:${head_sha ?? '-'}`;
 }
 
 /** Gives why the start was put back, if it was. */

@@ -1,9 +1,7 @@
 import type { ActionOf, DagState, OutboxRow, Task } from '@caloron/types';
 
+import { dueCause } from '../dag/causes.ts';
 import { isTerminal } from '../dag/draft.ts';
-import { verifyCause } from '../dag/receipt.ts';
-import { countingReviews, reviewCause } from '../dag/review.ts';
-import { authorCause } from '../dag/start.ts';
 import { taskOf, type ActContext, type Acted } from './act_context.ts';
 import { ActError } from './errors.ts';
 
@@ -31,17 +29,7 @@ export function takenBack({ action, attempts }: OutboxRow, context: ActContext):
 }
 
 function isDue(action: Spawn, task: Task, sprint: DagState['sprint']): boolean {
-  return action.cause === dueCause(action, task, sprint) && isPaidFor(action, task, sprint);
-}
-
-/** The cause of the start in this role that the task is due; null when it is due none. */
-function dueCause({ role }: Spawn, task: Task, { required_approvals }: DagState['sprint']): string | null {
-  const { status, process_id, reviewer_run } = task;
-  if (role === 'author')
-    return (status === 'Ready' || status === 'InProgress') && process_id === null ? authorCause(task) : null;
-  if (status !== 'InReview' || reviewer_run?.over === false) return null;
-  const approvals = countingReviews(task).filter(({ state }) => state === 'approved').length;
-  return approvals < required_approvals ? reviewCause(task) : verifyCause(task);
+  return action.cause === dueCause(action.role, task, sprint) && isPaidFor(action, task, sprint);
 }
 
 /** What was kept for a start is given back when it is overtaken: it is not made before it is kept again. */

@@ -186,6 +186,8 @@ export const Task = z.strictObject({
     .strictObject({ provider: z.string().min(1), until: Timestamp.nullable() })
     .nullable()
     .optional(),
+  /** Starts of its reviewers, merges and requests for reviews that have ended, as `type cause`: what is due again where they stood is another action. */
+  spent: z.array(z.string()).optional(),
   /** The start that was put back for want of room, and why. */
   put_back: z.strictObject({ action_id: z.string(), reason: z.string() }).nullable().optional(),
   /** What its runs have used, and what is kept for those to come. */

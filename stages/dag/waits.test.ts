@@ -1,0 +1,118 @@
+import { EndClass } from '@caloron/types';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+
+import { sha } from '../testing/drive.ts';
+import { SmallWorld } from '../testing/small_world.ts';
+import type { Happening } from '../testing/small_world.ts';
+
+const LONG = process.env['CALORON_TEST_LONG'] === '1';
+
+const head = fc.constantFrom('a', 'b', 'c');
+const happening: fc.Arbitrary<Happening> = fc.oneof(
+  { arbitrary: fc.constant({ what: 'act_all' } as const), weight: 5 },
+  { arbitrary: fc.record({ what: fc.constant('finish' as const), head }), weight: 4 },
+  { arbitrary: fc.record({ what: fc.constant('push' as const), head }), weight: 3 },
+  fc.constant({ what: 'act' } as const),
+  fc.constant({ what: 'crash' } as const),
+  fc.constant({ what: 'wait' } as const),
+  fc.record({
+    what: fc.constant('refuse' as const),
+    code: fc.constantFrom('FORGE_NOT_MERGEABLE', 'MERGE_BASE_BEHIND', 'FORGE_HEAD_MOVED', 'SHELL_REFUSED'),
+  }),
+  fc.record({ what: fc.constant('end' as const), cause: fc.constantFrom(...EndClass.options) }),
+  fc.record({
+    what: fc.constant('review' as const),
+    says: fc.constantFrom('approved' as const, 'changes_requested' as const, 'dismissed' as const),
+  }),
+  fc.record({ what: fc.constantFrom('issue' as const, 'pull' as const) }),
+  fc.record({
+    what: fc.constant('word' as const),
+    word: fc.constantFrom('resolved' as const, 'adopt' as const, 'break-down' as const),
+  }),
+);
+
+const heads = (world: SmallWorld): readonly string[] =>
+  world.drive.causes('spawn_agent').filter((cause) => cause.startsWith('reviewer'));
+const play = (...history: readonly Happening[]): SmallWorld => {
+  const world = new SmallWorld();
+  for (const one of history) world.happen(one);
+  return world;
+};
+const [started, gone] = [{ what: 'act_all' }, { what: 'crash' }] as const;
+const pushed = (to: string) => ({ what: 'push', head: to }) as const;
+
+describe('a task', () => {
+  it('whose head comes back is reviewed again, and the same evaluation again intends the same', () => {
+    const world = play(started, pushed('b'), started, pushed('a'));
+    const again = `reviewer:review:1:${sha('a')}:again1`;
+
+    expect(heads(world)).toEqual([...['a', 'b'].map((of) => `reviewer:review:1:${sha(of)}`), again]);
+    expect(world.drive.tick()).toEqual([]);
+    expect(world.settle()).toBe(true);
+  });
+
+  it('asks people for a review of a head that comes back, and once of one that stays', () => {
+    const world = play(started, pushed('b'), started, pushed('a'), { what: 'issue' }, { what: 'issue' });
+
+    expect(world.drive.causes('submit_pr_for_review')).toEqual([
+      `7:${sha('a')}`,
+      `7:${sha('b')}`,
+      `7:${sha('a')}:again1`,
+    ]);
+  });
+
+  it('whose issue is closed and opened again is reviewed by another process', () => {
+    const world = play(started, { what: 'issue' }, started, { what: 'issue' });
+
+    expect(heads(world)).toHaveLength(2);
+    expect(world.settle()).toBe(true);
+  });
+
+  it('whose reviewer ends while its pull request is closed is reviewed when that is open again', () => {
+    const world = play(started, { what: 'pull' }, gone, { what: 'pull' });
+
+    expect(heads(world)).toHaveLength(2);
+    expect(world.drive.task().reviewer_run?.over).toBe(true);
+    expect(world.settle()).toBe(true);
+  });
+
+  it('whose merge was refused of a head that comes back approved is merged', () => {
+    const world = play(started, { what: 'review', says: 'approved' }, { what: 'checks' });
+    expect(world.drive.task().status_reason).toBe('merging');
+    world.happen({ what: 'refuse', code: 'MERGE_BASE_BEHIND' });
+    world.happen(pushed('b'));
+    world.happen(pushed('a'));
+
+    expect(world.drive.causes('merge_pr')).toEqual([`7:${sha('a')}`]);
+    world.happen({ what: 'checks' });
+    expect(world.drive.causes('merge_pr')).toEqual([`7:${sha('a')}`, `7:${sha('a')}:again1`]);
+    expect(world.settle()).toBe(true);
+  });
+
+  it('whose pull request is opened again after a person was asked, and closed again, asks again', () => {
+    const close = { what: 'pull' } as const;
+    const world = play(close, close, close, close, close);
+
+    expect(world.drive.causes('escalate')).toEqual(['pr_closed:0']);
+    world.happen(close);
+    world.happen(close);
+    world.happen(close);
+    world.happen(close);
+    expect(world.drive.causes('escalate').length).toBeGreaterThan(1);
+  });
+
+  it('never waits for an action that was intended before and has ended: whatever happened, it comes to its end', () => {
+    const law = fc.property(fc.array(happening, { maxLength: 10 }), fc.boolean(), (history, verifies) => {
+      const world = new SmallWorld(verifies ? { verify: [['true']], require_receipt: false } : {});
+      for (const one of history) world.happen(one);
+
+      expect([world.settle(), world.drive.task().status_reason, world.drive.intended()]).toEqual([
+        true,
+        null,
+        world.drive.intended(),
+      ]);
+    });
+    fc.assert(law, { numRuns: LONG ? 20_000 : 150 });
+  });
+});

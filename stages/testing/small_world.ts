@@ -1,0 +1,276 @@
+import { addMs } from '@caloron/types';
+import type { Action, ActionOf, ActionResult, EndCause, Event, HumanWord, Sha, Sprint } from '@caloron/types';
+
+import { exampleState, exampleTask } from '../dag/example.ts';
+import { takenBack } from '../sprint/overtaken.ts';
+import type { ActContext } from '../sprint/act_context.ts';
+import { Drive, event, pull, report, sha } from './drive.ts';
+
+/** One thing that happens to the world of one task. */
+export type Happening =
+  | { readonly what: 'act' | 'act_all' | 'crash' | 'wait' }
+  | { readonly what: 'refuse'; readonly code: string }
+  | { readonly what: 'end'; readonly cause: EndCause['class'] }
+  | { readonly what: 'finish' | 'push'; readonly head: string }
+  | { readonly what: 'review'; readonly says: 'approved' | 'changes_requested' | 'dismissed' }
+  | { readonly what: 'issue' | 'pull' | 'checks' }
+  | { readonly what: 'word'; readonly word: HumanWord };
+
+interface Process {
+  readonly id: string;
+  readonly start: ActionOf<'spawn_agent'>;
+}
+
+/** How often an action is tried that may pass. */
+const TRIES = 5;
+
+/** The world of one task in memory: an outbox that keeps each action once, processes that end, a pull request whose head moves, people. */
+export class SmallWorld {
+  readonly drive: Drive;
+  #settled = new Set<string>();
+  #tries = new Map<string, number>();
+  #alive: Process[] = [];
+  #log: Event[] = [];
+  #forge: Event[] = [];
+  #pull: { number: number; head: Sha; open: boolean } | null = null;
+  #issue_open = true;
+  #n = 0;
+
+  constructor(sprint: Partial<Sprint> = {}) {
+    this.drive = new Drive(exampleState([exampleTask('a', { issue_number: 1 })], sprint));
+    this.drive.tick();
+    // Work that was handed over: what is interesting begins here.
+    this.happen({ what: 'act' });
+    this.happen({ what: 'finish', head: 'a' });
+  }
+
+  /** Lets something happen, and evaluates. */
+  happen(one: Happening): void {
+    this.#apply(one);
+    this.#tick();
+  }
+
+  /** Lets everything come to its end in a world without trouble, where people answer what they are asked. True when the task is over. */
+  settle(rounds = 60): boolean {
+    for (let round = 0; round < rounds && !this.#isOver(); round += 1) {
+      for (const action of this.#pending()) this.#act(action);
+      this.#tick();
+      for (const process of this.#alive.slice()) this.#finish(process, null);
+      this.#tick();
+      this.#answer();
+      this.drive.now = addMs(this.drive.now, 360_000);
+      this.#tick();
+    }
+    return this.#isOver();
+  }
+
+  #isOver(): boolean {
+    return this.drive.task().status === 'Done';
+  }
+
+  #tick(): void {
+    const [log, forge] = [this.#log, this.#forge];
+    [this.#log, this.#forge] = [[], []];
+    this.drive.busy = this.#alive.flatMap(({ start }) => start.agent_id ?? []);
+    this.drive.tick({ log, forge });
+  }
+
+  #apply(one: Happening): void {
+    const [first] = this.#pending();
+    const [process] = this.#alive;
+    switch (one.what) {
+      case 'act':
+        if (first !== undefined) this.#act(first);
+        return;
+      case 'act_all':
+        for (const action of this.#pending()) this.#act(action);
+        return;
+      case 'refuse':
+        return this.#refuse(one.code);
+      case 'crash':
+        if (process !== undefined) this.#exit(process);
+        return;
+      case 'end':
+        if (process !== undefined) this.#exit(process, one.cause);
+        return;
+      case 'finish':
+        if (process !== undefined) this.#finish(process, sha(one.head));
+        return;
+      case 'push':
+        return this.#push(sha(one.head));
+      case 'review':
+        return this.#review(one.says);
+      case 'issue':
+        return this.#turnIssue();
+      case 'pull':
+        return this.#turnPull();
+      case 'checks':
+        return this.#pass();
+      case 'word':
+        return this.#say(one.word);
+      case 'wait':
+        this.drive.now = addMs(this.drive.now, 360_000);
+    }
+  }
+
+  #event(facts: Parameters<typeof event>[0]): Event {
+    this.#n += 1;
+    return event({ ...facts, event_id: `e${String(this.#n)}`, created_at: this.drive.now });
+  }
+
+  #pending(): readonly Action[] {
+    return this.drive.outbox.filter(({ action_id }) => !this.#settled.has(action_id));
+  }
+
+  #succeed(action: Action, result: ActionResult = {}): void {
+    this.#settled.add(action.action_id);
+    this.#log.push(this.#event({ type: 'action_succeeded', action, result }));
+  }
+
+  #fail(action: Action, code: string, final: boolean): void {
+    if (final) this.#settled.add(action.action_id);
+    const error = { code, message: code, retryable: !final };
+    this.#log.push(this.#event({ type: 'action_failed', action, error, final }));
+  }
+
+  #refuse(code: string): void {
+    const action = this.#pending().find(({ type }) => type === 'merge_pr' || type === 'spawn_agent');
+    if (action !== undefined) this.#fail(action, code, true);
+  }
+
+  #act(action: Action): void {
+    if (action.type === 'spawn_agent') return this.#start(action);
+    if (action.type === 'merge_pr') return this.#merge(action);
+    if (action.type === 'stop_agent') {
+      const process = this.#alive.find(({ id }) => id === action.process_id);
+      if (process !== undefined) this.#exit(process, 'stopped');
+    }
+    this.#succeed(action, action.type === 'escalate' ? { issue_number: 900 } : {});
+  }
+
+  #start(action: ActionOf<'spawn_agent'>): void {
+    const context = { snapshot: { state: this.drive.state } } as unknown as ActContext;
+    try {
+      const row = { action, attempts: 0 } as Parameters<typeof takenBack>[0];
+      const back = takenBack(row, context);
+      if (back !== undefined) return this.#succeed(action, back.result);
+    } catch {
+      return this.#fail(action, 'ACTION_OVERTAKEN', false);
+    }
+    this.#n += 1;
+    const process = { id: `p${String(this.#n)}`, start: action };
+    this.#alive.push(process);
+    this.#succeed(action, { process_id: process.id, base_sha: sha('0') });
+  }
+
+  #merge(action: ActionOf<'merge_pr'>): void {
+    const { status, status_reason } = this.drive.task();
+    const wanted = status === 'InReview' && (status_reason === null || status_reason === 'merging');
+    if (!wanted && status !== 'Done') return this.#fail(action, 'ACTION_OVERTAKEN', false);
+    const tries = (this.#tries.get(action.action_id) ?? 0) + 1;
+    this.#tries.set(action.action_id, tries);
+    if (this.#pull?.head !== action.head_sha) return this.#fail(action, 'FORGE_HEAD_MOVED', tries >= TRIES);
+    if (!this.#pull.open) return this.#fail(action, 'FORGE_NOT_MERGEABLE', true);
+    this.#succeed(action, { merge_sha: sha('e') });
+  }
+
+  #exit({ id, start }: Process, cause: EndCause['class'] = 'crash'): void {
+    this.#alive = this.#alive.filter((process) => process.id !== id);
+    const { role } = start;
+    const exit = { code: 1, signal: null, at: this.drive.now, known: true };
+    const why = { class: cause, until: null, provider: 'stub', sentence: `it was ${cause}` };
+    this.#log.push(
+      this.#event({
+        type: 'agent_exited',
+        process_id: id,
+        task_id: 'a',
+        role,
+        exit: { ...exit, cause: why },
+      }),
+    );
+  }
+
+  /** Ends a process with what it was started for: work at `head`, which is new where none is named, or an approval. */
+  #finish(process: Process, head: Sha | null): void {
+    const { id, start } = process;
+    const { role, attempt, mode } = start;
+    const about = { process_id: id, agent_id: start.agent_id ?? 'agent-1', role, attempt };
+    const told = (event: Event): void => void this.#log.push({ ...event, created_at: this.drive.now });
+    if (role === 'reviewer') {
+      told(
+        report({
+          ...about,
+          outcome: 'approved',
+          head_sha: start.head_sha,
+          ...(mode === 'verify' ? { mode } : {}),
+        }),
+      );
+    } else {
+      this.#push(head ?? this.#fresh());
+      told(report({ ...about, head_sha: this.#pull?.head ?? null, pr_number: this.#pull?.number ?? null }));
+    }
+    this.#exit(process);
+  }
+
+  #fresh(): Sha {
+    this.#n += 1;
+    return `f${String(this.#n)}`.padEnd(40, '0');
+  }
+
+  #push(head: Sha): void {
+    const opened = this.#pull === null || !this.#pull.open;
+    if (opened) this.#pull = { number: (this.#pull?.number ?? 6) + 1, head, open: true };
+    else if (this.#pull?.head === head) return;
+    if (this.#pull === null) return;
+    this.#pull.head = head;
+    this.#tell(opened ? 'pr_opened' : 'pr_updated');
+  }
+
+  #tell(type: 'pr_opened' | 'pr_updated' | 'pr_closed' | 'pr_reopened'): void {
+    if (this.#pull === null) return;
+    const { number: pr_number, head: head_sha } = this.#pull;
+    this.#forge.push({ ...pull(type, { pr_number, head_sha }), created_at: this.drive.now });
+  }
+
+  #review(review_state: 'approved' | 'changes_requested' | 'dismissed'): void {
+    if (this.#pull === null) return;
+    const { number: pr_number, head: head_sha } = this.#pull;
+    const about = { pr_number, head_sha, review_state, review_id: 'r1', body: '', actor: 'maria' };
+    this.#forge.push(this.#event({ type: 'pr_review_submitted', ...about }));
+  }
+
+  /** A person closes the issue, or opens it again. */
+  #turnIssue(): void {
+    this.#issue_open = !this.#issue_open;
+    this.#forge.push(
+      this.#event({ type: this.#issue_open ? 'issue_reopened' : 'issue_closed', issue_number: 1 }),
+    );
+  }
+
+  /** A person closes the pull request, or opens it again. */
+  #turnPull(): void {
+    if (this.#pull === null) return;
+    this.#pull.open = !this.#pull.open;
+    this.#tell(this.#pull.open ? 'pr_reopened' : 'pr_closed');
+  }
+
+  #say(word: HumanWord): void {
+    this.#log.push(this.#event({ type: 'human_command', task_id: 'a', word, actor: 'maria' }));
+  }
+
+  /** What a person does who reads what the task waits for, and a forge whose checks pass. */
+  #answer(): void {
+    const { status, status_reason } = this.drive.task();
+    if (!this.#issue_open) return this.#turnIssue();
+    if (status === 'Blocked' || status === 'HumanAssigned') return this.#say('resolved');
+    if (status_reason === 'waits_approval') return this.#review('approved');
+    this.#pass();
+  }
+
+  /** The checks of the task's head pass. */
+  #pass(): void {
+    const { head_sha, pr_number, checks } = this.drive.task();
+    if (head_sha !== null && pr_number !== null && checks !== 'green')
+      this.#forge.push(this.#event({ type: 'checks_changed', pr_number, head_sha, checks: 'green' }));
+  }
+}
