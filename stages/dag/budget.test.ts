@@ -10,7 +10,7 @@ import {
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { Drive, event, exited, report, sha } from '../testing/drive.ts';
+import { Drive, event, exited, pull, report, sha } from '../testing/drive.ts';
 import { exampleSprint, exampleState, exampleTask } from './example.ts';
 
 const NO_KINDS = { input: 0, cache_read: 0, cache_write: 0 };
@@ -97,6 +97,28 @@ function approve(drive: Drive, id: string, scope: 'task' | 'sprint', n: number, 
     }),
   );
 }
+
+describe('what is kept for a start', () => {
+  it('G5 pays for no other: the review of a new head waits until what was kept for the old one is given back', () => {
+    const drive = sprintOf({ agent: { tokens: 60 }, task: { tokens: 100 } }, 1, {
+      reviewer_id: 'reviewer-1',
+    });
+    drive.tick();
+    end(drive, 't0', start(drive, 't0'), 10, false);
+    const first = drive.latest('spawn_agent');
+    const kept = () => drive.task('t0').runs?.filter(({ over }) => !over);
+    expect(kept()).toMatchObject([{ action_id: first.action_id, reserved: { tokens: 60 } }]);
+
+    drive.forge(pull('pr_updated', { pr_number: 50, head_sha: sha('c') }));
+    expect(drive.latest('spawn_agent')).toEqual(first);
+    expect(drive.task('t0').status_reason).toMatch(/^budget: needs 60 tokens of 30 tokens/);
+
+    drive.fail('spawn_agent', 'ACTION_OVERTAKEN', { final: false, retryable: true });
+    const second = drive.latest('spawn_agent');
+    expect(second.head_sha).toBe(sha('c'));
+    expect(kept()).toMatchObject([{ action_id: second.action_id, reserved: { tokens: 60 } }]);
+  });
+});
 
 describe('what a run has used', () => {
   it('O6 counts once, whatever is told twice, late or in another order', () => {
