@@ -151,7 +151,9 @@ export const decideIntervention = defineStage({
         return [];
       if (!cooledDown(task, cooldown_m, now)) return [];
       const taken = rungsTaken(task, health, stall_threshold_m, now);
-      const decided = rung(health, taken, freeAgent(Object.values(state.tasks), task));
+      // In the order in which it is given on: the one that is named gets it.
+      const tasks = state.order.flatMap((id) => ownOf(state.tasks, id) ?? []);
+      const decided = rung(health, taken, freeAgent(tasks, task));
       return decided === null ? [] : [{ agent_id: health.agent_id, task_id: health.task_id, ...decided }];
     }),
   }),

@@ -5,6 +5,7 @@ import { exampleState, exampleTask } from '../dag/example.ts';
 import { checkAgentHealth } from './check_health.ts';
 import { composeInterventionMessage } from './compose_message.ts';
 import { decideIntervention } from './decide_intervention.ts';
+import { freeAgent } from './free_agent.ts';
 
 const NOW = '2026-04-14T09:00:00.000Z';
 
@@ -145,6 +146,21 @@ describe('decide_intervention', () => {
     ['a task of another agent', { agent_id: 'agent-2' }],
   ] as const)('leaves %s alone', (_, task) => {
     expect(decide(task)).toBeUndefined();
+  });
+
+  it('names the agent a task is given to: the first that is free in the order of the tasks', () => {
+    const stalled = exampleTask('a', { status: 'InProgress', process_id: 'p1', issue_number: 1, rung: 2 });
+    const c = exampleTask('c', { status: 'Done', agent_id: 'agent-3' });
+    const b = exampleTask('b', { status: 'Done', agent_id: 'agent-2' });
+    const found = { agent_id: 'agent-1', task_id: 'a', minutes_since: 45, status: 'stalled' } as const;
+    const asked = exampleState([stalled, c, b]);
+    // As a store gives it: by name.
+    const state = { ...asked, tasks: { a: stalled, b, c } };
+
+    expect(freeAgent([stalled, c, b], stalled)).toBe('agent-3');
+    expect(decideIntervention.call({ results: [found], state, now: NOW }, {})).toMatchObject({
+      decisions: [{ action: 'reassign', to: 'agent-3' }],
+    });
   });
 
   it('ignores tasks it does not know, by whatever name', () => {

@@ -40,6 +40,13 @@ const spawn: Action = {
   head_sha: null,
 };
 
+const cause = {
+  class: 'budget',
+  until: null,
+  provider: null,
+  sentence: 'budget: one run has used 1 100 tokens of 1 000 tokens',
+} as const;
+const paused = { code: 1, signal: null, at: AT, known: true, cause };
 const exited = { ...base, type: 'agent_exited', process_id: 'p1', task_id: 't1', role: 'author' } as const;
 
 function report(fields: Partial<Report>): Report {
@@ -131,6 +138,14 @@ describe('the story', () => {
         ...base,
         type: 'agent_reported',
         report: report({ outcome: 'failed', body: 'it broke\nat line 2', pr_number: null }),
+      },
+    ],
+    [
+      'paused t1: agent-1 pauses: budget: one run has used 1 100 tokens of 1 000 tokens',
+      {
+        ...base,
+        type: 'agent_reported',
+        report: report({ outcome: 'failed', body: 'stub was ended by SIGTERM.', exit: paused }),
       },
     ],
     [

@@ -95,6 +95,9 @@ function tellAction(action: Action, result: ActionResult, line: Line): StoryLine
 
 function tellReport(report: Report, line: Line): StoryLine {
   const pr = report.pr_number === null ? '' : ` PR #${report.pr_number}`;
+  const { cause } = report.exit;
+  if (cause?.class === 'budget')
+    return line('paused', report.task_id, `${report.agent_id} pauses: ${firstLine(cause.sentence)}`);
   if (report.role === 'author') {
     const text =
       report.outcome === 'completed'

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { accountText } from './task-account.ts';
 import { attemptsOf } from './task-attempts.ts';
 import { decisionsOf } from './task-decisions.ts';
-import { evidenceOf, receiptsOf } from './task-evidence.ts';
+import { type Evidence, evidenceOf, receiptsOf } from './task-evidence.ts';
 import { spanWords } from './time-words.ts';
 import { nextSteps } from './task-next.ts';
 
@@ -306,6 +306,39 @@ describe('the account of a task', () => {
     const account = { task: parked, attempts, evidence: [], decisions: decided(parked), next: [], story: [] };
     expect(accountText(account, now)).toMatch(
       /exit 1 \(quota\) [^]*retry +author 1: usage limit reached \[quota; next at 2026-01-02T03:20:00/,
+    );
+  });
+
+  it('G5 says how a sprint goes on whose budget is used up, and that an agent is about to pause', () => {
+    const budget = {
+      breaches: 0,
+      breach: null,
+      approved: null,
+      agent: {},
+      task: {},
+      pausing: [{ process_id: 'p-1', at: at(1) }],
+      from: null,
+    };
+    const there: Task = { ...task, process_id: 'p-1', budget };
+    const over = [{ scope: 'sprint', kind: 'ms', limit: 60_000, used: 90_000 }] as const;
+    const breach = { n: 1, at: at(1), task_id: 't1', over: [...over] };
+    const state: DagState = {
+      v: 1,
+      sprint_id: 's1',
+      sprint: undefined!,
+      order: ['t1'],
+      tasks: { t1: there },
+      status: 'waiting_for_human',
+      budget: { breaches: 1, breach, approved: null, sprint: {} },
+    };
+    const flags = { home: ' --home h', sprint: '' };
+    const look = { task: there, state, paused: null, decisions: [], now: at(2), flags };
+    expect(nextSteps({ ...look, evidence: [] })).toEqual([
+      './caloron approve --sprint s1 --home h  (the sprint has used 1.5 min of 1 min: nothing starts before; it may use as much again)',
+    ]);
+    const evidence = { agent_id: 'agent-1', alive: true } as Evidence;
+    expect(nextSteps({ ...look, evidence: [evidence] })[1]).toBe(
+      'wait: its agent was told at 2026-01-02T03:01:00.000Z to pause after what it is at',
     );
   });
 

@@ -1,4 +1,4 @@
-import { type DagState, ownOf, type Paused, type Task, type Timestamp } from '@caloron/types';
+import { type DagState, overWords, ownOf, type Paused, type Task, type Timestamp } from '@caloron/types';
 
 import type { Decision } from './task-decisions.ts';
 import { pauseWords } from './status-table.ts';
@@ -26,6 +26,7 @@ export function nextSteps(situation: Situation): readonly string[] {
   const resume = `./caloron resume ${state.sprint_id}${flags.home}`;
   return [
     ...(paused === null ? [] : [`the sprint is ${pauseWords(paused)}: ${resume} lets it go on`]),
+    ...sprintSteps(situation),
     ...(task.offers ?? []).map(
       ({ process_id, pr_number, agent_id }) =>
         `take what ${agent_id} finished after it had counted as gone (PR #${pr_number}): ./caloron adopt ${task.id} ${process_id.slice(0, 8)}${flags.sprint}${flags.home}`,
@@ -33,6 +34,16 @@ export function nextSteps(situation: Situation): readonly string[] {
     ...stepsOf(situation),
     ...waits.map(({ next_at }) => `wait: what failed is tried again at ${next_at ?? ''}`),
     ...(state.status === 'cancelled' ? ['nothing: the sprint was cancelled'] : []),
+  ];
+}
+
+/** What the whole sprint waits for. */
+function sprintSteps({ state, flags }: Situation): readonly string[] {
+  const breach = state.budget?.breach ?? null;
+  if (breach === null) return [];
+  const why = breach.over.map(overWords).join(', ');
+  return [
+    `./caloron approve --sprint ${state.sprint_id}${flags.home}  (${why}: nothing starts before; it may use as much again)`,
   ];
 }
 
@@ -71,10 +82,12 @@ function reviewSteps({ status_reason, pr_number }: Task): readonly string[] {
   return [];
 }
 
-function agentSteps({ evidence, flags }: Situation): readonly string[] {
+function agentSteps({ task, evidence, flags }: Situation): readonly string[] {
   const unsettled = evidence.filter(({ alive, pid, ended }) => !alive && !ended && pid !== null);
   const lives = evidence.filter(({ alive }) => alive);
+  const pausing = lives.length === 0 ? [] : (task.budget?.pausing ?? []);
   return [
+    ...pausing.map(({ at }) => `wait: its agent was told at ${at} to pause after what it is at`),
     ...lives.flatMap(({ agent_id }) => [
       `watch it: ./caloron logs -f ${agent_id}${flags.home}`,
       `end it, its work is kept: ./caloron stop ${agent_id}${flags.home}`,
@@ -93,9 +106,7 @@ function blockedSteps({ task, evidence, flags }: Situation): readonly string[] {
   const approve =
     (task.budget?.breach ?? null) !== null
       ? [`${word('approve')}  (it may use as much again; --tokens, --usd or --minutes say how much)`]
-      : task.status_reason?.startsWith('budget_exceeded') === true
-        ? [`./caloron approve --sprint${flags.home}  (the sprint may use as much again)`]
-        : [];
+      : [];
   return [
     ...approve,
     ...(last === undefined ? [] : [`see what its agent said: ./caloron logs ${last.agent_id}${flags.home}`]),

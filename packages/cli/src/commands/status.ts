@@ -1,4 +1,5 @@
 import { systemClock } from '@caloron/capabilities/clock';
+import { type DagState, overWords } from '@caloron/types';
 import { Command } from 'commander';
 import { createColors } from 'picocolors';
 
@@ -56,6 +57,7 @@ async function look(context: Context, options: StatusOptions): Promise<Answer> {
     oneLine(sprintLine(state, paused)),
     ...(paused === null ? [] : [pausedLine(context, state.sprint_id, agents)]),
     ...(used === '' ? [] : [used]),
+    ...approvalLines(context, state),
   ];
   const text = `${lines.join('\n')}\n\n${table}`;
   return { data: { ...state, paused, spending, agents }, text, table: { head: STATUS_HEAD, rows } };
@@ -72,6 +74,14 @@ function pausedLine({ io, home_flag }: Context, sprint_id: string, agents: reado
   const rest = live === 0 ? 'no agent is at work' : `${counted(live, 'agent')} still at work`;
   const loud = paint.bold(paint.yellow('PAUSED'));
   return `${loud}: nothing is started or done, ${rest}; go on: ./caloron resume ${sprint_id}${home_flag}`;
+}
+
+/** That nothing starts before somebody approves more for the sprint, and how. */
+function approvalLines({ home_flag }: Context, { budget, sprint_id }: DagState): readonly string[] {
+  const breach = budget?.breach ?? null;
+  if (breach === null) return [];
+  const why = breach.over.map(overWords).join(', ');
+  return [oneLine(`${why}: nothing starts before ./caloron approve --sprint ${sprint_id}${home_flag}`)];
 }
 
 async function watch(context: Context, options: StatusOptions): Promise<Answer> {

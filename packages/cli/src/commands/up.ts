@@ -8,7 +8,7 @@ import { Command } from 'commander';
 
 import { type Context, runCommand } from '../context.ts';
 import { CliError } from '../errors.ts';
-import type { Io } from '../output.ts';
+import { counted, type Io } from '../output.ts';
 import {
   forgetServices,
   knownServices,
@@ -163,7 +163,7 @@ export function downCommand(io: Io): Command {
           ...(left === 0
             ? []
             : [
-                `${left} agents go on; end them too: ./caloron up${home_flag} && ./caloron down --agents${home_flag}`,
+                `${counted(left, 'agent')} still at work; to end ${left === 1 ? 'it' : 'them'} too: ./caloron up${home_flag} && ./caloron down --agents${home_flag}`,
               ]),
         ];
         return {
