@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 
 import type { Io } from './output.ts';
-import { assemble, commandsFor, type ListedCommand, processIo, runProgram } from './program.ts';
+import { assemble, commandsFor, type ListedCommand, processIo, runProgram, withOwnName } from './program.ts';
 
 /** Every subcommand of `caloron`, in the order of its help. */
 const COMMANDS: readonly ListedCommand[] = [
@@ -17,18 +17,31 @@ const COMMANDS: readonly ListedCommand[] = [
   { name: 'stop', load: async () => (await import('./commands/process.ts')).stopCommand },
   { name: 'wip', load: async () => (await import('./commands/wip.ts')).wipCommand },
   { name: 'gc', load: async () => (await import('./commands/gc.ts')).gcCommand },
-  { name: 'pause', load: async () => (await import('./commands/pause.ts')).pauseCommand },
-  { name: 'resume', load: async () => (await import('./commands/pause.ts')).resumeCommand },
-  { name: 'estop', load: async () => (await import('./commands/pause.ts')).estopCommand },
-  { name: 'resolve', load: async () => (await import('./commands/words.ts')).wordCommand('resolve') },
+  { name: 'pause', also: [], load: async () => (await import('./commands/pause.ts')).pauseCommand },
+  { name: 'resume', also: [], load: async () => (await import('./commands/pause.ts')).resumeCommand },
+  { name: 'estop', also: [], load: async () => (await import('./commands/pause.ts')).estopCommand },
+  {
+    name: 'resolve',
+    also: ['resolved'],
+    load: async () => (await import('./commands/words.ts')).wordCommand('resolve'),
+  },
   {
     name: 'assign-human',
+    also: [],
     load: async () => (await import('./commands/words.ts')).wordCommand('assign-human'),
   },
-  { name: 'approve', load: async () => (await import('./commands/approve.ts')).approveCommand },
-  { name: 'break-down', load: async () => (await import('./commands/words.ts')).wordCommand('break-down') },
-  { name: 'adopt', load: async () => (await import('./commands/words.ts')).wordCommand('adopt') },
-  { name: 'take-over', load: async () => (await import('./commands/words.ts')).wordCommand('take-over') },
+  { name: 'approve', also: [], load: async () => (await import('./commands/approve.ts')).approveCommand },
+  {
+    name: 'break-down',
+    also: [],
+    load: async () => (await import('./commands/words.ts')).wordCommand('break-down'),
+  },
+  { name: 'adopt', also: [], load: async () => (await import('./commands/words.ts')).wordCommand('adopt') },
+  {
+    name: 'take-over',
+    also: ['caloron:take-over'],
+    load: async () => (await import('./commands/words.ts')).wordCommand('take-over'),
+  },
   { name: 'retro', load: async () => (await import('./commands/retro.ts')).retroCommand },
   { name: 'history', load: async () => (await import('./commands/history.ts')).historyCommand },
   { name: 'show', load: async () => (await import('./commands/show.ts')).showCommand },
@@ -47,5 +60,6 @@ export async function caloronProgram(io: Io, argv: readonly string[] = []): Prom
 /** The `caloron` bin. */
 export async function main(argv: readonly string[]): Promise<void> {
   const io = processIo('caloron');
-  await runProgram(await caloronProgram(io, argv), argv, io);
+  const named = withOwnName(argv, COMMANDS);
+  await runProgram(await caloronProgram(io, named), named, io);
 }

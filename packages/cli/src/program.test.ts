@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url';
 
 import { describe, expect, it } from 'vitest';
 
+import { withOwnName } from './program.ts';
+
 const BIN = fileURLToPath(new URL('../bin/noether.mjs', import.meta.url));
 
 /** Runs a line of a shell in which `$N` is the noether command. */
@@ -28,5 +30,32 @@ describe('an answer that nobody takes', () => {
     const { status, stderr } = shell('$N introspect | true; $N nothing 2>&1 | true; $N nothing 2> /dev/full');
     expect(stderr).toBe('');
     expect(status).toBe(1);
+  });
+});
+
+describe('a word of people', () => {
+  const load = () => Promise.reject(new Error('not asked for'));
+  const listed = [
+    { name: 'resolve', also: ['resolved'], load },
+    { name: 'adopt', also: [], load },
+    { name: 'kv', load },
+  ];
+
+  it.each([
+    [
+      ['Resolve', 'Task'],
+      ['resolve', 'Task'],
+    ],
+    [
+      ['--home', 'Adopt', 'RESOLVED', 'a'],
+      ['--home', 'Adopt', 'resolve', 'a'],
+    ],
+    [['ADOPT'], ['adopt']],
+    [['KV'], ['KV']],
+    [['resolves'], ['resolves']],
+    [['--help'], ['--help']],
+    [[], []],
+  ])('%j is the command line %j', (argv, meant) => {
+    expect(withOwnName(argv, listed)).toEqual(meant);
   });
 });

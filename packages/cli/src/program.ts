@@ -13,16 +13,33 @@ export function fullName(command: Command): string {
 /** A command whose code is read when it is asked for. */
 export interface ListedCommand {
   readonly name: string;
+  /** Other words for it. A command with such a list, be it empty, is a word of people: it is known in any case. */
+  readonly also?: readonly string[];
   readonly load: () => Promise<(io: Io) => Command>;
 }
 
 /** Options of every command that take the next word. */
 const WITH_VALUE: readonly string[] = ['--home', '--output'];
 
+/** Where a command line names its command; -1 when it names none. */
+function commandAt(argv: readonly string[]): number {
+  return argv.findIndex((word, i) => !word.startsWith('-') && !WITH_VALUE.includes(argv[i - 1] ?? ''));
+}
+
 /** The command that a command line names first; undefined when it names none, or none of these. */
 function namedCommand(argv: readonly string[], listed: readonly ListedCommand[]): ListedCommand | undefined {
-  const at = argv.findIndex((word, i) => !word.startsWith('-') && !WITH_VALUE.includes(argv[i - 1] ?? ''));
-  return listed.find(({ name }) => name === argv[at]);
+  const word = argv[commandAt(argv)];
+  return listed.find(({ name }) => name === word);
+}
+
+/** A command line with its command's own name, where a person said another word for it. */
+export function withOwnName(argv: readonly string[], listed: readonly ListedCommand[]): readonly string[] {
+  const at = commandAt(argv);
+  const said = argv[at]?.toLowerCase();
+  const named = listed.find(
+    ({ name, also }) => also !== undefined && said !== undefined && [name, ...also].includes(said),
+  );
+  return named === undefined ? argv : argv.with(at, named.name);
 }
 
 /** The commands a command line may need: the one it names, else all of them, for help, for what is no command, and for the one that tells of all. */

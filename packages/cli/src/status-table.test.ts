@@ -6,7 +6,7 @@ import { STATUS_HEAD, statusRow } from './status-table.ts';
 const AT = '2026-04-14T08:30:00.000Z';
 const RETRY = '2026-04-14T08:31:00.000Z';
 
-function told(change: Partial<Task>): Readonly<Record<string, string>> {
+function told(change: Partial<Task>, waits: string | null = null): Readonly<Record<string, string>> {
   const authored = { title: 't', description: '', depends_on: [], agent_id: 'agent-1', reviewer_id: null };
   const task = { ...newTask('s1', { ...authored, id: 'one' }, AT), ...change };
   const row = statusRow(task, {
@@ -14,6 +14,7 @@ function told(change: Partial<Task>): Readonly<Record<string, string>> {
     used: '1 000 tokens',
     liveness: 'live',
     sign: { at: AT, kind: 'files' },
+    waits,
     spent: null,
   });
   return Object.fromEntries(STATUS_HEAD.map((head, at) => [head, row[at] ?? '']));
@@ -30,13 +31,11 @@ describe('a task in the status of its sprint', () => {
     });
   });
 
-  it.each([
-    [{ status: 'InProgress' }, `crash: it fell; again from ${RETRY}`],
-    [{ status: 'InReview' }, `crash: it fell; again from ${RETRY}`],
-    [{ status: 'InProgress', process_id: 'p2' }, 'crash: it fell'],
-    [{ status: 'Blocked' }, 'crash: it fell'],
-    [{ status: 'Done' }, 'crash: it fell'],
-  ] as const)('O7 tells when it is tried again while it waits for that: %j', (change, why) => {
-    expect(told({ status_reason: 'crash: it fell', retry_at: RETRY, ...change })['why']).toBe(why);
+  it('O7 tells beside the reason what its next start waits for, and nothing twice', () => {
+    const failed = { status: 'InProgress', status_reason: 'crash: it fell' } as const;
+    expect(told(failed, `again from ${RETRY}`)['why']).toBe(`crash: it fell; again from ${RETRY}`);
+    expect(told(failed)['why']).toBe('crash: it fell');
+    const held = 'provider_limited: stub until a person answers';
+    expect(told({ status: 'InReview', status_reason: held }, held)['why']).toBe(held);
   });
 });

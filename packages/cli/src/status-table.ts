@@ -47,14 +47,13 @@ export function statusRow(task: Task, facts?: TaskFacts): readonly string[] {
     String(review_cycles),
     facts?.evidence ?? '-',
     facts?.used ?? '-',
-    whyOf(task),
+    whyOf(task, facts?.waits ?? null),
   ];
 }
 
-/** Why a task stands as it does, when it is tried again, and that a person could take work which came late. */
-function whyOf({ status, status_reason, process_id, retry_at, offers = [] }: Task): string {
-  const waits = process_id === null && (status === 'InProgress' || status === 'InReview');
-  const again = waits && typeof retry_at === 'string' ? [`again from ${retry_at}`] : [];
+/** Why a task stands as it does, what it waits for to be tried again, and that a person could take work which came late. */
+function whyOf({ status_reason, offers = [] }: Task, waits: string | null): string {
+  const again = waits === null || waits === status_reason ? [] : [waits];
   const late = offers.at(-1);
   const offered = late === undefined ? [] : [`late work of ${late.agent_id} offered: adopt`];
   return [...(status_reason === null ? [] : [status_reason]), ...again, ...offered].join('; ');

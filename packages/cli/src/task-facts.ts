@@ -1,4 +1,5 @@
-import { type DagState, ownOf, type Spent, type Timestamp } from '@caloron/types';
+import { holdReason, providerHold } from '@caloron/stages/provider-hold';
+import { type DagState, ownOf, type Spent, type Task, type Timestamp } from '@caloron/types';
 
 import { accountOfTask, type AgentAccount, agentAccounts, agentSources } from './agent-account.ts';
 import type { Context } from './context.ts';
@@ -17,6 +18,8 @@ export interface TaskFacts {
   readonly liveness: AgentAccount['liveness'] | 'gone';
   /** The last sign that work comes on; null when its agent showed none, and where none is at work. */
   readonly sign: Progress | null;
+  /** What its next start waits for, in words; null when nothing is known to stand in its way. */
+  readonly waits: string | null;
   /** What all its runs have used; null when nothing is known of it. */
   readonly spent: Spent | null;
 }
@@ -37,13 +40,25 @@ export async function accountOfSprint(
 ): Promise<SprintFacts> {
   const agents = agentAccounts(state, await agentSources(context, now));
   const spending = spendingOfSprint(state, agents, now);
+  const hold = providerHold(orderedTasks(state), state.sprint, now);
   const facts = orderedTasks(state).map((task): [string, TaskFacts] => {
     const agent = accountOfTask(task, agents);
     const own = ownOf(spending.tasks, task.id);
     const used = own === undefined ? '-' : spendingCell(own);
-    return [task.id, { ...aliveness(agent, now), used, spent: own?.used ?? null }];
+    return [task.id, { ...aliveness(agent, now), used, waits: waitOf(task, hold, now), spent: own?.used ?? null }];
   });
   return { agents, spending, facts: new Map(facts) };
+}
+
+/** What the next start of a task waits for that has lost its agent; a provider's limit holds all. */
+function waitOf(
+  { status, process_id, retry_at }: Task,
+  hold: Parameters<typeof holdReason>[0] | undefined,
+  now: Timestamp,
+): string | null {
+  if (process_id !== null || (status !== 'InProgress' && status !== 'InReview')) return null;
+  if (status === 'InProgress' && hold !== undefined) return holdReason(hold);
+  return typeof retry_at === 'string' && retry_at > now ? `again from ${retry_at}` : null;
 }
 
 /** How alive the agent of a task is, and its last sign: `quiet, output 12 min`. */

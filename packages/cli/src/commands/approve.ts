@@ -1,5 +1,3 @@
-import { systemClock } from '@caloron/capabilities/clock';
-import { systemRandom } from '@caloron/capabilities/random';
 import {
   AmountKind,
   type Amounts,
@@ -11,9 +9,10 @@ import {
 } from '@caloron/types';
 import { Command } from 'commander';
 
-import { type Context, loadState, person, runCommand, sprintId, unknownTask } from '../context.ts';
+import { type Context, loadState, runCommand, sprintId, unknownTask } from '../context.ts';
 import { CliError } from '../errors.ts';
 import type { Answer, Io } from '../output.ts';
+import { say } from '../person-word.ts';
 
 interface ApproveOptions {
   readonly sprint?: string | boolean;
@@ -62,12 +61,7 @@ async function approve(
   const sprint_id = await sprintId(context, named);
   const state = await loadState(context, sprint_id);
   const { scope, breach } = askedOf(context, state, task_id);
-  const { seq } = await context.runtime().store.events.appendEvent(sprint_id, {
-    type: 'human_command',
-    event_id: `human_command:${systemRandom.uuid()}`,
-    created_at: systemClock.now(),
-    actor: person(context),
-    trusted: true,
+  const { seq } = await say(context, sprint_id, {
     task_id: breach.task_id,
     word: 'approve',
     approval: { scope, n: breach.n, more },

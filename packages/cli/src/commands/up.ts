@@ -37,16 +37,28 @@ function wayHome({ dir, db }: Home): {
   return moved ? { args: [], env: { CALORON_DB: db } } : { args: ['--home', dir], env: {} };
 }
 
-function refuseSecond(home: string): void {
-  const services = knownServices(home).map(({ name, pid }) => `${name} (pid ${pid})`);
-  if (services.length > 0)
+/** What `up` does with the processes of a home that run already: those it leaves alone, and those it ends to start them anew. */
+export interface Found {
+  readonly kept: readonly Service[];
+  readonly ended: readonly Service[];
+}
+
+/** Keeps what runs where a process is missing; a scheduler whose shell is gone looks for it where it was, so it starts anew with it. Throws CLI_ALREADY_UP. */
+export function findStanding(home: string, known: readonly Service[]): Found {
+  const runs = (name: Service['name']): boolean => known.some((service) => service.name === name);
+  if (runs('caloron-shell') && runs('noether-scheduler')) {
+    const services = known.map(({ name, pid }) => `${name} (pid ${pid})`);
     throw new CliError('CLI_ALREADY_UP', { home, services }, { hint: './caloron down stops them' });
+  }
+  const stale = ({ name }: Service): boolean => name === 'noether-scheduler';
+  return { kept: known.filter((service) => !stale(service)), ended: known.filter(stale) };
 }
 
 async function startAll(
   { home, environment, signal }: Context,
   config: string,
   shell_args: readonly string[],
+  running: Service | undefined,
 ): Promise<readonly Service[]> {
   const way = wayHome(home);
   const log_dir = join(home.dir, '.caloron', 'logs');
@@ -54,20 +66,21 @@ async function startAll(
   const env = { ...present(environment.variables), ...way.env };
   const services: Service[] = [];
   try {
-    const shell = await startService({
+    const shell_order = {
       name: 'caloron-shell',
       args: [...shell_args, ...way.args],
       env,
       ...common,
-    });
-    services.push(shell);
+    } as const;
+    const shell = running ?? (await startService(shell_order));
+    if (running === undefined) services.push(shell);
     const scheduler = await startService({
       name: 'noether-scheduler',
       args: ['--config', config, '--port', '0', ...way.args],
       env: { ...env, CALORON_SHELL_URL: shell.url },
       ...common,
     });
-    return [shell, scheduler];
+    return [...services, scheduler];
   } catch (error) {
     await Promise.all(services.map(stopService));
     throw error;
@@ -92,18 +105,25 @@ export function upCommand(io: Io): Command {
           io,
           async (context) => {
             const { home, cwd, home_flag } = context;
-            refuseSecond(home.dir);
+            const { kept, ended } = findStanding(home.dir, knownServices(home.dir));
             const config = resolve(cwd, options.config ?? join(home.dir, 'scheduler.json'));
             // What is wrong in it is said here and now, before anything is started or written.
             const { store_path } = readConfig(config, home.dir);
             await writeStages(store_path, loadCatalog());
-            const services = await startAll(context, config, [
-              '--port',
-              options.shellPort,
-              ...(options.requireSandbox === true ? ['--require-sandbox'] : []),
-            ]);
+            await Promise.all(ended.map(stopService));
+            const sandbox = options.requireSandbox === true ? ['--require-sandbox'] : [];
+            const started = await startAll(
+              context,
+              config,
+              ['--port', options.shellPort, ...sandbox],
+              kept.find(({ name }) => name === 'caloron-shell'),
+            );
+            const services = [...kept, ...started];
             rememberServices(home.dir, services);
-            const lines = services.map(({ name, url, pid }) => `${name.padEnd(18)} ${url} (pid ${pid})`);
+            const lines = services.map(
+              (service) =>
+                `${service.name.padEnd(18)} ${service.url} (pid ${service.pid})${kept.includes(service) ? ', ran already' : ''}`,
+            );
             return {
               data: services,
               text: [...lines, '', `Stop them: ./caloron down${home_flag}`].join('\n'),

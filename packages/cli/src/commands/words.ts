@@ -1,12 +1,11 @@
-import { systemClock } from '@caloron/capabilities/clock';
-import { systemRandom } from '@caloron/capabilities/random';
 import { ownOf, type HumanWord, type Task } from '@caloron/types';
 import { Command } from 'commander';
 import { z } from 'zod';
 
-import { loadState, person, runCommand, sprintId, unknownTask } from '../context.ts';
+import { loadState, runCommand, sprintId, unknownTask } from '../context.ts';
 import { CliError } from '../errors.ts';
 import type { Io } from '../output.ts';
+import { say } from '../person-word.ts';
 
 const WORDS = {
   resolve: ['resolved', 'say that what blocked a task is out of the way'],
@@ -33,12 +32,7 @@ export function wordCommand(name: keyof typeof WORDS): (io: Io) => Command {
         const task = ownOf(state.tasks, task_id);
         if (task === undefined) throw unknownTask(task_id, state);
         const offer = name === 'adopt' ? offerOf(task, rest[0]) : undefined;
-        const { seq } = await context.runtime().store.events.appendEvent(sprint_id, {
-          type: 'human_command',
-          event_id: `human_command:${systemRandom.uuid()}`,
-          created_at: systemClock.now(),
-          actor: person(context),
-          trusted: true,
+        const { seq } = await say(context, sprint_id, {
           task_id,
           word,
           ...(offer === undefined ? {} : { process_id: offer.process_id }),
