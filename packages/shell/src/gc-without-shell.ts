@@ -41,7 +41,7 @@ export async function collectAlone(
   const snapshot = createSnapshots({
     mutex,
     log,
-    saveWip: (row, reason, signal) => worktrees.save(row, reason, signal),
+    saveWip: (row, reason, patience) => worktrees.save(row, reason, patience),
   });
   const table = createProcessTable({ processes: store.processes, clock, log, paths, snapshot });
   try {

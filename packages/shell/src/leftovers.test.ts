@@ -211,7 +211,7 @@ describe('a snapshot', () => {
     const take = createSnapshots({
       mutex: createKeyedMutex(),
       log: silent,
-      async saveWip(_, reason, signal) {
+      async saveWip(_, reason, { signal }) {
         order.push(`begin ${reason}`);
         if (reason === 'long') await once(signal, 'abort');
         order.push(`end ${reason}`);

@@ -181,7 +181,7 @@ function assemble({ config, paths, store, clock, random, log, isolation, listeni
     snapshot: createSnapshots({
       mutex,
       log,
-      saveWip: (row, reason, signal) => worktrees.save(row, reason, signal),
+      saveWip: (row, reason, patience) => worktrees.save(row, reason, patience),
     }),
   });
   const hooks = createHooks({

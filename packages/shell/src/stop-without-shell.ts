@@ -41,7 +41,7 @@ export async function openLoneStops(home: string, store: Store): Promise<LoneSto
     snapshot: createSnapshots({
       mutex,
       log,
-      saveWip: (row, reason, signal) => worktrees.save(row, reason, signal),
+      saveWip: (row, reason, patience) => worktrees.save(row, reason, patience),
     }),
   });
   return {

@@ -13,7 +13,7 @@ import {
 } from '@caloron/types';
 
 import { ShellError } from './errors.ts';
-import { type CleanGit, contains, createCleanGit, endedBy } from './git/clean-repository.ts';
+import { type CleanGit, contains, createCleanGit, type Patience } from './git/clean-repository.ts';
 import { isBelow } from './git/confined.ts';
 import { createMirrors, type Mirror, type Mirrors, type MirrorSource } from './git/mirror.ts';
 import { ownWorktree } from './git/own-worktree.ts';
@@ -53,8 +53,8 @@ export interface PreparedWorktree extends ReadyWorktree {
 export interface Worktrees {
   /** Fetches and prepares the worktree of a role. Throws FETCH_FAILED, BASE_UNKNOWN, HEAD_UNKNOWN, WORKTREE_FOREIGN, REQUEST_INVALID, or a GitError. */
   prepare(wish: WorktreeWish): Promise<PreparedWorktree>;
-  /** Saves what a process has uncommitted; null when nothing is, or when its worktree is gone. Throws GIT_ABORTED by the signal. */
-  save(row: ProcessRow, reason: string, signal?: AbortSignal): Promise<string | null>;
+  /** Saves what a process has uncommitted; null when nothing is, or when its worktree is gone. Throws GIT_ABORTED where patience ends before anything is saved. */
+  save(row: ProcessRow, reason: string, patience?: Patience): Promise<string | null>;
   /** The forge's repository, fetched just now. */
   fetch(state: DagState, credential: GitCredential): Promise<Mirror>;
   readonly clean: CleanGit;
@@ -136,11 +136,11 @@ export function createWorktrees({ paths, mutex, remoteUrl }: WorktreesDeps): Wor
       return { ...common, ...ready, base_sha, order_head: ours ? forge_head : null };
     },
 
-    async save(row, reason, signal) {
+    async save(row, reason, patience) {
       const { sprint_id, task_id, role } = row;
       const place = placeOf(paths, { sprint_id, task_id, role, previous: row });
       const own = ownWorktree(place.root, place.clone, place.path);
-      return own === undefined ? null : saveWip(endedBy(clean, signal), { ...place, own, reason });
+      return own === undefined ? null : saveWip(clean, { ...place, own, reason, patience });
     },
   };
 }

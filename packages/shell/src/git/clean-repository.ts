@@ -23,27 +23,44 @@ export interface CleanTarget {
   readonly index_file?: string;
 }
 
+/** How a command of ours may end. */
+interface CleanOptions {
+  readonly stdin?: string;
+  readonly ok_codes?: readonly number[];
+  /** Pathspecs may begin with `:(…)`; else every character of one means itself. */
+  readonly magic_pathspecs?: boolean;
+  /** Ends the command. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Runs git on an agent's objects and files with a configuration that is ours: the agent's own config, filters, attributes
  * and refs are never read, so nothing it has set up can run in the shell's name.
  */
-export type CleanGit = (
-  args: readonly string[],
-  target: CleanTarget,
-  options?: {
-    readonly stdin?: string;
-    readonly ok_codes?: readonly number[];
-    /** Pathspecs may begin with `:(…)`; else every character of one means itself. */
-    readonly magic_pathspecs?: boolean;
-    /** Ends the command. */
-    readonly signal?: AbortSignal | undefined;
-  },
-) => Promise<GitResult>;
+export interface CleanGit {
+  (args: readonly string[], target: CleanTarget, options?: CleanOptions): Promise<GitResult>;
+  /** Runs git in a repository with that repository's configuration, for what only it knows: its refs. It ends when the other does. */
+  readonly plain: typeof git;
+}
+
+/** How long a look at a worktree may take. */
+export interface Patience {
+  /** Ends every command of it. */
+  readonly signal: AbortSignal;
+  /** Ends those that read repositories inside: earlier, so that all else can still be saved. */
+  readonly inside: AbortSignal;
+  /** Hears of what there was no time for. */
+  readonly leftOut: (what: string) => void;
+}
 
 /** The clean repository of a home; it stays empty and is made at the first use. */
 export function createCleanGit(dir: string): CleanGit {
   let made: Promise<void> | undefined;
-  return async (args, target, { magic_pathspecs = false, ...options } = {}) => {
+  const run = async (
+    args: readonly string[],
+    target: CleanTarget,
+    { magic_pathspecs = false, ...options }: CleanOptions = {},
+  ): Promise<GitResult> => {
     made ??= initBare(dir);
     await made;
     // An index of commits among the objects is the agent's to write, and could lie about what contains what.
@@ -60,13 +77,18 @@ export function createCleanGit(dir: string): CleanGit {
       ...options,
     });
   };
+  return Object.assign(run, { plain: git });
 }
 
-/** The same git, ended by a signal. */
+/** The same git, ended by a signal; a command that has one of its own by that. */
 export function endedBy(clean: CleanGit, signal: AbortSignal | undefined): CleanGit {
-  return signal === undefined
-    ? clean
-    : (args, target, options) => clean(args, target, { ...options, signal });
+  if (signal === undefined) return clean;
+  const run: (...given: Parameters<CleanGit>) => Promise<GitResult> = (args, target, options) =>
+    clean(args, target, { ...options, signal: options?.signal ?? signal });
+  return Object.assign(run, {
+    plain: ((args, options) =>
+      clean.plain(args, { ...options, signal: options.signal ?? signal })) satisfies typeof git,
+  });
 }
 
 /** Whether `newer` contains `older`; false when one of them is not known in the clone. */

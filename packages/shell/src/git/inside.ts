@@ -1,4 +1,3 @@
-import { git } from '@caloron/capabilities/git';
 import { Sha } from '@caloron/types';
 import { z } from 'zod';
 
@@ -53,13 +52,14 @@ const REFS = ['refname', 'objecttype', 'objectname', '*objecttype', '*objectname
 
 /** Reads branches, stashes and head of a repository; `known` is the commit that the one around it records. */
 export async function lookInside(
+  clean: CleanGit,
   git_dir: string,
   path: string,
   head: Sha | null,
   known: string | undefined,
 ): Promise<InsideFound> {
   const ask = async (args: readonly string[], stdin?: string): Promise<readonly string[] | undefined> => {
-    const { stdout, exit_code } = await git(args, { git_dir, stdin, ok_codes: [0, 1, 128] });
+    const { stdout, exit_code } = await clean.plain(args, { git_dir, stdin, ok_codes: [0, 1, 128] });
     if (exit_code !== 0) return undefined;
     return stdout === '' ? [] : stdout.split('\n');
   };
@@ -118,7 +118,10 @@ export async function takeInside(
   const tips = tipsOf(inside);
   if (tips.length === 0) return inside;
   // git copies what a shallow one has and says nothing: commits whose parents are nowhere would break the clone.
-  const shallow = await git(['rev-parse', '--is-shallow-repository'], { git_dir, ok_codes: [0, 1, 128] });
+  const shallow = await clean.plain(['rev-parse', '--is-shallow-repository'], {
+    git_dir,
+    ok_codes: [0, 1, 128],
+  });
   if (shallow.stdout !== 'false') return { ...inside, missing: 'its history is shallow' };
   const flags = ['--quiet', '--no-tags', '--no-write-fetch-head', '--no-recurse-submodules'];
   const fetch = ['fetch', ...flags, '--stdin', git_dir];

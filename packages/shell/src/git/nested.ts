@@ -1,10 +1,9 @@
 import { existsSync, lstatSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 
-import { git } from '@caloron/capabilities/git';
 import type { Sha } from '@caloron/types';
 
-import type { CleanGit, CleanTarget } from './clean-repository.ts';
+import { type CleanGit, type CleanTarget, endedBy, type Patience } from './clean-repository.ts';
 import { isBelow } from './confined.ts';
 import { type Inside, lookInside, takeInside } from './inside.ts';
 
@@ -26,6 +25,8 @@ export interface FilesToAdd {
   readonly path: string;
   /** The worktree all lies in: a repository inside whose own directory lies elsewhere but in the clone is read as files only. */
   readonly within: string;
+  /** As long as it takes when absent. */
+  readonly patience?: Patience | undefined;
 }
 
 /** The tree of the files, and repositories inside that have more than it shows: their commits are in the clone now. */
@@ -78,28 +79,79 @@ export async function addFiles(
   const kept: Inside[] = [];
   let own = false;
   for (const [at, name] of inside.entries()) {
-    const dir = join(path, name);
+    const link = entries.find((entry) => entry.path === name && entry.mode === GITLINK);
     const sub_index = `${index_file}-${depth}-${at}`;
-    rmSync(sub_index, { force: true });
-    try {
-      const files_inside = { ...files, index_file: sub_index, path: dir };
-      const sub = await addFiles(clean, files_inside, [], depth + 1);
-      const link = entries.find((entry) => entry.path === name && entry.mode === GITLINK);
-      const known = await headInside(dir, files);
-      const found =
-        known && (await lookInside(known.git_dir, relative(files.within, dir), known.sha, link?.sha));
-      const recorded = link !== undefined && known?.sha === link.sha && known.tree === sub.tree;
-      own ||= sub.own || found?.own === true;
-      if (known !== undefined && found !== undefined && (found.own || !recorded))
-        kept.push(await takeInside(clean, clone, known.git_dir, found));
-      kept.push(...sub.inside);
-      // Where the commit says all of the files, it stays.
-      if (!recorded) await replace(clean, target, name, sub.tree);
-    } finally {
-      for (const file of [sub_index, `${sub_index}.lock`]) rmSync(file, { force: true });
-    }
+    const repository = { ...files, index_file: sub_index, path: join(path, name) };
+    const found = await addRepository(clean, repository, link, depth + 1);
+    if (found === undefined) continue;
+    own ||= found.own;
+    kept.push(...found.inside);
+    // Where the commit says all of the files, it stays.
+    if (!found.recorded) await replace(clean, target, name, found.tree);
   }
   return { tree: (await clean(['write-tree'], target)).stdout, inside: kept, own };
+}
+
+/**
+ * Files and commits of a repository inside, by an index of its own; `link` is what the one around it has of it. Undefined when there was
+ * no time for its files.
+ */
+async function addRepository(
+  clean: CleanGit,
+  files: FilesToAdd,
+  link: Entry | undefined,
+  depth: number,
+): Promise<(Added & { readonly recorded: boolean }) | undefined> {
+  const { clone, within, path: dir, index_file, patience } = files;
+  const inner = endedBy(clean, patience?.inside);
+  const path = relative(within, dir);
+  const removeIndex = (): void => {
+    for (const file of [index_file, `${index_file}.lock`]) rmSync(file, { force: true });
+  };
+  removeIndex();
+  try {
+    const sub = await inTime(files, depth, () => addFiles(inner, files, [], depth));
+    if (sub === undefined) {
+      patience?.leftOut(path);
+      return undefined;
+    }
+    const commits = await inTime(files, depth, async () => {
+      const known = await headInside(inner, dir, files);
+      const recorded = link !== undefined && known?.sha === link.sha && known.tree === sub.tree;
+      if (known === undefined) return { recorded, own: false, inside: [] };
+      const found = await lookInside(inner, known.git_dir, path, known.sha, link?.sha);
+      const inside = found.own || !recorded ? [await takeInside(inner, clone, known.git_dir, found)] : [];
+      return { recorded, own: found.own, inside };
+    });
+    if (commits === undefined) patience?.leftOut(`the commits of ${path}`);
+    const { recorded, own, inside } = commits ?? {
+      recorded: false,
+      own: true,
+      inside: [withoutCommits(path)],
+    };
+    return { tree: sub.tree, recorded, own: sub.own || own, inside: [...inside, ...sub.inside] };
+  } finally {
+    removeIndex();
+  }
+}
+
+/** What there is time for; undefined when that for repositories inside is over and that for all else is not. */
+async function inTime<T>(
+  { patience }: FilesToAdd,
+  depth: number,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    // A deeper one is left out with the one it lies in, whose tree cannot be written any more.
+    if (depth > 1 || patience?.inside.aborted !== true || patience.signal.aborted) throw error;
+    return undefined;
+  }
+}
+
+function withoutCommits(path: string): Inside {
+  return { path, branch: null, head: null, refs: [], stashes: [], missing: 'there was no time to read them' };
 }
 
 /** How many files are new to git, and the repositories below, as far as git does not look into them; none without entries to compare with. */
@@ -126,7 +178,11 @@ interface HeadInside {
 }
 
 /** The commit checked out in a repository inside; undefined when its own directory lies elsewhere. */
-async function headInside(dir: string, { within, clone }: FilesToAdd): Promise<HeadInside | undefined> {
+async function headInside(
+  clean: CleanGit,
+  dir: string,
+  { within, clone }: FilesToAdd,
+): Promise<HeadInside | undefined> {
   const link = join(dir, '.git');
   const is_file = lstatSync(link, { throwIfNoEntry: false })?.isFile() === true;
   const named = is_file
@@ -141,7 +197,7 @@ async function headInside(dir: string, { within, clone }: FilesToAdd): Promise<H
   const git_dir = realpathSync(named);
   if (!isBelow(realpathSync(within), git_dir) && !isBelow(realpathSync(clone), git_dir)) return undefined;
   const ask = (what: string) =>
-    git(['rev-parse', '--verify', '--quiet', what], { git_dir, ok_codes: [0, 1, 128] });
+    clean.plain(['rev-parse', '--verify', '--quiet', what], { git_dir, ok_codes: [0, 1, 128] });
   const [head, tree] = [await ask('HEAD^{commit}'), await ask('HEAD^{tree}')];
   const there = head.exit_code === 0 && tree.exit_code === 0;
   return { git_dir, sha: there ? head.stdout : null, tree: there ? tree.stdout : null };

@@ -61,9 +61,13 @@ function locksOf(clone: string): readonly string[] {
   return [...['packed-refs.lock', 'HEAD.lock', 'config.lock'].map((name) => join(clone, name)), ...inside];
 }
 
-/** Refs below `prefix` of a bare repository: what follows the prefix → commit. */
-export async function refsBelow(git_dir: string, prefix: string): Promise<ReadonlyMap<string, string>> {
-  const { stdout } = await git(['for-each-ref', '--format=%(objectname) %(refname)', prefix], { git_dir });
+/** Refs below `prefix` of a bare repository: what follows the prefix → commit. `run` may end before its time. */
+export async function refsBelow(
+  git_dir: string,
+  prefix: string,
+  run = git,
+): Promise<ReadonlyMap<string, string>> {
+  const { stdout } = await run(['for-each-ref', '--format=%(objectname) %(refname)', prefix], { git_dir });
   const lines = stdout === '' ? [] : stdout.split('\n');
   return new Map(
     lines.map((line) => [

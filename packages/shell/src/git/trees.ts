@@ -1,10 +1,9 @@
 import { copyFileSync, existsSync, lstatSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { git } from '@caloron/capabilities/git';
 import type { Sha } from '@caloron/types';
 
-import type { CleanGit, CleanTarget } from './clean-repository.ts';
+import type { CleanGit, CleanTarget, Patience } from './clean-repository.ts';
 import { addFiles, type Entry } from './nested.ts';
 import { type Inside, tipsOf } from './inside.ts';
 import type { OwnWorktree } from './own-worktree.ts';
@@ -46,8 +45,9 @@ export function isDirty({ committed, staged, on_disk, own_inside }: Trees): bool
 export async function readTrees(
   clean: CleanGit,
   { clone, own }: { readonly clone: string; readonly own: OwnWorktree },
+  patience?: Patience,
 ): Promise<Trees> {
-  const head = await headOf(own);
+  const head = await headOf(clean, own);
   const asked = head === null ? ['mktree'] : ['rev-parse', '--verify', `${head}^{tree}`];
   const committed = (await clean(asked, { clone }, { stdin: '' })).stdout;
   // Beside the agent's index, which stays untouched; a name of its own for each process of ours.
@@ -73,7 +73,7 @@ export async function readTrees(
       tree,
       inside,
       own: own_inside,
-    } = await addFiles(clean, { clone, index_file, path: own.path, within: own.path }, entries);
+    } = await addFiles(clean, { clone, index_file, path: own.path, within: own.path, patience }, entries);
     const tips = inside.filter(({ missing }) => missing === null).flatMap(tipsOf);
     return { ...common, on_disk: tree, beside: [...beside, ...tips], inside, own_inside };
   } finally {
@@ -82,8 +82,8 @@ export async function readTrees(
 }
 
 /** The commit HEAD of a worktree names; null on a branch that has none yet. */
-async function headOf({ git_dir }: OwnWorktree): Promise<Sha | null> {
-  const found = await git(['rev-parse', '--verify', '--quiet', 'HEAD^{commit}'], {
+async function headOf(clean: CleanGit, { git_dir }: OwnWorktree): Promise<Sha | null> {
+  const found = await clean.plain(['rev-parse', '--verify', '--quiet', 'HEAD^{commit}'], {
     git_dir,
     ok_codes: [0, 1],
   });
@@ -120,7 +120,11 @@ async function readIndex(
     return { entries: null, staged: null };
   }
   const { git_dir } = own;
-  const split = await git(['write-tree'], { git_dir, index_file: target.index_file, ok_codes: [0, 128] });
+  const split = await clean.plain(['write-tree'], {
+    git_dir,
+    index_file: target.index_file,
+    ok_codes: [0, 128],
+  });
   return { entries: null, staged: split.exit_code === 0 ? split.stdout : null };
 }
 

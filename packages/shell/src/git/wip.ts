@@ -1,10 +1,9 @@
 import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-import { git } from '@caloron/capabilities/git';
 import type { Id, Sha } from '@caloron/types';
 
-import type { CleanGit } from './clean-repository.ts';
+import { type CleanGit, endedBy, type Patience } from './clean-repository.ts';
 import { accountOf } from './inside.ts';
 import { headState, type OwnWorktree } from './own-worktree.ts';
 import { assertOwnRefs, refsBelow } from './refs.ts';
@@ -23,6 +22,8 @@ export interface WipRequest {
   readonly own: OwnWorktree;
   /** Why it is saved, for who reads the log of the ref. */
   readonly reason: string;
+  /** As long as it takes when absent. */
+  readonly patience?: Patience | undefined;
 }
 
 /** A ref whose number another process took in the meantime, or whose lock a crash left, is no reason to save nothing. */
@@ -49,16 +50,18 @@ const UNDER_WAY = new Map([
  * stay as they are. The second parent is the staged state where it differs from both, or the sides of an unresolved merge;
  * its further parents are commits of repositories inside, of which its message tells, and of the other side of a merge. What a rebase had put aside has a
  * ref of its own, and so has a head that is on no branch. Ignored files are not saved.
- * Gives null when there is nothing to save, and the newest ref again when it holds the same. Throws GIT_FAILED.
+ * Gives null when there is nothing to save, and the newest ref again when it holds the same. Where `patience` ends among repositories
+ * inside, all else is saved and what is left out told. Throws GIT_FAILED, GIT_ABORTED.
  */
-export async function saveWip(clean: CleanGit, request: WipRequest): Promise<string | null> {
-  const { clone, own } = request;
+export async function saveWip(unbound: CleanGit, request: WipRequest): Promise<string | null> {
+  const { clone, own, patience } = request;
+  const clean = endedBy(unbound, patience?.signal);
   assertOwnRefs(clone);
   const aside = PUT_ASIDE.flatMap((name) => shasIn(join(own.git_dir, name)));
   for (const commit of await presentCommits(clean, clone, aside)) await keep(clean, request, commit);
-  const trees = await readTrees(clean, request);
+  const trees = await readTrees(clean, request, patience);
   if (isDirty(trees)) return keep(clean, request, await commitTrees(clean, clone, trees, request.reason));
-  const alone = trees.head !== null && !(await isOnRef(request, trees.head));
+  const alone = trees.head !== null && !(await isOnRef(clean, request, trees.head));
   return alone && trees.head !== null ? keep(clean, request, trees.head) : null;
 }
 
@@ -94,10 +97,10 @@ export async function saveDeleted(
 }
 
 /** Whether a ref that stays leads to a worktree's head. */
-async function isOnRef({ clone, own }: WipRequest, head: Sha): Promise<boolean> {
+async function isOnRef(clean: CleanGit, { clone, own }: WipRequest, head: Sha): Promise<boolean> {
   if (headState(own).branch !== null) return true;
   const asked = ['for-each-ref', '--count=1', '--format=%(refname)', '--contains', head];
-  return (await git(asked, { git_dir: clone })).stdout !== '';
+  return (await clean.plain(asked, { git_dir: clone })).stdout !== '';
 }
 
 /** Puts a commit under the next ref of its task; gives the newest ref when that holds the same. */
@@ -107,7 +110,7 @@ async function keep(
   commit: Sha,
 ): Promise<string> {
   const prefix = wipPrefix(sprint_id, task_id);
-  const kept = await refsBelow(clone, prefix);
+  const kept = await refsBelow(clone, prefix, clean.plain);
   const numbers = [...kept.keys()].map(Number).filter((n) => Number.isSafeInteger(n) && n < MAX_NUMBER);
   const newest = Math.max(0, ...numbers);
   const same = [...kept].find(([, sha]) => sha === commit);
@@ -122,7 +125,7 @@ async function keep(
     const ref = `${prefix}${next}`;
     const last = next === newest + REF_ATTEMPTS;
     const args = ['update-ref', ref, commit, '0'.repeat(40)];
-    const made = await git(args, { git_dir: clone, ok_codes: last ? [0] : [0, 128] });
+    const made = await clean.plain(args, { git_dir: clone, ok_codes: last ? [0] : [0, 128] });
     if (made.exit_code === 0) return ref;
   }
 }
