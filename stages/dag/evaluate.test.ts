@@ -405,15 +405,18 @@ describe('dag_evaluate: pull requests', () => {
 });
 
 describe('dag_evaluate: people', () => {
-  it.each(['resolved', 'resolved\nthe key was missing', '  resolved  '])('hears the word in %j', (body) => {
-    const drive = new Drive(
-      exampleState([running({ status: 'Blocked', status_reason: 'agent_blocked', process_id: null })]),
-    );
+  it.each(['resolved', 'resolved\nthe key was missing', '  resolved  ', '**Resolved!**\r\n', 'RESOLVED.'])(
+    'hears the word in %j',
+    (body) => {
+      const drive = new Drive(
+        exampleState([running({ status: 'Blocked', status_reason: 'agent_blocked', process_id: null })]),
+      );
 
-    drive.forge(event({ type: 'issue_comment', issue_number: 1, comment_id: 1, body }));
+      drive.forge(event({ type: 'issue_comment', issue_number: 1, comment_id: 1, body }));
 
-    expect(drive.task().status).toBe('Ready');
-  });
+      expect(drive.task().status).toBe('Ready');
+    },
+  );
 
   it('hears it on the escalation issue and on the pull request too', () => {
     for (const issue_number of [9, 7]) {
@@ -437,6 +440,8 @@ describe('dag_evaluate: people', () => {
     ['a stranger', { trusted: false, body: 'resolved' }],
     ['an agent: its comment carries our marker', { body: 'resolved\n<!-- caloron:login-20260414:a -->' }],
     ['somebody who only mentions it', { body: 'is this resolved?' }],
+    ['somebody who quotes it', { body: '> resolved\n\nno' }],
+    ['somebody who shows it as code', { body: '`resolved`' }],
   ])('does not hear %s', (_, change) => {
     const drive = new Drive(
       exampleState([running({ status: 'Blocked', status_reason: 'agent_blocked', process_id: null })]),

@@ -1,5 +1,5 @@
-import { HumanWord, parseMarker } from '@caloron/types';
-import type { Event, Task } from '@caloron/types';
+import { parseMarker, wordOf } from '@caloron/types';
+import type { Event, HumanWord, Task } from '@caloron/types';
 
 import { onApprove } from './approval.ts';
 import { isTerminal, update } from './draft.ts';
@@ -86,17 +86,16 @@ export function onWord(draft: Draft, task: Task | undefined, word: HumanWord, ev
   update(draft, task, { ...release(draft, task), status: 'HumanAssigned', status_reason: word });
 }
 
-/** A comment whose first line is one of the words, by somebody the sprint lets speak, and not by an agent: those carry our marker. */
+/** A comment whose first line says one of the words, by somebody the sprint lets speak, and not by an agent: those carry our marker. */
 export function onComment(draft: Draft, event: Comment): void {
   if (!event.trusted || parseMarker(event.body) !== undefined) return;
-  const [first = ''] = event.body.trim().split('\n');
-  const word = HumanWord.safeParse(first.trim());
-  if (!word.success) return;
+  const word = wordOf(event.body);
+  if (word === undefined) return;
   const { issue_number } = event;
   const task =
     taskOfIssue(draft, issue_number) ??
     [...draft.tasks.values()].find(
       (one) => one.escalation_issue === issue_number || one.pr_number === issue_number,
     );
-  onWord(draft, task, word.data, event);
+  onWord(draft, task, word, event);
 }

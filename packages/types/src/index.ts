@@ -56,6 +56,7 @@ export {
 export { joinUsage, ModelUsage, Spent, spentOf, sumSpent, totalTokens, Usage } from './usage.ts';
 export type { Prices } from './usage.ts';
 export { Event, HumanWord, LOG_EVENT_TYPES, Marker } from './event.ts';
+export { wordOf } from './words.ts';
 export type { EventType } from './event.ts';
 export { Action, ActionError, ActionResult, OutboxRow } from './action.ts';
 export type { ActionOf, ActionType } from './action.ts';
