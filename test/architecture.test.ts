@@ -109,6 +109,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     '@caloron/shell/stop-without-shell',
     '@caloron/capabilities/*',
     '@caloron/stages/agent-health',
+    '@caloron/stages/provider-hold',
     'execa',
     'commander',
     'cli-table3',

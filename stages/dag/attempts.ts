@@ -6,7 +6,8 @@ import { onPaused } from './pausing.ts';
 import { update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { blockAndEscalate, releaseReviewer } from './escalation.ts';
-import { limitOf, REFUSED } from './limits.ts';
+import { limitOf } from './limits.ts';
+import { REFUSED } from './provider_hold.ts';
 
 /** Characters of an agent's own words kept in a status_reason. */
 const REASON_CHARS = 300;

@@ -1,19 +1,10 @@
-import { providerOf } from '@caloron/types';
 import type { EndCause, Task, Timestamp } from '@caloron/types';
 
 import { limitEnd } from '../sprint/retry_policy.ts';
 import { budgetReason } from './budget.ts';
 import { tasksInOrder } from './draft.ts';
 import type { Draft } from './draft.ts';
-
-/** Codes of tasks that wait for a person because their provider refuses them. */
-export const REFUSED = { auth: 'provider_auth', billing: 'provider_billing' } as const;
-
-/** How a provider holds further starts: until an instant, or, with null, until a person has answered for the task that met it. */
-export interface Hold {
-  readonly provider: string;
-  readonly until: Timestamp | null;
-}
+import { type Hold, holdReason, providerHold } from './provider_hold.ts';
 
 /** What ends a task's pauses: work came of a run, or a person answered. */
 export const notPaused = { retry_at: null, parked: 0, stops: 0, provider_limit: null } as const;
@@ -28,21 +19,9 @@ export function limitOf(draft: Draft, cause: EndCause, at: Timestamp): Task['pro
   return until === null || until <= draft.now ? null : { provider, until };
 }
 
-/** The hold on the provider of this sprint's agents; undefined while it serves. Any task's limit counts: the next one would end at it too. */
+/** The hold on the provider of this sprint's agents; undefined while it serves. */
 export function holdOf(draft: Draft): Hold | undefined {
-  const { framework, framework_options } = draft.sprint;
-  const provider = providerOf(framework, framework_options);
-  const limits = tasksInOrder(draft).filter(({ provider_limit }) => provider_limit?.provider === provider);
-  if (limits.some(isRefused)) return { provider, until: null };
-  const ends = limits.flatMap(({ provider_limit }) => provider_limit?.until ?? []);
-  const until = ends.toSorted().at(-1);
-  return until === undefined || until <= draft.now ? undefined : { provider, until };
-}
-
-/** Whether a task still waits for the person who can make its provider take it again. */
-function isRefused({ status, status_reason, provider_limit }: Task): boolean {
-  const codes: readonly (string | null)[] = Object.values(REFUSED);
-  return provider_limit?.until === null && status === 'Blocked' && codes.includes(status_reason);
+  return providerHold(tasksInOrder(draft), draft.sprint, draft.now);
 }
 
 /** Until when a task must not be started for its own sake; undefined when it may be now. */
@@ -52,10 +31,7 @@ export function pausedUntil(draft: Draft, { retry_at }: Task): Timestamp | undef
 
 /** What a task waits for that is about to be started; null when nothing stands in its way. */
 export function pauseReason(draft: Draft, task: Task, hold: Hold | undefined): string | null {
-  if (hold !== undefined) {
-    const end = hold.until === null ? 'until a person answers' : `until ${hold.until}`;
-    return `provider_limited: ${hold.provider} ${end}`;
-  }
+  if (hold !== undefined) return holdReason(hold);
   const until = pausedUntil(draft, task);
   return until === undefined ? budgetReason(draft, task) : `retries_at: ${until}`;
 }

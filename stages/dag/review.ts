@@ -7,7 +7,7 @@ import { blockAndEscalate, releaseReviewer } from './escalation.ts';
 import { intendMerge } from './merge.ts';
 import { reviewCause } from './causes.ts';
 import { pauseReason } from './limits.ts';
-import type { Hold } from './limits.ts';
+import type { Hold } from './provider_hold.ts';
 import { taskOfPull } from './on_pull.ts';
 import { awaitReceipt, countingReceipt, verifierOf } from './receipt.ts';
 import { intendReviewer } from './reviewer.ts';

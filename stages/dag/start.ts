@@ -9,7 +9,7 @@ import { block, release } from './escalation.ts';
 import { instructionFor } from './instruction.ts';
 import { createIssue } from './issue.ts';
 import { pauseReason } from './limits.ts';
-import type { Hold } from './limits.ts';
+import type { Hold } from './provider_hold.ts';
 import { enterReview } from './on_pull.ts';
 import { verifierOf } from './receipt.ts';
 import { intendStart, isWaiting, roomReason } from './room.ts';

@@ -5,7 +5,7 @@ import { intend, isTerminal, tasksInOrder } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { waitsForSprint } from './pausing.ts';
 import { holdOf, pauseReason } from './limits.ts';
-import type { Hold } from './limits.ts';
+import type { Hold } from './provider_hold.ts';
 import { isWaiting } from './room.ts';
 
 /** Reasons of a task in review that no agent and no clock resolves. */

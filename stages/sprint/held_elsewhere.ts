@@ -1,7 +1,8 @@
 import { DagState, keys, providerOf, type KvRead, type Sprint, type Timestamp } from '@caloron/types';
 
 import { openDraft } from '../dag/draft.ts';
-import { holdOf, type Hold } from '../dag/limits.ts';
+import { holdOf } from '../dag/limits.ts';
+import type { Hold } from '../dag/provider_hold.ts';
 
 /** A hold on a provider, and the sprint whose agent met it. */
 export interface ForeignHold extends Hold {

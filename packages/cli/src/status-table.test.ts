@@ -2,6 +2,7 @@ import { newTask, type Task } from '@caloron/types';
 import { describe, expect, it } from 'vitest';
 
 import { STATUS_HEAD, statusRow } from './status-table.ts';
+import { waitOf } from './task-facts.ts';
 
 const AT = '2026-04-14T08:30:00.000Z';
 const RETRY = '2026-04-14T08:31:00.000Z';
@@ -37,5 +38,31 @@ describe('a task in the status of its sprint', () => {
     expect(told(failed)['why']).toBe('crash: it fell');
     const held = 'provider_limited: stub until a person answers';
     expect(told({ status: 'InReview', status_reason: held }, held)['why']).toBe(held);
+  });
+});
+
+describe('what the next start of a task waits for', () => {
+  const task = newTask(
+    's1',
+    { id: 'one', title: 't', description: '', depends_on: [], agent_id: 'a', reviewer_id: null },
+    AT,
+  );
+  const held = { provider: 'stub', until: null };
+
+  it.each([
+    [{ status: 'InProgress', retry_at: RETRY }, undefined, `again from ${RETRY}`],
+    [{ status: 'InReview', retry_at: RETRY }, undefined, `again from ${RETRY}`],
+    // Its time has come: nothing is left to wait for.
+    [{ status: 'InProgress', retry_at: AT }, undefined, null],
+    [{ status: 'InProgress', retry_at: RETRY, process_id: 'p2' }, undefined, null],
+    [{ status: 'Blocked', retry_at: RETRY }, undefined, null],
+  ] as const)('O7 is its own time while it has no agent: %j', (change, hold, words) => {
+    expect(waitOf({ ...task, ...change }, hold, AT)).toBe(words);
+  });
+
+  it('G4 is the limit of its provider, however soon its own time comes', () => {
+    const failed = { ...task, status: 'InProgress', retry_at: RETRY } as const;
+    expect(waitOf(failed, held, AT)).toBe('provider_limited: stub until a person answers');
+    expect(waitOf({ ...failed, process_id: 'p2' }, held, AT)).toBeNull();
   });
 });

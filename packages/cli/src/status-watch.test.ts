@@ -70,6 +70,7 @@ function factsOf(
     used: '12 000/50 000 tokens, $0.42',
     liveness,
     sign: { at: AT, kind: 'files' },
+    waits: null,
     spent,
   };
   return new Map(ids.map((id) => [id, facts]));

@@ -1,4 +1,4 @@
-import { holdReason, providerHold } from '@caloron/stages/provider-hold';
+import { type Hold, holdReason, providerHold } from '@caloron/stages/provider-hold';
 import { type DagState, ownOf, type Spent, type Task, type Timestamp } from '@caloron/types';
 
 import { accountOfTask, type AgentAccount, agentAccounts, agentSources } from './agent-account.ts';
@@ -45,15 +45,18 @@ export async function accountOfSprint(
     const agent = accountOfTask(task, agents);
     const own = ownOf(spending.tasks, task.id);
     const used = own === undefined ? '-' : spendingCell(own);
-    return [task.id, { ...aliveness(agent, now), used, waits: waitOf(task, hold, now), spent: own?.used ?? null }];
+    return [
+      task.id,
+      { ...aliveness(agent, now), used, waits: waitOf(task, hold, now), spent: own?.used ?? null },
+    ];
   });
   return { agents, spending, facts: new Map(facts) };
 }
 
 /** What the next start of a task waits for that has lost its agent; a provider's limit holds all. */
-function waitOf(
+export function waitOf(
   { status, process_id, retry_at }: Task,
-  hold: Parameters<typeof holdReason>[0] | undefined,
+  hold: Hold | undefined,
   now: Timestamp,
 ): string | null {
   if (process_id !== null || (status !== 'InProgress' && status !== 'InReview')) return null;
