@@ -59,6 +59,13 @@ const ETC = [
 const SYSTEM = ['/usr', '/opt', '/nix/store', '/gnu/store'];
 const LINKED = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
 
+/**
+ * What the kernel is set by. Root owns these files, and who owns a file needs no capability to write it: without this an agent of a
+ * shell that root runs could have the kernel start a program of its own (core_pattern). bubblewrap covers some of them, by a look at the
+ * directory alone.
+ */
+const KERNEL = ['acpi', 'bus', 'fs', 'irq', 'mtrr', 'scsi', 'sys', 'sysrq-trigger'];
+
 /** First in every command line made here. */
 const MARK = '--unshare-user';
 
@@ -110,6 +117,7 @@ function system(): readonly string[] {
     ...etc.flatMap((path) => ['--ro-bind-try', path, path]),
     '--proc',
     '/proc',
+    ...KERNEL.flatMap((name) => ['--ro-bind-try', `/proc/${name}`, `/proc/${name}`]),
     '--dev',
     '/dev',
     '--tmpfs',

@@ -18,6 +18,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import type { RunningShell } from './start.ts';
 import { createFixture, type Fixture, SHELL_TOKEN, spawnOf } from './testing/fixture.ts';
+import { HOOKS, poisonOf } from './testing/poison.ts';
 
 let fixture: Fixture;
 let shell: RunningShell;
@@ -61,71 +62,7 @@ const admin = (): string => join(clone(), 'worktrees/t1');
 const gitIn = async (cwd: string, ...args: string[]): Promise<string> =>
   (await git(args, { cwd, author: AUTHOR })).stdout;
 
-/** Settings that make a git that reads them run a program. */
-const settings = (): Readonly<Record<string, string>> => ({
-  'core.hooksPath': dirname(evil),
-  'core.fsmonitor': evil,
-  'core.sshCommand': evil,
-  'core.gitProxy': evil,
-  'core.askPass': evil,
-  'core.editor': evil,
-  'core.pager': evil,
-  'core.alternateRefsCommand': evil,
-  'sequence.editor': evil,
-  'credential.helper': `!${evil}`,
-  'filter.evil.clean': evil,
-  'filter.evil.smudge': evil,
-  'filter.evil.process': evil,
-  'filter.evil.required': 'true',
-  'merge.evil.driver': evil,
-  'diff.evil.textconv': evil,
-  'diff.evil.command': evil,
-  'diff.external': evil,
-  'commit.gpgSign': 'true',
-  'tag.gpgSign': 'true',
-  'gpg.program': evil,
-  'gpg.ssh.program': evil,
-  'log.showSignature': 'true',
-  'uploadpack.packObjectsHook': evil,
-  'remote.origin.uploadpack': evil,
-  'remote.origin.receivepack': evil,
-  'remote.origin.vcs': 'evil',
-  'submodule.lib.update': `!${evil}`,
-  'submodule.lib.url': `ext::${evil}`,
-  'submodule.recurse': 'true',
-  'url.ext::evil.insteadOf': fixture.remote,
-  'protocol.ext.allow': 'always',
-  'protocol.allow': 'always',
-  'trailer.x.command': evil,
-  'interactive.diffFilter': evil,
-  'alias.rev-parse': `!${evil}`,
-  'alias.update-ref': `!${evil}`,
-  'maintenance.auto': 'true',
-  'gc.auto': '1',
-});
-
-const HOOKS = [
-  'applypatch-msg',
-  'commit-msg',
-  'fsmonitor-watchman',
-  'post-checkout',
-  'post-commit',
-  'post-index-change',
-  'post-merge',
-  'post-rewrite',
-  'post-update',
-  'pre-auto-gc',
-  'pre-commit',
-  'pre-push',
-  'pre-rebase',
-  'pre-receive',
-  'prepare-commit-msg',
-  'proc-receive',
-  'push-to-checkout',
-  'reference-transaction',
-  'sendemail-validate',
-  'update',
-];
+const settings = (): Readonly<Record<string, string>> => poisonOf(evil, fixture.remote);
 
 const ATTRIBUTES = '* filter=evil merge=evil diff=evil\n';
 const MODULES =
