@@ -51,7 +51,7 @@ function bytesOf(file: string): Buffer | undefined {
 }
 
 /** The text of a file of /proc; undefined when it cannot be read: its process is gone, or another user's. */
-export function procText(file: string): string | undefined {
+function procText(file: string): string | undefined {
   return bytesOf(file)?.toString('utf8');
 }
 
@@ -76,16 +76,22 @@ function ownNamespace(): string {
   }
 }
 
-/** Reads /proc/{pid}/stat; undefined when there is no such process. The name may hold spaces and parentheses: fields start after the last `)`. */
-export function statOf(pid: number): ProcessStat | undefined {
+/**
+ * Fields of /proc/{pid}/stat from the state on, which is the third of proc(5); undefined when there is no such process. The name before
+ * may hold spaces and parentheses: fields start after the last `)`.
+ */
+export function statFields(pid: number): readonly string[] | undefined {
   const text = procText(`/proc/${pid}/stat`);
-  if (text === undefined) return undefined;
-  const fields = text
-    .slice(text.lastIndexOf(')') + 1)
+  return text
+    ?.slice(text.lastIndexOf(')') + 1)
     .trim()
     .split(/\s+/);
-  const [state, , pgid] = fields;
-  const start_ticks = fields[19];
+}
+
+/** Reads /proc/{pid}/stat; undefined when there is no such process. */
+export function statOf(pid: number): ProcessStat | undefined {
+  const [state, , pgid, ...more] = statFields(pid) ?? [];
+  const start_ticks = more[16];
   if (state === undefined || pgid === undefined || start_ticks === undefined) return undefined;
   return { pid, state, pgid: Number(pgid), start_ticks };
 }
@@ -106,6 +112,12 @@ export function isAlive(identity: {
     return false;
   const stat = statOf(identity.pid);
   return stat !== undefined && runs(stat) && stat.start_ticks === identity.start_ticks;
+}
+
+/** What identifies this very process to others. */
+export function thisProcess(): ProcessIdentity {
+  const { pid } = process;
+  return { pid, start_ticks: statOf(pid)?.start_ticks ?? null, boot_id: bootId(), pid_ns: pidNamespace() };
 }
 
 /** Ids of all processes this one can see. */

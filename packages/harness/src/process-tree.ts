@@ -1,4 +1,4 @@
-import { pids, procText, tagOf } from '@caloron/capabilities/process-identity';
+import { pids, statFields, tagOf } from '@caloron/capabilities/process-identity';
 
 /** Milliseconds of one unit of processor time in /proc: USER_HZ is 100 on every architecture Node runs on. Source: proc(5). */
 const TICK_MS = 10;
@@ -61,14 +61,10 @@ function descendants(root: number, members: readonly Member[]): ReadonlySet<numb
   return own;
 }
 
-/** The name may hold spaces and parentheses: fields start after the last `)`. Fields 14 to 17 are utime, stime, cutime and cstime. */
+/** Of the fields from the state on, the second is ppid, and the 12th to 15th are utime, stime, cutime and cstime. */
 function memberOf(pid: number): Member | undefined {
-  const text = procText(`/proc/${pid}/stat`);
-  if (text === undefined) return undefined;
-  const fields = text
-    .slice(text.lastIndexOf(')') + 1)
-    .trim()
-    .split(/\s+/);
+  const fields = statFields(pid);
+  if (fields === undefined) return undefined;
   const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
   return { pid, ppid: Number(fields[1]), cpu_ms: ticks * TICK_MS };
 }

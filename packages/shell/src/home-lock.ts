@@ -1,20 +1,11 @@
-import { readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { thisProcess } from '@caloron/capabilities/process-identity';
 import type { Leases } from '@caloron/noether';
-import { z } from 'zod';
 
 import { ShellError } from './errors.ts';
-import { bootId, isAlive, pidNamespace, statOf } from '@caloron/capabilities/process-identity';
-
-/** Who serves a home. */
-const Holder = z.object({
-  pid: z.number().int().positive(),
-  start_ticks: z.string().nullable(),
-  boot_id: z.string(),
-  pid_ns: z.string(),
-});
-type Holder = z.infer<typeof Holder>;
+import { holderIn, holds, LockHolder } from './lock-holder.ts';
 
 /** A home as held by this process. */
 export interface HomeLock {
@@ -39,16 +30,11 @@ export async function lockHome(options: {
   readonly uuid: () => string;
 }): Promise<HomeLock> {
   const { home, file, leases, uuid } = options;
-  const me: Holder = {
-    pid: process.pid,
-    start_ticks: statOf(process.pid)?.start_ticks ?? null,
-    boot_id: bootId(),
-    pid_ns: pidNamespace(),
-  };
+  const me = thisProcess();
   const lease = await taking(leases, uuid());
   try {
-    const holder = readHolder(file);
-    if (holder !== undefined && holds(holder, file))
+    const holder = holderIn(file, LockHolder);
+    if (holder !== undefined && holds(holder, file, UNSEEN_MS))
       throw new ShellError('SHELL_ALREADY_RUNNING', { home, pid: holder.pid });
     writeFileSync(file, JSON.stringify(me), { mode: 0o600 });
   } finally {
@@ -59,7 +45,7 @@ export async function lockHome(options: {
   return {
     release() {
       clearInterval(timer);
-      const holder = readHolder(file);
+      const holder = holderIn(file, LockHolder);
       if (holder?.pid === me.pid && holder.start_ticks === me.start_ticks) rmSync(file, { force: true });
     },
   };
@@ -73,23 +59,6 @@ async function taking(leases: Leases, holder: string): Promise<Awaited<ReturnTyp
     if (lease !== null || performance.now() > deadline) return lease;
     await delay(50);
   }
-}
-
-function readHolder(file: string): Holder | undefined {
-  try {
-    return Holder.parse(JSON.parse(readFileSync(file, 'utf8')));
-  } catch {
-    // No file, or one that was never finished: nobody holds the home.
-    return undefined;
-  }
-}
-
-function holds(holder: Holder, file: string): boolean {
-  if (holder.boot_id !== bootId()) return false;
-  if (holder.pid_ns === pidNamespace()) return isAlive(holder);
-  // Another container's process cannot be seen: its touch can.
-  const age_ms = performance.timeOrigin + performance.now() - statSync(file).mtimeMs;
-  return age_ms < UNSEEN_MS;
 }
 
 function touch(file: string): void {

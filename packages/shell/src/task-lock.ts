@@ -1,22 +1,17 @@
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 
-import { bootId, isAlive, pidNamespace, statOf } from '@caloron/capabilities/process-identity';
+import { thisProcess } from '@caloron/capabilities/process-identity';
 import { randomToken } from '@caloron/capabilities/random';
 import type { Id } from '@caloron/types';
 import { z } from 'zod';
 
 import { ShellError } from './errors.ts';
+import { holderIn, holds, LockHolder } from './lock-holder.ts';
 import type { ShellPaths } from './paths.ts';
 
-const Holder = z.object({
-  pid: z.number().int().positive(),
-  start_ticks: z.string().nullable(),
-  boot_id: z.string(),
-  pid_ns: z.string(),
-  doing: z.string(),
-});
+const Holder = LockHolder.extend({ doing: z.string() });
 type Holder = z.infer<typeof Holder>;
 
 /** A holder in another container cannot be seen: after this long it counts as gone, in milliseconds. */
@@ -45,13 +40,7 @@ export async function withTaskLock<T>(
 }
 
 function take(file: string, task_id: Id, doing: string): void {
-  const me: Holder = {
-    pid: process.pid,
-    start_ticks: statOf(process.pid)?.start_ticks ?? null,
-    boot_id: bootId(),
-    pid_ns: pidNamespace(),
-    doing,
-  };
+  const me: Holder = { ...thisProcess(), doing };
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const draft = `${file}.${randomToken(6)}`;
   writeFileSync(draft, JSON.stringify(me), { mode: 0o600 });
@@ -59,8 +48,8 @@ function take(file: string, task_id: Id, doing: string): void {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       // A link is made whole or not at all, and never over another.
       if (linked(draft, file)) return;
-      const holder = holderOf(file);
-      if (holder !== undefined && holds(holder, file))
+      const holder = holderIn(file, Holder);
+      if (holder !== undefined && holds(holder, file, UNSEEN_MS))
         throw new ShellError('TASK_LOCKED', { task_id, pid: holder.pid, doing: holder.doing });
       moveAway(file, holder);
     }
@@ -85,26 +74,10 @@ function moveAway(file: string, dead: Holder | undefined): void {
   const stale = `${file}.${randomToken(6)}`;
   try {
     renameSync(file, stale);
-    const moved = holderOf(stale);
+    const moved = holderIn(stale, Holder);
     if (moved !== undefined && !isDeepStrictEqual(moved, dead)) linked(stale, file);
     rmSync(stale, { recursive: true, force: true });
   } catch {
     // Another process has moved it, or its holder has let go.
   }
-}
-
-function holderOf(file: string): Holder | undefined {
-  try {
-    return Holder.parse(JSON.parse(readFileSync(file, 'utf8')));
-  } catch {
-    // Gone meanwhile, or none of ours.
-    return undefined;
-  }
-}
-
-function holds(holder: Holder, file: string): boolean {
-  if (holder.boot_id !== bootId()) return false;
-  if (holder.pid_ns === pidNamespace()) return isAlive(holder);
-  const found = statSync(file, { throwIfNoEntry: false });
-  return found !== undefined && performance.timeOrigin + performance.now() - found.mtimeMs < UNSEEN_MS;
 }
