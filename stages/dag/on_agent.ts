@@ -61,9 +61,11 @@ function onOutcome(draft: Draft, task: Task, { report, created_at }: Reported): 
     return sendToRebase(draft, task, { why: 'base_lost', code: 'base_lost', problem });
   }
   if (outcome !== 'completed') {
-    const said = oneLine(report.body);
-    const why = `${outcome}, ${exitText(report.exit)}${said === '' ? '' : `: ${said}`}`;
-    return failAttempt(draft, task, { why, at: created_at, cause: causeOf(draft, task, report) });
+    return failAttempt(draft, task, {
+      why: failedHow(report),
+      at: created_at,
+      cause: causeOf(draft, task, report),
+    });
   }
   if (pr_number === null || head_sha === null)
     return failAttempt(draft, task, { why: 'completed, but without a pull request', at: created_at });
@@ -81,6 +83,12 @@ function onOutcome(draft: Draft, task: Task, { report, created_at }: Reported): 
     ...baseFacts(task, report, created_at),
   });
   enterReview(draft, bound);
+}
+
+/** How a run ended without work, with what it says of it. */
+function failedHow({ outcome, exit, body }: Reported['report']): string {
+  const said = oneLine(body);
+  return `${outcome}, ${exitText(exit)}${said === '' ? '' : `: ${said}`}`;
 }
 
 /** What a harness saw of the base of a head; a rebase has another than the start. */
@@ -118,8 +126,7 @@ function onReviewerReported(draft: Draft, task: Task, { report, created_at }: Re
   }
   if (task.status !== 'InReview' || (verifies && report.outcome === 'completed' && receipt?.ok === true))
     return;
-  const why = `${report.outcome}, ${exitText(report.exit)}`;
-  failReview(draft, known, { why, at: created_at, cause: causeOf(draft, task, report) });
+  failReview(draft, known, { why: failedHow(report), at: created_at, cause: causeOf(draft, task, report) });
 }
 
 /** A process is gone. Its report came before, or the attempt counts as failed. */

@@ -236,6 +236,18 @@ describe('dag_evaluate: review', () => {
     expect(drive.latest('spawn_agent').cause).toBe(`reviewer:review:1:${sha('a')}:1`);
   });
 
+  it('tells the person who is asked what the last reviewer run said of its end', () => {
+    const drive = inReview();
+    for (const process_id of ['r1', 'r2', 'r3']) {
+      drive.succeed('spawn_agent', { process_id });
+      drive.log(verdict('failed', { process_id, body: 'HARNESS_TREE_NOT_EXACT: changed:\n hook.log' }));
+      drive.later();
+    }
+    expect(drive.latest('escalate')).toMatchObject({
+      reason: expect.stringMatching(/The last one: failed, .*: HARNESS_TREE_NOT_EXACT: changed: hook\.log$/),
+    });
+  });
+
   it('stops a reviewer whose head was superseded', () => {
     const drive = inReview();
     drive.succeed('spawn_agent', { process_id: 'r1' });

@@ -42,6 +42,8 @@ export interface AgentDetails {
   readonly cache_dir: string | null;
   /** `resumed`: it went on with the session of an earlier run. `kept`: its own session is kept for the next one. Null: neither is known. */
   readonly session: 'resumed' | 'kept' | null;
+  /** The sandbox of its program; null: it runs without one. Absent where nobody wrote it down. */
+  readonly sandboxed?: AgentInfo['sandboxed'];
   /** What this run has used, and of how much. */
   readonly spending: { readonly used: Spent; readonly limit: Amounts };
 }

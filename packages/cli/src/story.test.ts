@@ -156,6 +156,19 @@ describe('the story', () => {
         report: report({ role: 'reviewer', agent_id: 'reviewer-1', outcome: 'approved' }),
       },
     ],
+    [
+      'review t1: reviewer-1 failed PR #7: HARNESS_TREE_NOT_EXACT: /w is not exactly aaaaaaaa (changed: a.txt)',
+      {
+        ...base,
+        type: 'agent_reported',
+        report: report({
+          role: 'reviewer',
+          agent_id: 'reviewer-1',
+          outcome: 'failed',
+          body: 'HARNESS_TREE_NOT_EXACT: /w is not exactly aaaaaaaa (changed: a.txt)\nmore',
+        }),
+      },
+    ],
     ['person t1: resolved', { ...base, type: 'human_command', task_id: 't1', word: 'resolved' }],
   ])('says %j', (text, event) => {
     expect(told(event)).toBe(text);

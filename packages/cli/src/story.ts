@@ -105,18 +105,33 @@ function tellReport(report: Report, line: Line): StoryLine {
         : `${report.agent_id}: ${report.outcome}. ${firstLine(report.body)}`;
     return line(report.outcome === 'completed' ? 'PR' : 'failed', report.task_id, text);
   }
-  if (report.outcome === 'changes_requested') {
-    const why =
-      report.receipt === null
-        ? firstLine(report.body)
-        : `${report.receipt.command.join(' ')} exits ${report.receipt.exit_code}${failure(report.receipt.tail)}`;
-    return line('review', report.task_id, `${report.agent_id} requests changes:${pr} ${why}`);
-  }
+  if (report.outcome === 'changes_requested')
+    return line(
+      'review',
+      report.task_id,
+      `${report.agent_id} requests changes:${pr} ${whyOf(report) ?? ''}`.trimEnd(),
+    );
+  const why = whyOf(report);
   return line(
     'review',
     report.task_id,
-    `${report.agent_id} ${report.outcome === 'approved' ? 'approves' : report.outcome}${pr}`,
+    `${report.agent_id} ${report.outcome === 'approved' ? 'approves' : report.outcome}${pr}${why === null ? '' : `: ${why}`}`,
   );
+}
+
+/** Why a run ended as it did, in one line: what the verify commands said, or its report; null after work and an approval, and where it says nothing. */
+export function whyOf({
+  outcome,
+  receipt,
+  body,
+}: Pick<Report, 'outcome' | 'receipt' | 'body'>): string | null {
+  if (outcome === 'completed' || outcome === 'approved') return null;
+  const failed = outcome === 'changes_requested' ? receipt : null;
+  const why =
+    failed === null
+      ? firstLine(body)
+      : `${failed.command.join(' ')} exits ${failed.exit_code}${failure(failed.tail)}`;
+  return why === '' ? null : why;
 }
 
 /** The line of a test run's output that says what is wrong. */

@@ -141,6 +141,34 @@ describe('the account of a task', () => {
     ]);
   });
 
+  it('tells why each of three runs failed in its own way, where the row of its process stands', async () => {
+    for (const [n, given, exit] of [
+      [1, { outcome: 'failed', body: 'stub ended with exit code 3.\nmore' }, { code: 3, signal: null }],
+      [2, { outcome: 'timeout', body: 'it took longer than 60 s' }, { code: 1, signal: null }],
+      [3, undefined, { code: null, signal: 'SIGKILL' }],
+      [4, { outcome: 'changes_requested', body: 'Rename it.', role: 'reviewer' }, { code: 0, signal: null }],
+      [5, { outcome: 'completed', body: 'All is well.' }, { code: 0, signal: null }],
+    ] as const) {
+      await store.processes.begin(row(`q${n}`, n), `h${n}`);
+      at(n);
+      if (given !== undefined) await report(`q${n}`, given);
+      await store.processes.settle(`q${n}`, { ...exit, at: now, known: true }, 'exited');
+    }
+    const attempts = attemptsOf('t1', known());
+    expect(attempts.map(({ why }) => why)).toEqual([
+      'stub ended with exit code 3.',
+      'it took longer than 60 s',
+      null,
+      'Rename it.',
+      null,
+    ]);
+    const text = accountText({ task, attempts, evidence: [], decisions: [], next: [], story: [] }, now);
+    expect(text).toMatch(/ process +why\n/);
+    expect(text).toMatch(/exit 3 +failed .* q1 +stub ended with exit code 3\.\n/);
+    expect(text).toMatch(/exit 1 +timeout .* q2 +it took longer than 60 s\n/);
+    expect(text).toMatch(/SIGKILL +- .* q3\n/);
+  });
+
   it('shows what was proven of which head, and how far the base has moved on', async () => {
     await twoAttempts();
     const proof = { command: ['npm', 'test'], exit_code: 0, duration_ms: 1500, log_sha256: 'f'.repeat(64) };

@@ -1,5 +1,6 @@
 import { epochMs, type Receipt, type Task, type Timestamp } from '@caloron/types';
 
+import { sandboxCell } from './sandbox-words.ts';
 import { type Spending, spendingCell, spendingWords } from './spending-account.ts';
 import { showLine, type StoryLine } from './story.ts';
 import { type Attempt, exitWords } from './task-attempts.ts';
@@ -34,6 +35,7 @@ const HEAD = [
   'tokens',
   'head',
   'process',
+  'why',
 ] as const;
 const PROGRESS: Readonly<Record<Progress['kind'], string>> = {
   activity: 'output or a change in its worktree',
@@ -61,6 +63,7 @@ function attemptRow(attempt: Attempt, now: Timestamp): readonly string[] {
     tokens_used === null ? '-' : String(tokens_used),
     short(head_sha),
     process_id.slice(0, 8),
+    attempt.why ?? attempt.cause?.sentence ?? '',
   ];
 }
 
@@ -86,11 +89,12 @@ const LIVENESS = {
 
 function detailFacts({ details }: Evidence): readonly string[] {
   if (details === undefined) return [];
-  const { liveness, ports, cache_dir, session, spending } = details;
+  const { liveness, ports, cache_dir, session, sandboxed, spending } = details;
   const used = spendingCell(spending);
   return [
     ...(liveness === null ? [] : [`counts as ${LIVENESS[liveness]}`]),
     ...(session === null ? [] : [session === 'resumed' ? 'went on with its session' : 'its session is kept']),
+    ...(sandboxed === undefined ? [] : [sandboxed === null ? 'no sandbox' : `in ${sandboxCell(sandboxed)}`]),
     ...(ports === null ? [] : [`ports ${ports.first}-${ports.first + ports.count - 1}`]),
     ...(cache_dir === null ? [] : [`cache ${oneLine(cache_dir)}`]),
     ...(used === '-' ? [] : [`this run used ${used}`]),

@@ -13,6 +13,8 @@ import {
   type Timestamp,
 } from '@caloron/types';
 
+import { whyOf } from './story.ts';
+
 /** One process that was started for a task. */
 export interface Attempt {
   readonly process_id: string;
@@ -29,6 +31,8 @@ export interface Attempt {
   readonly outcome: Report['outcome'] | null;
   /** Why it ended without work, as its harness understood it; null after work and where nobody could say. */
   readonly cause: EndCause | null;
+  /** The same in one line of its report, and why a reviewer wants changes; null after work and where nothing was said. */
+  readonly why: string | null;
   readonly tokens_used: number | null;
   readonly base_sha: string;
   readonly head_sha: string | null;
@@ -89,6 +93,7 @@ export function attemptsOf(task_id: Id, { processes, agents, log }: Known): read
         ended_at,
         outcome: report?.outcome ?? null,
         cause: report?.exit.cause ?? exit?.cause ?? null,
+        why: report === undefined ? null : whyOf(report),
         tokens_used: report?.tokens_used ?? agent?.tokens_used ?? null,
         head_sha: report?.head_sha ?? null,
       };

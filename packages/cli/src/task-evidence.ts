@@ -87,6 +87,7 @@ export function evidenceOf(
 }
 
 function detailsOf(account: AgentAccount): AgentDetails {
-  const { runs, liveness, evidence, ports, cache_dir, session, spending } = account;
-  return { runs, liveness, evidence, ports, cache_dir, session, spending };
+  const { runs, liveness, evidence, ports, cache_dir, session, sandboxed, spending } = account;
+  const confined = sandboxed === undefined ? {} : { sandboxed };
+  return { runs, liveness, evidence, ports, cache_dir, session, ...confined, spending };
 }

@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { type AgentAccount, agentAccounts, agentSources } from '../agent-account.ts';
 import { type Context, idOf, loadState, runCommand } from '../context.ts';
 import type { Answer, Io } from '../output.ts';
+import { sandboxCell } from '../sandbox-words.ts';
 import { spendingCell } from '../spending-account.ts';
 import { renderFitting, renderTable } from '../table.ts';
 import { promiseWords, signWords, spanWords } from '../time-words.ts';
@@ -23,6 +24,7 @@ const HEAD = [
   'ports',
   'cache',
   'session',
+  'sandbox',
   'process',
 ] as const;
 
@@ -36,6 +38,7 @@ const LEFT_OUT: readonly (typeof HEAD)[number][] = [
   'pid',
   'promise',
   'process',
+  'sandbox',
   'sprint',
   'used',
 ];
@@ -96,6 +99,7 @@ function rowOf(agent: AgentAccount, now: Timestamp): readonly string[] {
     ports === null ? '-' : `${ports.first}-${ports.first + ports.count - 1}`,
     cache_dir ?? '-',
     agent.session ?? '-',
+    sandboxCell(agent.sandboxed),
     agent.process_id.slice(0, 8),
   ];
 }

@@ -6,6 +6,7 @@ import { createColors } from 'picocolors';
 import type { AgentAccount } from '../agent-account.ts';
 import { type Context, loadState, runCommand, sprintId } from '../context.ts';
 import { type Answer, counted, type Io } from '../output.ts';
+import { sandboxWords } from '../sandbox-words.ts';
 import { spendingWords } from '../spending-account.ts';
 import {
   type FittingTable,
@@ -53,10 +54,12 @@ async function look(context: Context, options: StatusOptions): Promise<Answer> {
       ? renderTable(STATUS_HEAD, rows)
       : linesOf(fittingTable(state, terminal.columns, facts)).join('\n');
   const used = spendingWords(spending.sprint);
+  const confined = sandboxWords(agents);
   const lines = [
     oneLine(sprintLine(state, paused)),
     ...(paused === null ? [] : [pausedLine(context, state.sprint_id, agents)]),
     ...(used === '' ? [] : [used]),
+    ...(confined === '' ? [] : [confined]),
     ...approvalLines(context, state),
   ];
   const text = `${lines.join('\n')}\n\n${table}`;
