@@ -134,12 +134,24 @@ async function request<T extends z.ZodType>(url: string, call: Call<T>): Promise
 /** Milliseconds a collection of garbage may take: every file of a home is looked at. */
 const GC_TIMEOUT_MS = 30 * 60_000;
 
-/** Asks the configured shell to remove what nobody needs. Throws SHELL_OTHER_DATABASE, SHELL_UNREACHABLE, SHELL_REFUSED. */
-export async function collectGarbage(deps: ShellsDeps, body: GcRequest): Promise<GcReply> {
+/** Milliseconds a shell that works has to say that it is there; asked where a person waits, and another way is left without it. */
+export const PRESENT_MS = 5000;
+
+/**
+ * Asks the configured shell to remove what nobody needs; `present` is called once it has answered at all. Throws SHELL_OTHER_DATABASE,
+ * SHELL_UNREACHABLE, SHELL_REFUSED.
+ */
+export async function collectGarbage(
+  deps: ShellsDeps,
+  body: GcRequest,
+  present?: () => void,
+): Promise<GcReply> {
   const url = checkedUrl(deps.url, deps.url);
-  const { db_id } = await request(url, { method: 'GET', path: '/health', reply: HealthReply });
+  const health = { method: 'GET', path: '/health', reply: HealthReply, timeout_ms: PRESENT_MS } as const;
+  const { db_id } = await request(url, health);
   if (deps.db_id !== null && db_id !== deps.db_id)
     throw new ShellClientError('SHELL_OTHER_DATABASE', { url, expected: deps.db_id, actual: db_id });
+  present?.();
   const call = { method: 'POST', path: '/gc', reply: GcReply, body, token: deps.token() } as const;
   return request(url, { ...call, timeout_ms: GC_TIMEOUT_MS });
 }

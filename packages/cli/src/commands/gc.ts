@@ -1,4 +1,4 @@
-import { collectGarbage } from '@caloron/capabilities/shell';
+import { collectGarbage, PRESENT_MS } from '@caloron/capabilities/shell';
 import { codeOf } from '@caloron/noether/errors';
 import type { GcItem, GcReply } from '@caloron/types';
 import { Command, InvalidArgumentError } from 'commander';
@@ -48,8 +48,26 @@ export function gcCommand(io: Io): Command {
   return command;
 }
 
+/** How long nothing is said of what is waited for, in milliseconds. */
+const SILENT_MS = 1000;
+
+/** What to say once nothing was heard for a while; each wait takes the place of the one before. */
+function waits(say: (text: string) => void): {
+  readonly begin: (text: string) => void;
+  readonly end: () => void;
+} {
+  let timer: NodeJS.Timeout | undefined;
+  const end = (): void => clearTimeout(timer);
+  const begin = (text: string): void => {
+    end();
+    timer = setTimeout(() => say(text), SILENT_MS);
+  };
+  return { begin, end };
+}
+
 /** Where a shell runs it does the work: it knows which worktree is about to be used. Else it is done here, and no shell starts meanwhile. */
-async function collected({ environment, home, runtime }: Context, options: Choice): Promise<Collected> {
+async function collected(context: Context, options: Choice): Promise<Collected> {
+  const { environment, home, runtime, io, command } = context;
   const { shell_url: url, shell_token: token } = environment;
   const request = {
     ...(options.dryRun === undefined ? {} : { dry_run: options.dryRun }),
@@ -57,15 +75,22 @@ async function collected({ environment, home, runtime }: Context, options: Choic
     ...(options.snapshotDirty === undefined ? {} : { snapshot_dirty: options.snapshotDirty }),
   };
   const { store } = runtime();
+  const { begin, end } = waits((text) => io.err(`${command}: ${text}\n`));
   try {
-    return { ...(await collectGarbage({ url, token, db_id: store.db_id }, request)), without_shell: false };
+    begin(`waiting for the shell at ${url} to answer, at most ${PRESENT_MS / 1000} s`);
+    const looking = () => begin('the shell looks through all that lies here; that may take minutes');
+    const reply = await collectGarbage({ url, token, db_id: store.db_id }, request, looking);
+    return { ...reply, without_shell: false };
   } catch (error) {
     // A shell that answers at this address for another home says nothing of this one's.
     const code = codeOf(error);
     if (code !== 'SHELL_UNREACHABLE' && code !== 'SHELL_OTHER_DATABASE') throw error;
+    begin('no shell answers: looking through all that lies here, which may take minutes');
     const { collectAlone } = await import('@caloron/shell/gc-without-shell');
     const reply = await collectAlone(home.dir, store, environment.variables, request);
     return { ...reply, without_shell: true };
+  } finally {
+    end();
   }
 }
 
