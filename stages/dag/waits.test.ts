@@ -1,4 +1,5 @@
 import { EndClass } from '@caloron/types';
+import type { Sprint } from '@caloron/types';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
@@ -30,6 +31,14 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
     what: fc.constant('word' as const),
     word: fc.constantFrom('resolved' as const, 'adopt' as const, 'break-down' as const),
   }),
+);
+
+/** What binds what is started: proof of each head, money that pays one run at a time, room for one agent. */
+const sprint = fc.constantFrom<Partial<Sprint>>(
+  {},
+  { verify: [['true']], require_receipt: false },
+  { budget: { agent: { tokens: 60 }, task: { tokens: 100 }, sprint: { tokens: 110 } } },
+  { capacity: { sprint: 1 } },
 );
 
 const heads = (world: SmallWorld): readonly string[] =>
@@ -103,8 +112,8 @@ describe('a task', () => {
   });
 
   it('never waits for an action that was intended before and has ended: whatever happened, it comes to its end', () => {
-    const law = fc.property(fc.array(happening, { maxLength: 10 }), fc.boolean(), (history, verifies) => {
-      const world = new SmallWorld(verifies ? { verify: [['true']], require_receipt: false } : {});
+    const law = fc.property(fc.array(happening, { maxLength: 10 }), sprint, (history, change) => {
+      const world = new SmallWorld(change);
       for (const one of history) world.happen(one);
 
       expect([world.settle(), world.drive.task().status_reason, world.drive.intended()]).toEqual([

@@ -40,7 +40,8 @@ export async function spawn(action: ActionOf<'spawn_agent'>, context: ActContext
   const { state } = context.snapshot;
   const task = taskOf(action, context);
   const agent_id = action.agent_id ?? task.agent_id;
-  const held = await context.heldElsewhere();
+  // The verify commands ask no provider for anything.
+  const held = action.mode === 'verify' ? undefined : await context.heldElsewhere();
   if (held !== undefined) {
     const { provider, until, sprint_id } = held;
     throw new ActError('PROVIDER_HELD', { provider, sprint_id, reset_at: until }, { retryable: true });

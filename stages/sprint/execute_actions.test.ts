@@ -2,6 +2,7 @@ import { keys, type Action, type DagState, type Task, type Timestamp } from '@ca
 import { addMs, markerOf, providerOf } from '@caloron/types';
 import { describe, expect, it } from 'vitest';
 
+import { verifyCause } from '../dag/causes.ts';
 import { forgeError, issueOf, memoryForge, pullOf, sha } from '../testing/memory_forge.ts';
 import { agentOf, memoryShell, shellError } from '../testing/memory_shell.ts';
 import { memoryStore, rowOf } from '../testing/memory_store.ts';
@@ -845,6 +846,47 @@ describe('execute_actions: room', () => {
     expect(shell.spawned).toEqual([]);
 
     later(60_000);
+    await run();
+    expect(shell.spawned).toHaveLength(1);
+  });
+
+  it('D6 looks every minute whether a person has lifted the limit that another sprint met', async () => {
+    const { run, shell, store, row, later } = world([spawn]);
+    const { framework, framework_options } = exampleState.sprint;
+    const provider = providerOf(framework, framework_options);
+    const until = addMs(EXAMPLE_NOW, 86_400_000);
+    await store.kv.put(keys.state('sprint-0'), other({ provider, until }));
+    await run();
+    expect(row(spawn)).toMatchObject({ status: 'failed', next_at: addMs(EXAMPLE_NOW, 60_000) });
+
+    await store.kv.put(keys.state('sprint-0'), other(null));
+    later(60_000);
+    await run();
+    expect(shell.spawned).toHaveLength(1);
+  });
+
+  it('holds no run of the verify commands, which asks no provider for anything', async () => {
+    const head = { status: 'InReview', head_sha: sha('a'), pr_number: 4 } as const;
+    const task = { ...exampleTask, ...head };
+    const about = { issue_number: 1, pr_number: 4, head_sha: sha('a'), instruction: null };
+    const verify = action('spawn_agent', {
+      ...about,
+      cause: verifyCause(task),
+      sprint_id: exampleState.sprint_id,
+      task_id: task.id,
+      agent_id: 'reviewer-1',
+      role: 'reviewer',
+      mode: 'verify',
+      attempt: 1,
+    });
+    const approved = { login: 'rita', state: 'approved', review_id: 'r', at: EXAMPLE_NOW, body: '' } as const;
+    const { run, shell, store } = world([verify], {
+      ...head,
+      reviews: { rita: { ...approved, head_sha: sha('a') } },
+    });
+    const { framework, framework_options } = exampleState.sprint;
+    const provider = providerOf(framework, framework_options);
+    await store.kv.put(keys.state('sprint-0'), other({ provider, until: addMs(EXAMPLE_NOW, 60_000) }));
     await run();
     expect(shell.spawned).toHaveLength(1);
   });

@@ -1,5 +1,6 @@
 import { codeOf, isRetryable, messageOf } from '@caloron/noether/stage';
 import {
+  addMs,
   Id,
   type ActionError,
   type ForgeIssue,
@@ -7,6 +8,7 @@ import {
   type Outbox,
   type OutboxRow,
   type Shell,
+  type Timestamp,
 } from '@caloron/types';
 import { z } from 'zod';
 
@@ -24,6 +26,8 @@ import { nextAttempt, resetOf } from './retry_policy.ts';
 
 /** Rows taken per drain: what is left is due in the next round. More than ever wait for room, which stay due and must not hide the others. */
 const BATCH = 500;
+/** Milliseconds after which a start that another sprint's limit holds is looked at again. */
+const LOOK_AGAIN_MS = 60_000;
 /** Agents started at once: each start fetches and makes a worktree. */
 const SPAWNS = 4;
 
@@ -109,7 +113,7 @@ async function settle(row: OutboxRow, context: ActContext, outbox: Outbox, out: 
       retryable: isRetryable(thrown),
     };
     if (isWait(error)) {
-      await outbox.postpone(action_id, error, resetOf(thrown) ?? context.now());
+      await outbox.postpone(action_id, error, lookAgain(context.now(), resetOf(thrown)));
       out.errors.push(lineOf(row, error));
       return;
     }
@@ -124,6 +128,12 @@ async function settle(row: OutboxRow, context: ActContext, outbox: Outbox, out: 
   if (action.type === 'create_issue' && acted.result.issue_number !== undefined) {
     out.issues_created.push(acted.result.issue_number);
   }
+}
+
+/** When something that waits is looked at again: a hold may be lifted before its end, by the person whose sprint met it. */
+function lookAgain(now: Timestamp, ends: Timestamp | null): Timestamp {
+  const soon = addMs(now, LOOK_AGAIN_MS);
+  return ends === null ? now : ends < soon ? ends : soon;
 }
 
 function lineOf({ action }: OutboxRow, { code, message }: ActionError): string {
