@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { git } from '@caloron/capabilities/git';
 import { runs, statOf, taggedProcesses } from '@caloron/capabilities/process-identity';
 import { probeSandbox } from '@caloron/capabilities/sandbox';
-import { SpawnReply } from '@caloron/types';
+import { SpawnReply, StatusReply } from '@caloron/types';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 
@@ -236,6 +236,14 @@ else {
       expect(had('read ', 'change ', 'replace ')).toEqual({});
       for (const [name, path] of Object.entries(files)) expect(existsSync(path), name).toBe(true);
       expect(readFileSync(files['a key'] ?? '', 'utf8')).toBe('the-secret\n');
+    });
+
+    it('G19 is told by the shell as confined, and to what', async () => {
+      const headers = { 'x-caloron-token': SHELL_TOKEN };
+      const status = await world.shell.app.inject({ url: '/status', headers });
+
+      const { agents } = StatusReply.parse(status.json());
+      expect(agents).toMatchObject([{ sandboxed: { by: 'bubblewrap', network: 'none' } }]);
     });
 
     it('W2 finds nothing of others where it looks around', () => {

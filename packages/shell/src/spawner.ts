@@ -208,7 +208,10 @@ async function fork(
   const process_id = deps.random.uuid();
   const agent_token = randomToken();
   const files = agentFiles(paths, process_id);
-  const row = rowOf(resolved, worktree, process_id, logFile(paths, process_id));
+  const unconfined = rowOf(resolved, worktree, process_id, logFile(paths, process_id));
+  const sandbox = (await deps.isolation.sandboxOf(state.sprint, unconfined)) ?? null;
+  const sandboxed = sandbox === null ? null : { by: 'bubblewrap' as const, network: sandbox.network };
+  const row: ProcessRow = { ...unconfined, sandboxed };
   const workspace = await deps.workspaces.prepare({ state, task: resolved.task, row }, worktree.reused);
   deps.workspaces.assertThere(row);
   const order = orderOf({
@@ -228,7 +231,7 @@ async function fork(
     shell_file: paths.address_file,
     agent_token,
     workspace,
-    sandbox: await deps.isolation.sandboxOf(state.sprint, row),
+    sandbox,
   });
   writeOrder(files.order, order);
   // From here on a crash leaves a row that says what may be running.
@@ -253,7 +256,8 @@ async function fork(
     output_file: files.harness_log,
   });
   const { agent_id, sprint_id, task_id, role, mode, attempt } = row;
-  log.info({ process_id, pid, agent_id, sprint_id, task_id, role, mode, attempt }, 'agent started');
+  const about = { process_id, pid, agent_id, sprint_id, task_id, role, mode, attempt, sandboxed };
+  log.info(about, 'agent started');
   const { branch, base_sha } = worktree;
   return { ok: true, pid, process_id, worktree: worktree.path, branch, base_sha, existing: false };
 }

@@ -431,10 +431,42 @@ describe('the sandbox of a hook', () => {
 
     const { worktree } = await started();
 
+    const { sandboxed } = fixture.store.processes.agents()[0] ?? {};
+    expect(sandboxed).toEqual(works ? { by: 'bubblewrap', network: 'host' } : null);
     expect(readdirSync(path('cache', 's1', 't1'))).toEqual(['warm']);
     expect(existsSync(join(worktree, 'ready.txt'))).toBe(true);
     expect(existsSync(outside)).toBe(!works);
     expect(existsSync(join(worktree, 'hidden.txt'))).toBe(works);
+  });
+});
+
+describe('before_remove in the sandbox', () => {
+  it('W11 W12 reads and writes its worktree and cache alone, has no token, and leaves nobody behind, in a session of its own either', async () => {
+    const works = (await probeSandbox(process.env['PATH'])).program !== null;
+    const outside = join(fixture.home, 'outside.txt');
+    const daemon = `setsid sh -c "trap '' TERM INT HUP; while :; do sleep 1; done" </dev/null >/dev/null 2>&1 &`;
+    const script = [
+      'echo in > trash.txt; echo in > $CALORON_CACHE_DIR/trash && echo from $CALORON_HOOK; env; echo sees $(ls /proc | grep -c "^[0-9]")',
+      `cat ${path('caloron.db')} ${path('shell-token')}; echo out > ${outside}; ${daemon} exit 0`,
+    ].join('; ');
+    await fixture.kickoff({}, { workspace: { cache: true, hooks: { before_remove: sh(script) } } });
+    writeFileSync(path('shell-token'), 'the-secret-token');
+    const first = await started();
+    await stop(first);
+
+    expect(await cleanUp()).toMatchObject({ removed: true });
+
+    const said = readFileSync(path('logs', `${first.process_id}.log`), 'utf8');
+    expect(said).toContain('hook before_remove: done in');
+    expect(existsSync(outside)).toBe(!works);
+    if (works) {
+      expect(said).toContain('from before_remove');
+      expect(said).toMatch(/^PWD=.*\/t1$/m);
+      expect(said).not.toMatch(/the-secret-token|secret-0123456789|hunter2|model-key|SQLite format/);
+      expect(Number(/^sees (\d+)$/m.exec(said)?.[1])).toBeLessThan(9);
+    }
+    expect(taggedProcesses(new Set([first.process_id]))).toEqual([]);
+    expect(existsSync(first.worktree)).toBe(false);
   });
 });
 

@@ -44,10 +44,26 @@ function statusOf(state: ProcessRow['state'], said: string | null): AgentInfo['s
 
 function agentRow(row: unknown): AgentRow {
   const { process, rev, agent_id, said, usage, ...own } = parseRow(Row, row, 'agents', '');
-  const { task_id, role, pid, state, exit } = parseColumn(ProcessRow, process, 'processes', own.process_id);
+  const { task_id, role, pid, state, exit, sandboxed } = parseColumn(
+    ProcessRow,
+    process,
+    'processes',
+    own.process_id,
+  );
   const alive = state === 'spawning' || state === 'running';
   const used = usage === null ? {} : { usage: parseColumn(Usage, usage, 'agents', own.process_id) };
-  const info = { ...own, ...used, task_id, role, pid, alive, status: statusOf(state, said), exit };
+  const confined = sandboxed === undefined ? {} : { sandboxed };
+  const info = {
+    ...own,
+    ...used,
+    ...confined,
+    task_id,
+    role,
+    pid,
+    alive,
+    status: statusOf(state, said),
+    exit,
+  };
   return { agent_id, rev, info };
 }
 

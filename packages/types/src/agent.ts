@@ -21,6 +21,13 @@ export type Exit = z.infer<typeof Exit>;
 export const ProgressKind = z.enum(['output', 'files', 'commit', 'cpu']);
 export type ProgressKind = z.infer<typeof ProgressKind>;
 
+/** What an agent's program was confined by, and what of the network it has. */
+export const Sandboxed = z.strictObject({
+  by: z.literal('bubblewrap'),
+  network: z.enum(['host', 'none']),
+});
+export type Sandboxed = z.infer<typeof Sandboxed>;
+
 /** One agent as the sprint sees it. */
 export const AgentInfo = z.strictObject({
   sprint_id: Id,
@@ -43,6 +50,8 @@ export const AgentInfo = z.strictObject({
   /** By model and kind, as far as its harness told. */
   usage: Usage.optional(),
   exit: Exit.nullable(),
+  /** The sandbox of its program; null: it runs without one. Absent where nobody wrote it down. */
+  sandboxed: Sandboxed.nullable().optional(),
 });
 export type AgentInfo = z.infer<typeof AgentInfo>;
 
@@ -91,6 +100,8 @@ export const ProcessRow = z.strictObject({
   exit: Exit.nullable(),
   /** Why it is to pause, from when it was told; absent: it is not. */
   pause: z.string().optional(),
+  /** The sandbox it was started with; null: none. Absent in rows of an earlier version. */
+  sandboxed: Sandboxed.nullable().optional(),
 });
 export type ProcessRow = z.infer<typeof ProcessRow>;
 

@@ -62,6 +62,7 @@ export { Action, ActionError, ActionResult, OutboxRow } from './action.ts';
 export type { ActionOf, ActionType } from './action.ts';
 export {
   AgentInfo,
+  Sandboxed,
   AgentsMap,
   Exit,
   Feedback,
