@@ -1,107 +1,55 @@
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { z } from 'zod';
 
-import {
-  editJson,
-  environment,
-  type ForgeWorld,
-  forgeWorld,
-  must,
-  serve,
-  type Serving,
-  temporaryDirectory,
-  writeText,
-} from '../support/bins.ts';
-import { killProcessesOf } from '../support/processes.ts';
+import { SprintWorld } from '../support/sprint-world.ts';
 
-/** Each look is a process of its own. */
-const WAIT = { timeout: 30_000, interval: 500 } as const;
+const WAIT = { timeout: 30_000, interval: 100 } as const;
+const SPRINT = 's';
 
-let dir: string;
-let home: string;
-let world: ForgeWorld;
-let shell: Serving;
-let scheduler: Serving;
-let env: Readonly<Record<string, string>>;
-
-/** An agent that says that it has begun, and delivers once it may. */
-function script(task: string): void {
-  const steps = [
-    { run: ['sh', '-c', `touch ${dir}/${task}.begun; while [ ! -e ${dir}/go ]; do sleep 0.05; done`] },
-    { write: `${task}.txt`, content: 'done\n' },
-    { commit: `Write ${task}` },
-  ];
-  writeText(join(dir, `${task}.json`), JSON.stringify({ v: 1, attempts: [{ steps }] }));
-}
-
-beforeAll(async () => {
-  dir = temporaryDirectory();
-  home = join(dir, 'home');
-  world = await forgeWorld(dir);
-  const forge = ['--repo', world.repo, '--host', world.forge.url, '--token-env', 'CALORON_FORGE_TOKEN'];
-  const agents = ['--reviewer-token-env', 'CALORON_REVIEWER_TOKEN', '--framework', 'stub'];
-  await must('caloron', ['init', ...forge, ...agents, '--home', home], { cwd: dir });
+const world = new SprintWorld({
+  reviewer: true,
   // The scripts write beside their worktrees, where a sandbox lets nobody write.
-  editJson(join(home, 'caloron.json'), {
-    framework_options: { script_dir: dir },
-    isolation: { sandbox: 'off' },
-    capacity: { host: 1 },
-  });
-  for (const task of ['one', 'two']) script(task);
-  const tokens = environment(world.tokens);
-  shell = await serve('caloron-shell', ['--port', '0', '--home', home], { cwd: home, env: tokens });
-  env = { ...tokens, CALORON_SHELL_URL: shell.url };
-  scheduler = await serve('noether-scheduler', ['--config', 'scheduler.json'], { cwd: home, env });
-  const kickoff = ['kickoff', '- [one] The first\n- [two] The second', '--repo', world.repo];
-  await must('caloron', [...kickoff, '--sprint-id', 's', '--num-agents', '2', '--home', home], {
-    cwd: dir,
-    env,
-  });
+  settings: { isolation: { sandbox: 'off' }, capacity: { host: 1 } },
 });
 
-afterAll(async () => {
-  await scheduler.stop();
-  await shell.stop();
-  await world.forge.stop();
-  killProcessesOf(dir);
-  rmSync(dir, { recursive: true, force: true });
+/** Agents that say that they have begun, and deliver once they may. */
+beforeAll(async () => {
+  for (const task of ['one', 'two'])
+    world.script(task, {
+      steps: [
+        world.gate(task, 'all'),
+        { write: `${task}.txt`, content: 'done\n' },
+        { commit: `Write ${task}` },
+      ],
+    });
+  await world.start();
+  await world.startScheduler();
+  await world.kickoff(SPRINT, ['[one] The first', '[two] The second'], '--num-agents', '2');
 });
-
-const said = (...args: readonly string[]): Promise<string> =>
-  must('caloron', [...args, '--home', home], { cwd: dir, env });
-const Tasks = z.object({
-  data: z.object({
-    tasks: z.record(
-      z.string(),
-      z.object({ status: z.string(), status_reason: z.string().nullable(), failed_attempts: z.number() }),
-    ),
-  }),
-});
-const tasks = async (): Promise<z.infer<typeof Tasks>['data']['tasks']> =>
-  Tasks.parse(JSON.parse(await said('status', '--output', 'json'))).data.tasks;
+afterAll(() => world.close());
 
 describe('a machine with room for one agent', () => {
   it('D13 runs one after the other, tells what the others wait for, and ends the sprint with no attempt lost', async () => {
     await vi.waitFor(async () => {
-      const reasons = Object.values(await tasks()).map(({ status_reason }) => status_reason);
+      const reasons = Object.values(await world.tasks(SPRINT)).map(({ status_reason }) => status_reason);
       expect(
         reasons.filter((reason) => reason?.startsWith('capacity: 1 of at most 1 agents') === true),
       ).toHaveLength(1);
     }, WAIT);
     const begun = (): number =>
-      ['one', 'two'].filter((task) => existsSync(join(dir, `${task}.begun`))).length;
+      ['one', 'two'].filter((task) => existsSync(join(world.dir, `${task}.begun`))).length;
     await vi.waitFor(() => expect(begun()).toBe(1), WAIT);
-    const waiting = Object.entries(await tasks()).find(([, task]) => task.status === 'Ready')?.[0] ?? '';
-    expect(await said('show', waiting)).toMatch(
+    const waiting =
+      Object.entries(await world.tasks(SPRINT)).find(([, task]) => task.status === 'Ready')?.[0] ?? '';
+    expect(await world.said('show', waiting)).toMatch(
       /capacity: 1 of at most 1 agents[^]*next\n {2}nothing: it starts by itself/,
     );
 
-    writeText(join(dir, 'go'), '');
+    world.open('all');
     await vi.waitFor(async () => {
-      const all = Object.values(await tasks());
+      const all = Object.values(await world.tasks(SPRINT));
       expect(all.map(({ status }) => status)).toEqual(['Done', 'Done']);
       expect(all.map(({ failed_attempts }) => failed_attempts)).toEqual([0, 0]);
     }, WAIT);
