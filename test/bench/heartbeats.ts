@@ -18,6 +18,27 @@ const SECONDS = 1;
 const WARM_UP_SECONDS = 1;
 const RUNS = 15;
 const AT = '2026-01-01T00:00:00.000Z';
+/** What a harness tells of an agent that has called two models. */
+const SAID = {
+  sprint_id: 'bench',
+  status: 'working',
+  tokens_used: 161_940,
+  usage: [
+    { model: 'claude-haiku-4-5', input: 3120, output: 840, cache_read: 0, cache_write: 0, micro_usd: 7320 },
+    {
+      model: 'claude-sonnet-4-5',
+      input: 2410,
+      output: 9470,
+      cache_read: 131_700,
+      cache_write: 14_400,
+      micro_usd: 242_790,
+    },
+  ],
+  progress_at: AT,
+  progress_kind: 'output',
+  cpu_at: AT,
+  next_by: null,
+};
 const SHELL_TOKEN = 'bench-token-of-the-shell';
 const agents = Array.from({ length: CONNECTIONS }, (_, n) => ({
   agent_id: `agent-${n}`,
@@ -39,7 +60,7 @@ async function load(url: string, seconds: number): Promise<Load> {
     duration: seconds,
     setupClient: (client) => {
       const { agent_id, token } = agents[next++ % agents.length] ?? { agent_id: '', token: '' };
-      const body = { agent_id, sprint_id: 'bench', status: 'working', tokens_used: 10, progress_at: AT };
+      const body = { agent_id, ...SAID };
       const headers = { 'content-type': 'application/json', 'x-caloron-token': token };
       client.setHeadersAndBody(headers, JSON.stringify(body));
     },

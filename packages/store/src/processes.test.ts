@@ -46,6 +46,22 @@ describe('processes', () => {
     });
   });
 
+  it('have used what their beats told, a name cut amid a letter made whole', async () => {
+    await store.processes.begin(processRow(), 'h1');
+    const used = { output: 2, model: 'half \ud83d', input: 1, cache_write: 0, cache_read: 4 };
+    await store.processes.beat(ada, { ...silent, tokens_used: 7, usage: [used] }, clock.now());
+
+    expect(store.processes.agents('s1')).toMatchObject([{ usage: [{ ...used, model: 'half \ufffd' }] }]);
+    await store.processes.beat(
+      ada,
+      { ...silent, tokens_used: 8, usage: [{ ...used, model: 'whole \\ud83d 😀', output: 3 }] },
+      clock.now(),
+    );
+    expect(store.processes.agents('s1')).toMatchObject([
+      { usage: [{ model: 'whole \\ud83d 😀', output: 3 }] },
+    ]);
+  });
+
   it('were last seen at their beat or their start, and not at all once replaced', async () => {
     const [first, next] = [processRow(), second];
     await store.processes.begin(first, 'h1');

@@ -21,6 +21,12 @@ function processOf(found: unknown): ProcessRow {
   return parseColumn(ProcessRow, parseRow(Stored, found, 'processes', '').row, 'processes', '');
 }
 
+/** Usage as it is stored: read by this room alone, so its members need no order. It is written at every beat. */
+function usageText(usage: Usage): string {
+  const text = JSON.stringify(usage);
+  return text.includes('\\ud') ? storedText(usage, 'usage') : text;
+}
+
 /** The shell's rows. */
 export function createProcesses(database: Database, log: Log, agents: AgentRows, clock: Clock): Processes {
   const { db } = database;
@@ -104,7 +110,7 @@ export function createProcesses(database: Database, log: Log, agents: AgentRows,
       next_by: said.next_by,
       status: said.status,
       tokens_used: said.tokens_used ?? 0,
-      usage: said.usage ? storedText(said.usage, `usage of ${agent_id}`) : null,
+      usage: said.usage ? usageText(said.usage) : null,
       at,
       sprint_id,
       agent_id,

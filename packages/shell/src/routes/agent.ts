@@ -51,7 +51,7 @@ async function heartbeat(deps: AppDeps, request: FastifyRequest): Promise<Heartb
     progress_kind: said.progress_kind ?? null,
     cpu_at: earlier(said.cpu_at ?? null, now),
     // So would a promise for next year.
-    next_by: earlier(said.next_by ?? null, addMs(now, LONGEST_PROMISE_MS)),
+    next_by: said.next_by ? earlier(said.next_by, addMs(now, LONGEST_PROMISE_MS)) : null,
   };
   const process_id = row?.process_id ?? null;
   const known = await store.processes.beat({ sprint_id, agent_id, process_id }, beat, now);
