@@ -94,7 +94,12 @@ export interface ShellErrorDetails {
     readonly last: number;
   };
   /** The process is still there after SIGKILL. */
-  STOP_FAILED: { readonly process_id: string; readonly pid: number };
+  STOP_FAILED: {
+    readonly process_id: string;
+    readonly pid: number;
+    /** True for one of another pid namespace, which no signal reaches: it is told with its next heartbeat. */
+    readonly unseen?: true;
+  };
   /** The variable is not on the list of token variables. */
   CREDENTIAL_NOT_ALLOWED: { readonly token_env: string; readonly allowed: readonly string[] };
   /** The variable that holds the forge token is not set in the shell's environment. */
@@ -143,7 +148,10 @@ const messages: Messages<ShellErrorDetails> = {
     `the hook ${hook} (${argv.join(' ')}) failed in ${worktree}${kept ? '' : ', which is removed again'}: ${reason}${tail === '' ? '' : `; it said last: ${tail}`}`,
   PORTS_EXHAUSTED: ({ worktree, count, first, last }) =>
     `no ${count} consecutive ports from ${first} to ${last} are left for ${worktree}`,
-  STOP_FAILED: ({ process_id, pid }) => `process ${process_id} (pid ${pid}) is still there after SIGKILL`,
+  STOP_FAILED: ({ process_id, pid, unseen }) =>
+    unseen === true
+      ? `process ${process_id} works in another pid namespace (a container), where it can be neither seen nor signalled, and has not ended yet; its next heartbeat tells it to stop`
+      : `process ${process_id} (pid ${pid}) is still there after SIGKILL`,
   CREDENTIAL_NOT_ALLOWED: ({ token_env, allowed }) =>
     `${token_env} is not one of the token variables (${allowed.join(', ')})`,
   CREDENTIAL_MISSING: ({ token_env }) => `${token_env} is not set in the shell's environment`,

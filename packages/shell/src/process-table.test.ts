@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { systemClock } from '@caloron/capabilities/clock';
@@ -6,7 +6,7 @@ import type { LaunchOptions } from '@caloron/capabilities/launch';
 import { createLogger } from '@caloron/capabilities/logger';
 import { bootId, pidNamespace, taggedProcesses } from '@caloron/capabilities/process-identity';
 import type { ProcessRow } from '@caloron/types';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { agentFiles, pathsOf, type ShellPaths } from './paths.ts';
 import { createProcessTable, type ProcessTable } from './process-table.ts';
@@ -29,7 +29,7 @@ afterEach(async () => {
   await fixture.close();
 });
 
-function tableWith(snapshot: Snapshots): ProcessTable {
+function tableWith(snapshot: Snapshots, heard_ms?: number): ProcessTable {
   const log = createLogger({ name: 'test', level: 'silent' });
   const table = createProcessTable({
     processes: fixture.store.processes,
@@ -37,13 +37,16 @@ function tableWith(snapshot: Snapshots): ProcessTable {
     log,
     paths,
     snapshot,
+    ...(heard_ms === undefined ? {} : { heard_ms }),
   });
   tables.push(table);
   return table;
 }
 
 /** A start of which the row is written and no process is there yet. */
-async function begun(): Promise<{ readonly row: ProcessRow; readonly options: LaunchOptions }> {
+async function begun(
+  changes: Partial<ProcessRow> = {},
+): Promise<{ readonly row: ProcessRow; readonly options: LaunchOptions }> {
   const row: ProcessRow = {
     process_id: 'p-1',
     action_id: 'a'.repeat(32),
@@ -64,6 +67,7 @@ async function begun(): Promise<{ readonly row: ProcessRow; readonly options: La
     log_file: join(paths.logs, 'p-1.log'),
     state: 'spawning',
     exit: null,
+    ...changes,
   };
   await fixture.store.processes.begin(row, 'a-hash');
   const { harness_log, dir } = agentFiles(paths, 'p-1');
@@ -106,6 +110,39 @@ describe('a start that is stopped before its process is there', () => {
 
     await expect(start).rejects.toMatchObject({ code: 'SPAWN_FAILED' });
     expect(taggedProcesses(new Set(['p-1']))).toEqual([]);
+  });
+});
+
+describe('stopping who works in another pid namespace', () => {
+  const elsewhere = { pid: 4_194_300, start_ticks: '1', pid_ns: 'pid:[1]', state: 'running' } as const;
+
+  it('D20 records no end that nobody saw: the row stays open, and its next heartbeat tells it to stop', async () => {
+    const { row } = await begun(elsewhere);
+    const table = tableWith(async () => NOTHING, 200);
+
+    const stop = table.stop('p-1', 50, 'enough');
+
+    await expect(stop).rejects.toMatchObject({
+      code: 'STOP_FAILED',
+      retryable: true,
+      message: expect.stringContaining('another pid namespace'),
+    });
+    expect(fixture.store.processes.get('p-1')).toMatchObject({ state: 'running', exit: null });
+    expect([table.stopping('p-1'), table.alive(row)]).toEqual([true, true]);
+  });
+
+  it('D20 records the end its harness wrote down, as soon as that is there', async () => {
+    const { row } = await begun(elsewhere);
+    const table = tableWith(async () => NOTHING, 10_000);
+    const stop = table.stop('p-1', 50, 'enough');
+    await vi.waitFor(() => expect(table.stopping('p-1')).toBe(true), 10_000);
+
+    const exit = { code: 1, signal: null, at: systemClock.now(), known: true };
+    writeFileSync(agentFiles(paths, 'p-1').exit, JSON.stringify(exit));
+
+    expect(await stop).toMatchObject({ exit: { code: 1, cause: { class: 'stopped', sentence: 'enough' } } });
+    expect(fixture.store.processes.get('p-1')).toMatchObject({ state: 'exited' });
+    expect(table.alive(row)).toBe(false);
   });
 });
 

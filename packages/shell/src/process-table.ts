@@ -4,6 +4,8 @@ import type { Processes } from '@caloron/store';
 import { epochMs, type ProcessRow } from '@caloron/types';
 
 import { ShellError } from './errors.ts';
+import { readExit } from './exit-file.ts';
+import { agentFiles } from './paths.ts';
 import { type Launched, launch, type LaunchOptions } from '@caloron/capabilities/launch';
 import { leftoversOf, reportStrays } from './leftovers.ts';
 import { bootId, groupMembers, isAlive, pidNamespace, statOf } from '@caloron/capabilities/process-identity';
@@ -36,6 +38,10 @@ const ADOPTED_POLL_MS = 1000;
 
 /** A process of another pid namespace cannot be seen; one that beat this recently may live, in milliseconds. */
 const UNSEEN_MS = 5 * 60_000;
+
+/** A process that no signal reaches is told with a heartbeat, which comes each minute, and ends within seconds: so long a stop waits, in milliseconds. */
+const HEARD_MS = 75_000;
+const UNSEEN_LOOK_MS = 100;
 
 /** How many ends of agents are recorded at once after a restart, and how long the shell waits for them before it serves, in milliseconds. */
 const SETTLED_AT_ONCE = 4;
@@ -183,6 +189,11 @@ export function createProcessTable(deps: ProcessTableDeps): ProcessTable {
         const members = () => groupMembers(pgid);
         const ended_all = await endGroup(pgid, members, () => leftoversOf(process_id), grace_ms);
         if (!ended_all) throw new ShellError('STOP_FAILED', { process_id, pid: row.pid });
+      } else if (isUnseen(deps, row)) {
+        following.before.set(process_id, await deps.snapshot(row, 'before it was stopped', SAVE_BEFORE_MS));
+        // Its next heartbeat is answered with it; no signal reaches it.
+        following.stops.set(process_id, reason);
+        await seenToEnd(deps, row);
       }
       following.stops.set(process_id, reason);
       return finish(row);
@@ -203,9 +214,27 @@ function isReplaced({ pid, start_ticks }: ProcessRow): boolean {
   return found !== undefined && found.start_ticks !== start_ticks;
 }
 
-/** Whether the recorded process may still run; one of another pid namespace counts by its heartbeat. */
-function mayLive({ processes, clock }: ProcessTableDeps, row: ProcessRow): boolean {
+/** Whether it may run where only its heartbeats tell of it, and not its processes. */
+function isUnseen(deps: ProcessTableDeps, row: ProcessRow): boolean {
+  return row.pid_ns !== pidNamespace() && mayLive(deps, row) && leftoversOf(row.process_id).length === 0;
+}
+
+/** Waits until a process that cannot be seen has written its end down, or is silent for long. Throws STOP_FAILED. */
+async function seenToEnd(deps: ProcessTableDeps, row: ProcessRow): Promise<void> {
+  const deadline = performance.now() + (deps.heard_ms ?? HEARD_MS);
+  while (mayLive(deps, row)) {
+    if (performance.now() >= deadline) {
+      const { process_id, pid } = row;
+      throw new ShellError('STOP_FAILED', { process_id, pid: pid ?? 0, unseen: true });
+    }
+    await delay(UNSEEN_LOOK_MS);
+  }
+}
+
+/** Whether the recorded process may still run; one of another pid namespace counts by its heartbeat, until it has written its end down. */
+function mayLive({ processes, clock, paths }: ProcessTableDeps, row: ProcessRow): boolean {
   if (row.boot_id !== bootId() || row.pid_ns === pidNamespace()) return isAlive(row);
+  if (readExit(agentFiles(paths, row.process_id).exit) !== undefined) return false;
   const seen_at = processes.seenAt(row);
   return seen_at !== undefined && epochMs(clock.now()) - epochMs(seen_at) < UNSEEN_MS;
 }

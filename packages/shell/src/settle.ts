@@ -31,6 +31,8 @@ export interface ProcessTableDeps {
   readonly paths: ShellPaths;
   /** Saves what an agent has uncommitted. */
   readonly snapshot: Snapshots;
+  /** How long a stop waits for the end of a process it cannot see, in milliseconds; 75 s when left out. */
+  readonly heard_ms?: number;
 }
 
 /** What one table remembers; lost with the shell, found again by `adopt`. */
