@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from 'vitest';
 
 import { createActivity } from './activity.ts';
 import { HarnessError } from './errors.ts';
-import { startHeartbeat } from './heartbeat.ts';
+import { beatAfter, startHeartbeat } from './heartbeat.ts';
 
 const order = { agent_id: 'a1', sprint_id: 's1', heartbeat_ms: 20 } as unknown as Order;
 const AT = '2026-11-21T10:00:00.000Z';
@@ -52,6 +52,13 @@ describe('the heartbeat', () => {
 
     expect(beats[0]).toMatchObject({ progress_at: null, tokens_used: 0 });
     expect(beats).toHaveLength(then);
+  });
+
+  it('O7 comes soon at first, so that an agent that works is seen to, and then as often as it is to', () => {
+    expect([0, 1, 2, 3, 4, 5000].map((n) => beatAfter(n, 60_000))).toEqual([
+      5000, 10_000, 20_000, 40_000, 60_000, 60_000,
+    ]);
+    expect(beatAfter(0, 20)).toBe(20);
   });
 
   it('goes on after failures', async () => {

@@ -13,6 +13,14 @@ import type { AgentShell } from './shell-client.ts';
 /** First wait after a failed beat, in milliseconds; doubles up to the order's heartbeat_ms. */
 const FIRST_RETRY_MS = 500;
 
+/** The wait after the first beat, in milliseconds: who has just started an agent sees early whether it works. */
+const EARLY_MS = 5_000;
+
+/** Milliseconds between the n-th beat of a run, counted from 0, and the next: short at first, doubling up to the order's heartbeat_ms. */
+export function beatAfter(n: number, heartbeat_ms: number): number {
+  return Math.min(heartbeat_ms, EARLY_MS * 2 ** n);
+}
+
 /** What a heartbeat needs. */
 export interface HeartbeatDeps {
   readonly order: Order;
@@ -64,7 +72,7 @@ export interface Heartbeats {
   stop(): Promise<void>;
 }
 
-/** Beats at once and every heartbeat_ms until stopped; a failed beat is tried again, for ever. */
+/** Beats at once, soon again, and then every heartbeat_ms until stopped; a failed beat is tried again, for ever. */
 export function startHeartbeat(deps: HeartbeatDeps): Heartbeats {
   const { order, activity, logger } = deps;
   const ended = new AbortController();
@@ -83,7 +91,7 @@ export function startHeartbeat(deps: HeartbeatDeps): Heartbeats {
   }
 
   async function loop(): Promise<void> {
-    while (!ended.signal.aborted) {
+    for (let beats = 0; !ended.signal.aborted; beats += 1) {
       await pRetry(async () => beat(ended.signal), {
         retries: Number.POSITIVE_INFINITY,
         minTimeout: FIRST_RETRY_MS,
@@ -95,7 +103,7 @@ export function startHeartbeat(deps: HeartbeatDeps): Heartbeats {
           logger.warn({ attempt: attemptNumber, reason: messageOf(error) }, 'heartbeat not delivered');
         },
       });
-      await delay(order.heartbeat_ms, undefined, { signal: ended.signal });
+      await delay(beatAfter(beats, order.heartbeat_ms), undefined, { signal: ended.signal });
     }
   }
 
