@@ -1,86 +1,34 @@
-import { appendFileSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 
-import {
-  BINS,
-  editJson,
-  type Ended,
-  environment,
-  type ForgeWorld,
-  forgeWorld,
-  must,
-  run,
-  serve,
-  type Serving,
-  temporaryDirectory,
-  writeText,
-} from '../support/bins.ts';
-import { killProcessesOf } from '../support/processes.ts';
+import { BINS, type Ended } from '../support/bins.ts';
+import { SprintWorld } from '../support/sprint-world.ts';
 
 const WAIT = { timeout: 10_000, interval: 50 } as const;
 
-let dir: string;
-let home: string;
-let world: ForgeWorld;
-let shell: Serving;
-let env: Readonly<Record<string, string>>;
+const world = new SprintWorld({
+  settings: { workspace: { ports: 2, cache: true }, budget: { agent: { tokens: 5000 } } },
+});
 
 /** Three tasks whose agents work as long as the tests do, and one that waits for the first. */
 beforeAll(async () => {
-  dir = temporaryDirectory();
-  home = join(dir, 'home');
-  world = await forgeWorld(dir);
-  const forge = ['--repo', world.repo, '--host', world.forge.url, '--token-env', 'CALORON_FORGE_TOKEN'];
-  await must('caloron', ['init', ...forge, '--home', home], { cwd: dir });
-  editJson(join(home, 'caloron.json'), {
-    framework: 'stub',
-    framework_options: { script_dir: dir },
-    workspace: { ports: 2, cache: true },
-    budget: { agent: { tokens: 5000 } },
-  });
-  const tokens = environment(world.tokens);
-  shell = await serve('caloron-shell', ['--port', '0', '--home', home], { cwd: home, env: tokens });
-  env = { ...tokens, CALORON_SHELL_URL: shell.url };
-  for (const task of ['first', 'second', 'third']) {
-    const steps = [{ say: `${task} begins` }, { wait_ms: 600_000 }];
-    writeText(join(dir, `${task}.json`), JSON.stringify({ v: 1, attempts: [{ steps }] }));
-  }
-  const brief =
-    '- [first] The first\n- [second] The second\n- [third] The third\n- [last] The last (after: first)';
-  const kickoff = [
-    'kickoff',
-    brief,
-    '--repo',
-    world.repo,
-    '--sprint-id',
-    'open',
-    '--num-agents',
-    '3',
-    '--home',
-    home,
-  ];
-  await must('caloron', kickoff, { cwd: dir, env });
-  await must('caloron', ['tick', '--home', home], { cwd: dir, env });
+  for (const task of ['first', 'second', 'third'])
+    world.script(task, { steps: [{ say: `${task} begins` }, { wait_ms: 600_000 }] });
+  await world.start();
+  const tasks = ['[first] The first', '[second] The second', '[third] The third'];
+  await world.kickoff('open', [...tasks, '[last] The last (after: first)'], '--num-agents', '3');
+  await world.said('tick');
 });
-
-afterAll(async () => {
-  await shell.stop();
-  await world.forge.stop();
-  killProcessesOf(dir);
-  rmSync(dir, { recursive: true, force: true });
-});
-
-const caloron = (...args: readonly string[]): Promise<Ended> =>
-  run('caloron', [...args, '--home', home], { cwd: dir, env });
+afterAll(() => world.close());
 
 /** Command lines that are answered with what is wrong, as bad input. */
 function refuses(cases: readonly (readonly [readonly string[], RegExp])[]): void {
   it.each(cases)('refuses %j', async (args, problem) => {
-    const { code, stderr } = await caloron(...args);
+    const { code, stderr } = await world.caloron(...args);
     expect(stderr).toMatch(problem);
     expect(code).toBe(1);
   });
@@ -92,9 +40,9 @@ function going(...args: readonly string[]): {
   readonly kill: (signal: NodeJS.Signals) => void;
   readonly ended: Promise<Ended>;
 } {
-  const child = execa(process.execPath, [BINS.caloron, ...args, '--home', home], {
-    cwd: dir,
-    env,
+  const child = execa(process.execPath, [BINS.caloron, ...args, '--home', world.home], {
+    cwd: world.dir,
+    env: world.env,
     extendEnv: false,
     reject: false,
     timeout: 60_000,
@@ -112,7 +60,7 @@ const Agents = z.object({
 });
 
 async function agentOf(task: string): Promise<z.infer<typeof Agents>['data'][number]> {
-  const { data } = Agents.parse(JSON.parse((await caloron('agents', '--output', 'json')).stdout));
+  const { data } = Agents.parse(JSON.parse((await world.caloron('agents', '--output', 'json')).stdout));
   const found = data.find(({ task_id }) => task_id === task);
   expect(found, task).toBeDefined();
   return found!;
@@ -123,7 +71,7 @@ describe('the account of a task', () => {
     const { agent_id, pid, process_id } = await agentOf('second');
     // Its harness beats once it is up.
     const { stdout } = await vi.waitFor(async () => {
-      const ended = await caloron('show', 'second');
+      const ended = await world.caloron('show', 'second');
       expect(ended).toMatchObject({ code: 0, stdout: expect.stringContaining('last heartbeat') });
       return ended;
     }, WAIT);
@@ -132,19 +80,19 @@ describe('the account of a task', () => {
       new RegExp(`author 1 start +${agent_id} .* s +running .* ${process_id.slice(0, 8)}\\n`),
     );
     expect(stdout).toMatch(new RegExp(`${agent_id}: pid ${pid} runs, last heartbeat \\d+ s ago, `));
-    expect(stdout).toContain(`watch it: ./caloron logs -f ${agent_id} --home ${home}`);
+    expect(stdout).toContain(`watch it: ./caloron logs -f ${agent_id} --home ${world.home}`);
     expect(stdout).toMatch(/what happened\n[^]*issue/);
 
     const json = z
       .looseObject({ data: z.looseObject({ attempts: z.array(z.looseObject({})) }) })
-      .parse(JSON.parse((await caloron('show', 'second', '--output', 'json')).stdout));
+      .parse(JSON.parse((await world.caloron('show', 'second', '--output', 'json')).stdout));
     expect(json.data).toMatchObject({
       task: { id: 'second' },
       attempts: [{ process_id, state: 'running', started_at: expect.stringMatching(/Z$/), ended_at: null }],
       evidence: [{ process_id, alive: true, last_heartbeat_at: expect.stringMatching(/Z$/) }],
       decisions: [],
     });
-    const [first, last] = [await caloron('agents'), await caloron('status')];
+    const [first, last] = [await world.caloron('agents'), await world.caloron('status')];
     const [, ...rows] = first.stdout.split('\n');
     expect(rows).toHaveLength(3);
     for (const row of rows)
@@ -158,7 +106,7 @@ describe('the account of a task', () => {
           runs: true,
           liveness: 'live',
           ports: { count: 2 },
-          cache_dir: join(home, '.caloron/cache/open/second'),
+          cache_dir: join(world.home, '.caloron/cache/open/second'),
           session: null,
           spending: { used: { tokens: 0 }, limit: { tokens: 5000 } },
         },
@@ -167,8 +115,8 @@ describe('the account of a task', () => {
   });
 
   it('shows what a task waits for that nothing works on', async () => {
-    const { stdout } = await caloron('show', 'last', '--sprint', 'open');
-    expect(stdout).toContain(`it waits for first: ./caloron show first --sprint open --home ${home}`);
+    const { stdout } = await world.caloron('show', 'last', '--sprint', 'open');
+    expect(stdout).toContain(`it waits for first: ./caloron show first --sprint open --home ${world.home}`);
     expect(stdout).not.toMatch(/^attempts|^evidence|^decisions/m);
   });
 
@@ -184,10 +132,10 @@ describe('the log of an agent', () => {
     const following = going('logs', '-f', agent_id);
     const lines = going('logs', '--follow', process_id.slice(0, 12), '--tail', '0', '--output', 'json');
     await vi.waitFor(() => expect(following.said()).toContain('first begins'), WAIT);
-    appendFileSync(join(home, '.caloron/logs', `${process_id}.log`), 'in between\n');
+    appendFileSync(join(world.home, '.caloron/logs', `${process_id}.log`), 'in between\n');
     await vi.waitFor(() => expect(following.said()).toContain('in between'), WAIT);
 
-    expect((await caloron('stop', agent_id)).code).toBe(0);
+    expect((await world.caloron('stop', agent_id)).code).toBe(0);
     const { code, stdout, stderr } = await following.ended;
     expect(code).toBe(0);
     expect(stdout).toMatch(/first begins[\s\S]*in between/);
@@ -231,8 +179,8 @@ describe('the status of a sprint', () => {
     const all = /first {2}InProgress[^]*last {2}Pending[^]*sprint +open {2}active/;
     await vi.waitFor(() => expect(text.said()).toMatch(all), WAIT);
     await vi.waitFor(() => expect(json.said().split('\n')).toHaveLength(6), WAIT);
-    await must('caloron', ['assign-human', 'last', '--home', home], { cwd: dir, env });
-    await must('caloron', ['tick', '--home', home], { cwd: dir, env });
+    await world.said('assign-human', 'last');
+    await world.said('tick');
     await vi.waitFor(() => expect(text.said()).toMatch(/last {2}Pending → HumanAssigned/), WAIT);
     await vi.waitFor(() => expect(json.said()).toMatch(/"task_id":"last","from":"Pending"/), WAIT);
 
@@ -257,7 +205,7 @@ describe('the status of a sprint', () => {
 describe('when the shell was killed', () => {
   it('the log of an agent is followed from its file until the agent ends', async () => {
     const { agent_id, pid } = await agentOf('third');
-    process.kill(shell.pid, 'SIGKILL');
+    process.kill(world.shell.pid, 'SIGKILL');
     const following = going('logs', '-f', agent_id);
     await vi.waitFor(() => expect(following.said()).toContain('third begins'), WAIT);
     process.kill(pid, 'SIGKILL');
@@ -265,7 +213,7 @@ describe('when the shell was killed', () => {
       code: 0,
       stderr: expect.stringContaining('ended; no shell was there to see how'),
     });
-    expect((await caloron('show', 'third')).stdout).toMatch(
+    expect((await world.caloron('show', 'third')).stdout).toMatch(
       new RegExp(`pid ${pid} is gone[^]*no process of it runs: the shell settles it`),
     );
   });

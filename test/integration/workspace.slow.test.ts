@@ -1,88 +1,39 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { systemClock } from '@caloron/capabilities/clock';
-import { git } from '@caloron/capabilities/git';
-import { systemRandom } from '@caloron/capabilities/random';
-import { openStore, type Store } from '@caloron/store';
 import type { Task } from '@caloron/types';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 
-import {
-  editJson,
-  type Ended,
-  environment,
-  type ForgeWorld,
-  forgeWorld,
-  must,
-  run,
-  serve,
-  type Serving,
-  temporaryDirectory,
-  writeText,
-} from '../support/bins.ts';
-import { killProcessesOf } from '../support/processes.ts';
+import { editJson, writeText } from '../support/bins.ts';
+import { SprintWorld } from '../support/sprint-world.ts';
 
 const WAIT = { timeout: 20_000, interval: 100 } as const;
 
-let dir: string;
-let home: string;
-let world: ForgeWorld;
-let shell: Serving;
-let store: Store;
-let env: Readonly<Record<string, string>>;
+const world = new SprintWorld();
 
 /** Each hook says that it ran, with what its worktree holds, in the cache of its worktree or, at the end, beside the home. */
 const hook = (name: string): readonly string[] => [
   'sh',
   '-c',
-  `echo ${name} $CALORON_PORT_FIRST $CALORON_PORT_COUNT $CALORON_CACHE_DIR >> ${dir}/hooks`,
+  `echo ${name} $CALORON_PORT_FIRST $CALORON_PORT_COUNT $CALORON_CACHE_DIR >> ${world.dir}/hooks`,
 ];
 
 beforeAll(async () => {
-  dir = temporaryDirectory();
-  home = join(dir, 'home');
-  world = await forgeWorld(dir);
-  const forge = ['--repo', world.repo, '--host', world.forge.url, '--token-env', 'CALORON_FORGE_TOKEN'];
-  await must('caloron', ['init', ...forge, '--framework', 'stub', '--home', home], { cwd: dir });
-  const hooks = {
-    after_create: hook('after_create'),
-    before_run: hook('before_run'),
-    after_run: hook('after_run'),
-    before_remove: hook('before_remove'),
-  };
-  editJson(join(home, 'caloron.json'), {
-    framework_options: { script_dir: dir },
+  const names = ['after_create', 'before_run', 'after_run', 'before_remove'];
+  world.script('one', { steps: [{ write: 'one.txt', content: 'done\n' }, { commit: 'Write one' }] });
+  await world.start();
+  editJson(join(world.home, 'caloron.json'), {
     required_approvals: 0,
     // Hooks write beside the home, where a sandbox lets nobody write.
     isolation: { sandbox: 'off' },
-    workspace: { hooks, ports: 3, cache: true },
-  });
-  const steps = [{ write: 'one.txt', content: 'done\n' }, { commit: 'Write one' }];
-  writeText(join(dir, 'one.json'), JSON.stringify({ v: 1, attempts: [{ steps }] }));
-  const tokens = environment({ ...world.tokens, USER: 'ada' });
-  shell = await serve('caloron-shell', ['--port', '0', '--home', home], { cwd: home, env: tokens });
-  env = { ...tokens, CALORON_SHELL_URL: shell.url };
-  store = openStore(join(home, '.caloron/caloron.db'), {
-    clock: systemClock,
-    uuid: () => systemRandom.uuid(),
+    workspace: { hooks: Object.fromEntries(names.map((name) => [name, hook(name)])), ports: 3, cache: true },
   });
 });
+afterAll(() => world.close());
 
-afterAll(async () => {
-  store.close();
-  await shell.stop();
-  await world.forge.stop();
-  killProcessesOf(dir);
-  rmSync(dir, { recursive: true, force: true });
-});
-
-const caloron = (...args: readonly string[]): Promise<Ended> =>
-  run('caloron', [...args, '--home', home], { cwd: dir, env });
-const said = (...args: readonly string[]): Promise<string> =>
-  must('caloron', [...args, '--home', home], { cwd: dir, env });
-const kickoff = ['kickoff', '- [one] The first', '--repo', 'agent/lib', '--sprint-id', 's'];
+const KICKOFF = ['kickoff', '- [one] The first', '--repo', 'agent/lib', '--sprint-id', 's'];
 
 const Gc = z.object({
   data: z.object({
@@ -91,38 +42,37 @@ const Gc = z.object({
   }),
 });
 async function gc(...args: readonly string[]): Promise<z.infer<typeof Gc>['data']> {
-  return Gc.parse(JSON.parse(await said('gc', '--output', 'json', ...args))).data;
+  return Gc.parse(JSON.parse(await world.said('gc', '--output', 'json', ...args))).data;
 }
 
 describe('what a sprint says its agents are given', () => {
   it('is refused where it cannot be meant, with the field and what is expected, and nothing is made', async () => {
     const cases: readonly (readonly [Readonly<Record<string, unknown>>, RegExp])[] = [
       [{ workspace: { ports: 0 } }, /workspace\.ports/],
-      [{ workspace: { hooks: { before_run: 'make' } } }, /workspace\.hooks\.before_run.*array/],
+      [{ workspace: { hooks: { before_run: 'make' } } }, /workspace\.hooks\.before_run.*list of words/],
       [{ budget: { agent: { tokens: -1 } } }, /budget\.agent\.tokens/],
       [{ capacity: { host: 0 } }, /capacity\.host/],
       [{ isolation: { sandbox: 'maybe' } }, /isolation\.sandbox.*auto/],
     ];
-    const file = join(home, 'caloron.json');
+    const file = join(world.home, 'caloron.json');
     const good = readFileSync(file, 'utf8');
     for (const [fields, problem] of cases) {
       editJson(file, fields);
-      const { code, stderr } = await caloron(...kickoff);
+      const { code, stderr } = await world.caloron(...KICKOFF);
+      writeText(file, good);
       expect(stderr).toMatch(problem);
       expect(code).toBe(1);
-      writeText(file, good);
     }
-    expect(store.sprints()).toEqual([]);
+    expect(world.store.sprints()).toEqual([]);
   });
 
   it('W15 is held from a worktree’s making to its end, and what is left of it goes, with a shell and without', async () => {
-    await said(...kickoff);
+    await world.said(...KICKOFF);
     await vi.waitFor(async () => {
-      await said('tick');
-      const { state } = await store.forRun({ run_id: 'test', lease: null }).state.load('s');
-      expect(state.tasks['one']?.status).toBe('Done');
+      await world.said('tick');
+      expect((await world.tasks('s'))['one']?.status).toBe('Done');
     }, WAIT);
-    const lines = (): readonly string[] => readFileSync(join(dir, 'hooks'), 'utf8').trim().split('\n');
+    const lines = (): readonly string[] => readFileSync(join(world.dir, 'hooks'), 'utf8').trim().split('\n');
     await vi.waitFor(() => expect(lines().at(-1)).toMatch(/^before_remove/), WAIT);
     const held = lines().map((line) => line.split(' ').slice(1).join(' '));
     expect(lines().map((line) => line.split(' ')[0])).toEqual([
@@ -134,22 +84,22 @@ describe('what a sprint says its agents are given', () => {
     // The same ports and the same cache at every moment of its life.
     expect(new Set(held).size).toBe(1);
     expect(held[0]).toMatch(/^\d+ 3 \S+\/\.caloron\/cache\/s\/one$/);
-    await vi.waitFor(() => expect(store.worktreeLeases.list()).toEqual([]), WAIT);
-    expect(existsSync(join(home, '.caloron/cache/s/one'))).toBe(false);
+    await vi.waitFor(() => expect(world.store.worktreeLeases.list()).toEqual([]), WAIT);
+    expect(existsSync(join(world.home, '.caloron/cache/s/one'))).toBe(false);
 
     // What a machine that went down left: a cache nobody holds.
-    const stray = join(home, '.caloron/cache/s/gone');
+    const stray = join(world.home, '.caloron/cache/s/gone');
     writeText(join(stray, 'a.txt'), 'a');
     const with_shell = await gc('--dry-run');
     expect(with_shell.without_shell).toBe(false);
     expect(with_shell.items).toContainEqual(expect.objectContaining({ path: stray, action: 'would_remove' }));
-    await shell.stop();
+    await world.shell.stop();
     const alone = await gc('--keep-days', '0');
     expect(alone.without_shell).toBe(true);
     expect(alone.items.filter(({ action }) => action !== 'removed')).toEqual([]);
-    expect(readdirSync(join(home, '.caloron/agents'))).toEqual([]);
+    expect(readdirSync(join(world.home, '.caloron/agents'))).toEqual([]);
     expect(existsSync(stray)).toBe(false);
-    expect(existsSync(join(home, '.caloron/shell.lock'))).toBe(false);
+    expect(existsSync(join(world.home, '.caloron/shell.lock'))).toBe(false);
   });
 
   it('nothing is taken that nobody offered, and nothing allowed that nobody asked for', async () => {
@@ -162,27 +112,23 @@ describe('what a sprint says its agents are given', () => {
       [['approve', '--sprint'], /no approval is asked for sprint s/],
       [['approve'], /name the task/],
     ];
-    const seq = store.events.lastSeq();
+    const seq = world.store.events.lastSeq();
     await Promise.all(
       cases.map(async ([args, problem]) => {
-        const { code, stderr } = await caloron(...args);
+        const { code, stderr } = await world.caloron(...args);
         expect(stderr).toMatch(problem);
         expect(code).toBe(1);
       }),
     );
-    expect(store.events.lastSeq()).toBe(seq);
+    expect(world.store.events.lastSeq()).toBe(seq);
   });
 
   it('finished work of a process that had lost its task is offered, taken by a word, and merged', async () => {
-    const waits = [{ write: 'two.txt', content: 'half done\n' }, { wait_ms: 600_000 }];
-    writeText(join(dir, 'two.json'), JSON.stringify({ v: 1, attempts: [{ steps: waits }] }));
-    const { CALORON_SHELL_URL: _, ...tokens } = env;
-    shell = await serve('caloron-shell', ['--port', '0', '--home', home], { cwd: home, env: tokens });
-    env = { ...tokens, CALORON_SHELL_URL: shell.url };
-    await said('kickoff', '- [two] The second', '--repo', world.repo, '--sprint-id', 't');
-    const two = async (): Promise<Task | undefined> =>
-      (await store.forRun({ run_id: 'test', lease: null }).state.load('t')).state.tasks['two'];
-    await said('tick');
+    world.script('two', { steps: [{ write: 'two.txt', content: 'half done\n' }, { wait_ms: 600_000 }] });
+    await world.startShell();
+    await world.kickoff('t', ['[two] The second']);
+    const two = async (): Promise<Task | undefined> => (await world.tasks('t'))['two'];
+    await world.said('tick');
     expect((await two())?.process_id).not.toBeNull();
     const head_sha = await lateWork();
     // Opened once it is taken: a pull request on the task's branch would be taken by itself.
@@ -199,7 +145,7 @@ describe('what a sprint says its agents are given', () => {
       feedback: null,
       synthetic: false,
     };
-    await store.events.appendEvent('t', {
+    await world.store.events.appendEvent('t', {
       type: 'agent_reported',
       event_id: 'agent_reported:late-process',
       created_at,
@@ -207,53 +153,39 @@ describe('what a sprint says its agents are given', () => {
       trusted: true,
       report: { ...who, ...work, ...rest },
     });
-    await said('tick');
+    await world.said('tick');
 
-    expect(await said('status')).toContain('late work of agent-1 offered: adopt');
-    expect(await said('show', 'two')).toContain('./caloron adopt two late-pro');
-    expect((await caloron('adopt', 'two', 'other')).code).toBe(1);
-    const taken = await said('adopt', 'two', 'late-pro');
+    expect(await world.said('status')).toContain('late work of agent-1 offered: adopt');
+    expect(await world.said('show', 'two')).toContain('./caloron adopt two late-pro');
+    expect((await world.caloron('adopt', 'two', 'other')).code).toBe(1);
+    const taken = await world.said('adopt', 'two', 'late-pro');
     expect(taken).toBe(`two: PR #${pr_number} at ${head_sha.slice(0, 8)} is taken by the next tick.`);
-    const words = store.events.read({ after: 0, sprint_id: 't', kinds: ['human_command'] });
+    const words = world.store.events.read({ after: 0, sprint_id: 't', kinds: ['human_command'] });
     expect(words.map(({ payload }) => payload)).toMatchObject([
       { word: 'adopt', task_id: 'two', process_id: 'late-process', actor: 'ada' },
     ]);
     expect(await openPull()).toBe(pr_number);
     await vi.waitFor(async () => {
-      await said('tick');
+      await world.said('tick');
       expect(await two()).toMatchObject({ status: 'Done', pr_number, head_sha, offers: [] });
-      expect(store.processes.agents('t').filter(({ alive }) => alive)).toEqual([]);
+      expect(world.store.processes.agents('t').filter(({ alive }) => alive)).toEqual([]);
     }, WAIT);
-    expect(await said('wip', 'list', '--task', 'two')).toContain('two');
+    expect(await world.said('wip', 'list', '--task', 'two')).toContain('two');
   });
 });
 
 /** What an agent that nobody counted on any more delivered on the task's branch. */
 async function lateWork(): Promise<string> {
-  const cwd = join(dir, 'seed');
-  const token = world.tokens.CALORON_FORGE_TOKEN;
-  const credential = { username: 'x-access-token', token };
-  const remote = `${world.forge.url}/${world.repo}.git`;
-  await git(['fetch', '--quiet', remote, 'main'], { cwd, credential });
-  await git(['checkout', '--quiet', '--detach', 'FETCH_HEAD'], { cwd });
-  writeText(join(cwd, 'two.txt'), 'done\n');
-  await git(['add', 'two.txt'], { cwd });
-  await git(['commit', '--quiet', '-m', 'Write two'], {
-    cwd,
-    author: { name: 'Agent', email: 'a@localhost' },
-  });
-  await git(['push', '--quiet', remote, 'HEAD:refs/heads/caloron/t/two'], { cwd, credential });
-  return (await git(['rev-parse', 'HEAD'], { cwd })).stdout;
+  await world.git('fetch', '--quiet', world.remote, 'main');
+  await world.git('checkout', '--quiet', '--detach', 'FETCH_HEAD');
+  writeText(join(world.dir, 'seed/two.txt'), 'done\n');
+  await world.git('add', 'two.txt');
+  await world.git('commit', '--quiet', '-m', 'Write two');
+  await world.git('push', '--quiet', world.remote, 'HEAD:refs/heads/caloron/t/two');
+  return world.git('rev-parse', 'HEAD');
 }
 
 async function openPull(): Promise<number> {
-  const response = await fetch(`${world.forge.url}/repos/${world.repo}/pulls`, {
-    method: 'POST',
-    headers: {
-      authorization: `token ${world.tokens.CALORON_FORGE_TOKEN}`,
-      'content-type': 'application/json',
-    },
-    body: JSON.stringify({ title: 'Write two', head: 'caloron/t/two', base: 'main', body: '' }),
-  });
-  return z.object({ number: z.number() }).parse(await response.json()).number;
+  const pull = { title: 'Write two', head: 'caloron/t/two', base: 'main', body: '' };
+  return z.object({ number: z.number() }).parse(await world.ask('pulls', pull)).number;
 }
