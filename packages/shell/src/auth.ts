@@ -13,6 +13,11 @@ type Hook = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error)
 /** Who calls: the shell token's holder (scheduler, cli, a person), or one agent's process. */
 export type Caller = { readonly kind: 'shell' } | { readonly kind: 'agent'; readonly row: ProcessRow };
 
+/** Where a request holds who passed the hook: an entry of a WeakMap costs more than the rest of the check. */
+const CALLER = Symbol('caller');
+
+type Checked = FastifyRequest & { [CALLER]?: Caller };
+
 /** Checks the header x-caloron-token. Each is an `onRequest` hook: a stranger's body is never read. */
 export interface Auth {
   /** The shell token only. */
@@ -29,7 +34,6 @@ export interface Auth {
 
 /** Checks tokens against the shell's own and against the agents' hashes. */
 export function createAuth(shell_token: string, processes: Pick<Processes, 'byTokenHash'>): Auth {
-  const callers = new WeakMap<FastifyRequest, Caller>();
   const shell_hash = Buffer.from(tokenHash(shell_token), 'latin1');
   const the_shell: Caller = { kind: 'shell' };
 
@@ -44,7 +48,7 @@ export function createAuth(shell_token: string, processes: Pick<Processes, 'byTo
     return { kind: 'agent', row };
   }
 
-  function admit(request: FastifyRequest, allowed: readonly Caller['kind'][]): void {
+  function admit(request: Checked, allowed: readonly Caller['kind'][]): void {
     const caller = identify(request);
     if (!allowed.includes(caller.kind)) {
       const reason =
@@ -53,7 +57,7 @@ export function createAuth(shell_token: string, processes: Pick<Processes, 'byTo
           : 'only an agent may ask this';
       throw new ShellError('TOKEN_FORBIDDEN', { reason });
     }
-    callers.set(request, caller);
+    request[CALLER] = caller;
   }
 
   const only =
@@ -68,8 +72,8 @@ export function createAuth(shell_token: string, processes: Pick<Processes, 'byTo
       done();
     };
 
-  function callerOf(request: FastifyRequest): Caller {
-    const caller = callers.get(request);
+  function callerOf(request: Checked): Caller {
+    const caller = request[CALLER];
     if (caller === undefined) throw new ShellError('TOKEN_INVALID', {});
     return caller;
   }
