@@ -1,5 +1,7 @@
 import { performance } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
 
+import { taggedProcesses } from '@caloron/capabilities/process-identity';
 import { messageOf } from '@caloron/noether/errors';
 
 import { assertRunning, type HarnessContext, note } from './context.ts';
@@ -16,6 +18,10 @@ const STOPPED_MS = 1500;
 
 /** Characters of output kept to tell the end of: more than the tail of a failure holds. */
 const KEPT_CHARACTERS = 16_384;
+
+/** How long, and how often, what left the group of an ended hook is looked for, in milliseconds. */
+const STRAYS_MS = 1000;
+const STRAYS_LOOK_MS = 50;
 
 /** Runs the before_run hook, if the sprint has one. Throws HARNESS_HOOK_FAILED, HARNESS_STOPPED. */
 export async function beforeRun(context: HarnessContext): Promise<void> {
@@ -82,7 +88,10 @@ export async function runHook(
       },
     });
   const how = await run().then(
-    (exit) => endedBadly(exit, timeout_ms),
+    async (exit) => {
+      if (exit.timed_out || exit.stopped) await endStrays(order.process_id);
+      return endedBadly(exit, timeout_ms);
+    },
     (error: unknown) => messageOf(error),
   );
   if (logged > LOGGED_CHARACTERS) log.write(`\n[caloron] … ${logged - LOGGED_CHARACTERS} characters more\n`);
@@ -92,6 +101,26 @@ export async function runHook(
     return null;
   }
   return new HarnessError('HARNESS_HOOK_FAILED', { hook, argv, reason: how, tail: tailOf(tail).trim() });
+}
+
+/**
+ * Ends what left the group of a hook that was ended: around hooks no agent is at work, so whoever carries the run's tag is theirs. In a
+ * sandbox nobody is left.
+ */
+async function endStrays(process_id: string): Promise<void> {
+  const tags = new Set([process_id]);
+  for (let waited = 0; waited < STRAYS_MS; waited += STRAYS_LOOK_MS) {
+    const found = taggedProcesses(tags).filter(({ pid }) => pid !== process.pid);
+    if (found.length === 0) return;
+    for (const { pid } of found) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It has ended, or taken another user's rights.
+      }
+    }
+    await delay(STRAYS_LOOK_MS);
+  }
 }
 
 function endedBadly(exit: GroupExit, timeout_ms: number): string | null {
