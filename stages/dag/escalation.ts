@@ -1,5 +1,6 @@
 import type { Task } from '@caloron/types';
 
+import { inline } from '../markdown.ts';
 import { action } from '../sprint/action-id.ts';
 import { intend, update } from './draft.ts';
 import type { Draft } from './draft.ts';
@@ -45,7 +46,7 @@ function escalationMessage(task: Task, reason: string): string {
   return [
     reason,
     '',
-    `Task \`${task.id}\` (${task.title}), agent \`${task.agent_id}\`: ${task.attempt} attempts, ${task.review_cycles} review cycles.`,
+    `Task \`${task.id}\` (${inline(task.title)}), agent \`${task.agent_id}\`: attempts ${task.attempt}, review cycles ${task.review_cycles}.`,
     '',
     'Answer with one word on the first line of a comment: `resolved` when it can go on, `assign-human` or `caloron:take-over` when a person does it, `break-down` when it has to be split.',
   ].join('\n');

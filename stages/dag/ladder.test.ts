@@ -72,6 +72,8 @@ describe('a run that was stopped', () => {
       if (n < 10) drive.succeed('spawn_agent', { process_id: `p${n + 1}` });
     }
     expect(drive.task()).toMatchObject({ status: 'Blocked', status_reason: 'stopped_often' });
+    const asked = drive.latest('escalate');
+    expect(asked.type === 'escalate' && asked.message).toMatch(/: attempts 10, review cycles 0\.$/m);
   });
 
   it('by supervision starts at once again, and its successor is told what was seen and where the work is', () => {
@@ -93,6 +95,19 @@ describe('a run that was stopped', () => {
       attempt: 2,
     });
     expect(drive.task()).toMatchObject({ agent_id: 'agent-2', branch });
+  });
+
+  it('again and again tells of the last time why', () => {
+    const drive = running();
+    drive.log(exited('p1', stoppedExit(drive)), supervised(drive, 'restart'));
+    expect(drive.task().status_reason).toBe('restart: no progress for 41 minutes');
+    drive.succeed('spawn_agent', { process_id: 'p2' });
+    const again = { process_id: 'p2' };
+    drive.log(exited('p2', stoppedExit(drive)), supervised(drive, 'reassign', again));
+    expect(drive.task()).toMatchObject({
+      status_reason: 'reassign: no progress for 41 minutes',
+      agent_id: 'agent-2',
+    });
   });
 
   it('that had ended by itself is of whom was started for it since', () => {

@@ -110,7 +110,8 @@ function onRestarted(draft: Draft, task: Task, action: ActionOf<'supervisor'>, {
   if (task.status !== 'InProgress' || result.taken_back !== undefined) return;
   const { process_id = action.process_id } = result;
   if (task.process_id !== null && process_id !== undefined && process_id !== task.process_id) return;
-  const told = task.status_reason !== null && !/^(attempt_failed|stopped)\b/.test(task.status_reason);
+  const told =
+    task.status_reason !== null && !/^(attempt_failed|stopped|restart|reassign)\b/.test(task.status_reason);
   update(draft, task, {
     process_id: null,
     ...(told ? {} : { status_reason: `${action.action}: ${action.reason}` }),

@@ -7,7 +7,7 @@ import { Command } from 'commander';
 import { runComposition } from '../composition.ts';
 import { idOf, runCommand } from '../context.ts';
 import { CliError } from '../errors.ts';
-import type { Io } from '../output.ts';
+import { counted, type Io } from '../output.ts';
 import { sandboxWarning } from '../sandbox-warning.ts';
 
 interface Options {
@@ -70,7 +70,7 @@ export function kickoffCommand(io: Io): Command {
           );
           const head = output.already_exists
             ? `sprint ${output.sprint_id} exists already: nothing was changed`
-            : `sprint ${output.sprint_id}: ${tasks.length} tasks (${output.generator}), ${output.issues_created.length} issues so far`;
+            : `sprint ${output.sprint_id}: ${counted(tasks.length, 'task')} (${output.generator}), ${counted(output.issues_created.length, 'issue')} so far`;
           const lacks = await sandboxWarning(output.dag.sprint, context.environment.variables['PATH']);
           return {
             data: output,
