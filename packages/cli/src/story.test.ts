@@ -174,14 +174,17 @@ describe('the story', () => {
     expect(told(event)).toBe(text);
   });
 
-  it('gives the line of a failed test run that says what is wrong', () => {
+  it.each([
+    ['TAP\n✖ counts words (3 ms)\nmore', '✖ counts words (3 ms)'],
+    ['+ check\n./half.txt\n\n', './half.txt'],
+  ])('gives the line of a failed test run that says what is wrong, or its last: %j', (tail, says) => {
     const receipt = {
       commit: SHA,
       command: ['node', '--test'],
       exit_code: 1,
       duration_ms: 3,
       log_sha256: 'c'.repeat(64),
-      tail: 'TAP\n✖ counts words (3 ms)\nmore',
+      tail,
     };
     const event = {
       ...base,
@@ -194,9 +197,7 @@ describe('the story', () => {
       }),
     } as const;
 
-    expect(told(event)).toBe(
-      'review t1: reviewer-1 requests changes: PR #7 node --test exits 1: ✖ counts words (3 ms)',
-    );
+    expect(told(event)).toBe(`review t1: reviewer-1 requests changes: PR #7 node --test exits 1: ${says}`);
   });
 
   it('tells the beginning and the end of a sprint, and is silent about bookkeeping', () => {

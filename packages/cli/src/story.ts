@@ -134,9 +134,10 @@ export function whyOf({
   return why === '' ? null : why;
 }
 
-/** The line of a test run's output that says what is wrong. */
+/** The line of a test run's output that says what is wrong, or the last one. */
 function failure(tail: string): string {
-  const found = tail.split('\n').find((text) => /^\s*(✖|not ok|FAIL|error:|AssertionError)/.test(text));
+  const lines = tail.split('\n').filter((text) => text.trim() !== '');
+  const found = lines.find((text) => /^\s*(✖|not ok|FAIL|error:|AssertionError)/.test(text)) ?? lines.at(-1);
   return found === undefined ? '' : `: ${found.trim()}`;
 }
 

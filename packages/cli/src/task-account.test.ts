@@ -162,6 +162,12 @@ describe('the account of a task', () => {
       'Rename it.',
       null,
     ]);
+    expect(
+      decisionsOf(task, { log: known().log, outbox: [], attempts }).map(({ reason, code }) => [reason, code]),
+    ).toEqual([
+      ['author 1: stub ended with exit code 3.', 'crash'],
+      ['author 2: it took longer than 60 s', 'timeout'],
+    ]);
     const text = accountText({ task, attempts, evidence: [], decisions: [], next: [], story: [] }, now);
     expect(text).toMatch(/ process +why\n/);
     expect(text).toMatch(/exit 3 +failed .* q1 +stub ended with exit code 3\.\n/);

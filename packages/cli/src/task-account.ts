@@ -63,7 +63,7 @@ function attemptRow(attempt: Attempt, now: Timestamp): readonly string[] {
     tokens_used === null ? '-' : String(tokens_used),
     short(head_sha),
     process_id.slice(0, 8),
-    attempt.why ?? attempt.cause?.sentence ?? '',
+    attempt.cause?.sentence ?? attempt.why ?? '',
   ];
 }
 

@@ -56,16 +56,16 @@ export function decisionsOf(task: Task, { log, outbox, attempts }: Decided): rea
 /** Attempts that ended without work and after which another one was, or will be, started. */
 function retriesOf({ retry_at, status }: Task, attempts: readonly Attempt[]): readonly Decision[] {
   return attempts.flatMap((attempt, n): readonly Decision[] => {
-    const { role, outcome, cause, ended_at: at } = attempt;
+    const { role, outcome, cause, why, ended_at: at } = attempt;
     const failed = outcome === 'failed' || outcome === 'timeout' || outcome === 'no_changes';
-    if (at === null || (cause === null && !(failed && role === 'author'))) return [];
+    if (at === null || (cause === null && !failed)) return [];
     const again = attempts.some((later, m) => m > n && later.role === role);
     const next_at = again || status === 'Blocked' ? null : (retry_at ?? null);
     if (!again && next_at === null) return [];
-    const reason = `${role} ${attempt.attempt}: ${cause?.sentence ?? outcome ?? 'ended without work'}`;
-    return [
-      { at, what: 'retry', reason, code: cause?.class ?? 'crash', state: null, next_at, action_id: null },
-    ];
+    const reason = `${role} ${attempt.attempt}: ${cause?.sentence ?? why ?? outcome ?? 'ended without work'}`;
+    // A failure nobody could explain counts as a crash.
+    const code = cause?.class ?? (outcome === 'failed' || outcome === null ? 'crash' : outcome);
+    return [{ at, what: 'retry', reason, code, state: null, next_at, action_id: null }];
   });
 }
 
