@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { sha } from '../testing/drive.ts';
+import type { Happening } from '../testing/happening.ts';
 import { SmallWorld } from '../testing/small_world.ts';
-import type { Happening } from '../testing/small_world.ts';
 
 const LONG = process.env['CALORON_TEST_LONG'] === '1';
 
@@ -15,7 +15,6 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   { arbitrary: fc.record({ what: fc.constant('finish' as const), head }), weight: 4 },
   { arbitrary: fc.record({ what: fc.constant('push' as const), head }), weight: 3 },
   fc.constant({ what: 'act' } as const),
-  fc.constant({ what: 'crash' } as const),
   fc.constant({ what: 'wait' } as const),
   fc.record({
     what: fc.constant('refuse' as const),
@@ -26,6 +25,8 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
     what: fc.constant('review' as const),
     says: fc.constantFrom('approved' as const, 'changes_requested' as const, 'dismissed' as const),
   }),
+  fc.record({ what: fc.constant('late' as const), head }),
+  fc.record({ what: fc.constant('restart' as const), to: fc.constantFrom(null, 'agent-2') }),
   fc.record({ what: fc.constantFrom('issue' as const, 'pull' as const) }),
   fc.record({
     what: fc.constant('word' as const),
@@ -48,7 +49,7 @@ const play = (...history: readonly Happening[]): SmallWorld => {
   for (const one of history) world.happen(one);
   return world;
 };
-const [started, gone] = [{ what: 'act_all' }, { what: 'crash' }] as const;
+const [started, gone] = [{ what: 'act_all' }, { what: 'end', cause: 'crash' }] as const;
 const pushed = (to: string) => ({ what: 'push', head: to }) as const;
 
 describe('a task', () => {

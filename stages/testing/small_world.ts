@@ -1,20 +1,23 @@
 import { addMs } from '@caloron/types';
-import type { Action, ActionOf, ActionResult, EndCause, Event, HumanWord, Sha, Sprint } from '@caloron/types';
+import type {
+  Action,
+  ActionOf,
+  ActionResult,
+  EndCause,
+  Event,
+  HumanWord,
+  Id,
+  Report,
+  Sha,
+  Sprint,
+} from '@caloron/types';
 
 import { exampleState, exampleTask } from '../dag/example.ts';
 import { takenBack } from '../sprint/overtaken.ts';
 import type { ActContext } from '../sprint/act_context.ts';
 import { Drive, event, pull, report, sha } from './drive.ts';
-
-/** One thing that happens to the world of one task. */
-export type Happening =
-  | { readonly what: 'act' | 'act_all' | 'crash' | 'wait' }
-  | { readonly what: 'refuse'; readonly code: string }
-  | { readonly what: 'end'; readonly cause: EndCause['class'] }
-  | { readonly what: 'finish' | 'push'; readonly head: string }
-  | { readonly what: 'review'; readonly says: 'approved' | 'changes_requested' | 'dismissed' }
-  | { readonly what: 'issue' | 'pull' | 'checks' }
-  | { readonly what: 'word'; readonly word: HumanWord };
+import { taken } from './happening.ts';
+import type { Happening } from './happening.ts';
 
 interface Process {
   readonly id: string;
@@ -30,6 +33,7 @@ export class SmallWorld {
   #settled = new Set<string>();
   #tries = new Map<string, number>();
   #alive: Process[] = [];
+  #gone: Process[] = [];
   #log: Event[] = [];
   #forge: Event[] = [];
   #pull: { number: number; head: Sha; open: boolean } | null = null;
@@ -76,26 +80,24 @@ export class SmallWorld {
   }
 
   #apply(one: Happening): void {
-    const [first] = this.#pending();
     const [process] = this.#alive;
     switch (one.what) {
       case 'act':
-        if (first !== undefined) this.#act(first);
-        return;
+        return this.#pending()
+          .slice(0, 1)
+          .forEach((action) => this.#act(action));
       case 'act_all':
-        for (const action of this.#pending()) this.#act(action);
-        return;
+        return this.#pending().forEach((action) => this.#act(action));
       case 'refuse':
         return this.#refuse(one.code);
-      case 'crash':
-        if (process !== undefined) this.#exit(process);
-        return;
       case 'end':
-        if (process !== undefined) this.#exit(process, one.cause);
-        return;
+        return process && this.#exit(process, one.cause);
       case 'finish':
-        if (process !== undefined) this.#finish(process, sha(one.head));
-        return;
+        return process && this.#finish(process, sha(one.head));
+      case 'late':
+        return this.#reportLate(sha(one.head));
+      case 'restart':
+        return this.#restart(one.to);
       case 'push':
         return this.#push(sha(one.head));
       case 'review':
@@ -169,13 +171,15 @@ export class SmallWorld {
     if (!wanted && status !== 'Done') return this.#fail(action, 'ACTION_OVERTAKEN', false);
     const tries = (this.#tries.get(action.action_id) ?? 0) + 1;
     this.#tries.set(action.action_id, tries);
-    if (this.#pull?.head !== action.head_sha) return this.#fail(action, 'FORGE_HEAD_MOVED', tries >= TRIES);
-    if (!this.#pull.open) return this.#fail(action, 'FORGE_NOT_MERGEABLE', true);
+    const { head, number, open } = this.#pull ?? {};
+    if (number !== action.pr_number || open !== true) return this.#fail(action, 'FORGE_NOT_MERGEABLE', true);
+    if (head !== action.head_sha) return this.#fail(action, 'FORGE_HEAD_MOVED', tries >= TRIES);
     this.#succeed(action, { merge_sha: sha('e') });
   }
 
-  #exit({ id, start }: Process, cause: EndCause['class'] = 'crash'): void {
+  #exit({ id, start }: Process, cause: EndCause['class']): void {
     this.#alive = this.#alive.filter((process) => process.id !== id);
+    if (start.role === 'author') this.#gone.push({ id, start });
     const { role } = start;
     const exit = { code: 1, signal: null, at: this.drive.now, known: true };
     const why = { class: cause, until: null, provider: 'stub', sentence: `it was ${cause}` };
@@ -192,24 +196,42 @@ export class SmallWorld {
 
   /** Ends a process with what it was started for: work at `head`, which is new where none is named, or an approval. */
   #finish(process: Process, head: Sha | null): void {
-    const { id, start } = process;
-    const { role, attempt, mode } = start;
-    const about = { process_id: id, agent_id: start.agent_id ?? 'agent-1', role, attempt };
-    const told = (event: Event): void => void this.#log.push({ ...event, created_at: this.drive.now });
-    if (role === 'reviewer') {
-      told(
-        report({
-          ...about,
-          outcome: 'approved',
-          head_sha: start.head_sha,
-          ...(mode === 'verify' ? { mode } : {}),
-        }),
-      );
-    } else {
+    const { head_sha, role, mode } = process.start;
+    if (role === 'author') {
       this.#push(head ?? this.#fresh());
-      told(report({ ...about, head_sha: this.#pull?.head ?? null, pr_number: this.#pull?.number ?? null }));
+      this.#tellWork(process);
+    } else {
+      const verified = mode === 'verify' ? { mode } : {};
+      this.#report(process, { outcome: 'approved', head_sha, ...verified });
     }
-    this.#exit(process);
+    this.#exit(process, 'crash');
+  }
+
+  #tellWork(process: Process): void {
+    if (this.#pull === null) return;
+    this.#report(process, { head_sha: this.#pull.head, pr_number: this.#pull.number });
+  }
+
+  #report({ id: process_id, start: { agent_id, role, attempt } }: Process, change: Partial<Report>): void {
+    const told = report({ process_id, agent_id: agent_id ?? 'agent-1', role, attempt, ...change });
+    this.#log.push({ ...told, created_at: this.drive.now });
+  }
+
+  /** An author that had counted as gone has pushed and reports. */
+  #reportLate(head: Sha): void {
+    const process = this.#gone.at(-1);
+    if (process === undefined) return;
+    this.#push(head);
+    this.#tellWork(process);
+  }
+
+  /** Supervision stops the author, in favour of another or not. */
+  #restart(to: Id | null): void {
+    const process = this.#alive.find(({ start }) => start.role === 'author');
+    if (process === undefined) return;
+    this.#n += 1;
+    this.#exit(process, 'stopped');
+    this.#succeed(taken(process.start, process.id, to, this.#n), { process_id: process.id });
   }
 
   #fresh(): Sha {
@@ -218,12 +240,10 @@ export class SmallWorld {
   }
 
   #push(head: Sha): void {
-    const opened = this.#pull === null || !this.#pull.open;
-    if (opened) this.#pull = { number: (this.#pull?.number ?? 6) + 1, head, open: true };
-    else if (this.#pull?.head === head) return;
-    if (this.#pull === null) return;
-    this.#pull.head = head;
-    this.#tell(opened ? 'pr_opened' : 'pr_updated');
+    const { number = 6, open, head: before } = this.#pull ?? {};
+    if (open === true && before === head) return;
+    this.#pull = { number: open === true ? number : number + 1, head, open: true };
+    this.#tell(open === true ? 'pr_updated' : 'pr_opened');
   }
 
   #tell(type: 'pr_opened' | 'pr_updated' | 'pr_closed' | 'pr_reopened'): void {
@@ -242,9 +262,8 @@ export class SmallWorld {
   /** A person closes the issue, or opens it again. */
   #turnIssue(): void {
     this.#issue_open = !this.#issue_open;
-    this.#forge.push(
-      this.#event({ type: this.#issue_open ? 'issue_reopened' : 'issue_closed', issue_number: 1 }),
-    );
+    const type = this.#issue_open ? 'issue_reopened' : 'issue_closed';
+    this.#forge.push(this.#event({ type, issue_number: 1 }));
   }
 
   /** A person closes the pull request, or opens it again. */
@@ -260,7 +279,10 @@ export class SmallWorld {
 
   /** What a person does who reads what the task waits for, and a forge whose checks pass. */
   #answer(): void {
-    const { status, status_reason } = this.drive.task();
+    const { status, status_reason, head_sha, pr_number } = this.drive.task();
+    // Whatever is done on a pull request has the next poll tell its head.
+    const { head, number, open } = this.#pull ?? {};
+    if (open === true && number === pr_number && head !== head_sha) this.#tell('pr_updated');
     if (!this.#issue_open) return this.#turnIssue();
     if (status === 'Blocked' || status === 'HumanAssigned') return this.#say('resolved');
     if (status_reason === 'waits_approval') return this.#review('approved');
