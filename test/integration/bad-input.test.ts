@@ -26,6 +26,8 @@ import {
 import { killProcessesOf, processesOf } from '../support/processes.ts';
 import { ROOT } from '../support/tree.ts';
 
+/** `pnpm test` has a sample of what starts many processes, `pnpm test:slow` all. */
+const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
 const TICK = join(ROOT, 'compositions/sprint_tick.json');
 
 let dir: string;
@@ -345,78 +347,80 @@ describe('bad input is one clear error and changes nothing:', () => {
     unchanged();
   });
 
-  it('a port in use', async () => {
-    const taken = createServer();
-    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
-    const port = String((taken.address() as AddressInfo).port);
-    const at = { cwd: empty, env };
-    const own = (args: readonly string[]): readonly string[] => ['--port', port, ...args];
-    try {
-      const ended = [
-        await run('caloron-shell', own(['--home', empty]), at),
-        await run('caloron-forge', own(['--data', join(dir, 'other-forge')]), at),
-        await run('noether-scheduler', own(['--config', 'scheduler.json']), at),
-      ];
-      for (const { code, stdout, stderr } of ended) {
-        expect({ code, stdout }, stderr).toEqual({ code: 1, stdout: '' });
-        expect(stderr).toMatch(new RegExp(`port ${port}\\b`));
-        expect(stderr).toMatch(/PORT_IN_USE/);
-        expect(stderr).toMatch(/--port/);
+  if (SLOW)
+    it('a port in use', async () => {
+      const taken = createServer();
+      await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+      const port = String((taken.address() as AddressInfo).port);
+      const at = { cwd: empty, env };
+      const own = (args: readonly string[]): readonly string[] => ['--port', port, ...args];
+      try {
+        const ended = [
+          await run('caloron-shell', own(['--home', empty]), at),
+          await run('caloron-forge', own(['--data', join(dir, 'other-forge')]), at),
+          await run('noether-scheduler', own(['--config', 'scheduler.json']), at),
+        ];
+        for (const { code, stdout, stderr } of ended) {
+          expect({ code, stdout }, stderr).toEqual({ code: 1, stdout: '' });
+          expect(stderr).toMatch(new RegExp(`port ${port}\\b`));
+          expect(stderr).toMatch(/PORT_IN_USE/);
+          expect(stderr).toMatch(/--port/);
+        }
+        const up = ['up', '--shell-port', port, '--home', empty];
+        refusal(await run('caloron', up, at), {
+          exit: 3,
+          code: 'CLI_SERVICE_FAILED',
+          says: new RegExp(`caloron-shell did not start: .*port ${port}\\b`),
+          next: /tail .*caloron-shell\.log/,
+        });
+      } finally {
+        taken.close();
       }
-      const up = ['up', '--shell-port', port, '--home', empty];
-      refusal(await run('caloron', up, at), {
-        exit: 3,
-        code: 'CLI_SERVICE_FAILED',
-        says: new RegExp(`caloron-shell did not start: .*port ${port}\\b`),
-        next: /tail .*caloron-shell\.log/,
+      expect(processesOf(empty)).toEqual([]);
+      unchanged();
+    });
+
+  if (SLOW)
+    it('processes that are asked for twice, and a missing or wrong scheduler.json', async () => {
+      const config = join(empty, 'scheduler.json');
+      const text = readFileSync(config, 'utf8');
+      const up = (...args: readonly string[]): Promise<Ended> =>
+        run('caloron', ['up', ...args, '--home', empty], { cwd: dir, env });
+      refusal(await up('--config', 'nowhere.json'), {
+        exit: 1,
+        code: 'SCHEDULER_CONFIG_MISSING',
+        says: /nowhere\.json: there is no such file/,
+        next: /caloron init|--config/,
       });
-    } finally {
-      taken.close();
-    }
-    expect(processesOf(empty)).toEqual([]);
-    unchanged();
-  });
-
-  it('processes that are asked for twice, and a missing or wrong scheduler.json', async () => {
-    const config = join(empty, 'scheduler.json');
-    const text = readFileSync(config, 'utf8');
-    const up = (...args: readonly string[]): Promise<Ended> =>
-      run('caloron', ['up', ...args, '--home', empty], { cwd: dir, env });
-    refusal(await up('--config', 'nowhere.json'), {
-      exit: 1,
-      code: 'SCHEDULER_CONFIG_MISSING',
-      says: /nowhere\.json: there is no such file/,
-      next: /caloron init|--config/,
-    });
-    writeText(config, JSON.stringify({ jobs: [{ name: 'tick', cron: 'often', graph: 'x.json' }] }));
-    refusal(await up(), {
-      exit: 1,
-      code: 'SCHEDULER_CONFIG_INVALID',
-      says: /scheduler\.json:\n +- jobs\[0\]\.cron: /,
-      next: /correct/,
-    });
-    writeText(config, text);
-    expect(processesOf(empty)).toEqual([]);
-
-    await must('caloron', ['up', '--home', empty], { cwd: dir, env });
-    try {
+      writeText(config, JSON.stringify({ jobs: [{ name: 'tick', cron: 'often', graph: 'x.json' }] }));
       refusal(await up(), {
         exit: 1,
-        code: 'CLI_ALREADY_UP',
-        says: /caloron-shell \(pid \d+\)/,
-        next: /down/,
+        code: 'SCHEDULER_CONFIG_INVALID',
+        says: /scheduler\.json:\n +- jobs\[0\]\.cron: /,
+        next: /correct/,
       });
-      const second = await run('caloron-shell', ['--port', '0', '--home', empty], { cwd: dir, env });
-      expect({ code: second.code, stdout: second.stdout }, second.stderr).toEqual({ code: 1, stdout: '' });
-      expect(second.stderr).toContain('SHELL_ALREADY_RUNNING');
-    } finally {
-      await must('caloron', ['down', '--home', empty], { cwd: dir, env });
-    }
-    expect((await run('caloron', ['down', '--home', empty], { cwd: dir, env })).stdout).toMatch(
-      /^nothing was running/,
-    );
-    unchanged();
-  });
+      writeText(config, text);
+      expect(processesOf(empty)).toEqual([]);
+
+      await must('caloron', ['up', '--home', empty], { cwd: dir, env });
+      try {
+        refusal(await up(), {
+          exit: 1,
+          code: 'CLI_ALREADY_UP',
+          says: /caloron-shell \(pid \d+\)/,
+          next: /down/,
+        });
+        const second = await run('caloron-shell', ['--port', '0', '--home', empty], { cwd: dir, env });
+        expect({ code: second.code, stdout: second.stdout }, second.stderr).toEqual({ code: 1, stdout: '' });
+        expect(second.stderr).toContain('SHELL_ALREADY_RUNNING');
+      } finally {
+        await must('caloron', ['down', '--home', empty], { cwd: dir, env });
+      }
+      expect((await run('caloron', ['down', '--home', empty], { cwd: dir, env })).stdout).toMatch(
+        /^nothing was running/,
+      );
+      unchanged();
+    });
 
   it('an old Node', async () => {
     const old = 'data:text/javascript,Object.defineProperty(process.versions,"node",{value:"20.19.4"})';
@@ -472,6 +476,11 @@ describe('bad input is one clear error and changes nothing:', () => {
 });
 
 describe('a damaged KV value', () => {
+  const DAMAGED = [
+    ['caloron:open:state', '{"sprint_id":"open","ta'],
+    ['caloron:open:state', '{"sprint_id":"open"}'],
+    ['caloron:active_sprint', '{"sprint":1}'],
+  ] as const;
   const keep = (key: string): string =>
     sql(
       home,
@@ -482,77 +491,77 @@ describe('a damaged KV value', () => {
   const write = (key: string, value: string): void =>
     sql(home, (db) => void db.prepare('UPDATE kv SET value = ? WHERE key = ?').run(value, key));
 
-  it.each([
-    ['caloron:open:state', '{"sprint_id":"open","ta'],
-    ['caloron:open:state', '{"sprint_id":"open"}'],
-    ['caloron:active_sprint', '{"sprint":1}'],
-  ])('at %s is named, left as it is, and made whole by a rebuild (%s)', async (key, damaged) => {
-    const whole = keep(key);
-    write(key, damaged);
-    const before = everything(home);
-    const expected = {
-      code: 'STORE_VALUE_INVALID',
-      says: new RegExp(`the value at ${key} `),
-      next: /caloron kv rebuild/,
-    };
+  it.each(SLOW ? DAMAGED : DAMAGED.slice(0, 1))(
+    'at %s is named, left as it is, and made whole by a rebuild (%s)',
+    async (key, damaged) => {
+      const whole = keep(key);
+      write(key, damaged);
+      const before = everything(home);
+      const expected = {
+        code: 'STORE_VALUE_INVALID',
+        says: new RegExp(`the value at ${key} `),
+        next: /caloron kv rebuild/,
+      };
 
-    refusal(await caloron(['status']), { exit: 3, ...expected });
-    const ticked = await caloron(['tick']);
-    refusal(ticked, { exit: 3, ...expected });
-    if (key.endsWith(':state')) {
-      const input = JSON.stringify({ sprint_id: 'open', repo: world.repo });
-      const says = new RegExp(`root\\.bindings\\.sprint: stage load_sprint failed: the value at ${key} `);
-      refusal(await noether(['run', TICK, '--input', input]), { ...expected, exit: 3, says });
-    }
-    const checked = await caloron(['kv', 'rebuild', '--check']);
-    expect(checked.code).toBe(1);
-    expect(checked.stdout).toContain(key);
-    expect(everything(home)).toEqual(before);
+      refusal(await caloron(['status']), { exit: 3, ...expected });
+      const ticked = await caloron(['tick']);
+      refusal(ticked, { exit: 3, ...expected });
+      if (key.endsWith(':state')) {
+        const input = JSON.stringify({ sprint_id: 'open', repo: world.repo });
+        const says = new RegExp(`root\\.bindings\\.sprint: stage load_sprint failed: the value at ${key} `);
+        refusal(await noether(['run', TICK, '--input', input]), { ...expected, exit: 3, says });
+      }
+      const checked = await caloron(['kv', 'rebuild', '--check']);
+      expect(checked.code).toBe(1);
+      expect(checked.stdout).toContain(key);
+      expect(everything(home)).toEqual(before);
 
-    await must('caloron', ['kv', 'rebuild', '--home', home], { cwd: dir, env });
-    expect(keep(key)).toBe(whole);
-    expect((await caloron(['status'])).code).toBe(0);
-  });
+      await must('caloron', ['kv', 'rebuild', '--home', home], { cwd: dir, env });
+      expect(keep(key)).toBe(whole);
+      expect((await caloron(['status'])).code).toBe(0);
+    },
+  );
 });
 
-describe('a forge that is down', () => {
-  let down: ForgeWorld | undefined;
-  afterEach(async () => {
-    await down?.forge.stop();
-  });
-
-  it('D16 D18 fails the tick with its address and changes nothing', async () => {
-    const place = join(dir, 'down');
-    mkdirSync(place);
-    down = await forgeWorld(place);
-    const at = join(place, 'home');
-    const own = environment(down.tokens);
-    const init = [
-      'init',
-      '--repo',
-      down.repo,
-      '--host',
-      down.forge.url,
-      '--token-env',
-      'CALORON_FORGE_TOKEN',
-    ];
-    await must('caloron', [...init, '--home', at], { cwd: dir });
-    const brief = '- [first] The first';
-    await must('caloron', ['kickoff', brief, '--repo', down.repo, '--home', at], { cwd: dir, env: own });
-    // The first tick learns of the issue; polls begin there.
-    await must('caloron', ['tick', '--home', at], { cwd: dir, env: own });
-    await down.forge.stop();
-    const before = everything(at);
-
-    refusal(await run('caloron', ['tick', '--home', at], { cwd: dir, env: own }), {
-      exit: 3,
-      code: 'FORGE_UNAVAILABLE',
-      says: new RegExp(`stage \\w+ failed: .*${down.forge.url.replace('http://', '')}`),
-      next: /./,
+if (SLOW)
+  describe('a forge that is down', () => {
+    let down: ForgeWorld | undefined;
+    afterEach(async () => {
+      await down?.forge.stop();
     });
-    expect(everything(at)).toEqual(before);
+
+    it('D16 D18 fails the tick with its address and changes nothing', async () => {
+      const place = join(dir, 'down');
+      mkdirSync(place);
+      down = await forgeWorld(place);
+      const at = join(place, 'home');
+      const own = environment(down.tokens);
+      const init = [
+        'init',
+        '--repo',
+        down.repo,
+        '--host',
+        down.forge.url,
+        '--token-env',
+        'CALORON_FORGE_TOKEN',
+      ];
+      await must('caloron', [...init, '--home', at], { cwd: dir });
+      const brief = '- [first] The first';
+      await must('caloron', ['kickoff', brief, '--repo', down.repo, '--home', at], { cwd: dir, env: own });
+      // The first tick learns of the issue; polls begin there.
+      await must('caloron', ['tick', '--home', at], { cwd: dir, env: own });
+      await down.forge.stop();
+      const before = everything(at);
+
+      refusal(await run('caloron', ['tick', '--home', at], { cwd: dir, env: own }), {
+        exit: 3,
+        code: 'FORGE_UNAVAILABLE',
+        says: new RegExp(`stage \\w+ failed: .*${down.forge.url.replace('http://', '')}`),
+        next: /./,
+      });
+      expect(everything(at)).toEqual(before);
+    });
   });
-});
 
 describe('a command a person interrupts', () => {
   it('stops its run, ends with 130 and starts no sprint', async () => {

@@ -23,10 +23,13 @@ import {
 } from '../support/bins.ts';
 import { killProcessesOf } from '../support/processes.ts';
 
-/** `pnpm test:long` has ten agents, and kills the shell and the scheduler each alone, and again and again by chance. */
+/** Set for `pnpm test:slow`, which has ten agents as `pnpm test:long`. */
+const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
+/** `pnpm test:long` kills the shell and the scheduler each alone, and again and again by chance. */
 const LONG = process.env['CALORON_TEST_LONG'] === '1';
 const SPRINT = 'restarts';
-const AGENTS = LONG ? 10 : 5;
+/** Two die; the others are adopted. */
+const AGENTS = LONG || SLOW ? 10 : 3;
 const TASKS = Array.from({ length: AGENTS }, (_, n) => `task-${n}`);
 /** Longest anything may take; what an agent lost is tried again after 10 to 15 s. */
 const DEADLINE_MS = 90_000;
