@@ -68,15 +68,16 @@ function rung(health: Health, taken: number, other: Id | null): Rung | null {
 
 /**
  * Rungs taken since the agent last got on: progress after an intervention begins the ladder anew. After a restart it has to go on for as
- * long as an agent may be silent, for whoever is started prints and writes something before it hangs on the same again. So does a clock
- * that was set back begin it anew: which came first is not known then.
+ * long as an agent may be silent, counted from when its successor came to start: whoever is started prints and writes something before it
+ * hangs on the same again. So does a clock that was set back begin it anew: which came first is not known then.
  */
 function rungsTaken(task: Task, { last_progress_at }: Health, threshold_m: number, now: Timestamp): number {
   const at = task.last_intervention_at;
   const taken = task.rung ?? task.intervention_count;
   if (at === null) return taken;
   if (at > now) return 0;
-  const got_on = taken < RUNGS ? at : addMs(at, threshold_m * 60_000);
+  const started = task.last_progress_at !== null && task.last_progress_at > at ? task.last_progress_at : at;
+  const got_on = taken < RUNGS ? at : addMs(started, threshold_m * 60_000);
   return last_progress_at !== null && last_progress_at !== undefined && last_progress_at > got_on ? 0 : taken;
 }
 

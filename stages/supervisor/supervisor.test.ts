@@ -125,6 +125,10 @@ describe('decide_intervention', () => {
     expect(decide(after, { last_progress_at: ago(40) })).toBe('escalate_human');
     expect(decide(after, { last_progress_at: ago(39) })).toBe('probe');
     expect(decide({ ...after, rung: 1 }, { last_progress_at: ago(59) })).toBe('probe');
+    // Its successor waited half an hour for room on the machine.
+    const waited = { ...after, last_progress_at: ago(30) };
+    expect(decide(waited, { last_progress_at: ago(29) })).toBe('escalate_human');
+    expect(decide({ ...waited, last_intervention_at: ago(100) }, { last_progress_at: ago(9) })).toBe('probe');
   });
 
   it('waits until the last intervention has cooled down', () => {
