@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, mkdtempSync, writeFileSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -8,6 +8,8 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { confinedArgv, findProgram, probeSandbox } from './sandbox.ts';
 
 const PATH = process.env['PATH'];
+/** Where programs of the system lie, which every sandbox shows: a home or a database can be there too. */
+const INSTALLED = '/opt';
 const NOBODY = 65_534;
 
 let cwd: string;
@@ -36,4 +38,45 @@ it('W2 confines a user without any rights as it does root, where it works', asyn
   expect(readFileSync(join(cwd, 'who'), 'utf8')).toBe(`${NOBODY}\n`);
   expect(Number(readFileSync(join(cwd, 'seen'), 'utf8'))).toBeLessThan(8);
   expect(readFileSync(join(cwd, 'homes'), 'utf8')).toMatch(/No such file[^]*No such file/);
+});
+
+it('W2 shows nothing of what is kept below the folders of the system, but what is named of it', async () => {
+  const { program, reason } = await probeSandbox(PATH);
+  if (program === null || process.getuid?.() !== 0 || !existsSync(INSTALLED)) {
+    expect(program ?? reason).toMatch(/bwrap/);
+    return;
+  }
+  const place = mkdtempSync(join(INSTALLED, 'caloron-sandbox-test-'));
+  try {
+    const [root, db] = [join(place, '.caloron'), join(place, 'caloron.db')];
+    const worktree = join(root, 'worktrees/t1');
+    mkdirSync(worktree, { recursive: true });
+    for (const file of [join(root, 'shell-token'), db, `${db}-wal`]) writeFileSync(file, 'the-secret');
+    writeFileSync(join(worktree, 'mine'), 'mine');
+    const confined = confinedArgv(
+      {
+        program,
+        network: 'host',
+        readable: [],
+        writable: [cwd, worktree],
+        instead: [],
+        hidden: [root, db, '/root/elsewhere', '/opt/not-there'],
+        cwd,
+      },
+      [
+        '/bin/sh',
+        '-c',
+        `cat '${root}/shell-token' '${db}' '${db}-wal' '${worktree}/mine' > said; echo ours > '${worktree}/ours'`,
+      ],
+    );
+
+    const [command = '', ...args] = confined;
+    execFileSync(command, args, { env: { PATH }, stdio: 'ignore' });
+
+    expect(readFileSync(join(cwd, 'said'), 'utf8')).toBe('mine');
+    expect(readFileSync(join(worktree, 'ours'), 'utf8')).toBe('ours\n');
+    expect(readFileSync(db, 'utf8')).toBe('the-secret');
+  } finally {
+    rmSync(place, { recursive: true, force: true });
+  }
 });

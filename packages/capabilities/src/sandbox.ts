@@ -16,6 +16,8 @@ export interface Confinement {
   readonly writable: readonly string[];
   /** Directories of its own that stand where others are: what it writes there is nowhere else. */
   readonly instead: readonly { readonly at: string; readonly is: string }[];
+  /** What it must not see, where the system's own folders would show it: directories, and files with what SQLite keeps beside them. */
+  readonly hidden?: readonly string[];
   /** Where it starts. */
   readonly cwd: string;
 }
@@ -128,13 +130,24 @@ function system(): readonly string[] {
 }
 
 /** Outer directories before what lies in them, and of one path the last named counts: else one mount would hide another. */
-function mounts({ readable, writable, instead }: Confinement): readonly string[] {
+function mounts({ readable, writable, instead, hidden = [] }: Confinement): readonly string[] {
   const by_path = new Map<string, readonly string[]>();
+  for (const [path, mount] of hidden.flatMap(covers)) by_path.set(path, mount);
   for (const { at, is } of instead) by_path.set(at, ['--bind', is, at]);
   for (const path of readable) by_path.set(path, ['--ro-bind', path, path]);
   for (const path of writable) by_path.set(path, ['--bind', path, path]);
   const depth = (path: string): number => path.split('/').length;
   return [...by_path].toSorted(([a], [b]) => depth(a) - depth(b)).flatMap(([, mount]) => mount);
+}
+
+/** What lies over a place below the system's folders that is not to be seen; nothing where it is not there anyway. */
+function covers(path: string): readonly (readonly [string, readonly string[]])[] {
+  if (![...SYSTEM, ...LINKED].some((root) => path.startsWith(`${root}/`))) return [];
+  return [path, `${path}-wal`, `${path}-shm`, `${path}-journal`].flatMap((each) => {
+    const found = statSync(each, { throwIfNoEntry: false });
+    if (found === undefined) return [];
+    return [[each, found.isDirectory() ? ['--tmpfs', each] : ['--ro-bind', '/dev/null', each]] as const];
+  });
 }
 
 /** Whether programs can be confined on this machine: with what, or why not. */

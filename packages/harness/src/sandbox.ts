@@ -57,6 +57,7 @@ export function createSandbox(parts: SandboxParts): AgentSandbox {
       ...(has_home ? [{ at: home, is: own.home }] : []),
       ...state.instead,
     ],
+    hidden: sandbox.hidden,
     writable: [...state.writable, ...sandbox.writable, scratch, ...(cache_dir === null ? [] : [cache_dir])],
     cwd: order.worktree,
   };
