@@ -97,7 +97,7 @@ const message: Messages<HarnessErrorDetails> = {
   HARNESS_HEAD_UNEXPECTED: ({ expected, found }) => `the worktree is at ${found}, expected ${expected}`,
   HARNESS_BASE_LOST: ({ base, head, when }) => `${head} does not contain its base ${base}: ${NOT_DONE[when]}`,
   HARNESS_TREE_NOT_EXACT: ({ commit, worktree, reason }) =>
-    `${worktree} is not exactly ${commit} (${reason}): nothing was verified`,
+    `${worktree} is not exactly ${commit} (${reason}): nothing was verified; what a hook leaves there the repository has to ignore`,
   HARNESS_CONFLICTS: ({ paths }) => `unresolved conflicts in ${paths.join(', ')}: nothing was committed`,
   HARNESS_REMOTE_MOVED: ({ branch, remote, head }) =>
     `${branch} is at ${remote} on the forge, which ${head} does not contain: nothing was pushed`,

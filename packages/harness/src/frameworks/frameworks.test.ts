@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+
 import { FRAMEWORK_NAMES } from '@caloron/types';
 import { describe, expect, it } from 'vitest';
 
@@ -87,6 +89,19 @@ describe('the frameworks', () => {
   ])('$name has no dangerous flag by default', (framework, argv) => {
     expect(framework.argv(call())).toEqual(argv);
   });
+
+  it.each([claudeCode, codexCli, geminiCli, cursorCli, openCode, aider])(
+    'A3 $name is run as docs/frameworks.md says',
+    (framework) => {
+      const docs = readFileSync(new URL('../../../../docs/frameworks.md', import.meta.url), 'utf8');
+      const said = docs
+        .slice(docs.indexOf('## How each is run'))
+        .split('\n')
+        .find((line) => line.startsWith(`| \`${framework.name}\``));
+      const flags = framework.argv(call()).filter((word) => word !== PROMPT && !word.includes('/p/'));
+      for (const word of flags.filter((flag) => !/history-file/.test(flag))) expect(said).toContain(word);
+    },
+  );
 
   it.each([
     [claudeCode, '--dangerously-skip-permissions'],
