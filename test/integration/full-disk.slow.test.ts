@@ -45,6 +45,7 @@ it.each(['a disk that is full', 'files that may not grow'])(
       expect(said.get('health')).toMatchObject({ status: 200 });
       expect(said.get('work')).toBe(true);
       if (!limited) expect(said.get('caloron status')).toContain('t1');
+      if (!limited) expect(said.get('alone')).toBe('STORE_FULL');
       expect(said.get('stop with space')).toMatchObject({ status: 200, ok: true });
       expect(said.get('events')).toMatchObject([{ wip_ref: 'refs/caloron/wip/s1/t1/1' }]);
       if (!limited) expect(JSON.stringify(said.get('events'))).toContain('ENOSPC');

@@ -9,7 +9,7 @@ import { StoreError } from './errors.ts';
 import { GroupCommit } from './group-commit.ts';
 import { migrate } from './migrate.ts';
 import type { Database, DatabaseOptions, Migration, Sql, Statement } from './sql.ts';
-import { isBusy, sqliteCode, translate } from './sqlite-errors.ts';
+import { isBusy, isFull, sqliteCode, translate } from './sqlite-errors.ts';
 
 /** SQLite waits synchronously: a longer wait would freeze the process. */
 const BUSY_MS = 20;
@@ -101,7 +101,7 @@ function openingError(thrown: unknown, path: string): unknown {
   const error = codeOf(thrown) === 'STORE_FAILED' && thrown instanceof Error ? thrown.cause : thrown;
   const code = sqliteCode(error);
   if (code === undefined) return error;
-  if (code === 'SQLITE_FULL' || code.startsWith('SQLITE_BUSY')) return translate(error, path);
+  if (isFull(code) || code.startsWith('SQLITE_BUSY')) return translate(error, path);
   const reason = code === 'SQLITE_NOTADB' ? 'it is not a SQLite database' : `${messageOf(error)} (${code})`;
   return new StoreError('STORE_OPEN_FAILED', { path, reason }, { cause: error });
 }

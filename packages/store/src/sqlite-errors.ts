@@ -13,13 +13,18 @@ export function isBusy(error: unknown): boolean {
   return sqliteCode(error)?.startsWith('SQLITE_BUSY') === true || codeOf(error) === 'STORE_BUSY';
 }
 
+/** Whether a disk has no room: for the database, or for the index beside its log (SHMSIZE: it could not be enlarged). Source: rescode.html. */
+export function isFull(code: string): boolean {
+  return code === 'SQLITE_FULL' || code === 'SQLITE_IOERR_SHMSIZE';
+}
+
 /** SQLite's error as a StoreError; everything else as it is. */
 export function translate(error: unknown, path: string): unknown {
   const code = sqliteCode(error);
   if (code === undefined || !(error instanceof Error)) return error;
   if (code.startsWith('SQLITE_BUSY'))
     return new StoreError('STORE_BUSY', { path, waited_ms: 0 }, { cause: error });
-  if (code === 'SQLITE_FULL') return new StoreError('STORE_FULL', { path }, { cause: error });
+  if (isFull(code)) return new StoreError('STORE_FULL', { path }, { cause: error });
   // Damage does not pass, and nothing but a copy has what was lost.
   const hint = `put ${path} back from a copy, or move it away with its -wal and -shm: a new one is made, and knows nothing`;
   return new StoreError(

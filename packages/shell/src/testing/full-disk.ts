@@ -4,6 +4,9 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, existsSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { systemClock } from '@caloron/capabilities/clock';
+import { codeOf } from '@caloron/noether/errors';
+import { openStore } from '@caloron/store';
 import { keys, SpawnReply } from '@caloron/types';
 import { z } from 'zod';
 
@@ -22,6 +25,10 @@ const limit = (size: string): unknown =>
   execFileSync('prlimit', [`--fsize=${size}:`, '--pid', String(process.pid)]);
 
 const fixture = await createFixture();
+/** A database that nobody has open. */
+const alone = (): void =>
+  openStore(join(fixture.home, '..', 'alone.db'), { clock: systemClock, uuid: () => 'a' }).close();
+alone();
 const shell = await fixture.start();
 const ask = async (method: 'GET' | 'POST', url: string, payload?: object): Promise<Answer> => {
   const headers = { 'x-caloron-token': SHELL_TOKEN };
@@ -71,6 +78,11 @@ try {
 
   fillUp();
   if (!limited) say('free', statfsSync(fixture.home).bfree);
+  try {
+    alone();
+  } catch (error) {
+    say('alone', codeOf(error));
+  }
   say('stop', await stop());
   say('health', await ask('GET', '/health'));
   say('spawn', await ask('POST', '/spawn', spawnOf({ task_id: 't2' })));
