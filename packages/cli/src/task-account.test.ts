@@ -147,7 +147,9 @@ describe('the account of a task', () => {
       [2, { outcome: 'timeout', body: 'it took longer than 60 s' }, { code: 1, signal: null }],
       [3, undefined, { code: null, signal: 'SIGKILL' }],
       [4, { outcome: 'changes_requested', body: 'Rename it.', role: 'reviewer' }, { code: 0, signal: null }],
-      [5, { outcome: 'completed', body: 'All is well.' }, { code: 0, signal: null }],
+      [5, { outcome: 'completed', head_sha: 'b'.repeat(40) }, { code: 0, signal: null }],
+      [6, { outcome: 'completed', head_sha: 'b'.repeat(40) }, { code: 0, signal: null }],
+      [7, { outcome: 'completed', head_sha: 'c'.repeat(40) }, { code: 0, signal: null }],
     ] as const) {
       await store.processes.begin(row(`q${n}`, n), `h${n}`);
       at(n);
@@ -161,12 +163,15 @@ describe('the account of a task', () => {
       null,
       'Rename it.',
       null,
+      'no change: its head is still bbbbbbbb',
+      null,
     ]);
     expect(
       decisionsOf(task, { log: known().log, outbox: [], attempts }).map(({ reason, code }) => [reason, code]),
     ).toEqual([
       ['author 1: stub ended with exit code 3.', 'crash'],
       ['author 2: it took longer than 60 s', 'timeout'],
+      ['author 6: no change: its head is still bbbbbbbb', 'no_changes'],
     ]);
     const text = accountText({ task, attempts, evidence: [], decisions: [], next: [], story: [] }, now);
     expect(text).toMatch(/ process +why\n/);

@@ -76,7 +76,7 @@ function earlier(at: Timestamp | undefined, end: Timestamp | null): Timestamp | 
 export function attemptsOf(task_id: Id, { processes, agents, log }: Known): readonly Attempt[] {
   const reports = reportsOf(log);
   const begun = begunOf(log);
-  return processes
+  const attempts = processes
     .filter((row) => row.task_id === task_id)
     .map((row) => {
       const { process_id, agent_id, role, mode, attempt, pid, state, exit, base_sha, log_file } = row;
@@ -98,6 +98,20 @@ export function attemptsOf(task_id: Id, { processes, agents, log }: Known): read
         head_sha: report?.head_sha ?? null,
       };
     });
+  return attempts.map((attempt, n) => ({
+    ...attempt,
+    why: attempt.why ?? whyNothing(attempt, attempts.slice(0, n)),
+  }));
+}
+
+/** What counts against work that an author says is done: its head is one that was there before, which had to change. */
+function whyNothing(
+  { role, outcome, head_sha }: Pick<Attempt, 'role' | 'outcome' | 'head_sha'>,
+  before: readonly Pick<Attempt, 'role' | 'head_sha'>[],
+): string | null {
+  if (role !== 'author' || outcome !== 'completed' || head_sha === null) return null;
+  const same = before.some((each) => each.role === 'author' && each.head_sha === head_sha);
+  return same ? `no change: its head is still ${head_sha.slice(0, 8)}` : null;
 }
 
 /** How a process ended, in a few words. */

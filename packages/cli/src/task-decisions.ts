@@ -57,14 +57,15 @@ export function decisionsOf(task: Task, { log, outbox, attempts }: Decided): rea
 function retriesOf({ retry_at, status }: Task, attempts: readonly Attempt[]): readonly Decision[] {
   return attempts.flatMap((attempt, n): readonly Decision[] => {
     const { role, outcome, cause, why, ended_at: at } = attempt;
-    const failed = outcome === 'failed' || outcome === 'timeout' || outcome === 'no_changes';
+    const unchanged = outcome === 'no_changes' || (outcome === 'completed' && why !== null);
+    const failed = outcome === 'failed' || outcome === 'timeout' || unchanged;
     if (at === null || (cause === null && !failed)) return [];
     const again = attempts.some((later, m) => m > n && later.role === role);
     const next_at = again || status === 'Blocked' ? null : (retry_at ?? null);
     if (!again && next_at === null) return [];
     const reason = `${role} ${attempt.attempt}: ${cause?.sentence ?? why ?? outcome ?? 'ended without work'}`;
     // A failure nobody could explain counts as a crash.
-    const code = cause?.class ?? (outcome === 'failed' || outcome === null ? 'crash' : outcome);
+    const code = cause?.class ?? (unchanged ? 'no_changes' : outcome === 'timeout' ? 'timeout' : 'crash');
     return [{ at, what: 'retry', reason, code, state: null, next_at, action_id: null }];
   });
 }
