@@ -34,6 +34,7 @@ export default defineConfig({
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
           exclude: [...exclude, SLOW],
+          isolate: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
