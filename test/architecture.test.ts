@@ -89,6 +89,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     '@caloron/stages/listing',
     '@caloron/stdlib',
     '@caloron/stdlib/listing',
+    '@octokit/webhooks',
     'fastify',
     'node-cron',
     'commander',
@@ -125,6 +126,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 const DOORS: Readonly<Record<string, RegExp>> = {
   'better-sqlite3': /^packages\/store\//,
   '@octokit/rest': /^packages\/capabilities\/src\/github/,
+  '@octokit/auth-app': /^packages\/capabilities\/src\/github/,
+  '@octokit/webhooks': /^packages\/scheduler\/src\/inbound/,
   '@octokit/plugin-retry': /^packages\/capabilities\/src\/github/,
   '@octokit/plugin-throttling': /^packages\/capabilities\/src\/github/,
   pino: /^packages\/capabilities\/src\/logger\.ts$/,

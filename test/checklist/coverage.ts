@@ -1,6 +1,7 @@
 import { filesBelow, textOf } from '../support/tree.ts';
 import { CAPABILITIES } from './capabilities.ts';
 import { DEFECTS } from './defects.ts';
+import { FORGE_DEFECTS } from './forge-defects.ts';
 import type { Item } from './item.ts';
 import { CHECKLIST } from './items.ts';
 
@@ -24,6 +25,7 @@ export interface Covered extends Item {
 export const LISTS: readonly { readonly title: string; readonly items: readonly Item[] }[] = [
   { title: 'What a runner of agents must do', items: CHECKLIST },
   { title: 'Defects that do not come back', items: DEFECTS },
+  { title: 'Defects of the forge that do not come back', items: FORGE_DEFECTS },
   { title: 'What users ask for', items: CAPABILITIES },
 ];
 

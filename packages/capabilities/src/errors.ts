@@ -1,5 +1,4 @@
 import { CodedError, type CodedErrorOptions, type Messages } from '@caloron/noether/errors';
-import type { Timestamp } from '@caloron/types';
 
 /** Why git did not do what was asked. Arguments and stderr carry no credential. */
 export interface GitErrorDetails {
@@ -40,109 +39,6 @@ export class GitError<C extends keyof GitErrorDetails = keyof GitErrorDetails> e
 
   constructor(code: C, details: GitErrorDetails[C], options?: CodedErrorOptions) {
     super(code, details, gitMessage[code](details), options);
-  }
-}
-
-/** What was being done where, and what the host said. */
-export interface ForgeFacts {
-  /** API address. */
-  readonly host: string;
-  readonly repo: string;
-  /** What was tried, e.g. `merge pull request #7`. */
-  readonly doing: string;
-  /** HTTP status; null when no answer came. */
-  readonly status: number | null;
-  /** The host's own words or the network's reason, at most 300 characters. */
-  readonly answer: string;
-}
-
-/** Why a forge did not do what was asked. No detail carries a token. */
-export interface ForgeErrorDetails {
-  /** The variable is not on the allow-list of token variables. */
-  FORGE_TOKEN_NOT_ALLOWED: { readonly token_env: string; readonly allowed: readonly string[] };
-  /** The variable is allowed and not set. */
-  FORGE_TOKEN_MISSING: { readonly token_env: string };
-  /** The variable's token belongs to another host and stays there. */
-  FORGE_TOKEN_OTHER_HOST: { readonly token_env: string; readonly host: string; readonly belongs_to: string };
-  /** The API address is no http(s) address without credentials, query and fragment. */
-  FORGE_HOST_INVALID: { readonly host: string; readonly reason: string };
-  /** The repository is not `owner/name`. */
-  FORGE_REPO_INVALID: { readonly repo: string };
-  /** 401: the host does not know the token. */
-  FORGE_UNAUTHORIZED: ForgeFacts;
-  /** 403: the token may not do this. */
-  FORGE_FORBIDDEN: ForgeFacts;
-  /** 404: nothing there, or the token may not see it. */
-  FORGE_NOT_FOUND: ForgeFacts;
-  /** 409: the host's state stands against it. */
-  FORGE_CONFLICT: ForgeFacts;
-  /** 400, 422 and other refusals of the request itself. */
-  FORGE_INVALID: ForgeFacts;
-  /** 405 or 409 to a merge: conflict, closed, draft or checks. */
-  FORGE_NOT_MERGEABLE: ForgeFacts;
-  /** The commit to merge is no longer the head. */
-  FORGE_HEAD_MOVED: ForgeFacts;
-  /** The host refuses a verdict on one's own pull request. */
-  FORGE_SELF_REVIEW: ForgeFacts & { readonly pr_number: number; readonly login: string };
-  /** The limit of requests is used up until `reset_at`; null when the host does not say. */
-  FORGE_RATE_LIMITED: ForgeFacts & { readonly reset_at: Timestamp | null };
-  /** 5xx, no connection, or no answer in time. */
-  FORGE_UNAVAILABLE: ForgeFacts;
-  /** The answer is not what the API promises: a page, another shape, a redirect to another host. */
-  FORGE_ANSWER_INVALID: ForgeFacts;
-}
-
-function said(facts: ForgeFacts): string {
-  return facts.answer === '' ? '' : `: ${facts.answer}`;
-}
-
-function where(facts: ForgeFacts): string {
-  return `${facts.repo} on ${facts.host}`;
-}
-
-const forgeMessage: Messages<ForgeErrorDetails> = {
-  FORGE_TOKEN_NOT_ALLOWED: ({ token_env, allowed }) =>
-    `${token_env} is not on the list of token variables (${allowed.join(', ') || 'the list is empty'})`,
-  FORGE_TOKEN_MISSING: ({ token_env }) =>
-    `the variable ${token_env}, which should hold the forge token, is not set`,
-  FORGE_TOKEN_OTHER_HOST: ({ token_env, host, belongs_to }) =>
-    `the token in ${token_env} belongs to ${belongs_to} and is not sent to ${host}`,
-  FORGE_HOST_INVALID: ({ host, reason }) =>
-    `${host} is no API address of a forge: ${reason}; expected something like https://git.example.org/api/v1`,
-  FORGE_REPO_INVALID: ({ repo }) => `${JSON.stringify(repo)} is no repository; expected owner/name`,
-  FORGE_UNAUTHORIZED: (facts) =>
-    `could not ${facts.doing} in ${where(facts)}: the host does not accept the token (401)`,
-  FORGE_FORBIDDEN: (facts) =>
-    `could not ${facts.doing} in ${where(facts)}: the token may not do this (403)${said(facts)}`,
-  FORGE_NOT_FOUND: (facts) =>
-    `could not ${facts.doing} in ${where(facts)}: there is nothing of that name, or the token may not see it (404)`,
-  FORGE_CONFLICT: (facts) =>
-    `could not ${facts.doing} in ${where(facts)}: it conflicts with what is there (409)${said(facts)}`,
-  FORGE_INVALID: (facts) =>
-    `could not ${facts.doing} in ${where(facts)}: the host refused the request (${facts.status ?? 'no status'})${said(facts)}`,
-  FORGE_NOT_MERGEABLE: (facts) =>
-    `could not ${facts.doing} in ${where(facts)}: it cannot be merged as it is${said(facts)}`,
-  FORGE_HEAD_MOVED: (facts) =>
-    `could not ${facts.doing} in ${where(facts)}: its head is no longer the commit that was approved${said(facts)}`,
-  FORGE_SELF_REVIEW: (facts) =>
-    `could not ${facts.doing} in ${where(facts)}: ${facts.login} opened it, and the host takes no verdict from its author`,
-  FORGE_RATE_LIMITED: (facts) =>
-    `could not ${facts.doing} in ${where(facts)}: the limit of requests is used up${facts.reset_at === null ? '' : ` until ${facts.reset_at}`}`,
-  FORGE_UNAVAILABLE: (facts) =>
-    `could not ${facts.doing} in ${where(facts)}: ${facts.status === null ? 'no answer came' : `the host has a fault (${facts.status})`}${said(facts)}`,
-  FORGE_ANSWER_INVALID: (facts) =>
-    `could not ${facts.doing} in ${where(facts)}: the answer is not that of a forge API (${facts.status ?? 'no status'})${said(facts)}`,
-};
-
-/** A forge did not do what was asked. */
-export class ForgeError<C extends keyof ForgeErrorDetails = keyof ForgeErrorDetails> extends CodedError<
-  ForgeErrorDetails,
-  C
-> {
-  override readonly name = 'ForgeError';
-
-  constructor(code: C, details: ForgeErrorDetails[C], options?: CodedErrorOptions) {
-    super(code, details, forgeMessage[code](details), options);
   }
 }
 

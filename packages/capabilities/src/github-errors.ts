@@ -1,7 +1,7 @@
 import { addMs, type Timestamp, timestampOf } from '@caloron/types';
 import { z } from 'zod';
 
-import { ForgeError, type ForgeErrorDetails, type ForgeFacts } from './errors.ts';
+import { ForgeError, type ForgeErrorDetails, type ForgeFacts } from './forge-errors.ts';
 
 /** Longest part of a host's own words an error carries. */
 const ANSWER_KEPT = 300;

@@ -1,7 +1,7 @@
 import type { ForgeRepo } from '@caloron/types';
 import { z } from 'zod';
 
-import type { ForgeError } from './errors.ts';
+import type { ForgeError } from './forge-errors.ts';
 import type { ForgeClient, ForgeRequest } from './github-client.ts';
 import { type ForgeDialect, pageSize } from './github-dialect.ts';
 import { isForgeError } from './github-errors.ts';

@@ -1,7 +1,7 @@
 import type { ForgeRepo, MergeMethod, Sha } from '@caloron/types';
 import { z } from 'zod';
 
-import { ForgeError } from './errors.ts';
+import { ForgeError } from './forge-errors.ts';
 import type { ForgeClient, ForgeRequest } from './github-client.ts';
 import { branchPath, type ForgeDialect } from './github-dialect.ts';
 import { forgeError, isForgeError } from './github-errors.ts';

@@ -5,7 +5,7 @@ import type { ForgeRepo } from '@caloron/types';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { fixedClock } from './clock.ts';
-import { ForgeError } from './errors.ts';
+import { ForgeError } from './forge-errors.ts';
 import { type CachedForgeAnswer, createForges, openRepo } from './github.ts';
 
 const TOKEN = 'ghp_secretsecretsecret';

@@ -9,7 +9,7 @@ import {
 } from '@caloron/types';
 
 import { systemClock } from './clock.ts';
-import { ForgeError } from './errors.ts';
+import { ForgeError } from './forge-errors.ts';
 import type { ForgeCacheLike } from './github-changes.ts';
 import { createForgeClient } from './github-client.ts';
 import { dialectOf } from './github-dialect.ts';

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { ForgeError } from '@caloron/capabilities/errors';
+import { ForgeError } from '@caloron/capabilities/forge-errors';
 import { git } from '@caloron/capabilities/git';
 import { createLoggerTo } from '@caloron/capabilities/logger';
 import { markerOf, Report } from '@caloron/types';
