@@ -10,11 +10,14 @@ const MAX_ISSUE = 200;
 export function parse<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const all = parsed.error.issues;
-  const issues = all.slice(0, MAX_ISSUES).map(({ path, message }) => {
-    const issue = `${path.map(String).join('.') || 'body'}: ${message}`;
-    return issue.length > MAX_ISSUE ? `${issue.slice(0, MAX_ISSUE)} …` : issue;
-  });
+  // Two rules of one field may say the same.
+  const told = parsed.error.issues.map(
+    ({ path, message }) => `${path.map(String).join('.') || 'body'}: ${message}`,
+  );
+  const all = [...new Set(told)];
+  const issues = all
+    .slice(0, MAX_ISSUES)
+    .map((issue) => (issue.length > MAX_ISSUE ? `${issue.slice(0, MAX_ISSUE)} …` : issue));
   if (all.length > MAX_ISSUES) issues.push(`and ${all.length - MAX_ISSUES} more`);
   throw new ShellError('REQUEST_INVALID', { issues });
 }

@@ -87,7 +87,7 @@ function noLog({ log_file, process_id, state, agent_id }: ProcessRow, home_flag:
 }
 
 async function follow(
-  { io, runtime, signal, format, command }: Context,
+  { io, runtime, signal, format, command, home_flag }: Context,
   first: ProcessRow,
   { tail }: LogOptions,
 ): Promise<Answer> {
@@ -109,7 +109,12 @@ async function follow(
     onLost: () => io.err(`${command}: some of it was rotated away before it could be read\n`),
   });
   reader.end();
-  if (ended && !json) io.err(`${agent_id} (process ${process_id.slice(0, 8)}) ${howItEnded(row)}\n`);
+  if (ended && !json) {
+    io.err(`${agent_id} (process ${process_id.slice(0, 8)}) ${howItEnded(row)}\n`);
+    // It may be started anew, as another process with a log of its own.
+    const { task_id, sprint_id } = row;
+    io.err(`  next: ./caloron show ${task_id} --sprint ${sprint_id}${home_flag}\n`);
+  }
   const data = { process_id, log_file, ended, state: row.state, exit: row.exit };
   return { data, text: '', streamed: true };
 }
