@@ -1,27 +1,15 @@
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { systemClock } from '@caloron/capabilities/clock';
 import { everyTagged } from '@caloron/capabilities/process-identity';
 import { systemRandom } from '@caloron/capabilities/random';
-import { openStore, type Store } from '@caloron/store';
-import { DagState, keys, type ProcessRow } from '@caloron/types';
+import type { ProcessRow } from '@caloron/types';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
 
-import {
-  editJson,
-  environment,
-  type ForgeWorld,
-  forgeWorld,
-  must,
-  serve,
-  type Serving,
-  temporaryDirectory,
-  writeText,
-} from '../support/bins.ts';
-import { killProcessesOf } from '../support/processes.ts';
+import { editJson, type Serving } from '../support/bins.ts';
+import { SprintWorld } from '../support/sprint-world.ts';
 
 /** Set for `pnpm test:slow`, which has ten agents as `pnpm test:long`. */
 const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
@@ -37,60 +25,29 @@ const DEADLINE_MS = 90_000;
 type Bin = 'caloron-shell' | 'noether-scheduler';
 const BOTH: readonly Bin[] = ['caloron-shell', 'noether-scheduler'];
 
-let dir: string;
-let home: string;
-let world: ForgeWorld;
-let store: Store;
-let env: Readonly<Record<string, string>>;
+let world: SprintWorld;
 let serving: Map<Bin, Serving>;
 
 beforeEach(async () => {
   serving = new Map();
-  dir = temporaryDirectory();
+  world = new SprintWorld({ settings: { num_agents: AGENTS, required_approvals: 0 } });
   mkdirSync(signals());
-  home = join(dir, 'home');
-  world = await forgeWorld(dir);
-  env = environment(world.tokens);
   for (const task of TASKS) writeTask(task);
-  const forge = ['--repo', world.repo, '--host', world.forge.url, '--token-env', 'CALORON_FORGE_TOKEN'];
-  await caloron('init', ...forge, '--framework', 'stub');
-  editJson(join(home, 'caloron.json'), {
-    framework_options: { script_dir: join(dir, 'scripts') },
-    num_agents: AGENTS,
-    required_approvals: 0,
-    isolation: { writable: [signals()] },
-  });
-  await start('caloron-shell');
-  store = openStore(join(home, '.caloron/caloron.db'), {
-    clock: systemClock,
-    uuid: () => systemRandom.uuid(),
-  });
-  await caloron(
-    'kickoff',
-    TASKS.map((task) => `- [${task}] Do ${task}`).join('\n'),
-    '--repo',
-    world.repo,
-    '--sprint-id',
+  await world.start();
+  // The agents' sandboxes let them write where the test looks.
+  editJson(join(world.home, 'caloron.json'), { isolation: { writable: [signals()] } });
+  serving.set('caloron-shell', world.shell);
+  await world.kickoff(
     SPRINT,
+    TASKS.map((task) => `[${task}] Do ${task}`),
   );
   await start('noether-scheduler');
 });
-
-afterEach(async () => {
-  for (const { stop } of serving.values()) await stop();
-  await world.forge.stop();
-  store.close();
-  killProcessesOf(dir);
-  rmSync(dir, { recursive: true, force: true });
-});
+afterEach(() => world.close());
 
 /** Where agents say that they have begun, and are told to go on; beside their worktrees, so that it is no work of theirs. */
 function signals(): string {
-  return join(dir, 'signals');
-}
-
-function caloron(...args: readonly string[]): Promise<string> {
-  return must('caloron', [...args, '--home', home], { cwd: dir, env });
+  return join(world.dir, 'signals');
 }
 
 /** Each agent begins, works until it is told to go on, then ends its work; what it begins with is uncommitted for that time. */
@@ -101,14 +58,11 @@ function writeTask(task: string): void {
     { run: ['sh', '-c', wait] },
     { commit: `Do ${task}` },
   ];
-  writeText(join(dir, 'scripts', `${task}.json`), JSON.stringify({ v: 1, attempts: [{ steps }] }));
+  world.script(task, { steps });
 }
 
 async function start(bin: Bin): Promise<void> {
-  const args = bin === 'caloron-shell' ? ['--port', '0', '--home', home] : ['--config', 'scheduler.json'];
-  const served = await serve(bin, args, { cwd: home, env });
-  serving.set(bin, served);
-  if (bin === 'caloron-shell') env = { ...env, CALORON_SHELL_URL: served.url };
+  serving.set(bin, await (bin === 'caloron-shell' ? world.startShell() : world.startScheduler()));
 }
 
 function kill(bins: readonly Bin[]): void {
@@ -128,7 +82,7 @@ async function until(holds: () => boolean | Promise<boolean>, what: () => string
 }
 
 const authors = (task?: string): readonly ProcessRow[] =>
-  store.processes
+  world.store.processes
     .list(SPRINT)
     .filter((row) => row.role === 'author' && (task ?? row.task_id) === row.task_id);
 
@@ -136,10 +90,10 @@ const authors = (task?: string): readonly ProcessRow[] =>
 function assertNoneDoubled(): void {
   const running = everyTagged();
   // Read after that: every process has its row before it runs.
-  const taskOf = new Map(store.processes.list(SPRINT).map((row) => [row.process_id, row.task_id]));
+  const taskOf = new Map(world.store.processes.list(SPRINT).map((row) => [row.process_id, row.task_id]));
   const tags = new Map<string, Set<string>>();
   for (const { process_id, cwd } of running) {
-    if (cwd?.startsWith(home) !== true) continue;
+    if (cwd?.startsWith(world.home) !== true) continue;
     const task = taskOf.get(process_id) ?? 'none';
     tags.set(task, (tags.get(task) ?? new Set()).add(process_id));
   }
@@ -162,7 +116,7 @@ async function allBegan(): Promise<readonly ProcessRow[]> {
 async function goOn(): Promise<void> {
   writeFileSync(join(signals(), 'go'), '');
   const statuses = async () =>
-    Object.values(DagState.parse((await store.kv.get(keys.state(SPRINT)))?.value).tasks).map(
+    Object.values(await world.tasks(SPRINT)).map(
       (task) => `${task.id} ${task.status} ${task.status_reason ?? ''}`,
     );
   let now: readonly string[] = [];
@@ -176,23 +130,19 @@ const Pull = z.object({ head: z.object({ ref: z.string() }), merged_at: z.string
 
 /** One pull request and one merge for each task; every process that was recorded has ended with its exit, and no action was done twice. */
 async function expectOnce(): Promise<void> {
-  const headers = { authorization: `token ${world.tokens.CALORON_FORGE_TOKEN}` };
-  const answer = await fetch(`${world.forge.url}/repos/${world.repo}/pulls?state=all&per_page=100`, {
-    headers,
-  });
-  const pulls = z.array(Pull).parse(await answer.json());
+  const pulls = z.array(Pull).parse(await world.ask('pulls?state=all&per_page=100'));
   expect(pulls.map(({ head }) => head.ref).toSorted()).toEqual(
     TASKS.map((task) => `caloron/${SPRINT}/${task}`),
   );
   expect(pulls.filter(({ merged_at }) => merged_at === null)).toEqual([]);
 
-  const rows = store.processes.list(SPRINT);
+  const rows = world.store.processes.list(SPRINT);
   await until(
-    () => store.processes.open().length === 0,
+    () => world.store.processes.open().length === 0,
     () => 'the last agents are settled',
   );
   expect(new Set(rows.map(({ action_id }) => action_id)).size).toBe(rows.length);
-  const merges = store.outboxRows(SPRINT).filter(({ action }) => action.type === 'merge_pr');
+  const merges = world.store.outboxRows(SPRINT).filter(({ action }) => action.type === 'merge_pr');
   expect(merges).toHaveLength(AGENTS);
   expect(new Set(merges.map(({ action }) => action.task_id))).toEqual(new Set(TASKS));
 }
@@ -200,7 +150,7 @@ async function expectOnce(): Promise<void> {
 /** Those whose harness was not killed are the same processes under the same ids; of the others the end is recorded. */
 function expectAdopted(before: readonly ProcessRow[], dead: readonly ProcessRow[]): void {
   for (const { process_id, pid, task_id } of before) {
-    const row = store.processes.get(process_id);
+    const row = world.store.processes.get(process_id);
     if (dead.some((other) => other.process_id === process_id)) {
       expect(row).toMatchObject({ exit: expect.anything(), state: expect.stringMatching(/lost|exited/) });
       continue;
@@ -211,7 +161,7 @@ function expectAdopted(before: readonly ProcessRow[], dead: readonly ProcessRow[
 }
 
 const settledAll = (rows: readonly ProcessRow[]): boolean =>
-  rows.every(({ process_id }) => (store.processes.get(process_id)?.exit ?? null) !== null);
+  rows.every(({ process_id }) => (world.store.processes.get(process_id)?.exit ?? null) !== null);
 
 /** Kills processes of ours, and at the same moment a harness alone and a harness with its program; then starts ours again. */
 async function killAndStart(
@@ -245,7 +195,7 @@ it('O5 G11 D2 D20 agents go on while shell and scheduler are killed, two of them
 
   expectAdopted(before, dead);
   // What the dead had not committed was saved, and nothing of them runs on.
-  const kept = await caloron('wip', 'list');
+  const kept = await world.said('wip', 'list');
   for (const { task_id, process_id } of dead) {
     expect(kept).toContain(task_id);
     expect(everyTagged().filter((found) => found.process_id === process_id)).toEqual([]);
