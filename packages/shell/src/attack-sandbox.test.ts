@@ -81,7 +81,13 @@ async function attack(network: 'host' | 'none', abstract: string): Promise<Attac
     },
     async close() {
       const tags = new Set(fixture.store.processes.list().map(({ process_id }) => process_id));
-      for (const { pid } of taggedProcesses(tags)) process.kill(pid, 'SIGKILL');
+      for (const { pid } of taggedProcesses(tags)) {
+        try {
+          process.kill(pid, 'SIGKILL');
+        } catch {
+          // It ended with the sandbox it was in.
+        }
+      }
       abstract_socket.close();
       await fixture.close();
     },
