@@ -162,7 +162,8 @@ describe('the collection of garbage', () => {
   it('G13 keeps what is clean for its days, then removes worktree, clone and records', async () => {
     const worktree = await worked(NOW_OVER);
 
-    expect(itemOf(await gc(), 'worktree')).toMatchObject({ class: 'clean', action: 'kept' });
+    const reason = 'its task is over; it stays 7 days after that';
+    expect(itemOf(await gc(), 'worktree')).toMatchObject({ class: 'clean', action: 'kept', reason });
     await fixture.close();
     fixture = await createFixture();
     shell = await fixture.start();

@@ -135,7 +135,7 @@ async function collectWorktree(run: Run, place: TaskPlace, role: Role, live: boo
       const kept = saved === null ? 'its commits stay in the clone' : `saved as ${saved}`;
       return await note({ ...verdict, reason: `${verdict.reason}; ${kept}` }, remove);
     }
-    return await note(verdict, due(run, place, verdict) ? remove : null);
+    return await note(withTerm(run, place, verdict), due(run, place, verdict) ? remove : null);
   } catch (error) {
     return note({ class: 'foreign', reason: messageOf(error) }, null);
   }
@@ -150,7 +150,9 @@ async function collectClone(run: Run, place: TaskPlace, used: boolean): Promise<
     const verdict = await classOfClone(deps.worktrees.clean, deps.paths, { ...place, clone });
     const remove = (): Promise<void> => finishRemoval(takeAway(deps.paths.tasks, clone, idsOf(place)));
     await note(
-      used && verdict.class === 'clean' ? { class: 'open', reason: 'it has a worktree' } : verdict,
+      used && verdict.class === 'clean'
+        ? { class: 'open', reason: 'it has a worktree' }
+        : withTerm(run, place, verdict),
       !used && due(run, place, verdict) ? remove : null,
     );
   } catch (error) {
@@ -190,7 +192,13 @@ async function collectRecords(
     for (const file of there) removeTree(paths.root, file);
     return Promise.resolve();
   };
-  await noted(run, idsOf(place), 'agents', first, there)(verdict, due(run, place, verdict) ? remove : null);
+  await noted(
+    run,
+    idsOf(place),
+    'agents',
+    first,
+    there,
+  )(withTerm(run, place, verdict), due(run, place, verdict) ? remove : null);
 }
 
 /** Merged work goes at once, what is only clean after its time. */
@@ -199,6 +207,16 @@ function due({ deps, request }: Run, { task, state }: TaskPlace, verdict: Verdic
   if (verdict.class !== 'clean' || !isOver(state, task)) return false;
   const days = minutesBetween(task.status_at, deps.clock.now()) / (24 * 60);
   return days >= (request.keep_days ?? KEEP_DAYS);
+}
+
+/** The verdict; of what is clean and stays for its time, with that time. */
+function withTerm(run: Run, place: TaskPlace, verdict: Verdict): Verdict {
+  if (verdict.class !== 'clean' || due(run, place, verdict)) return verdict;
+  const days = run.request.keep_days ?? KEEP_DAYS;
+  return {
+    ...verdict,
+    reason: `${verdict.reason}; it stays ${days === 1 ? 'a day' : `${days} days`} after that`,
+  };
 }
 
 /** What no task leads to: found by looking at the disk. */
