@@ -1,20 +1,13 @@
-import type {
-  Checks,
-  ForgeComparison,
-  ForgeIssue,
-  ForgePull,
-  ForgeRepo,
-  Sha,
-  Timestamp,
-} from '@caloron/types';
+import type { ForgeComparison, ForgeRepo } from '@caloron/types';
 import { z } from 'zod';
 
-import { type ForgeCacheLike, readChanges } from './github-changes.ts';
+import type { ForgeCacheLike } from './github-changes.ts';
+import { readChecks } from './github-checks.ts';
 import type { ForgeClient, ForgeRequest } from './github-client.ts';
 import { type ForgeDialect, pageSize } from './github-dialect.ts';
 import { isForgeError } from './github-errors.ts';
+import { changes } from './github-list.ts';
 import {
-  CheckRunsShape,
   CommentShape,
   ComparisonShape,
   CommitShape,
@@ -22,7 +15,6 @@ import {
   PullShape,
   RepoShape,
   ReviewShape,
-  StatusShape,
   UserShape,
 } from './github-shapes.ts';
 
@@ -56,12 +48,6 @@ export interface ForgeReadDeps {
 /** The most commits one page holds. */
 const PAGE = 100;
 
-/** Conclusions of a check run that let a merge pass; all others stand against it. */
-const PASSING = new Set(['success', 'neutral', 'skipped']);
-
-/** States of a combined status that stand against a merge. */
-const FAILING = new Set(['failure', 'error']);
-
 /** All pages of a list, in the host's order. */
 async function all<T extends z.ZodType>(
   client: ForgeClient,
@@ -74,90 +60,6 @@ async function all<T extends z.ZodType>(
     items.push(...client.parse(page, answer, request));
   }
   return items;
-}
-
-function combine(entries: readonly ('green' | 'pending' | 'red')[]): Checks {
-  if (entries.length === 0) return 'none';
-  if (entries.includes('red')) return 'red';
-  return entries.includes('pending') ? 'pending' : 'green';
-}
-
-function changes({
-  client,
-  cache,
-  dialect,
-}: ForgeReadDeps): Pick<ForgeReads, 'changedIssues' | 'changedPulls' | 'changedComments'> {
-  const isGitea = dialect === 'gitea';
-  const size = pageSize(dialect);
-  const newestFirst = { sort: 'updated', direction: 'desc', ...size };
-  // Gitea lists issues and comments by creation only: it is asked from the cursor on and read to the end.
-  const since = (cursor: Timestamp | null) => ({ ...size, ...(cursor === null ? {} : { since: cursor }) });
-  return {
-    changedIssues(cursor) {
-      const query = { state: 'all', ...(isGitea ? since(cursor) : newestFirst) };
-      const request: ForgeRequest = { doing: 'list the issues', method: 'GET', path: '/issues', query };
-      const id = (issue: ForgeIssue) => String(issue.number);
-      return readChanges(client, cache, { request, item: IssueShape, id, newest_first: !isGitea }, cursor);
-    },
-    changedPulls(cursor) {
-      const query = { state: 'all', ...newestFirst, ...(isGitea ? { sort: 'recentupdate' } : {}) };
-      const request: ForgeRequest = { doing: 'list the pull requests', method: 'GET', path: '/pulls', query };
-      const id = (pull: ForgePull) => String(pull.number);
-      return readChanges(client, cache, { request, item: PullShape, id, newest_first: true }, cursor);
-    },
-    changedComments(cursor) {
-      const query = isGitea ? since(cursor) : newestFirst;
-      const request: ForgeRequest = {
-        doing: 'list the comments',
-        method: 'GET',
-        path: '/issues/comments',
-        query,
-      };
-      return readChanges(
-        client,
-        cache,
-        { request, item: CommentShape, id: (comment) => String(comment.id), newest_first: !isGitea },
-        cursor,
-      );
-    },
-  };
-}
-
-async function checkRuns(
-  { client, dialect }: ForgeReadDeps,
-  sha: Sha,
-): Promise<readonly ('green' | 'pending' | 'red')[]> {
-  if (dialect === 'gitea') return [];
-  const request: ForgeRequest = {
-    doing: `read the check runs of ${sha}`,
-    method: 'GET',
-    path: `/commits/${sha}/check-runs`,
-    query: { per_page: PAGE },
-  };
-  const entries: ('green' | 'pending' | 'red')[] = [];
-  for await (const answer of client.pages(request)) {
-    for (const run of client.parse(CheckRunsShape, answer, request).check_runs) {
-      if (run.status !== 'completed') entries.push('pending');
-      else entries.push(PASSING.has(run.conclusion ?? '') ? 'green' : 'red');
-    }
-  }
-  return entries;
-}
-
-async function statuses(
-  { client }: ForgeReadDeps,
-  sha: Sha,
-): Promise<readonly ('green' | 'pending' | 'red')[]> {
-  const status = await client.json(StatusShape, {
-    doing: `read the status of ${sha}`,
-    method: 'GET',
-    path: `/commits/${sha}/status`,
-  });
-  // A commit without any status is called pending by GitHub: only its entries count.
-  if ((status.total_count ?? status.statuses?.length ?? 0) === 0) return [];
-  const state = status.state ?? 'pending';
-  if (state === 'pending') return ['pending'];
-  return [FAILING.has(state) ? 'red' : 'green'];
 }
 
 /** One page of one commit: only the counts are wanted. */
@@ -239,10 +141,7 @@ export function forgeReads(deps: ForgeReadDeps): ForgeReads {
         .filter((review) => review !== null)
         .sort((a, b) => Date.parse(a.submitted_at) - Date.parse(b.submitted_at));
     },
-    async checks(sha) {
-      const [combined, runs] = await Promise.all([statuses(deps, sha), checkRuns(deps, sha)]);
-      return combine([...combined, ...runs]);
-    },
+    checks: (sha) => readChecks(deps, sha),
     compare: (base, head) => compare(deps, base, head),
     issue: (number) =>
       client.json(IssueShape, { doing: `read issue #${number}`, method: 'GET', path: `/issues/${number}` }),
