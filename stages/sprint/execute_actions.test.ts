@@ -1,129 +1,33 @@
-import { keys, type Action, type DagState, type Task, type Timestamp } from '@caloron/types';
+import { keys, type Action, type DagState, type Task } from '@caloron/types';
 import { addMs, markerOf, providerOf } from '@caloron/types';
 import { describe, expect, it } from 'vitest';
 
 import { verifyCause } from '../dag/causes.ts';
-import { forgeError, issueOf, memoryForge, pullOf, sha } from '../testing/memory_forge.ts';
-import { agentOf, memoryShell, shellError } from '../testing/memory_shell.ts';
-import { memoryStore, rowOf } from '../testing/memory_store.ts';
+import {
+  about,
+  cleanup,
+  close,
+  createIssue,
+  done,
+  escalate,
+  hidden,
+  marker,
+  merge,
+  notify,
+  probe,
+  restart,
+  spawn,
+  stop,
+  submit,
+  world,
+} from '../testing/acting.ts';
+import { forgeError, issueOf, sha } from '../testing/memory_forge.ts';
+import { agentOf, shellError } from '../testing/memory_shell.ts';
+import { rowOf } from '../testing/memory_store.ts';
 import { action } from './action-id.ts';
 import { EXAMPLE_NOW, exampleState, exampleTask } from './example.ts';
 import { executeActions } from './execute_actions.ts';
 import { startsInOrder } from './start_order.ts';
-
-const about = { sprint_id: 'sprint-1', task_id: 'login-form', agent_id: 'agent-1' } as const;
-const marker = markerOf('sprint-1', 'login-form');
-const hidden = (of: Action): string => `<!-- caloron-action:${of.action_id} -->`;
-
-/** A sprint with one task, a forge with its issue and pull request, a shell, and what the sprint intends. */
-function world(
-  actions: readonly Action[],
-  task: Partial<Task> = {},
-  sprint: Partial<DagState['sprint']> = {},
-) {
-  const state: DagState = {
-    ...exampleState,
-    sprint: { ...exampleState.sprint, ...sprint },
-    tasks: { 'login-form': { ...exampleTask, issue_number: 1, ...task } },
-  };
-  const store = memoryStore([state]);
-  for (const one of actions) store.intend(one);
-  const [forge, shell] = [memoryForge(), memoryShell()];
-  forge.issues.push(issueOf(1, { body: marker, labels: ['caloron:task'] }));
-  forge.pulls.push(pullOf(4, { body: marker }));
-  let now: Timestamp = EXAMPLE_NOW;
-  const run = () =>
-    Promise.resolve(
-      executeActions.call(
-        { sprint_id: 'sprint-1' },
-        {
-          outbox: store.outbox,
-          state: store.state,
-          kv: store.kv,
-          forge: { open: () => forge.repo },
-          shell: { open: () => shell.shell },
-          clock: { now: () => now },
-        },
-      ),
-    );
-  const later = (ms: number): void => void (now = addMs(now, ms));
-  /** As after a crash between the effect and its record. */
-  const forget = (of: Action): void => {
-    const row = store.actions.get(of.action_id);
-    if (row !== undefined) store.actions.set(of.action_id, { ...row, status: 'running', interrupted: true });
-  };
-  const row = (of: Action) => store.actions.get(of.action_id);
-  return { store, forge, shell, run, later, forget, row };
-}
-
-const createIssue = action('create_issue', {
-  ...about,
-  cause: 'issue',
-  title: 'Add a login form',
-  body: `Do it.\n${marker}`,
-  labels: ['caloron:task'],
-});
-const spawn = action('spawn_agent', {
-  ...about,
-  cause: 'author:start:1:-',
-  issue_number: 1,
-  role: 'author',
-  mode: 'start',
-  attempt: 1,
-  instruction: null,
-  pr_number: null,
-  head_sha: null,
-});
-const submit = action('submit_pr_for_review', {
-  ...about,
-  cause: '4:a',
-  pr_number: 4,
-  reviewer_id: 'reviewer-1',
-  head_sha: sha('a'),
-});
-const merge = action('merge_pr', { ...about, cause: '4:a', pr_number: 4, head_sha: sha('a') });
-const done = action('mark_done', { ...about, cause: '4', issue_number: 1, pr_number: 4 });
-const notify = action('notify_agent', {
-  ...about,
-  cause: 'e1',
-  issue_number: 1,
-  message: 'Changes requested.',
-});
-const probe = action('supervisor', {
-  ...about,
-  cause: '0:0',
-  action: 'probe',
-  reason: 'no progress for 25 minutes',
-  message: 'How is it going?',
-});
-const restart = action('supervisor', {
-  ...about,
-  cause: '0:1',
-  action: 'restart',
-  reason: 'still none',
-  message: 'Restarted.',
-});
-const escalate = action('escalate', {
-  ...about,
-  cause: 'agent_stalled:0',
-  reason_code: 'agent_stalled',
-  reason: 'stalled',
-  message: 'Please look.',
-  pr_number: 4,
-});
-const stop = action('stop_agent', { ...about, cause: 'process-1', process_id: 'process-1', grace_ms: 10 });
-const cleanup = action('cleanup', {
-  ...about,
-  cause: 'b:a',
-  branch: 'caloron/sprint-1/login-form',
-  merge_sha: sha('c'),
-});
-const close = action('close_sprint', {
-  sprint_id: 'sprint-1',
-  task_id: null,
-  agent_id: null,
-  cause: 'close',
-});
 
 describe('a paused sprint', () => {
   const paused = { by: 'ada', at: EXAMPLE_NOW, stopped: false };
@@ -332,157 +236,6 @@ describe('spawn_agent', () => {
   });
 });
 
-describe('submit_pr_for_review', () => {
-  it('labels the pull request and asks reviewers who are not the agents', async () => {
-    const w = world([submit], {}, { reviewer_logins: ['rita', 'caloron-bot'] });
-
-    expect((await w.run()).actions_taken).toEqual(['review:PR#4']);
-    expect(w.forge.pulls[0]?.labels).toEqual(['caloron:review-pending']);
-    expect(w.forge.requested.get(4)).toEqual(['rita']);
-  });
-
-  it('is done although the request was refused', async () => {
-    const w = world([submit], {}, { reviewer_logins: ['rita'] });
-    w.forge.faults.set('requestReview', [{ error: forgeError('FORGE_INVALID') }]);
-
-    expect(await w.run()).toMatchObject({
-      actions_taken: ['review:PR#4'],
-      errors: [expect.stringContaining('FORGE_INVALID')],
-    });
-  });
-});
-
-describe('merge_pr', () => {
-  it('merges the approved head', async () => {
-    const w = world([merge]);
-
-    expect((await w.run()).actions_taken).toEqual(['merge:PR#4']);
-    expect(w.row(merge)?.result).toEqual({ merge_sha: sha('c') });
-  });
-
-  it('tells how far the base has moved on, and merges no further from it than the sprint allows', async () => {
-    const behind = `main...${sha('a')}`;
-    const [shown, refused] = [{}, { require_up_to_date: true }].map((sprint) => world([merge], {}, sprint));
-    for (const w of [shown, refused]) w?.forge.comparisons.set(behind, { behind: 2, base_sha: sha('d') });
-    await shown?.run();
-    await refused?.run();
-
-    const drift = { head_sha: sha('a'), behind: 2, base_head: sha('d') };
-    expect(shown?.row(merge)?.result).toEqual({ merge_sha: sha('c'), drift });
-    expect(refused?.forge.calls).not.toContain('merge');
-    expect(refused?.row(merge)).toMatchObject({ status: 'dead', error: { code: 'MERGE_BASE_BEHIND' } });
-  });
-
-  it.each([
-    [`${sha('b')}...${sha('a')}`, 'MERGE_BASE_LOST'],
-    [`${sha('b')}...main`, 'MERGE_BASE_REWRITTEN'],
-  ])('never merges where %s has something behind', async (pair, code) => {
-    const w = world([merge], { base_sha: sha('b') });
-    w.forge.comparisons.set(pair, { behind: 1 });
-
-    await w.run();
-
-    expect(w.forge.calls).not.toContain('merge');
-    expect(w.row(merge)).toMatchObject({ status: 'dead', error: { code, retryable: false } });
-  });
-
-  it('merges on a forge that cannot compare, and says so', async () => {
-    const w = world([merge], { base_sha: sha('b') });
-    w.forge.faults.set('compare', [{ error: forgeError('FORGE_NOT_FOUND') }]);
-
-    const told = await w.run();
-
-    expect(told.actions_taken).toEqual(['merge:PR#4']);
-    expect(JSON.stringify(told)).toContain('its base was not compared');
-  });
-
-  it('finds a pull request merged by another hand', async () => {
-    const w = world([merge]);
-    w.forge.pulls[0] = pullOf(4, {
-      state: 'closed',
-      merged_at: EXAMPLE_NOW,
-      merge_sha: sha('f'),
-      head_sha: sha('d'),
-    });
-
-    await w.run();
-
-    expect(w.row(merge)?.result).toEqual({ already: true, merge_sha: sha('f') });
-  });
-
-  it.each<[string, Parameters<typeof pullOf>[1], string]>([
-    ['a head after the approved one', { head_sha: sha('d') }, 'FORGE_HEAD_MOVED'],
-    ['a closed pull request', { state: 'closed' }, 'FORGE_NOT_MERGEABLE'],
-    ['a draft', { draft: true }, 'FORGE_NOT_MERGEABLE'],
-    ['a fork', { fork: true }, 'FORGE_NOT_MERGEABLE'],
-    ['another base', { base_ref: 'release' }, 'FORGE_NOT_MERGEABLE'],
-    ['a conflict', { mergeable: false }, 'FORGE_NOT_MERGEABLE'],
-  ])('never merges %s', async (_, change, code) => {
-    const w = world([merge]);
-    w.forge.pulls[0] = pullOf(4, change);
-
-    await w.run();
-
-    expect(w.forge.calls).not.toContain('merge');
-    // A head that moved is asked for again: the poll and the forge may not agree yet.
-    const status = code === 'FORGE_HEAD_MOVED' ? 'failed' : 'dead';
-    expect(w.row(merge)).toMatchObject({ status, attempts: 1, error: { code, retryable: false } });
-  });
-
-  it.each<[string, Partial<Task>]>([
-    ['whose approval was taken back', { status: 'InReview', status_reason: 'waits_approval' }],
-    ['whose checks have failed since', { status: 'InReview', status_reason: 'checks_red' }],
-    ['whose receipt counts no more', { status: 'InReview', status_reason: 'waits_receipt' }],
-    ['that was sent back', { status: 'InProgress', status_reason: 'changes_requested' }],
-    ['that a person took', { status: 'HumanAssigned', status_reason: 'assign-human' }],
-    ['that is blocked', { status: 'Blocked', status_reason: 'issue_closed' }],
-  ])('merges no pull request of a task %s, and it when that is over', async (_, task) => {
-    const at = { pr_number: 4, head_sha: sha('a') };
-    const w = world([merge], { ...at, ...task });
-    await w.run();
-    expect(w.forge.calls).not.toContain('merge');
-    expect(w.row(merge)).toMatchObject({
-      status: 'failed',
-      attempts: 0,
-      error: { code: 'ACTION_OVERTAKEN', retryable: true },
-    });
-
-    const before = await w.store.state.load('sprint-1');
-    const approved: Task = { ...exampleTask, ...at, status: 'InReview', status_reason: 'merging' };
-    const state = { ...before.state, tasks: { 'login-form': approved } };
-    w.store.sprints.set('sprint-1', { ...before, state });
-    await w.run();
-    expect(w.row(merge)?.status).toBe('done');
-  });
-
-  it('waits a moment for a forge that does not know yet, longer than for any other failure', async () => {
-    const w = world([merge]);
-    w.forge.pulls[0] = pullOf(4, { mergeable: null });
-
-    for (let n = 0; n < 6; n += 1) {
-      await w.run();
-      expect(w.row(merge)).toMatchObject({
-        status: 'failed',
-        error: { code: 'MERGE_NOT_KNOWN_YET', retryable: true },
-      });
-      w.later(2_000);
-    }
-    w.forge.pulls[0] = pullOf(4);
-
-    expect((await w.run()).actions_taken).toEqual(['merge:PR#4']);
-  });
-});
-
-describe('mark_done', () => {
-  it('labels, says by which pull request, and closes', async () => {
-    const w = world([done]);
-
-    expect((await w.run()).actions_taken).toEqual(['done:#1']);
-    expect(w.forge.issues[0]).toMatchObject({ state: 'closed', labels: ['caloron:task', 'caloron:done'] });
-    expect(w.forge.comments.map(({ body }) => body.split('\n')[0])).toEqual(['Completed via PR #4']);
-  });
-});
-
 describe('supervisor', () => {
   const working = { status: 'InProgress', process_id: 'process-1', rung: 2 } as const;
 
@@ -558,62 +311,6 @@ describe('supervisor', () => {
     w.shell.agents.push(agentOf('agent-1', { process_id: 'process-1', role: 'reviewer' }));
     await w.run();
     expect(w.shell.stopped).toEqual([]);
-  });
-});
-
-describe('escalate', () => {
-  it('opens an issue that names task, cause and pull request', async () => {
-    const w = world([escalate]);
-
-    expect((await w.run()).actions_taken).toEqual(['escalate:agent-1']);
-    const issue = w.forge.issues[1];
-    expect(issue).toMatchObject({
-      title: 'Escalation: login-form — agent_stalled',
-      labels: ['caloron:escalated'],
-    });
-    expect(issue?.body).toContain('Please look.');
-    expect(issue?.body).toContain('#4');
-    expect(w.row(escalate)?.result).toEqual({ issue_number: 5 });
-  });
-
-  it('uses the open one of the same cause again', async () => {
-    const second = action('escalate', { ...escalate, cause: 'agent_stalled:1' });
-    const w = world([escalate]);
-    await w.run();
-    w.store.intend(second);
-
-    await w.run();
-
-    expect(w.forge.issues).toHaveLength(2);
-    expect(w.forge.comments).toMatchObject([{ issue_number: 5 }]);
-    expect(w.row(second)?.result).toMatchObject({ issue_number: 5 });
-  });
-
-  it.each<[string, (w: ReturnType<typeof world>) => Action]>([
-    ['another cause', () => action('escalate', { ...escalate, cause: 'x:0', reason_code: 'merge_conflict' })],
-    [
-      'one that was closed',
-      ({ forge }) => {
-        const last = forge.issues.pop();
-        if (last !== undefined) forge.issues.push({ ...last, state: 'closed' });
-        return action('escalate', { ...escalate, cause: 'agent_stalled:1' });
-      },
-    ],
-  ])('opens a new one for %s', async (_, next) => {
-    const w = world([escalate]);
-    await w.run();
-    w.store.intend(next(w));
-
-    await w.run();
-
-    expect(w.forge.issues).toHaveLength(3);
-  });
-
-  it('speaks for the whole sprint when it is about no task', async () => {
-    const w = world([action('escalate', { ...escalate, task_id: null, agent_id: null })]);
-
-    expect((await w.run()).errors).toEqual([]);
-    expect(w.forge.issues[1]?.title).toBe('Escalation: sprint-1 — agent_stalled');
   });
 });
 

@@ -656,35 +656,6 @@ describe('a comparison', () => {
   });
 });
 
-describe('a merge', () => {
-  const merge = { sha: SHA, method: 'squash' } as const;
-  const head = (sha: string) => ({ ref: 'x', sha, repo: { full_name: 'acme/app' } });
-
-  it('sends sha and method and gives the merge commit', async () => {
-    script({ 'PUT /repos/acme/app/pulls/3/merge': { json: { sha: OTHER_SHA, merged: true } } });
-
-    expect(await open().merge(3, merge)).toEqual({ merge_sha: OTHER_SHA });
-    expect(requests[0]?.body).toEqual({ sha: SHA, merge_method: 'squash' });
-  });
-
-  it.each([
-    [405, SHA, 'FORGE_NOT_MERGEABLE'],
-    [409, SHA, 'FORGE_NOT_MERGEABLE'],
-    [405, OTHER_SHA, 'FORGE_HEAD_MOVED'],
-    [409, OTHER_SHA, 'FORGE_HEAD_MOVED'],
-    [422, OTHER_SHA, 'FORGE_HEAD_MOVED'],
-    [422, SHA, 'FORGE_INVALID'],
-    [403, OTHER_SHA, 'FORGE_FORBIDDEN'],
-  ])('answered %i at head %s is %s, not retryable', async (status, sha, code) => {
-    script({
-      'PUT /repos/acme/app/pulls/3/merge': { status, json: { message: 'no' } },
-      'GET /repos/acme/app/pulls/3': { json: pull(3, { head: head(sha) }) },
-    });
-
-    expect(await failure(open().merge(3, merge))).toMatchObject({ code, retryable: false });
-  });
-});
-
 describe('writes that find nothing to do', () => {
   it('leave an existing label as it is', async () => {
     script({ 'GET /repos/acme/app/labels/caloron%3Atask': { json: { id: 1, name: 'caloron:task' } } });
