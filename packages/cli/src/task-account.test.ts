@@ -272,7 +272,7 @@ describe('the account of a task', () => {
     const state: DagState = {
       v: 1,
       sprint_id: 's1',
-      sprint: undefined!,
+      sprint: { framework: 'stub', framework_options: {} } as DagState['sprint'],
       order: ['t1'],
       tasks: { t1: task },
       status: 'active',
@@ -348,6 +348,22 @@ describe('the account of a task', () => {
     );
   });
 
+  it('G4 says what holds it at its provider, and which word lifts that', () => {
+    const until = new Date(T0 + 20 * 60_000).toISOString();
+    const working = { ...task, status: 'InProgress', process_id: null } as const;
+    const other: Task = { ...working, id: 't2', provider_limit: { provider: 'stub', until } };
+    const sprint = { framework: 'stub', framework_options: {} } as DagState['sprint'];
+    const tasks = { t1: working, t2: other };
+    const state: DagState = { v: 1, sprint_id: 's1', sprint, order: ['t1', 't2'], tasks, status: 'active' };
+    const flags = { home: '', sprint: '' };
+    const look = { task: working, state, paused: null, evidence: [], decisions: [], flags };
+
+    expect(nextSteps({ ...look, now: at(1) })).toEqual([
+      `wait: provider_limited: stub until ${until}; ./caloron resolve t2 once it serves again`,
+    ]);
+    expect(nextSteps({ ...look, now: at(21) })).toEqual([]);
+  });
+
   it('G5 says how a sprint goes on whose budget is used up, and that an agent is about to pause', () => {
     const budget = {
       breaches: 0,
@@ -364,7 +380,7 @@ describe('the account of a task', () => {
     const state: DagState = {
       v: 1,
       sprint_id: 's1',
-      sprint: undefined!,
+      sprint: { framework: 'stub', framework_options: {} } as DagState['sprint'],
       order: ['t1'],
       tasks: { t1: there },
       status: 'waiting_for_human',
@@ -401,7 +417,7 @@ describe('the account of a task', () => {
     const state: DagState = {
       v: 1,
       sprint_id: 's1',
-      sprint: undefined!,
+      sprint: { framework: 'stub', framework_options: {} } as DagState['sprint'],
       order: ['t1'],
       tasks: { t1: there },
       status: 'active',

@@ -1,7 +1,8 @@
+import { holdReason, providerHold } from '@caloron/stages/provider-hold';
 import { type DagState, overWords, ownOf, type Paused, type Task, type Timestamp } from '@caloron/types';
 
 import type { Decision } from './task-decisions.ts';
-import { pauseWords } from './status-table.ts';
+import { orderedTasks, pauseWords } from './status-table.ts';
 import type { Evidence } from './task-evidence.ts';
 
 /** What is asked about when saying what a person can do. */
@@ -60,7 +61,7 @@ function stepsOf(situation: Situation): readonly string[] {
       return [`nothing: its agent is started by the next tick (./caloron tick${flags.sprint}${flags.home})`];
     case 'InProgress':
     case 'InReview':
-      return [...reviewSteps(task), ...agentSteps(situation)];
+      return [...heldSteps(situation), ...reviewSteps(task), ...agentSteps(situation)];
     case 'Blocked':
       return blockedSteps(situation);
     case 'HumanAssigned':
@@ -71,6 +72,18 @@ function stepsOf(situation: Situation): readonly string[] {
     case 'Cancelled':
       return [];
   }
+}
+
+/** What the next start of an author waits for at its provider. */
+function heldSteps({ task, state, now, flags }: Situation): readonly string[] {
+  if (task.status !== 'InProgress' || task.process_id !== null) return [];
+  const tasks = orderedTasks(state);
+  const hold = providerHold(tasks, state.sprint, now);
+  if (hold === undefined) return [];
+  const met = tasks.find(({ provider_limit }) => provider_limit?.provider === hold.provider) ?? task;
+  return [
+    `wait: ${holdReason(hold)}; ./caloron resolve ${met.id}${flags.sprint}${flags.home} once it serves again`,
+  ];
 }
 
 function reviewSteps({ status_reason, pr_number }: Task): readonly string[] {
