@@ -20,8 +20,12 @@ export interface ForgeErrorDetails {
   FORGE_TOKEN_NOT_ALLOWED: { readonly token_env: string; readonly allowed: readonly string[] };
   /** The variable is allowed and not set. */
   FORGE_TOKEN_MISSING: { readonly token_env: string };
-  /** The variable's token belongs to another host and stays there. */
-  FORGE_TOKEN_OTHER_HOST: { readonly token_env: string; readonly host: string; readonly belongs_to: string };
+  /** The variable's token belongs to another host and stays there; null: nobody said where it belongs. */
+  FORGE_TOKEN_OTHER_HOST: {
+    readonly token_env: string;
+    readonly host: string;
+    readonly belongs_to: string | null;
+  };
   /** The API address is no http(s) address without credentials, query and fragment. */
   FORGE_HOST_INVALID: { readonly host: string; readonly reason: string };
   /** The repository is not `owner/name`. */
@@ -64,7 +68,7 @@ const forgeMessage: Messages<ForgeErrorDetails> = {
   FORGE_TOKEN_MISSING: ({ token_env }) =>
     `the variable ${token_env}, which should hold the forge token, is not set`,
   FORGE_TOKEN_OTHER_HOST: ({ token_env, host, belongs_to }) =>
-    `the token in ${token_env} belongs to ${belongs_to} and is not sent to ${host}`,
+    `the token in ${token_env} ${belongs_to === null ? 'was given no host' : `belongs to ${belongs_to}`} and is not sent to ${host}`,
   FORGE_HOST_INVALID: ({ host, reason }) =>
     `${host} is no API address of a forge: ${reason}; expected something like https://git.example.org/api/v1`,
   FORGE_REPO_INVALID: ({ repo }) => `${JSON.stringify(repo)} is no repository; expected owner/name`,

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { fixedClock } from './clock.ts';
 import { ForgeError } from './forge-errors.ts';
-import { type CachedForgeAnswer, createForges, openRepo } from './github.ts';
+import { type CachedForgeAnswer, openRepo } from './github.ts';
 
 const TOKEN = 'ghp_secretsecretsecret';
 const SHA = 'a'.repeat(40);
@@ -815,54 +815,5 @@ describe('on Gitea', () => {
     expect(items.map((item) => item.number)).toEqual([1, 3]);
     expect(cursor).toBe('2026-04-14T08:03:00.000Z');
     expect(requests[0]?.url).toContain('since=2026-04-14T08%3A02%3A00.000Z');
-  });
-});
-
-describe('opening', () => {
-  const forges = (more: object = {}) =>
-    createForges({
-      allow: ['GITHUB_TOKEN', 'GITEA_TOKEN'],
-      env: { GITHUB_TOKEN: TOKEN, HOME: '/root' },
-      clock,
-      ...more,
-    });
-  const target = { repo: 'acme/app', host: null, token_env: 'GITHUB_TOKEN' };
-
-  it.each([
-    ['FORGE_TOKEN_NOT_ALLOWED', { ...target, token_env: 'HOME' }],
-    ['FORGE_TOKEN_NOT_ALLOWED', { ...target, token_env: '__proto__' }],
-    ['FORGE_TOKEN_MISSING', { ...target, token_env: 'GITEA_TOKEN' }],
-    ['FORGE_HOST_INVALID', { ...target, host: 'ftp://example.test' }],
-    ['FORGE_HOST_INVALID', { ...target, host: 'git.example.test' }],
-    ['FORGE_HOST_INVALID', { ...target, host: 'https://u:p@git.example.test/api/v1' }],
-    ['FORGE_HOST_INVALID', { ...target, host: 'https://git.example.test/api/v1?x=1' }],
-    ['FORGE_HOST_INVALID', { ...target, host: 'https://github.com' }],
-    ['FORGE_REPO_INVALID', { ...target, repo: 'acme/../../user' }],
-    ['FORGE_REPO_INVALID', { ...target, repo: 'acme/..' }],
-  ])('throws %s for %j and makes no request', (code, bad) => {
-    expect(() => forges().open(bad)).toThrow(expect.objectContaining({ code }) as Error);
-    expect(requests).toEqual([]);
-  });
-
-  it('keeps a credential of the address out of the message', () => {
-    expect(() => forges().open({ ...target, host: 'https://u:hunter2@git.example.test' })).not.toThrow(
-      /hunter2/,
-    );
-  });
-
-  it('gives one client for one host, repository and variable', () => {
-    const all = forges();
-
-    expect(all.open(target)).toBe(all.open({ ...target, host: 'https://api.github.com/' }));
-    expect(all.open(target)).not.toBe(all.open({ ...target, repo: 'acme/other' }));
-  });
-
-  it('refuses another host for a token that is bound to one', () => {
-    const bound = forges({ hosts: { GITHUB_TOKEN: 'https://api.github.com' } });
-
-    expect(() => bound.open({ ...target, host: url })).toThrow(
-      expect.objectContaining({ code: 'FORGE_TOKEN_OTHER_HOST' }) as Error,
-    );
-    expect(() => bound.open(target)).not.toThrow();
   });
 });

@@ -1,12 +1,4 @@
-import {
-  apiUrl,
-  type Clock,
-  type ForgeRepo,
-  type Forges,
-  GITHUB_API,
-  RepoName,
-  TokenEnv,
-} from '@caloron/types';
+import { type Clock, type ForgeRepo, type Forges, RepoName, TokenEnv } from '@caloron/types';
 
 import { systemClock } from './clock.ts';
 import { ForgeError } from './forge-errors.ts';
@@ -15,6 +7,7 @@ import { createForgeClient } from './github-client.ts';
 import { dialectOf } from './github-dialect.ts';
 import { forgeReads } from './github-read.ts';
 import { forgeWrites } from './github-write.ts';
+import { checkedHost, createTokenHosts, misplaced, placeHint, type TokenHostOf } from './token-hosts.ts';
 
 export type { CachedForgeAnswer, ForgeCacheLike } from './github-changes.ts';
 
@@ -43,23 +36,6 @@ const TIMEOUT_MS = 30_000;
 
 const USER_AGENT = 'caloron';
 
-/** The API address without a trailing slash; throws FORGE_HOST_INVALID. */
-function checkedHost(host: string | null): string {
-  const address = apiUrl(host);
-  const refuse = (reason: string) => new ForgeError('FORGE_HOST_INVALID', { host: address, reason });
-  const url = URL.parse(address);
-  if (url === null) throw refuse('it is no address');
-  if (url.username !== '' || url.password !== '') {
-    throw new ForgeError('FORGE_HOST_INVALID', { host: url.host, reason: 'it carries a credential' });
-  }
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw refuse('it is neither https nor http');
-  if (url.search !== '' || url.hash !== '') throw refuse('it has a query or a fragment');
-  if (url.hostname === 'github.com' || url.hostname === 'www.github.com') {
-    throw refuse(`github.com has its API at ${GITHUB_API}, which is the default`);
-  }
-  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
-}
-
 /** One repository with a token in hand. Makes no request. Throws FORGE_HOST_INVALID or FORGE_REPO_INVALID. */
 export function openRepo(options: OpenRepoOptions): ForgeRepo {
   const host = checkedHost(options.host);
@@ -87,8 +63,8 @@ export interface ForgesDeps {
   /** Where the variables are looked up, at each opening. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
-  /** API address a variable's token belongs to: it is refused for any other. A variable without entry goes where the target says. */
-  readonly hosts?: Readonly<Record<string, string>> | undefined;
+  /** Where each variable's token belongs: it is refused for any other host. Absent: GITHUB_TOKEN to github.com, others to this machine. */
+  readonly hosts?: TokenHostOf | undefined;
   readonly user_agent?: string | undefined;
   readonly read_retries?: number | undefined;
   readonly timeout_ms?: number | undefined;
@@ -99,9 +75,11 @@ function tokenOf(token_env: string, host: string, deps: ForgesDeps): string {
     const hint = 'add it to CALORON_TOKEN_ENVS if it holds a forge token';
     throw new ForgeError('FORGE_TOKEN_NOT_ALLOWED', { token_env, allowed: deps.allow }, { hint });
   }
-  const bound = deps.hosts?.[token_env];
-  if (bound !== undefined && checkedHost(bound) !== host) {
-    throw new ForgeError('FORGE_TOKEN_OTHER_HOST', { token_env, host, belongs_to: checkedHost(bound) });
+  const elsewhere = misplaced(token_env, host, deps.hosts ?? createTokenHosts({}));
+  if (elsewhere !== null) {
+    const { belongs_to } = elsewhere;
+    const hint = placeHint(token_env, host, belongs_to);
+    throw new ForgeError('FORGE_TOKEN_OTHER_HOST', { token_env, host, belongs_to }, { hint });
   }
   const token = deps.env[token_env]?.trim() ?? '';
   if (token === '') {

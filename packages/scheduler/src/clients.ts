@@ -86,8 +86,8 @@ function peerClients({ store, environment, clock, random, home }: ClientDeps): L
         import('@caloron/capabilities/github'),
         import('@caloron/capabilities/host/hosts'),
       ]);
-      const { token_envs: allow, variables: env } = environment;
-      const forge = createForges({ cache: store.forgeCache, allow, env, clock });
+      const { token_envs: allow, token_hosts, variables: env } = environment;
+      const forge = createForges({ cache: store.forgeCache, allow, hosts: token_hosts, env, clock });
       return ({ hosts }) => ({ forge: forgesOf(forge, hosts) });
     },
     shell: async () => {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { delimiter, resolve } from 'node:path';
 
+import { createTokenHosts, type TokenHostOf } from '@caloron/capabilities/token-hosts';
 import type { Home } from '@caloron/store';
 import { DEFAULT_TOKEN_ENVS } from '@caloron/types';
 
@@ -11,6 +12,8 @@ export interface Environment {
   readonly shell_token: () => string;
   /** Names of variables that may be sent to a forge. */
   readonly token_envs: readonly string[];
+  /** Which host each of them belongs to, by CALORON_TOKEN_HOSTS and the home's caloron.json. */
+  readonly token_hosts: TokenHostOf;
   /** Names of variables that may be sent to a remote stage, wherever it is: those an operator lists, none unless told. */
   readonly remote_envs: readonly string[];
   /** Names of variables graphs may read and programs they start see. */
@@ -31,6 +34,10 @@ export function readEnvironment(
       variables['CALORON_SHELL_URL'] ?? `http://127.0.0.1:${variables['CALORON_SHELL_PORT'] ?? '7710'}`,
     shell_token: () => variables['CALORON_SHELL_TOKEN'] ?? readToken(home.shell_token_file),
     token_envs: namesOf(variables['CALORON_TOKEN_ENVS']) ?? DEFAULT_TOKEN_ENVS,
+    token_hosts: createTokenHosts({
+      listed: variables['CALORON_TOKEN_HOSTS'],
+      project_file: home.project_file,
+    }),
     remote_envs: namesOf(variables['CALORON_TOKEN_ENVS']) ?? [],
     env_allow: namesOf(variables['CALORON_ENV_ALLOW']) ?? [],
     fs_allow: foldersOf(variables['CALORON_FS_ALLOW'], home.dir),

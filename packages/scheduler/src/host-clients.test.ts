@@ -78,7 +78,7 @@ describe('a graph over the standard library', () => {
 
   it('reaches forges on the hosts of its policy alone, however their address is made', async () => {
     const home = findHome({ flag: dir, cwd: dir });
-    const environment = readEnvironment({ GITHUB_TOKEN: 'token-secret' }, home);
+    const environment = readEnvironment({ GITHUB_TOKEN: 'token-secret', GITEA_TOKEN: 'other-secret' }, home);
     const { store } = runtime;
     const load = createClients({ store, environment, clock: systemClock, random: systemRandom, home });
     const clients = await load(['forge']);
@@ -86,7 +86,7 @@ describe('a graph over the standard library', () => {
       clients({ run_id: 'r', composition_id: 'c', graph: 'g', lease: null, hosts }).forge?.forge.open({
         repo: 'a/b',
         host: address,
-        token_env: 'GITHUB_TOKEN',
+        token_env: address === null ? 'GITHUB_TOKEN' : 'GITEA_TOKEN',
       });
 
     expect(open(null, `http://${host}/api/v1`)).toBeDefined();

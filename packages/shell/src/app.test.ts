@@ -320,6 +320,23 @@ describe('POST /spawn', () => {
     expect(response.json()).toMatchObject({ code: 'CREDENTIAL_NOT_ALLOWED' });
   });
 
+  it('5.5.12 gives no token to a sprint on another host than it belongs to', async () => {
+    const env = {
+      ...fixture.config.env,
+      CALORON_TOKEN_HOSTS: 'CALORON_FORGE_TOKEN=https://git.example.test',
+    };
+    await shell.close();
+    shell = await fixture.start({ env });
+
+    const response = await post('/spawn', spawnOf());
+
+    expect(response.statusCode).toBe(403);
+    expect(response.json()).toMatchObject({ code: 'CREDENTIAL_OTHER_HOST', retryable: false });
+    expect(ErrorReply.parse(response.json()).error).toMatch(
+      /CALORON_FORGE_TOKEN belongs to https:\/\/git\.example\.test and .* http:\/\/127\.0\.0\.1:9/,
+    );
+  });
+
   it('5.6.1 takes all that a harness prints: more than a pipe holds keeps it from nothing', async () => {
     const { process_id } = await spawned({ instruction: JSON.stringify({ prints: 1024 * 1024 }) });
 

@@ -102,6 +102,12 @@ export interface ShellErrorDetails {
   };
   /** The variable is not on the list of token variables. */
   CREDENTIAL_NOT_ALLOWED: { readonly token_env: string; readonly allowed: readonly string[] };
+  /** The variable's token belongs to another host than the sprint's; null: nobody said where it belongs. */
+  CREDENTIAL_OTHER_HOST: {
+    readonly token_env: string;
+    readonly host: string;
+    readonly belongs_to: string | null;
+  };
   /** The variable that holds the forge token is not set in the shell's environment. */
   CREDENTIAL_MISSING: { readonly token_env: string };
 }
@@ -154,6 +160,8 @@ const messages: Messages<ShellErrorDetails> = {
       : `process ${process_id} (pid ${pid}) is still there after SIGKILL`,
   CREDENTIAL_NOT_ALLOWED: ({ token_env, allowed }) =>
     `${token_env} is not one of the token variables (${allowed.join(', ')})`,
+  CREDENTIAL_OTHER_HOST: ({ token_env, host, belongs_to }) =>
+    `the token in ${token_env} ${belongs_to === null ? 'was given no host' : `belongs to ${belongs_to}`} and is given to no agent of a sprint on ${host}`,
   CREDENTIAL_MISSING: ({ token_env }) => `${token_env} is not set in the shell's environment`,
 };
 
@@ -223,6 +231,7 @@ export const statusOfCode: Readonly<Partial<Record<string, number>>> = {
   TOKEN_INVALID: 401,
   TOKEN_FORBIDDEN: 403,
   CREDENTIAL_NOT_ALLOWED: 403,
+  CREDENTIAL_OTHER_HOST: 403,
   ROUTE_UNKNOWN: 404,
   SPRINT_UNKNOWN: 404,
   TASK_UNKNOWN: 404,

@@ -1,10 +1,11 @@
 import { existsSync, mkdirSync, realpathSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { systemClock } from '@caloron/capabilities/clock';
 import { createLogger, type Logger } from '@caloron/capabilities/logger';
 import { systemRandom } from '@caloron/capabilities/random';
+import { createTokenHosts } from '@caloron/capabilities/token-hosts';
 import { messageOf } from '@caloron/noether/errors';
 import { openStore, type Store } from '@caloron/store';
 import { type Clock, cloneUrl, type Random } from '@caloron/types';
@@ -169,7 +170,11 @@ function assemble({ config, paths, store, clock, random, log, isolation, listeni
 } {
   let url = '';
   const mutex = createKeyedMutex();
-  const credentials = createCredentials(config.env, config.token_envs);
+  const token_hosts = createTokenHosts({
+    listed: config.env['CALORON_TOKEN_HOSTS'],
+    project_file: join(config.home, 'caloron.json'),
+  });
+  const credentials = createCredentials(config.env, config.token_envs, token_hosts);
   const remoteUrl = (host: string | null, repo: string): string =>
     remote_url?.(repo, host) ?? cloneUrl(host, repo);
   const worktrees = createWorktrees({ paths, mutex, remoteUrl });

@@ -1,0 +1,169 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+
+import { systemClock } from '@caloron/capabilities/clock';
+import { git } from '@caloron/capabilities/git';
+import { systemRandom } from '@caloron/capabilities/random';
+import { addUser, type RunningForge, startForge } from '@caloron/forge';
+import type { RunResult } from '@caloron/noether';
+import { createRuntime, findHome, loadGraph, readEnvironment, type Runtime } from '@caloron/scheduler';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { temporaryHome } from '../support/home.ts';
+import { ROOT } from '../support/tree.ts';
+
+const REPO = 'agent/lib';
+const KICKOFF = join(ROOT, 'compositions/kickoff.json');
+const TICK = join(ROOT, 'compositions/sprint_tick.json');
+
+let dir: string;
+let undo: (() => unknown)[];
+let forge: RunningForge;
+let token: string;
+/** A host that is not the sprint's: what came to it. */
+let heard: string[];
+let stranger: string;
+
+beforeEach(async () => {
+  const home = temporaryHome();
+  undo = [() => home.remove()];
+  dir = home.dir;
+  const data = join(dir, 'forge');
+  forge = await startForge({ data, port: 0 });
+  undo.push(() => forge.close());
+  ({ token } = await addUser(data, 'agent'));
+  await fill();
+  heard = [];
+  const server: Server = createServer((request, response) => {
+    heard.push(`${request.method} ${request.url} ${request.headers.authorization}`);
+    response.end('{}');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  stranger = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  undo.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  for (const step of undo.reverse()) await step();
+});
+
+/** A repository with a main branch. */
+async function fill(): Promise<void> {
+  await fetch(`${forge.url}/user/repos`, {
+    method: 'POST',
+    headers: { authorization: `token ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'lib', private: false }),
+  });
+  const work = join(dir, 'seed');
+  mkdirSync(work);
+  await git(['init', '--quiet', '--initial-branch=main'], { cwd: work });
+  const author = { name: 'Agent', email: 'agent@localhost' };
+  await git(['commit', '--quiet', '--allow-empty', '-m', 'Start'], { cwd: work, author });
+  await git(['push', '--quiet', `${forge.url}/${REPO}.git`, 'HEAD:refs/heads/main'], {
+    cwd: work,
+    credential: { username: 'x-access-token', token },
+  });
+}
+
+/** A home of its own with settings and variables; no shell runs. */
+function runtimeOf(settings: object | null, variables: Readonly<Record<string, string>>): Runtime {
+  const at = join(dir, 'home');
+  mkdirSync(join(at, '.caloron'), { recursive: true });
+  if (settings !== null) writeFileSync(join(at, 'caloron.json'), JSON.stringify({ repo: REPO, ...settings }));
+  const home = findHome({ flag: at, cwd: at, variables: {} });
+  const given = { CALORON_LLM_PROVIDER: 'none', CALORON_SHELL_URL: 'http://127.0.0.1:9', ...variables };
+  const environment = readEnvironment(given, home);
+  const runtime = createRuntime({ home, environment, clock: systemClock, random: systemRandom });
+  undo.push(() => runtime.close());
+  return runtime;
+}
+
+const kickoff = (runtime: Runtime, more: object): Promise<RunResult> =>
+  runtime.run({
+    graph: loadGraph(KICKOFF),
+    graph_name: KICKOFF,
+    input: { brief: '- [one] Do one thing', repo: REPO, sprint_id: 's1', ...more },
+  });
+
+/** Origins that are sent a credential. */
+function watch(): Set<string> {
+  const origins = new Set<string>();
+  const { fetch: real } = globalThis;
+  vi.spyOn(globalThis, 'fetch').mockImplementation((address, init) => {
+    const url = new URL(address instanceof Request ? address.url : address);
+    if (new Headers(init?.headers).has('authorization')) origins.add(url.origin);
+    return real(address, init);
+  });
+  return origins;
+}
+
+describe('a forge token', () => {
+  it('5.5.1 is used on the sprint’s own host alone, for what is written too', async () => {
+    const told = watch();
+    const runtime = runtimeOf(
+      { host: forge.url, token_env: 'CALORON_FORGE_TOKEN', agent_logins: ['agent'] },
+      { CALORON_FORGE_TOKEN: token },
+    );
+
+    const begun = await kickoff(runtime, {});
+    const ticked = await runtime.run({
+      graph: loadGraph(TICK),
+      graph_name: TICK,
+      input: { sprint_id: 's1', repo: REPO },
+    });
+
+    expect([begun, ticked]).toEqual([
+      expect.objectContaining({ ok: true }),
+      expect.objectContaining({ ok: true }),
+    ]);
+    expect(begun).toMatchObject({ output: { issues_created: [1] } });
+    expect([...told]).toEqual([forge.url]);
+  });
+
+  it.each([
+    ['GITHUB_TOKEN without settings', null, 'GITHUB_TOKEN', /belongs to https:\/\/api\.github\.com/],
+    ['one that caloron.json binds', { token_env: 'GITEA_TOKEN', host: 'forge' }, 'GITEA_TOKEN', /belongs to/],
+    ['one that caloron.json binds to github.com', { token_env: 'MINE' }, 'MINE', /belongs to https:\/\/api/],
+  ])('5.5.12 %s goes to no host that a kickoff names', async (_name, settings, token_env, says) => {
+    const bound = settings !== null && 'host' in settings ? { ...settings, host: forge.url } : settings;
+    const told = watch();
+    const runtime = runtimeOf(bound, { [token_env]: token, CALORON_TOKEN_ENVS: token_env });
+
+    const result = await kickoff(runtime, { host: stranger, token_env });
+
+    expect(result).toMatchObject({ ok: false, error: { code: 'FORGE_TOKEN_OTHER_HOST' } });
+    expect(result).toMatchObject({ error: { message: expect.stringMatching(says) as string } });
+    expect(heard).toEqual([]);
+    expect([...told]).toEqual([]);
+  });
+
+  it('5.5.12 of a variable nobody allowed is not read', async () => {
+    const runtime = runtimeOf(null, { AWS_SECRET: token });
+
+    const result = await kickoff(runtime, { host: stranger, token_env: 'AWS_SECRET' });
+
+    expect(result).toMatchObject({ ok: false, error: { code: 'FORGE_TOKEN_NOT_ALLOWED' } });
+    expect(heard).toEqual([]);
+  });
+
+  it('5.4.18 that is not set is told by its variable, before any request', async () => {
+    const runtime = runtimeOf({ host: stranger, token_env: 'GITEA_TOKEN' }, { GITEA_TOKEN: ' ' });
+
+    const result = await kickoff(runtime, {});
+
+    expect(result).toMatchObject({
+      ok: false,
+      error: {
+        code: 'FORGE_TOKEN_MISSING',
+        message: expect.stringContaining('GITEA_TOKEN') as string,
+        hint: expect.stringContaining('export GITEA_TOKEN=') as string,
+      },
+    });
+    expect(heard).toEqual([]);
+  });
+});
