@@ -575,7 +575,7 @@ describe('a command a person interrupts', () => {
     try {
       const child = execa(process.execPath, [BINS.caloron, ...kickoff], {
         cwd: dir,
-        env,
+        env: { ...env, CALORON_TOKEN_HOSTS: `CALORON_FORGE_TOKEN=${host}` },
         extendEnv: false,
         reject: false,
       });
