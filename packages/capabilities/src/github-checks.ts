@@ -2,7 +2,8 @@ import type { Checks, Sha } from '@caloron/types';
 
 import type { ForgeRequest } from './github-client.ts';
 import type { ForgeReadDeps } from './github-read.ts';
-import { CheckRunsShape, StatusShape } from './github-shapes.ts';
+import { CheckRunsShape } from './github-shapes.ts';
+import { readStatuses, statusRequest, type Verdict } from './github-statuses.ts';
 
 /** The most check runs one page holds. */
 const PAGE = 100;
@@ -10,19 +11,13 @@ const PAGE = 100;
 /** Conclusions of a check run that let a merge pass; all others stand against it. */
 const PASSING = new Set(['success', 'neutral', 'skipped']);
 
-/** States of a combined status that stand against a merge. */
-const FAILING = new Set(['failure', 'error']);
-
-function combine(entries: readonly ('green' | 'pending' | 'red')[]): Checks {
+function combine(entries: readonly Verdict[]): Checks {
   if (entries.length === 0) return 'none';
   if (entries.includes('red')) return 'red';
   return entries.includes('pending') ? 'pending' : 'green';
 }
 
-async function checkRuns(
-  { client, dialect }: ForgeReadDeps,
-  sha: Sha,
-): Promise<readonly ('green' | 'pending' | 'red')[]> {
+async function checkRuns({ client, dialect }: ForgeReadDeps, sha: Sha): Promise<readonly Verdict[]> {
   if (dialect === 'gitea') return [];
   const request: ForgeRequest = {
     doing: `read the check runs of ${sha}`,
@@ -30,7 +25,7 @@ async function checkRuns(
     path: `/commits/${sha}/check-runs`,
     query: { per_page: PAGE },
   };
-  const entries: ('green' | 'pending' | 'red')[] = [];
+  const entries: Verdict[] = [];
   for await (const answer of client.pages(request)) {
     for (const run of client.parse(CheckRunsShape, answer, request).check_runs) {
       if (run.status !== 'completed') entries.push('pending');
@@ -40,20 +35,9 @@ async function checkRuns(
   return entries;
 }
 
-async function statuses(
-  { client }: ForgeReadDeps,
-  sha: Sha,
-): Promise<readonly ('green' | 'pending' | 'red')[]> {
-  const status = await client.json(StatusShape, {
-    doing: `read the status of ${sha}`,
-    method: 'GET',
-    path: `/commits/${sha}/status`,
-  });
-  // A commit without any status is called pending by GitHub: only its entries count.
-  if ((status.total_count ?? status.statuses?.length ?? 0) === 0) return [];
-  const state = status.state ?? 'pending';
-  if (state === 'pending') return ['pending'];
-  return [FAILING.has(state) ? 'red' : 'green'];
+async function statuses(deps: ForgeReadDeps, sha: Sha): Promise<readonly Verdict[]> {
+  const request = statusRequest(deps, sha);
+  return (await readStatuses(deps, request, await deps.client.send(request))).found;
 }
 
 /** Check runs and statuses of a commit, combined; no entry at all is `none`. */
