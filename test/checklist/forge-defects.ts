@@ -2,6 +2,14 @@ import { item, type Item } from './item.ts';
 
 /** What went wrong between tick and forge in the program this one follows, by the number of the defect: what holds here instead. */
 export const FORGE_DEFECTS: readonly Item[] = [
+  item('5.4.3', 'the address of a poll carries no time: none can be refused for how it is written'),
+  item('5.4.4', 'labels are told by difference: what stood there before is told once'),
+  item('5.4.5', 'a list is read to the cursor over all its pages'),
+  item('5.4.10', 'a deleted account, a label that is none: read as nobody and nothing'),
+  item('5.4.11', 'a record without a time does not take the tick with it'),
+  item('5.4.12', 'what happens in the second of a poll is given once, and is given'),
+  item('5.4.13', 'a poll goes on from what it has read, by the forge’s clock; what shows late is found'),
+  item('5.4.17', 'a number of an issue is a number everywhere'),
   item('5.4.18', 'a token that is not set is told by its variable, before anything is asked of a forge'),
   item('5.5.1', 'what is written goes to the sprint’s own forge, as what is read does'),
   item('5.5.12', 'a token goes to its own host alone, whatever variable and host an input names'),

@@ -1,144 +1,211 @@
-import { createHash } from 'node:crypto';
-
-import { epochMs, type ForgeChanges, Timestamp } from '@caloron/types';
+import {
+  addMs,
+  epochMs,
+  type ForgeChanges,
+  type ForgeSkipped,
+  type ListCursor,
+  type Timestamp,
+} from '@caloron/types';
 import { z } from 'zod';
 
-import type { ForgeClient, ForgeRequest } from './github-client.ts';
+import { etagOf } from './github-cache.ts';
+import type { ForgeAnswer, ForgeClient, ForgeRequest } from './github-client.ts';
 
-/** A conditional answer of a forge, as the store keeps it. */
-export interface CachedForgeAnswer {
-  readonly etag: string;
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-  readonly at: Timestamp;
-}
+/**
+ * How far before the cursor a list is read again: a replica may show late what another one has shown already. Source: GitHub promises no
+ * time; objects were seen to be missing from lists for up to half a minute.
+ */
+const OVERLAP_MS = 120_000;
 
-/** Where ETags are kept between ticks; the key is URL and token id. */
-export interface ForgeCacheLike {
-  get(key: string): Promise<CachedForgeAnswer | undefined>;
-  put(key: string, answer: CachedForgeAnswer): Promise<void>;
-}
+/** Hosts write whole seconds: until two have passed an item can change again without a later time. */
+const SETTLED_MS = 2_000;
 
-/** What the ETag stands for, kept in the answer's `body`. */
-const Known = z.strictObject({
-  /** The cursor the answer led to. */
-  cursor: Timestamp.nullable(),
-  /** Whether a caller that comes with this cursor has everything the answer held. */
-  trusted: z.boolean(),
-  /** Digests of the items at the cursor's instant that such a caller is known to have. */
-  held: z.array(z.string()),
-});
-type Known = z.infer<typeof Known>;
+/** Most items a cursor knows; of more the oldest come again and are told from what was consumed. */
+const MAX_RECENT = 1_000;
+
+/** How often a list of several pages is read at most to find what was shifted between two of them. */
+const MAX_PASSES = 4;
 
 interface Dated {
   readonly updated_at: Timestamp;
 }
 
-/** A list that is read newest update first. */
+/** A list that tells what changed. */
 export interface ChangeList<T extends Dated> {
-  readonly request: ForgeRequest;
+  /** The request for all that changed since; its address does not depend on the time where the host sorts by update. */
+  request(since: Timestamp | null): ForgeRequest;
   readonly item: z.ZodType<T>;
   readonly id: (item: T) => string;
+  /** What one record is called. */
+  readonly what: string;
   /** False for a list in another order, which is read to its end. */
   readonly newest_first: boolean;
 }
 
-function knownOf(cached: CachedForgeAnswer | undefined): Known | undefined {
-  if (cached === undefined) return undefined;
-  try {
-    const parsed = Known.safeParse(JSON.parse(cached.body));
-    return parsed.success ? parsed.data : undefined;
-  } catch {
-    // The cache may be deleted or damaged at any time: then the list is read as if there were none.
-    return undefined;
-  }
+interface Pass<T> {
+  readonly items: ReadonlyMap<string, T>;
+  readonly skipped: readonly ForgeSkipped[];
+  readonly pages: number;
 }
 
-function newest(cursor: Timestamp | null, items: readonly Dated[]): Timestamp | null {
-  return items.reduce<Timestamp | null>(
-    (latest, item) =>
-      latest === null || epochMs(item.updated_at) > epochMs(latest) ? item.updated_at : latest,
-    cursor,
-  );
-}
+const Page = z.array(z.unknown());
 
-function digestsAt(cursor: Timestamp | null, items: readonly Dated[]): string[] {
-  return items
-    .filter((item) => cursor === null || epochMs(item.updated_at) === epochMs(cursor))
-    .map((item) => createHash('sha256').update(JSON.stringify(item)).digest('hex').slice(0, 16));
-}
+const Named = z.object({ number: z.number().optional(), id: z.union([z.number(), z.string()]).optional() });
 
-/**
- * Whether a caller that comes back with the new cursor surely has what this answer held. When the answer moved the cursor
- * it does: only a commit of the answer could have given it that cursor. When the cursor stood still, items of the cursor's
- * own instant may be new to it, and a caller that crashed before its commit would come with the same cursor: then the ETag
- * must not answer for them.
- */
-function learn(
-  given: Timestamp | null,
-  cursor: Timestamp | null,
-  items: readonly Dated[],
-  before: Known | undefined,
-): Known {
-  const at = digestsAt(cursor, items);
-  if (given !== cursor) return { cursor, trusted: true, held: at };
-  const held = before !== undefined && before.cursor === given ? before.held : [];
-  return { cursor, trusted: at.every((digest) => held.includes(digest)), held };
-}
-
-async function collect<T extends Dated>(
+/** The records of one page; one that is not what the API promises does not take the others with it. */
+function recordsOf<T extends Dated>(
   client: ForgeClient,
   list: ChangeList<T>,
-  cursor: Timestamp | null,
-  headers: Readonly<Record<string, string>>,
-): Promise<{ readonly items: readonly T[]; readonly etag: string | null } | undefined> {
-  const page = z.array(list.item);
-  const first = await client.conditional({ ...list.request, headers });
-  if (first === undefined) return undefined;
-  const from = cursor === null ? Number.NEGATIVE_INFINITY : epochMs(cursor);
+  answer: ForgeAnswer,
+  request: ForgeRequest,
+): { readonly good: readonly T[]; readonly skipped: readonly ForgeSkipped[] } {
+  const good: T[] = [];
+  const skipped: ForgeSkipped[] = [];
+  const raw = client.parse(Page, answer, request);
+  for (const [at, record] of raw.entries()) {
+    const parsed = list.item.safeParse(record);
+    if (parsed.success) {
+      good.push(parsed.data);
+      continue;
+    }
+    const [issue] = parsed.error.issues;
+    const named = Named.safeParse(record).data;
+    const name = named?.number ?? named?.id;
+    skipped.push({
+      id: `${list.what} ${name === undefined ? `at ${String(at)}` : `#${String(name)}`}`,
+      reason: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'another shape'}`,
+    });
+  }
+  // A host of which no record can be read is no forge of this kind: that is told, not passed over.
+  if (good.length === 0 && skipped.length > 1) client.parse(z.array(list.item), answer, request);
+  return { good, skipped };
+}
+
+async function pass<T extends Dated>(
+  client: ForgeClient,
+  list: ChangeList<T>,
+  since: Timestamp | null,
+  first: ForgeAnswer | undefined,
+): Promise<Pass<T>> {
+  const request = list.request(since);
+  const from = since === null ? Number.NEGATIVE_INFINITY : epochMs(since);
   const items = new Map<string, T>();
-  for await (const answer of client.pages(list.request, first)) {
-    const found = client.parse(page, answer, list.request);
-    for (const item of found) {
+  const skipped: ForgeSkipped[] = [];
+  let pages = 0;
+  for await (const answer of client.pages(request, first)) {
+    pages += 1;
+    const found = recordsOf(client, list, answer, request);
+    skipped.push(...found.skipped);
+    for (const item of found.good) {
       // An update while paging moves an item down and shows it twice: the first sight is the newer one.
       if (epochMs(item.updated_at) >= from && !items.has(list.id(item))) items.set(list.id(item), item);
     }
-    if (list.newest_first && found.some((item) => epochMs(item.updated_at) < from)) break;
+    if (list.newest_first && found.good.some((item) => epochMs(item.updated_at) < from)) break;
   }
-  const etag = first.headers['etag'];
-  return { items: [...items.values()], etag: typeof etag === 'string' ? etag : null };
-}
-
-function cacheKey(client: ForgeClient, request: ForgeRequest): string {
-  const query = Object.entries(request.query ?? {}).map(
-    ([name, value]) => `${name}=${encodeURIComponent(value)}`,
-  );
-  return `${client.host}/repos/${client.repo}${request.path}?${query.join('&')} ${client.token_id}`;
+  return { items, skipped, pages };
 }
 
 /**
- * What changed at or after the cursor, newest first and complete. The first page is asked for with the ETag of the last
- * answer when the caller's cursor shows that it has all that answer held; a 304 then means that nothing changed.
+ * Everything since, over all pages. An item that vanishes between two pages moves another one off both: a list of several pages is read
+ * again until it brings nothing that was not seen.
+ */
+async function complete<T extends Dated>(
+  client: ForgeClient,
+  list: ChangeList<T>,
+  since: Timestamp | null,
+  first: ForgeAnswer,
+): Promise<Pass<T>> {
+  const one = await pass(client, list, since, first);
+  const items = new Map(one.items);
+  const skipped = [...one.skipped];
+  let { pages } = one;
+  for (let passes = 1; pages > 1 && passes < MAX_PASSES; passes += 1) {
+    const again = await pass(client, list, since, undefined);
+    const before = items.size;
+    for (const [id, item] of again.items) {
+      const kept = items.get(id);
+      if (kept === undefined || epochMs(item.updated_at) >= epochMs(kept.updated_at)) items.set(id, item);
+    }
+    skipped.push(...again.skipped);
+    pages = items.size === before ? 1 : again.pages;
+  }
+  const told = new Map(skipped.map((one) => [one.id, one]));
+  return { items, skipped: [...told.values()], pages: one.pages };
+}
+
+function newest(cursor: Timestamp | null, items: Iterable<Dated>): Timestamp | null {
+  let latest = cursor;
+  for (const { updated_at } of items)
+    if (latest === null || epochMs(updated_at) > epochMs(latest)) latest = updated_at;
+  return latest;
+}
+
+/** The host's own time of an answer, in milliseconds; NaN when it does not say. */
+function dateOf(answer: ForgeAnswer): number {
+  const { date } = answer.headers;
+  return typeof date === 'string' ? Date.parse(date) : Number.NaN;
+}
+
+/** What the cursor knows of the items about it: those that were read after their last second had passed. */
+function recentOf(
+  before: ListCursor['recent'],
+  settled: Iterable<readonly [string, Dated]>,
+  reached: Timestamp | null,
+): Readonly<Record<string, Timestamp>> {
+  const recent = new Map(Object.entries(before ?? {}));
+  for (const [id, { updated_at }] of settled) {
+    const known = recent.get(id);
+    if (known === undefined || epochMs(updated_at) > epochMs(known)) recent.set(id, updated_at);
+  }
+  const from = reached === null ? Number.NEGATIVE_INFINITY : epochMs(reached) - OVERLAP_MS;
+  const kept = [...recent]
+    .filter(([, at]) => epochMs(at) >= from)
+    .sort(([, a], [, b]) => epochMs(b) - epochMs(a));
+  return Object.fromEntries(kept.slice(0, MAX_RECENT));
+}
+
+/** An item the cursor knows, or a replica's older sight of it. */
+function isKnown(at: Timestamp | undefined, item: Dated): boolean {
+  return at !== undefined && epochMs(item.updated_at) <= epochMs(at);
+}
+
+/**
+ * What changed at or after the cursor, newest first and complete. With `from`, which its caller has kept together with what it read, the
+ * first page is asked for conditionally: a 304 then means that nothing changed. Times are the host's own throughout.
  */
 export async function readChanges<T extends Dated>(
   client: ForgeClient,
-  cache: ForgeCacheLike | undefined,
   list: ChangeList<T>,
   cursor: Timestamp | null,
+  from?: ListCursor,
 ): Promise<ForgeChanges<T>> {
-  const key = cacheKey(client, list.request);
-  const cached = await cache?.get(key);
-  const known = knownOf(cached);
-  const conditional = cached !== undefined && known !== undefined && known.trusted && known.cursor === cursor;
-  const answer = await collect(client, list, cursor, conditional ? { 'if-none-match': cached.etag } : {});
-  if (answer === undefined) return { items: [], unchanged: true, cursor };
+  const since = from === undefined || cursor === null ? cursor : addMs(cursor, -OVERLAP_MS);
+  const [token_id, ...etag] = from?.etag?.split(':') ?? [];
+  const conditional = list.newest_first && token_id === client.token_id;
+  const headers = conditional ? { 'if-none-match': etag.join(':') } : undefined;
+  const request = list.request(since);
+  const first = await client.conditional(headers === undefined ? request : { ...request, headers });
+  if (first === undefined)
+    return { items: [], unchanged: true, cursor, ...(from === undefined ? {} : { next: from }) };
 
-  const reached = newest(cursor, answer.items);
-  if (cache !== undefined && answer.etag !== null) {
-    const body = JSON.stringify(learn(cursor, reached, answer.items, known));
-    await cache.put(key, { etag: answer.etag, status: 200, headers: {}, body, at: client.now() });
-  }
-  const items = [...answer.items].sort((a, b) => epochMs(b.updated_at) - epochMs(a.updated_at));
-  return { items, unchanged: items.length === 0, cursor: reached };
+  const read = await complete(client, list, since, first);
+  const date = dateOf(first);
+  const isSettled = (item: Dated) => date - epochMs(item.updated_at) >= SETTLED_MS;
+  const reached = newest(cursor, read.items.values());
+  const given = etagOf(first);
+  const whole = [...read.items.values()].every(isSettled);
+  const next: ListCursor = {
+    updated_at: reached,
+    etag: given === null || !whole ? null : `${client.token_id}:${given}`,
+    recent: recentOf(
+      from?.recent,
+      [...read.items].filter(([, item]) => isSettled(item)),
+      reached,
+    ),
+  };
+  const items = [...read.items]
+    .filter(([id, item]) => !isKnown(from?.recent?.[id], item))
+    .map(([, item]) => item)
+    .sort((a, b) => epochMs(b.updated_at) - epochMs(a.updated_at));
+  return { items, unchanged: items.length === 0, cursor: reached, next, skipped: read.skipped };
 }

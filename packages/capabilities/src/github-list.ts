@@ -1,49 +1,72 @@
-import type { ForgeIssue, ForgePull, Timestamp } from '@caloron/types';
+import type { ForgeComment, ForgeIssue, ForgePull, Timestamp } from '@caloron/types';
 
-import { readChanges } from './github-changes.ts';
-import type { ForgeRequest } from './github-client.ts';
-import { pageSize } from './github-dialect.ts';
+import { type ChangeList, readChanges } from './github-changes.ts';
+import { type ForgeDialect, pageSize } from './github-dialect.ts';
 import type { ForgeReadDeps, ForgeReads } from './github-read.ts';
 import { CommentShape, IssueShape, PullShape } from './github-shapes.ts';
 
-/** The lists a poll reads. */
-export function changes({
-  client,
-  cache,
-  dialect,
-}: ForgeReadDeps): Pick<ForgeReads, 'changedIssues' | 'changedPulls' | 'changedComments'> {
+interface Lists {
+  readonly issues: ChangeList<ForgeIssue>;
+  readonly pulls: ChangeList<ForgePull>;
+  readonly comments: ChangeList<ForgeComment>;
+}
+
+function listsOf(dialect: ForgeDialect): Lists {
   const isGitea = dialect === 'gitea';
   const size = pageSize(dialect);
   const newestFirst = { sort: 'updated', direction: 'desc', ...size };
   // Gitea lists issues and comments by creation only: it is asked from the cursor on and read to the end.
-  const since = (cursor: Timestamp | null) => ({ ...size, ...(cursor === null ? {} : { since: cursor }) });
+  const from = (since: Timestamp | null) => ({ ...size, ...(since === null ? {} : { since }) });
+  const order = isGitea ? { ...newestFirst, sort: 'recentupdate' } : newestFirst;
   return {
-    changedIssues(cursor) {
-      const query = { state: 'all', ...(isGitea ? since(cursor) : newestFirst) };
-      const request: ForgeRequest = { doing: 'list the issues', method: 'GET', path: '/issues', query };
-      const id = (issue: ForgeIssue) => String(issue.number);
-      return readChanges(client, cache, { request, item: IssueShape, id, newest_first: !isGitea }, cursor);
+    issues: {
+      request: (since) => ({
+        doing: 'list the issues',
+        method: 'GET',
+        path: '/issues',
+        query: { state: 'all', ...(isGitea ? from(since) : newestFirst) },
+      }),
+      item: IssueShape,
+      id: (issue) => String(issue.number),
+      what: 'issue',
+      newest_first: !isGitea,
     },
-    changedPulls(cursor) {
-      const query = { state: 'all', ...newestFirst, ...(isGitea ? { sort: 'recentupdate' } : {}) };
-      const request: ForgeRequest = { doing: 'list the pull requests', method: 'GET', path: '/pulls', query };
-      const id = (pull: ForgePull) => String(pull.number);
-      return readChanges(client, cache, { request, item: PullShape, id, newest_first: true }, cursor);
+    pulls: {
+      request: () => ({
+        doing: 'list the pull requests',
+        method: 'GET',
+        path: '/pulls',
+        query: { state: 'all', ...order },
+      }),
+      item: PullShape,
+      id: (pull) => String(pull.number),
+      what: 'pull request',
+      newest_first: true,
     },
-    changedComments(cursor) {
-      const query = isGitea ? since(cursor) : newestFirst;
-      const request: ForgeRequest = {
+    comments: {
+      request: (since) => ({
         doing: 'list the comments',
         method: 'GET',
         path: '/issues/comments',
-        query,
-      };
-      return readChanges(
-        client,
-        cache,
-        { request, item: CommentShape, id: (comment) => String(comment.id), newest_first: !isGitea },
-        cursor,
-      );
+        query: isGitea ? from(since) : newestFirst,
+      }),
+      item: CommentShape,
+      id: (comment) => String(comment.id),
+      what: 'comment',
+      newest_first: !isGitea,
     },
+  };
+}
+
+/** The lists a poll reads. */
+export function changes({
+  client,
+  dialect,
+}: ForgeReadDeps): Pick<ForgeReads, 'changedIssues' | 'changedPulls' | 'changedComments'> {
+  const { issues, pulls, comments } = listsOf(dialect);
+  return {
+    changedIssues: (cursor, from) => readChanges(client, issues, cursor, from),
+    changedPulls: (cursor, from) => readChanges(client, pulls, cursor, from),
+    changedComments: (cursor, from) => readChanges(client, comments, cursor, from),
   };
 }

@@ -1,7 +1,7 @@
 import type { ForgeComparison, ForgeRepo } from '@caloron/types';
 import { z } from 'zod';
 
-import type { ForgeCacheLike } from './github-changes.ts';
+import type { ForgeCacheLike } from './github-cache.ts';
 import { readChecks } from './github-checks.ts';
 import type { ForgeClient, ForgeRequest } from './github-client.ts';
 import { type ForgeDialect, pageSize } from './github-dialect.ts';

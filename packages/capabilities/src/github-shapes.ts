@@ -4,6 +4,7 @@ import {
   type ForgePull,
   type ForgeRepoInfo,
   type ForgeReview,
+  type MergeState,
   Sha,
   toTimestamp,
 } from '@caloron/types';
@@ -29,11 +30,11 @@ const Text = z
   .transform((text) => text ?? '');
 
 const Labels = z
-  .array(z.union([z.string(), z.object({ name: z.string().nullish() })]))
+  .array(z.union([z.string(), z.object({ name: z.string().nullish() }).nullable()]))
   .nullish()
   .transform((labels) =>
     (labels ?? []).flatMap((label) => {
-      const name = typeof label === 'string' ? label : label.name;
+      const name = typeof label === 'string' ? label : label?.name;
       return name === null || name === undefined || name === '' ? [] : [name];
     }),
   );
@@ -46,7 +47,7 @@ const common = {
   user: Author,
   labels: Labels,
   html_url: Text,
-  created_at: Instant,
+  created_at: Instant.nullish(),
   updated_at: Instant,
   closed_at: Instant.nullish(),
 };
@@ -72,12 +73,27 @@ export const IssueShape = z
     labels: raw.labels,
     author: raw.user,
     url: raw.html_url,
-    created_at: raw.created_at,
+    created_at: raw.created_at ?? raw.updated_at,
     updated_at: raw.updated_at,
     closed_at: raw.closed_at ?? null,
   }));
 
 const Side = z.object({ ref: z.string(), sha: Sha, repo: z.object({ full_name: z.string() }).nullish() });
+
+const MERGE_STATES: readonly MergeState[] = [
+  'clean',
+  'dirty',
+  'blocked',
+  'behind',
+  'unstable',
+  'draft',
+  'unknown',
+];
+
+/** A word of the host for what stands against a merge; one that nobody knows says nothing. */
+function mergeState(word: string | null): MergeState | null {
+  return word === 'has_hooks' ? 'clean' : (MERGE_STATES.find((state) => state === word) ?? null);
+}
 
 /** A pull request. A head whose repository was deleted lies in another repository. */
 export const PullShape = z
@@ -90,6 +106,7 @@ export const PullShape = z
     merged_at: Instant.nullish(),
     merge_commit_sha: Sha.nullish(),
     mergeable: z.boolean().nullish(),
+    mergeable_state: z.string().nullish(),
   })
   .transform((raw): ForgePull => {
     const merged_at = raw.merged_at ?? null;
@@ -110,8 +127,9 @@ export const PullShape = z
       // An open pull request may carry the commit of a trial merge here.
       merge_sha: merged_at === null ? null : (raw.merge_commit_sha ?? null),
       mergeable: raw.mergeable ?? null,
+      merge_state: mergeState(raw.mergeable_state ?? null),
       url: raw.html_url,
-      created_at: raw.created_at,
+      created_at: raw.created_at ?? raw.updated_at,
       updated_at: raw.updated_at,
       closed_at: raw.closed_at ?? null,
     };
@@ -128,7 +146,7 @@ export const CommentShape = z
     issue_url: Text,
     pull_request_url: Text,
     html_url: Text,
-    created_at: Instant,
+    created_at: Instant.nullish(),
     updated_at: Instant,
   })
   .transform((raw, context): ForgeComment => {
@@ -145,7 +163,7 @@ export const CommentShape = z
       issue_number: Number(number),
       body: raw.body,
       author: raw.user,
-      created_at: raw.created_at,
+      created_at: raw.created_at ?? raw.updated_at,
       updated_at: raw.updated_at,
     };
   });
@@ -169,7 +187,8 @@ export const ReviewShape = z
     dismissed: z.boolean().nullish(),
     body: Text,
     commit_id: Sha.nullish().catch(null),
-    submitted_at: Instant.nullish(),
+    // A review whose time cannot be read is as good as pending: it does not count, and takes no other with it.
+    submitted_at: Instant.nullish().catch(null),
   })
   .transform((raw): ForgeReview | null => {
     const state = REVIEW_STATES[raw.state.toUpperCase()];

@@ -2,14 +2,14 @@ import { type Clock, type ForgeRepo, type Forges, RepoName, TokenEnv } from '@ca
 
 import { systemClock } from './clock.ts';
 import { ForgeError } from './forge-errors.ts';
-import type { ForgeCacheLike } from './github-changes.ts';
+import type { ForgeCacheLike } from './github-cache.ts';
 import { createForgeClient } from './github-client.ts';
 import { dialectOf } from './github-dialect.ts';
 import { forgeReads } from './github-read.ts';
 import { forgeWrites } from './github-write.ts';
 import { checkedHost, createTokenHosts, misplaced, placeHint, type TokenHostOf } from './token-hosts.ts';
 
-export type { CachedForgeAnswer, ForgeCacheLike } from './github-changes.ts';
+export type { CachedForgeAnswer, ForgeCacheLike } from './github-cache.ts';
 
 /** How a repository is opened with a token in hand. */
 export interface OpenRepoOptions {

@@ -38,19 +38,16 @@ describe('Caloron’s own client on the local forge', () => {
     expect(await bob.languages()).toEqual({ TypeScript: 11 });
   });
 
-  it('sees what changed once, and nothing on an idle poll', async () => {
+  it('sees what changed', async () => {
     await alice.ensureLabel('caloron:task', { color: 'ededed', description: 'a task' });
     await alice.ensureLabel('caloron:task');
     const issue = await alice.createIssue({ title: 'One', body: 'b', labels: ['caloron:task'] });
     await bob.comment(issue.number, 'resolved');
 
     const first = await alice.changedIssues(null);
-    const again = await alice.changedIssues(first.cursor);
-    const idle = await alice.changedIssues(first.cursor);
     const comments = await alice.changedComments(null);
 
     expect(first.items.map(({ number }) => number)).toContain(issue.number);
-    expect([again, idle].at(-1)?.unchanged).toBe(true);
     expect(comments.items.map(({ body, author }) => [author, body])).toEqual([['bob', 'resolved']]);
     expect((await alice.issuesWithLabel('caloron:task')).map(({ number }) => number)).toEqual([issue.number]);
   });
@@ -99,8 +96,8 @@ describe('Caloron’s own client on the local forge', () => {
     expect(await alice.pull(made.number)).toMatchObject({ state: 'closed', merge_sha });
     expect((await alice.issue(1)).state).toBe('closed');
     await alice.deleteBranch('caloron/s/t');
-    const twice = alice.merge(made.number, { sha: made.head_sha, method: 'squash' });
-    await expect(twice).rejects.toMatchObject({ code: 'FORGE_NOT_MERGEABLE' });
+    const twice = await alice.merge(made.number, { sha: made.head_sha, method: 'squash' });
+    expect(twice).toEqual({ merge_sha });
   });
 
   it('knows a conflict, a stranger and an absent repository', async () => {

@@ -209,18 +209,6 @@ export const DagState = z.strictObject({
 });
 export type DagState = z.infer<typeof DagState>;
 
-/** How far the sprint has read its sources: KV `caloron:{sprint}:cursors`. */
-export const Cursors = z.strictObject({
-  v: z.literal(1),
-  /** Highest log seq whose agents' and actions' events were consumed. */
-  log_seq: z.number().int().min(0),
-  forge: z.record(
-    z.string(),
-    z.strictObject({ updated_at: Timestamp.nullable(), etag: z.string().nullable() }),
-  ),
-});
-export type Cursors = z.infer<typeof Cursors>;
-
 /** The branch an author's work goes to. */
 export function branchOf(sprint_id: Id, task_id: Id): string {
   return `caloron/${sprint_id}/${task_id}`;

@@ -1,3 +1,4 @@
+import type { ListCursor } from './cursors.ts';
 import type { Checks, MergeMethod } from './dag.ts';
 import type { Sha } from './ids.ts';
 import type { Timestamp } from './time.ts';
@@ -28,6 +29,9 @@ export interface ForgeIssue {
   readonly closed_at: Timestamp | null;
 }
 
+/** What stands against a merge, in GitHub's words; `has_hooks` is told as clean. */
+export type MergeState = 'clean' | 'dirty' | 'blocked' | 'behind' | 'unstable' | 'draft' | 'unknown';
+
 /** A pull request. `mergeable` null means the host is still finding out: ask again. */
 export interface ForgePull {
   readonly number: number;
@@ -46,6 +50,8 @@ export interface ForgePull {
   readonly merged_at: Timestamp | null;
   readonly merge_sha: Sha | null;
   readonly mergeable: boolean | null;
+  /** Null or absent where the host does not say: in lists, and on hosts without the word. */
+  readonly merge_state?: MergeState | null;
   readonly url: string;
   readonly created_at: Timestamp;
   readonly updated_at: Timestamp;
@@ -72,6 +78,14 @@ export interface ForgeReview {
   readonly submitted_at: Timestamp;
 }
 
+/** A record of a list that is not what the API promises. */
+export interface ForgeSkipped {
+  /** Its number or id, with what it is; its place in the list when it has none. */
+  readonly id: string;
+  /** Where in the record, and what was expected. */
+  readonly reason: string;
+}
+
 /**
  * What changed after a cursor, newest update first, complete to the cursor. `unchanged` means the host answered 304 or nothing is newer.
  * `cursor` is the newest updated_at seen (the given one when nothing is newer).
@@ -80,6 +94,10 @@ export interface ForgeChanges<T> {
   readonly items: readonly T[];
   readonly unchanged: boolean;
   readonly cursor: Timestamp | null;
+  /** Where the next reading goes on: to be given with its `updated_at`, once the items are safely kept. */
+  readonly next?: ListCursor;
+  /** Records that were left out; the others are all there. */
+  readonly skipped?: readonly ForgeSkipped[];
 }
 
 /** How two commits stand to each other. */
@@ -120,12 +138,15 @@ export interface ForgeRepo {
   /** Bytes per language. */
   languages(): Promise<Readonly<Record<string, number>>>;
 
-  /** Issues and pull requests, all states, updated at or after the cursor. The first page is a conditional request. */
-  changedIssues(cursor: Timestamp | null): Promise<ForgeChanges<ForgeIssue>>;
+  /**
+   * Issues and pull requests, all states, updated at or after the cursor. With `from`, which a former answer gave as `next`, the request is
+   * conditional, what lies 120 s before the cursor is looked through again, and only what `from` does not know is given.
+   */
+  changedIssues(cursor: Timestamp | null, from?: ListCursor): Promise<ForgeChanges<ForgeIssue>>;
   /** Pull requests, all states, updated at or after the cursor. */
-  changedPulls(cursor: Timestamp | null): Promise<ForgeChanges<ForgePull>>;
+  changedPulls(cursor: Timestamp | null, from?: ListCursor): Promise<ForgeChanges<ForgePull>>;
   /** Issue comments of the whole repository updated at or after the cursor. */
-  changedComments(cursor: Timestamp | null): Promise<ForgeChanges<ForgeComment>>;
+  changedComments(cursor: Timestamp | null, from?: ListCursor): Promise<ForgeChanges<ForgeComment>>;
   /** All submitted reviews of a pull request, oldest first. */
   reviews(pr_number: number): Promise<readonly ForgeReview[]>;
   /** Check runs and statuses of a commit, combined; no entry at all is `none`. */
@@ -152,6 +173,8 @@ export interface ForgeRepo {
     readonly title: string;
     readonly body: string;
     readonly labels: readonly string[];
+    /** Logins; FORGE_INVALID for one that cannot be assigned. */
+    readonly assignees?: readonly string[];
   }): Promise<ForgeIssue>;
   comment(issue_number: number, body: string): Promise<ForgeComment>;
   addLabels(issue_number: number, labels: readonly string[]): Promise<void>;
@@ -179,7 +202,11 @@ export interface ForgeRepo {
       readonly commit_id: Sha;
     },
   ): Promise<ForgeReview>;
-  /** FORGE_NOT_MERGEABLE (conflict, closed, checks), FORGE_HEAD_MOVED (`sha` is not the head). */
+  /**
+   * FORGE_HEAD_MOVED (`sha` is not the head), FORGE_NOT_MERGEABLE (a conflict), FORGE_BEHIND (the host wants it up to date),
+   * FORGE_MERGE_BLOCKED (a rule of the repository, a draft, closed), FORGE_MERGE_UNSETTLED (may pass, retryable). What another hand
+   * has merged is merged.
+   */
   merge(
     pr_number: number,
     merge: {

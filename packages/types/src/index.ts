@@ -7,7 +7,6 @@ export { shellWord } from './shell-word.ts';
 export {
   branchOf,
   Checks,
-  Cursors,
   DagState,
   Drift,
   markerOf,
@@ -22,6 +21,7 @@ export {
   Task,
 } from './dag.ts';
 export type { TaskStart } from './dag.ts';
+export { Cursors, ForgeAway, ListCursor } from './cursors.ts';
 export {
   Budget,
   BudgetLimit,
@@ -109,6 +109,7 @@ export { type Unasked, UNASKED, unaskedOf } from './unasked.ts';
 export { apiUrl, cloneUrl, GITHUB_API, hostDir } from './host.ts';
 export type {
   ForgeChanges,
+  ForgeSkipped,
   ForgeComment,
   ForgeComparison,
   ForgeIssue,
@@ -117,6 +118,7 @@ export type {
   ForgeRepoInfo,
   ForgeReview,
   ForgeTarget,
+  MergeState,
 } from './forge-port.ts';
 export type {
   CaloronCapabilities,
@@ -124,6 +126,7 @@ export type {
   Clock,
   Forges,
   KvPlace,
+  Ignored,
   KvRead,
   KvWrite,
   Llm,

@@ -1,5 +1,6 @@
 import type { Action, ActionError, ActionResult, OutboxRow } from './action.ts';
-import type { Cursors, DagState } from './dag.ts';
+import type { Cursors } from './cursors.ts';
+import type { DagState } from './dag.ts';
 import type { Event } from './event.ts';
 import type { ForgeRepo, ForgeTarget } from './forge-port.ts';
 import type {
@@ -80,6 +81,14 @@ export interface SprintSnapshot {
   readonly last_poll: Timestamp | null;
 }
 
+/** Something of the forge that does not count, and why. */
+export interface Ignored {
+  /** The same for the same thing: it is told once. */
+  readonly id: string;
+  /** In words for a person. */
+  readonly reason: string;
+}
+
 /** What one transaction makes true: T1, T2 and the kickoff's store step. */
 export interface SprintCommit {
   readonly sprint_id: Id;
@@ -90,6 +99,8 @@ export interface SprintCommit {
   readonly last_poll: Timestamp | null;
   /** Forge events consumed: appended to the log as history and remembered in seen_events. */
   readonly events: readonly Event[];
+  /** What was seen and does not count, once per id: appended to the log as `forge.ignored`. */
+  readonly ignored?: readonly Ignored[];
   /** Rows of the outbox; one whose action_id is there already is left as it is. */
   readonly actions: readonly Action[];
   /** `sprint.*` events to append, e.g. sprint.started, sprint.stuck. */
