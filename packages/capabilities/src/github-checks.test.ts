@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import type { CachedForgeAnswer } from './github-cache.ts';
 import { type Answer, type ScriptedHost, scriptedHost, SHA } from './testing/scripted-host.ts';
 
 let host: ScriptedHost;
@@ -96,5 +97,73 @@ describe('the statuses of a commit on Gitea', () => {
 
     expect(await open().checks(SHA)).toBe('green');
     expect(host.requests).toHaveLength(2);
+  });
+});
+
+describe('the checks of a commit that are asked for again', () => {
+  function memoryCache() {
+    const rows = new Map<string, CachedForgeAnswer>();
+    return {
+      rows,
+      get: (key: string) => Promise.resolve(rows.get(key)),
+      put: (key: string, answer: CachedForgeAnswer) => Promise.resolve(void rows.set(key, answer)),
+    };
+  }
+
+  /** A host whose combined status is `state()`, with ETags. */
+  function serve(state: () => string): void {
+    const answer = (seen: { headers: { 'if-none-match'?: string | undefined } }, json: object): Answer => {
+      const etag = `"${JSON.stringify(json).length}-${state()}"`;
+      return seen.headers['if-none-match'] === etag
+        ? { status: 304, headers: { etag } }
+        : { json, headers: { etag } };
+    };
+    const runs = { total_count: 1, check_runs: [{ status: 'completed', conclusion: 'success' }] };
+    host.script({
+      [STATUS]: (seen) => answer(seen, { state: state(), total_count: 1 }),
+      [RUNS]: (seen) => answer(seen, runs),
+    });
+  }
+
+  it('cost two 304s and say the same', async () => {
+    const cache = memoryCache();
+    serve(() => 'pending');
+    expect(await host.open({ cache }).checks(SHA)).toBe('pending');
+
+    expect(await host.open({ cache }).checks(SHA)).toBe('pending');
+
+    expect(host.requests.slice(2).map(({ headers }) => headers['if-none-match'])).toEqual([
+      expect.any(String),
+      expect.any(String),
+    ]);
+    expect([...cache.rows.keys()].join(' ')).not.toContain('ghp_');
+  });
+
+  it('say what they have become', async () => {
+    const cache = memoryCache();
+    let state = 'pending';
+    serve(() => state);
+    await host.open({ cache }).checks(SHA);
+    state = 'failure';
+
+    expect(await host.open({ cache }).checks(SHA)).toBe('red');
+  });
+
+  it.each(['{', '["blue"]', 'null'])('survive a damaged cache row: %j', async (body) => {
+    const cache = memoryCache();
+    serve(() => 'success');
+    await host.open({ cache }).checks(SHA);
+    for (const [key, row] of cache.rows) cache.rows.set(key, { ...row, body });
+
+    expect(await host.open({ cache }).checks(SHA)).toBe('green');
+  });
+
+  it('use no ETag of another token', async () => {
+    const cache = memoryCache();
+    serve(() => 'success');
+    await host.open({ cache }).checks(SHA);
+    await host.open({ cache, token: 'another' }).checks(SHA);
+
+    expect(host.requests.at(-1)?.headers['if-none-match']).toBeUndefined();
   });
 });

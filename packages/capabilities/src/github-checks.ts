@@ -1,6 +1,8 @@
 import type { Checks, Sha } from '@caloron/types';
+import { z } from 'zod';
 
-import type { ForgeRequest } from './github-client.ts';
+import { readCached } from './github-cache.ts';
+import type { ForgeAnswer, ForgeRequest } from './github-client.ts';
 import type { ForgeReadDeps } from './github-read.ts';
 import { CheckRunsShape } from './github-shapes.ts';
 import { readStatuses, statusRequest, type Verdict } from './github-statuses.ts';
@@ -17,7 +19,9 @@ function combine(entries: readonly Verdict[]): Checks {
   return entries.includes('pending') ? 'pending' : 'green';
 }
 
-async function checkRuns({ client, dialect }: ForgeReadDeps, sha: Sha): Promise<readonly Verdict[]> {
+const Kept = z.array(z.enum(['green', 'pending', 'red']));
+
+async function checkRuns({ client, cache, dialect }: ForgeReadDeps, sha: Sha): Promise<readonly Verdict[]> {
   if (dialect === 'gitea') return [];
   const request: ForgeRequest = {
     doing: `read the check runs of ${sha}`,
@@ -25,19 +29,25 @@ async function checkRuns({ client, dialect }: ForgeReadDeps, sha: Sha): Promise<
     path: `/commits/${sha}/check-runs`,
     query: { per_page: PAGE },
   };
-  const entries: Verdict[] = [];
-  for await (const answer of client.pages(request)) {
-    for (const run of client.parse(CheckRunsShape, answer, request).check_runs) {
-      if (run.status !== 'completed') entries.push('pending');
-      else entries.push(PASSING.has(run.conclusion ?? '') ? 'green' : 'red');
+  const read = async (first: ForgeAnswer) => {
+    const found: Verdict[] = [];
+    let pages = 0;
+    for await (const answer of client.pages(request, first)) {
+      pages += 1;
+      for (const run of client.parse(CheckRunsShape, answer, request).check_runs) {
+        if (run.status !== 'completed') found.push('pending');
+        else found.push(PASSING.has(run.conclusion ?? '') ? 'green' : 'red');
+      }
     }
-  }
-  return entries;
+    return { found, whole: pages === 1 };
+  };
+  return readCached(client, cache, { request, kept: Kept, read });
 }
 
 async function statuses(deps: ForgeReadDeps, sha: Sha): Promise<readonly Verdict[]> {
   const request = statusRequest(deps, sha);
-  return (await readStatuses(deps, request, await deps.client.send(request))).found;
+  const read = (first: ForgeAnswer) => readStatuses(deps, request, first);
+  return readCached(deps.client, deps.cache, { request, kept: Kept, read });
 }
 
 /** Check runs and statuses of a commit, combined; no entry at all is `none`. */
