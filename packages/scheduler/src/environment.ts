@@ -20,6 +20,8 @@ export interface Environment {
   readonly env_allow: readonly string[];
   /** Folders beside the project that graphs may read and write; absolute. */
   readonly fs_allow: readonly string[];
+  /** Shared with forges that post their events; null: none may. */
+  readonly webhook_secret: string | null;
   readonly log_level: string;
   readonly variables: Readonly<Record<string, string | undefined>>;
 }
@@ -41,6 +43,7 @@ export function readEnvironment(
     remote_envs: namesOf(variables['CALORON_TOKEN_ENVS']) ?? [],
     env_allow: namesOf(variables['CALORON_ENV_ALLOW']) ?? [],
     fs_allow: foldersOf(variables['CALORON_FS_ALLOW'], home.dir),
+    webhook_secret: variables['CALORON_WEBHOOK_SECRET']?.trim() || null,
     log_level: variables['CALORON_LOG_LEVEL'] ?? 'info',
     variables,
   });

@@ -13,7 +13,15 @@ export interface SchedulerErrorDetails {
   /** The stage store holds stages whose code is not this program's. */
   SCHEDULER_STORE_STALE: { readonly path: string; readonly stages: readonly string[] };
   /** The port is taken by another process. */
-  SCHEDULER_PORT_IN_USE: { readonly port: number };
+  SCHEDULER_PORT_IN_USE: { readonly port: number; readonly host: string };
+  /** The address to listen on is not one of this machine. */
+  SCHEDULER_HOST_INVALID: { readonly host: string; readonly reason: string };
+  /** A delivery's signature is missing, of another secret, or of another body. */
+  WEBHOOK_SIGNATURE_INVALID: { readonly reason: string };
+  /** A signed delivery is not one of a forge. */
+  WEBHOOK_INVALID: { readonly problem: string };
+  /** A delivery is larger than any of a forge; the limit in bytes. */
+  WEBHOOK_TOO_LARGE: { readonly limit: number };
   /** caloron.json was read and refused. */
   PROJECT_CONFIG_INVALID: { readonly path: string; readonly problems: readonly string[] };
 }
@@ -28,13 +36,20 @@ const messages: Messages<SchedulerErrorDetails> = {
   SCHEDULER_STORE_MISSING: ({ path }) => `no stage store at ${path}: no stage in a graph can be found`,
   SCHEDULER_STORE_STALE: ({ path, stages }) =>
     `the stage store ${path} was written from other code than is running; it differs in: ${stages.join(', ')}`,
-  SCHEDULER_PORT_IN_USE: ({ port }) => `port ${port} on 127.0.0.1 is in use by another process`,
+  SCHEDULER_PORT_IN_USE: ({ port, host }) => `port ${port} on ${host} is in use by another process`,
+  SCHEDULER_HOST_INVALID: ({ host, reason }) => `cannot listen on ${host}: ${reason}`,
+  WEBHOOK_SIGNATURE_INVALID: ({ reason }) => `the signature of the delivery does not hold: ${reason}`,
+  WEBHOOK_INVALID: ({ problem }) => `the delivery is not one of a forge: ${problem}`,
+  WEBHOOK_TOO_LARGE: ({ limit }) => `the delivery is larger than ${limit} bytes`,
   PROJECT_CONFIG_INVALID: ({ path, problems }) => `${path} is not a valid project config:${list(problems)}`,
 };
 
 const hints: Partial<{ readonly [C in keyof SchedulerErrorDetails]: string }> = {
   SCHEDULER_CONFIG_INVALID: 'correct these places in the file and start again',
   PROJECT_CONFIG_INVALID: 'correct these places in the file; ./caloron doctor checks it',
+  SCHEDULER_HOST_INVALID: 'name an address this machine has: ip address',
+  WEBHOOK_SIGNATURE_INVALID:
+    'the secret of the webhook on the forge has to be the value of CALORON_WEBHOOK_SECRET; a signature is SHA-256',
 };
 
 /** The scheduler refused its input or could not start. */

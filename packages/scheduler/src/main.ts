@@ -1,17 +1,20 @@
 import { systemClock } from '@caloron/capabilities/clock';
-import { createLogger } from '@caloron/capabilities/logger';
+import { createLogger, type Logger } from '@caloron/capabilities/logger';
 import { systemRandom } from '@caloron/capabilities/random';
 import { CodedError, codeOf, messageOf } from '@caloron/noether/errors';
 import { findHome } from '@caloron/store';
 import { Command, InvalidArgumentError } from 'commander';
+import type { FastifyInstance } from 'fastify';
 
 import { loadCatalog } from './catalog.ts';
-import { readConfig } from './config.ts';
-import { readEnvironment } from './environment.ts';
-import { createRuntime } from './runtime.ts';
+import { type JobConfig, readConfig } from './config.ts';
+import { type Environment, readEnvironment } from './environment.ts';
+import { DELIVERED, INBOUND_PATH, inboundRoutes } from './inbound.ts';
+import { createRuntime, type Runtime } from './runtime.ts';
 import { type JobStatus, type Scheduler, startScheduler } from './scheduler.ts';
 import { startServer } from './server.ts';
 import { verifyStageStore } from './verify-stages.ts';
+import { watchesRepo } from './wakeup.ts';
 
 /** A run still going this long after SIGTERM is interrupted; its work is taken up by the next tick. */
 const STOP_GRACE_MS = 10_000;
@@ -19,6 +22,7 @@ const STOP_GRACE_MS = 10_000;
 interface Options {
   readonly config?: string;
   readonly home?: string;
+  readonly host: string;
   readonly port: number;
 }
 
@@ -51,7 +55,9 @@ async function serve(positional: string | undefined, options: Options): Promise<
   // The port first: a scheduler that cannot have it fires no job.
   let started: Scheduler | undefined;
   const jobs = (): readonly JobStatus[] => started?.jobs() ?? [];
-  const server = await startServer({ jobs }, { db_id: runtime.store.db_id, port: options.port });
+  const { host, port: at } = options;
+  const facts = { db_id: runtime.store.db_id, host, port: at };
+  const server = await startServer({ jobs }, facts, inbound(environment, runtime, config.jobs, logger));
   const scheduler = startScheduler({ config, runtime, logger, clock: systemClock, random: systemRandom });
   started = scheduler;
   process.stdout.write(`${JSON.stringify({ ready: true, url: server.url, pid: process.pid })}\n`);
@@ -65,6 +71,21 @@ async function serve(positional: string | undefined, options: Options): Promise<
   process.exit(0);
 }
 
+/** The route forges post to; undefined without a secret. */
+function inbound(
+  { webhook_secret: secret }: Environment,
+  { store }: Runtime,
+  jobs: readonly JobConfig[],
+  logger: Logger,
+): ((app: FastifyInstance) => void) | undefined {
+  if (secret === null) return undefined;
+  if (!jobs.some(({ enabled, on }) => enabled && on.includes(DELIVERED)))
+    logger.warn({ path: INBOUND_PATH }, `webhooks wake no job: none has "${DELIVERED}" in its "on"`);
+  const watches = (repo: string): Promise<boolean> => watchesRepo(store, jobs, repo);
+  const warn = (facts: object, message: string): void => logger.warn(facts, message);
+  return (app) => inboundRoutes(app, { secret, deliveries: store.deliveries, watches, warn });
+}
+
 /** The `noether-scheduler` command. */
 export async function main(argv: readonly string[]): Promise<void> {
   const program = new Command('noether-scheduler')
@@ -72,7 +93,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     .argument('[config]', 'scheduler config', undefined)
     .option('--config <path>', 'scheduler config (default ./scheduler.json)')
     .option('--home <dir>', 'directory that holds .caloron/')
-    .option('--port <n>', 'port on 127.0.0.1 for /health and /jobs; 0 takes a free one', port, 0)
+    .option('--host <address>', 'address to listen on; others than this machine see /jobs then', '127.0.0.1')
+    .option('--port <n>', 'port for /health, /jobs and webhooks of forges; 0 takes a free one', port, 0)
     .action((positional: string | undefined, options: Options) => serve(positional, options));
   try {
     await program.parseAsync(argv, { from: 'user' });

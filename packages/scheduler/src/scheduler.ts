@@ -3,6 +3,7 @@ import { type Clock, epochMs, type Random } from '@caloron/types';
 
 import type { JobConfig, SchedulerConfig } from './config.ts';
 import { startCron, type CronTimer } from './cron.ts';
+import { DELIVERED } from './inbound.ts';
 import { type JobOutcome, runJob } from './job.ts';
 import type { Runtime } from './runtime.ts';
 import { consumedBy, consumedSeq, nextDue, WAKE_INTERVAL_MS, wakingEvent } from './wakeup.ts';
@@ -10,6 +11,9 @@ import { postWebhook } from './webhook.ts';
 
 /** How soon a run that found its lease taken is made again: a dead holder's lease runs out after 30 s. */
 const LEASE_RETRY_MS = 2_000;
+
+/** A forge tells of one change in several deliveries, and of a busy repository in many: they make at most one run in this time. */
+const DELIVERY_GAP_MS = 2_000;
 
 /** What a scheduler needs. */
 export interface SchedulerDeps {
@@ -45,6 +49,8 @@ interface JobState {
   /** When the job is run again besides its slots (performance.now()): its graph's lease was taken, or something falls due. */
   again: { readonly slot: string; readonly at_ms: number } | null;
   last: JobOutcome | null;
+  /** Until then (performance.now()) deliveries of forges wait. */
+  gap_until_ms: number;
 }
 
 /** Starts every enabled job: by cron, and at once when an event of its `on` kinds arrives; arrivals during a run give one more run. */
@@ -63,6 +69,7 @@ export function startScheduler({ config, runtime, logger, clock, random }: Sched
       consumed: consumedSeq(store, job, scheduler_id),
       again: null,
       last: null,
+      gap_until_ms: 0,
     }));
 
   const fire = async (state: JobState, slot: string, cause: string): Promise<void> => {
@@ -153,10 +160,13 @@ export function startScheduler({ config, runtime, logger, clock, random }: Sched
         continue;
       }
       if (quiet && state.consumed >= last) continue;
-      const found = wakingEvent(store, state.job, state.consumed);
+      const in_gap = performance.now() < state.gap_until_ms;
+      const found = wakingEvent(store, state.job, state.consumed, in_gap ? [DELIVERED] : []);
       // A claimed slot never fires again, so what was found is consumed even when another scheduler has it.
-      if (found !== undefined && begin(state, `event:${found.seq}`, found.kind)) state.consumed = found.seq;
-      else if (found === undefined) state.consumed = Math.max(state.consumed, last);
+      if (found !== undefined && begin(state, `event:${found.seq}`, found.kind)) {
+        state.consumed = found.seq;
+        if (found.kind === DELIVERED) state.gap_until_ms = performance.now() + DELIVERY_GAP_MS;
+      } else if (found === undefined && !in_gap) state.consumed = Math.max(state.consumed, last);
     }
   };
 

@@ -1,30 +1,51 @@
-import Fastify from 'fastify';
+import Fastify, { type FastifyInstance } from 'fastify';
 
 import { SchedulerError } from './errors.ts';
 import type { Scheduler } from './scheduler.ts';
 
-/** The scheduler's loopback port: `GET /health`, `GET /jobs`. */
+/** The scheduler's port: `GET /health`, `GET /jobs`, and what else is given to it. */
 export interface SchedulerServer {
   readonly url: string;
   close(): Promise<void>;
 }
 
-/** Listens on 127.0.0.1; port 0 takes a free one. Throws SCHEDULER_PORT_IN_USE. */
+/** Where it listens and what it tells of itself. */
+export interface ServerFacts {
+  readonly db_id: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** Address to listen on; 127.0.0.1 when absent. */
+  readonly host?: string;
+}
+
+/** A request that takes longer to arrive is given up, so that none is held open. */
+const REQUEST_TIMEOUT_MS = 60_000;
+
+/** Listens. `add` registers further routes before. Throws SCHEDULER_PORT_IN_USE or SCHEDULER_HOST_INVALID. */
 export async function startServer(
   scheduler: Pick<Scheduler, 'jobs'>,
-  facts: { readonly db_id: string; readonly port: number },
+  { db_id, port, host = '127.0.0.1' }: ServerFacts,
+  add?: (app: FastifyInstance) => void,
 ): Promise<SchedulerServer> {
-  const app = Fastify();
-  app.get('/health', () => ({ ok: true, db_id: facts.db_id }));
+  const app = Fastify({ requestTimeout: REQUEST_TIMEOUT_MS });
+  app.get('/health', () => ({ ok: true, db_id }));
   app.get('/jobs', () => ({ jobs: scheduler.jobs() }));
+  add?.(app);
   try {
-    return { url: await app.listen({ host: '127.0.0.1', port: facts.port }), close: () => app.close() };
+    return { url: await app.listen({ host, port }), close: () => app.close() };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    throw new SchedulerError(
-      'SCHEDULER_PORT_IN_USE',
-      { port: facts.port },
-      { cause: error, hint: `find it: ss -ltnp 'sport = :${facts.port}', or take a free port: --port 0` },
-    );
+    await app.close();
+    throw listenError(error, port, host);
   }
+}
+
+function listenError(error: unknown, port: number, host: string): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'EADDRINUSE') {
+    const hint = `find it: ss -ltnp 'sport = :${port}', or take a free port: --port 0`;
+    return new SchedulerError('SCHEDULER_PORT_IN_USE', { port, host }, { cause: error, hint });
+  }
+  if (code !== 'EADDRNOTAVAIL' && code !== 'ENOTFOUND' && code !== 'EAI_AGAIN') return error;
+  const reason = 'it is no address of this machine';
+  return new SchedulerError('SCHEDULER_HOST_INVALID', { host, reason }, { cause: error });
 }

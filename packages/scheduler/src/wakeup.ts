@@ -1,8 +1,9 @@
-import type { Store } from '@caloron/store';
+import type { LogRow, Store } from '@caloron/store';
 import { Id, keys, Timestamp } from '@caloron/types';
 import { z } from 'zod';
 
 import type { JobConfig } from './config.ts';
+import { DELIVERED } from './inbound.ts';
 
 /** How often the log is asked for new rows: an agent's report is acted on within this many milliseconds. */
 export const WAKE_INTERVAL_MS = 200;
@@ -18,21 +19,32 @@ export function consumedSeq(store: Store, job: JobConfig, scheduler_id: string):
     .reduce((highest, seq) => Math.max(highest, seq), 0);
 }
 
-/** The newest event after `after` that fires the job; undefined without one. Events of a sprint other than the input's do not. */
+/** Whether a job is for an event: not for one of another sprint than its input's, nor for a delivery of another repository. */
+function isFor(job: JobConfig, row: LogRow): boolean {
+  if (row.kind === DELIVERED) {
+    const [own, repo] = [repoOf(job.input), repoOf(row.payload)];
+    return own === undefined || own === repo;
+  }
+  const sprint = sprintOf(job.input);
+  return sprint === undefined || row.sprint_id === null || row.sprint_id === sprint;
+}
+
+/** The newest event after `after` that fires the job and is of none of the kinds in `but`; undefined without one. */
 export function wakingEvent(
   store: Store,
   job: JobConfig,
   after: number,
+  but: readonly string[] = [],
 ): { readonly seq: number; readonly kind: string } | undefined {
   if (job.on.length === 0) return undefined;
-  const sprint = sprintOf(job.input);
   const rows = store.events.read({ after, kinds: job.on });
-  return rows.findLast((row) => sprint === undefined || row.sprint_id === null || row.sprint_id === sprint);
+  return rows.findLast((row) => !but.includes(row.kind) && isFor(job, row));
 }
 
 /**
  * How far a run consumed the log. It worked for one sprint: an event of another one that arrived meanwhile, as the start of
- * the next sprint, fires the job again, though the run read the log beyond it.
+ * the next sprint, fires the job again, though the run read the log beyond it. So does a delivery that arrived meanwhile: the run may
+ * have asked the forge before.
  */
 export function consumedBy(
   store: Store,
@@ -42,11 +54,12 @@ export function consumedBy(
   const { before, consumed_seq } = run;
   if (consumed_seq === null) return before;
   const sprint = job.input_key === null ? undefined : sprintOf(run.input);
-  if (sprint === undefined) return consumed_seq;
-  const foreign = store.events
+  const isLeft = (row: LogRow): boolean =>
+    row.kind === DELIVERED ? isFor(job, row) : sprint !== undefined && isForeign(row, sprint);
+  const left = store.events
     .read({ after: before, kinds: job.on })
-    .find((row) => row.seq <= consumed_seq && row.sprint_id !== null && row.sprint_id !== sprint);
-  return foreign === undefined ? consumed_seq : foreign.seq - 1;
+    .find((row) => row.seq <= consumed_seq && isLeft(row));
+  return left === undefined ? consumed_seq : left.seq - 1;
 }
 
 /** What of a sprint's state says when it has to be looked at again. */
@@ -77,6 +90,30 @@ export async function nextDue(store: Store, input: unknown, now: Timestamp): Pro
   for (const at of due)
     if (typeof at === 'string' && at > now && (first === undefined || at < first)) first = at;
   return first;
+}
+
+const isForeign = ({ sprint_id }: LogRow, sprint: string): boolean =>
+  sprint_id !== null && sprint_id !== sprint;
+
+/** The repository a value names, in one case: forges tell names apart without it. */
+function repoOf(value: unknown): string | undefined {
+  const { repo } = (value ?? {}) as { readonly repo?: unknown };
+  return typeof repo === 'string' ? repo.toLowerCase() : undefined;
+}
+
+/** Whether some job works for a repository: its input names it, or the active sprint does. */
+export async function watchesRepo(
+  store: Pick<Store, 'kv'>,
+  jobs: readonly JobConfig[],
+  repo: string,
+): Promise<boolean> {
+  const wanted = repo.toLowerCase();
+  const listening = jobs.filter(({ enabled, on }) => enabled && on.includes(DELIVERED));
+  if (listening.some(({ input }) => repoOf(input) === wanted)) return true;
+  const found = await Promise.all(
+    listening.flatMap(({ input_key }) => (input_key === null ? [] : [store.kv.get(input_key)])),
+  );
+  return found.some((row) => repoOf(row?.value) === wanted);
 }
 
 function sprintOf(input: unknown): string | undefined {

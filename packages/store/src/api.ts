@@ -228,6 +228,8 @@ export interface OutboxQueue extends Outbox {
 export interface Deliveries {
   /** True for the first caller with this id. */
   claim(delivery_id: string): Promise<boolean>;
+  /** The same, and its row, where it has one, is appended in the same transaction; ids are kept for seven days. */
+  accept(delivery_id: string, row: NewLogRow | null): Promise<boolean>;
 }
 
 /** What a rebuild of the kv rows found. */

@@ -1,8 +1,9 @@
-import type { Clock } from '@caloron/types';
+import { addMs, type Clock, type Timestamp } from '@caloron/types';
 import { z } from 'zod';
 
 import type { Deliveries, JobSlots } from './api.ts';
 import { parseRow } from './json.ts';
+import type { Log } from './log.ts';
 import type { Database } from './sql.ts';
 
 const Row = z.strictObject({
@@ -53,10 +54,34 @@ export function createSlots(database: Database, clock: Clock): JobSlots {
   };
 }
 
+/** How long an id is known: GitHub sends a delivery again for three days. */
+const DELIVERY_KEPT_MS = 7 * 24 * 60 * 60_000;
+
+/** Old ids are looked for once in this many milliseconds. */
+const SWEEP_MS = 60 * 60_000;
+
 /** Ids of webhook deliveries: each is handled once. */
-export function createDeliveries(database: Database, clock: Clock): Deliveries {
+export function createDeliveries(database: Database, log: Pick<Log, 'add'>, clock: Clock): Deliveries {
   const insert = database.db.prepare(
     'INSERT INTO deliveries (delivery_id, at) VALUES (?, ?) ON CONFLICT DO NOTHING',
   );
-  return { claim: (delivery_id) => database.write(() => insert.run(delivery_id, clock.now()).changes === 1) };
+  const forget = database.db.prepare('DELETE FROM deliveries WHERE at < ?');
+  let swept_at: Timestamp | undefined;
+  const sweep = (now: Timestamp): void => {
+    if (swept_at !== undefined && addMs(swept_at, SWEEP_MS) > now) return;
+    forget.run(addMs(now, -DELIVERY_KEPT_MS));
+    swept_at = now;
+  };
+  const claim = (delivery_id: string, now: Timestamp): boolean => insert.run(delivery_id, now).changes === 1;
+  return {
+    claim: (delivery_id) => database.write(() => claim(delivery_id, clock.now())),
+    accept: (delivery_id, row) =>
+      database.write(() => {
+        const now = clock.now();
+        sweep(now);
+        if (!claim(delivery_id, now)) return false;
+        if (row !== null) log.add(row);
+        return true;
+      }),
+  };
 }

@@ -54,7 +54,7 @@ export function openStore(path: string, { clock, uuid, warn = () => undefined }:
     worktreeLeases: createWorktreeLeases(database, clock),
     runs: createRuns(traces, rows),
     slots: createSlots(database, clock),
-    deliveries: createDeliveries(database, clock),
+    deliveries: createDeliveries(database, log, clock),
     forgeCache: createForgeCache(traces),
     cache: createOutputCache(traces),
     forRun: ({ run_id, lease }) => {

@@ -323,6 +323,24 @@ describe('deliveries', () => {
   it('are claimed once', async () => {
     expect([await store.deliveries.claim('d'), await store.deliveries.claim('d')]).toEqual([true, false]);
   });
+
+  it('are accepted once, each with its row or none, and forgotten after a week', async () => {
+    const row = (id: string) => ({ event_id: id, kind: 'forge.delivered', sprint_id: null, payload: { id } });
+    const accept = (id: string): Promise<boolean> => store.deliveries.accept(id, row(id));
+    const kinds = (): readonly unknown[] => store.events.read({ after: 0 }).map(({ payload }) => payload);
+
+    expect([await accept('a'), await accept('a')]).toEqual([true, false]);
+    expect([await store.deliveries.accept('b', null), await store.deliveries.claim('b')]).toEqual([
+      true,
+      false,
+    ]);
+    expect(kinds()).toEqual([{ id: 'a' }]);
+    clock.advance(6 * 24 * 60 * 60_000);
+    expect(await accept('a')).toBe(false);
+    clock.advance(2 * 24 * 60 * 60_000);
+    expect(await accept('c')).toBe(true);
+    expect(await accept('b')).toBe(true);
+  });
 });
 
 describe('caches', () => {

@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { git } from '@caloron/capabilities/git';
 import { probeSandbox } from '@caloron/capabilities/sandbox';
 import { createShells } from '@caloron/capabilities/shell';
+import { checkedHost, misplaced, placeHint } from '@caloron/capabilities/token-hosts';
 import { CodedError, codeOf, messageOf } from '@caloron/noether/errors';
 import { loadCatalog, readConfig, readProjectConfig, verifyStageStore } from '@caloron/scheduler';
+import { DELIVERED, INBOUND_PATH } from '@caloron/scheduler/inbound';
 import { ProjectConfig, unaskedOf } from '@caloron/types';
 import { Command } from 'commander';
 
@@ -39,17 +41,42 @@ async function checked(
 }
 
 /** Tokens that are named and not set, in the words of a person. */
-function requireTokens(
-  names: readonly (string | null)[],
-  variables: Context['environment']['variables'],
-): void {
-  const missing = names.filter((name) => name !== null && (variables[name] ?? '') === '');
+function requireTokens(names: readonly string[], variables: Context['environment']['variables']): void {
+  const missing = names.filter((name) => (variables[name] ?? '') === '');
   if (missing.length > 0)
     throw new CliError(
       'CLI_NOT_FOUND',
       { what: 'token in the variable', id: missing.join(', ') },
       { hint: `export ${missing.join('=… ')}=… in the shell that runs ./caloron up` },
     );
+}
+
+/** Tokens that would be refused on the host of the settings, in the words of a person. */
+function requirePlaces(
+  names: readonly string[],
+  host: string | null,
+  { token_hosts }: Context['environment'],
+): void {
+  const address = checkedHost(host);
+  for (const name of names) {
+    const elsewhere = misplaced(name, address, token_hosts);
+    if (elsewhere === null) continue;
+    const hint = placeHint(name, address, elsewhere.belongs_to);
+    throw new CliError('CLI_NOT_FOUND', { what: `token for ${address} in the variable`, id: name }, { hint });
+  }
+}
+
+/** Whether forges may tell of what happened. */
+function webhooksSay(config: string, home: string, secret: string | null): string {
+  if (secret === null) return 'off: the forge is polled by cron (CALORON_WEBHOOK_SECRET turns them on)';
+  const waking = readConfig(config, home).jobs.filter(({ enabled, on }) => enabled && on.includes(DELIVERED));
+  const names = waking.map(({ name }) => name).join(', ');
+  if (names !== '') return `POST ${INBOUND_PATH} of the scheduler wakes ${names}`;
+  throw new CliError(
+    'CLI_NOT_FOUND',
+    { what: 'job that deliveries wake in', id: config },
+    { hint: `add "${DELIVERED}" to the "on" of sprint-tick` },
+  );
 }
 
 /** Whether agents are confined here, and to what the settings say; throws where they would have to be and cannot. */
@@ -97,9 +124,11 @@ function checks({ home, environment, runtime }: Context): readonly Promise<Check
     ),
     checked('tokens', () => {
       const project = readProjectConfig(home.project_file);
-      const names = [project?.token_env ?? 'GITHUB_TOKEN', project?.reviewer_token_env ?? null];
+      const asked = [project?.token_env ?? 'GITHUB_TOKEN', project?.reviewer_token_env ?? null];
+      const names = asked.filter((name) => name !== null);
       requireTokens(names, variables);
-      return names.filter((name) => name !== null).join(', ');
+      requirePlaces(names, project?.host ?? null, environment);
+      return names.join(', ');
     }),
     checked('approvals', () => approvalsSay(home.project_file, variables)),
     checked('sandbox', async () => sandboxSays(home.project_file, variables)),
@@ -108,6 +137,7 @@ function checks({ home, environment, runtime }: Context): readonly Promise<Check
       return stages;
     }),
     checked('scheduler.json', () => `${readConfig(config, home.dir).jobs.length} jobs in ${config}`),
+    checked('webhooks', () => webhooksSay(config, home.dir, environment.webhook_secret)),
     checked(
       'shell',
       async () => {

@@ -117,6 +117,7 @@ function schedulerConfig(dir: string): unknown {
           'human_command',
           'sprint.started',
           'sprint.resumed',
+          'forge.delivered',
         ],
       },
       { name: 'retro', cron: '0 18 * * 5', graph: graph('retro'), input_from, on: ['sprint.completed'] },

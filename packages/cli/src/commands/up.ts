@@ -58,6 +58,7 @@ async function startAll(
   { home, environment, signal }: Context,
   config: string,
   shell_args: readonly string[],
+  scheduler_port: string,
   running: Service | undefined,
 ): Promise<readonly Service[]> {
   const way = wayHome(home);
@@ -76,7 +77,7 @@ async function startAll(
     if (running === undefined) services.push(shell);
     const scheduler = await startService({
       name: 'noether-scheduler',
-      args: ['--config', config, '--port', '0', ...way.args],
+      args: ['--config', config, '--port', scheduler_port, ...way.args],
       env: { ...env, CALORON_SHELL_URL: shell.url },
       ...common,
     });
@@ -94,10 +95,12 @@ export function upCommand(io: Io): Command {
     .option('--config <path>', 'scheduler config (default: scheduler.json of the home)')
     .option('--require-sandbox', 'start no agent without a sandbox, and nothing at all where none works')
     .option('--shell-port <n>', 'port of the shell; 0 takes a free one', '0')
+    .option('--scheduler-port <n>', 'port of the scheduler, where webhooks come in; 0 takes a free one', '0')
     .action(
       (options: {
         readonly config?: string;
         readonly shellPort: string;
+        readonly schedulerPort: string;
         readonly requireSandbox?: boolean;
       }) =>
         runCommand(
@@ -116,6 +119,7 @@ export function upCommand(io: Io): Command {
               context,
               config,
               ['--port', options.shellPort, ...sandbox],
+              options.schedulerPort,
               kept.find(({ name }) => name === 'caloron-shell'),
             );
             const services = [...kept, ...started];

@@ -33,6 +33,7 @@ export function writeDemoConfigs(
     'human_command',
     'sprint.started',
     'sprint.resumed',
+    'forge.delivered',
   ];
   const input_from = 'kv:caloron:active_sprint';
   const scheduler = {
