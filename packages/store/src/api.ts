@@ -26,6 +26,7 @@ import type {
   Usage,
 } from '@caloron/types';
 
+import type { ForgeBudgets } from './forge-budgets.ts';
 import type { WorktreeLeases } from './worktree-leases.ts';
 
 /** One row of the append-only log. */
@@ -262,6 +263,7 @@ export interface Store {
   readonly slots: JobSlots;
   readonly deliveries: Deliveries;
   readonly forgeCache: ForgeCache;
+  readonly forgeBudgets: ForgeBudgets;
   readonly cache: OutputCache;
   /** Kv, log, state and outbox as one run sees them. */
   forRun(run: { readonly run_id: string; readonly lease: LeaseGrant | null }): RunStore;

@@ -33,7 +33,7 @@ function cached(text: string): unknown {
 }
 
 /** Writes unless the database is locked or full: a cache that cannot be written is no failure. */
-async function writeIfFree(database: Database, fn: () => void): Promise<void> {
+export async function writeIfFree(database: Database, fn: () => void): Promise<void> {
   try {
     await database.write(fn, { deadline_ms: DEADLINE_MS });
   } catch (error) {

@@ -19,6 +19,7 @@ export type {
 } from './api.ts';
 export { openDatabase } from './database.ts';
 export { StoreError } from './errors.ts';
+export type { ForgeBudgets, ForgeStanding } from './forge-budgets.ts';
 export { findHome } from './home.ts';
 export type { Home, HomeChoice } from './home.ts';
 export type { StoreErrorDetails } from './errors.ts';

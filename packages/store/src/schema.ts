@@ -175,6 +175,23 @@ const USAGE = `
 ALTER TABLE agents ADD COLUMN usage TEXT;
 `;
 
+const FORGE_BUDGETS = `
+-- What is left of each host's limit of requests per token, and until when it is left alone; creates are milliseconds since 1970.
+CREATE TABLE forge_budgets (
+  host TEXT NOT NULL,
+  token_id TEXT NOT NULL,
+  limit_n INTEGER,
+  remaining INTEGER,
+  reset_at TEXT,
+  parked_until TEXT,
+  hold TEXT,
+  failures INTEGER NOT NULL,
+  creates TEXT NOT NULL,
+  at TEXT NOT NULL,
+  PRIMARY KEY (host, token_id)
+) STRICT, WITHOUT ROWID;
+`;
+
 /** The steps that make Caloron's database; `uuid` names it at its creation. A released step is never edited: the next change is a new step. */
 export function migrationsFor(uuid: () => string): readonly Migration[] {
   const seed = (db: Sql) => void db.prepare("INSERT INTO meta (key, value) VALUES ('db_id', ?)").run(uuid());
@@ -184,5 +201,6 @@ export function migrationsFor(uuid: () => string): readonly Migration[] {
     { name: 'store-3', sql: WORKTREE_LEASES },
     { name: 'store-4', sql: EVIDENCE },
     { name: 'store-5', sql: USAGE },
+    { name: 'store-6', sql: FORGE_BUDGETS },
   ];
 }

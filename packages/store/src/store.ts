@@ -5,6 +5,7 @@ import { createAgentRows } from './agents.ts';
 import type { Store } from './api.ts';
 import { createForgeCache, createOutputCache } from './caches.ts';
 import { openDatabase } from './database.ts';
+import { createForgeBudgets } from './forge-budgets.ts';
 import { createKv } from './kv.ts';
 import { createLeases } from './leases.ts';
 import { createLog } from './log.ts';
@@ -56,6 +57,7 @@ export function openStore(path: string, { clock, uuid, warn = () => undefined }:
     slots: createSlots(database, clock),
     deliveries: createDeliveries(database, log, clock),
     forgeCache: createForgeCache(traces),
+    forgeBudgets: createForgeBudgets(traces, clock),
     cache: createOutputCache(traces),
     forRun: ({ run_id, lease }) => {
       const writer = { run_id, actor: 'caloron' };

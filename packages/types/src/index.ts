@@ -121,6 +121,15 @@ export type {
   MergeState,
 } from './forge-port.ts';
 export type {
+  ForgeAccount,
+  ForgeAsker,
+  ForgeBudget,
+  ForgeHold,
+  ForgeLeave,
+  ForgeRequestKind,
+  ForgeToldLimit,
+} from './forge-budget.ts';
+export type {
   CaloronCapabilities,
   CapabilityName,
   Clock,
