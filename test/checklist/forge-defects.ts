@@ -9,8 +9,10 @@ export const FORGE_DEFECTS: readonly Item[] = [
   item('5.4.11', 'a record without a time does not take the tick with it'),
   item('5.4.12', 'what happens in the second of a poll is given once, and is given'),
   item('5.4.13', 'a poll goes on from what it has read, by the forge’s clock; what shows late is found'),
+  item('5.4.16', 'a host that hangs, fails or limits is left alone for a while, and ticks go on'),
   item('5.4.17', 'a number of an issue is a number everywhere'),
   item('5.4.18', 'a token that is not set is told by its variable, before anything is asked of a forge'),
   item('5.5.1', 'what is written goes to the sprint’s own forge, as what is read does'),
+  item('5.5.2', 'a broken answer, an empty one or one that never ends is a failure of its request alone'),
   item('5.5.12', 'a token goes to its own host alone, whatever variable and host an input names'),
 ];

@@ -40,18 +40,28 @@ export interface ForgeErrorDetails {
   FORGE_CONFLICT: ForgeFacts;
   /** 400, 422 and other refusals of the request itself. */
   FORGE_INVALID: ForgeFacts;
-  /** 405 or 409 to a merge: conflict, closed, draft or checks. */
+  /** The host does not merge it for a conflict with its base. */
   FORGE_NOT_MERGEABLE: ForgeFacts;
+  /** The host does not merge it before it contains all of its base. */
+  FORGE_BEHIND: ForgeFacts;
+  /** The host does not merge it though it conflicts with nothing: a rule of the repository, a merge method that is off, a draft, closed. */
+  FORGE_MERGE_BLOCKED: ForgeFacts;
+  /** The host did not merge it, and nothing stands against it now: its base was just moved, or the host is still finding out. Retryable. */
+  FORGE_MERGE_UNSETTLED: ForgeFacts;
   /** The commit to merge is no longer the head. */
   FORGE_HEAD_MOVED: ForgeFacts;
   /** The host refuses a verdict on one's own pull request. */
   FORGE_SELF_REVIEW: ForgeFacts & { readonly pr_number: number; readonly login: string };
   /** The limit of requests is used up until `reset_at`; null when the host does not say. */
   FORGE_RATE_LIMITED: ForgeFacts & { readonly reset_at: Timestamp | null };
+  /** No request was made: nothing is asked of the host with this token until `reset_at`; `answer` says why. Retryable. */
+  FORGE_PARKED: ForgeFacts & { readonly reset_at: Timestamp };
   /** 5xx, no connection, or no answer in time. */
   FORGE_UNAVAILABLE: ForgeFacts;
   /** The answer is not what the API promises: a page, another shape, a redirect to another host. */
   FORGE_ANSWER_INVALID: ForgeFacts;
+  /** The answer is longer than is read; the rest of it was not taken. */
+  FORGE_ANSWER_TOO_LARGE: ForgeFacts;
 }
 
 function said(facts: ForgeFacts): string {
@@ -83,17 +93,26 @@ const forgeMessage: Messages<ForgeErrorDetails> = {
   FORGE_INVALID: (facts) =>
     `could not ${facts.doing} in ${where(facts)}: the host refused the request (${facts.status ?? 'no status'})${said(facts)}`,
   FORGE_NOT_MERGEABLE: (facts) =>
-    `could not ${facts.doing} in ${where(facts)}: it cannot be merged as it is${said(facts)}`,
+    `could not ${facts.doing} in ${where(facts)}: it conflicts with its base${said(facts)}`,
+  FORGE_BEHIND: (facts) =>
+    `could not ${facts.doing} in ${where(facts)}: the host wants it up to date with its base${said(facts)}`,
+  FORGE_MERGE_BLOCKED: (facts) =>
+    `could not ${facts.doing} in ${where(facts)}: the host does not allow it as it is, and there is no conflict${said(facts)}`,
+  FORGE_MERGE_UNSETTLED: (facts) =>
+    `could not ${facts.doing} in ${where(facts)}: its base was just moved, or the host is still finding out${said(facts)}`,
   FORGE_HEAD_MOVED: (facts) =>
     `could not ${facts.doing} in ${where(facts)}: its head is no longer the commit that was approved${said(facts)}`,
   FORGE_SELF_REVIEW: (facts) =>
     `could not ${facts.doing} in ${where(facts)}: ${facts.login} opened it, and the host takes no verdict from its author`,
   FORGE_RATE_LIMITED: (facts) =>
     `could not ${facts.doing} in ${where(facts)}: the limit of requests is used up${facts.reset_at === null ? '' : ` until ${facts.reset_at}`}`,
+  FORGE_PARKED: (facts) =>
+    `did not try to ${facts.doing} in ${where(facts)}: nothing is asked there until ${facts.reset_at}${said(facts)}`,
   FORGE_UNAVAILABLE: (facts) =>
     `could not ${facts.doing} in ${where(facts)}: ${facts.status === null ? 'no answer came' : `the host has a fault (${facts.status})`}${said(facts)}`,
   FORGE_ANSWER_INVALID: (facts) =>
     `could not ${facts.doing} in ${where(facts)}: the answer is not that of a forge API (${facts.status ?? 'no status'})${said(facts)}`,
+  FORGE_ANSWER_TOO_LARGE: (facts) => `could not ${facts.doing} in ${where(facts)}: ${facts.answer}`,
 };
 
 /** A forge did not do what was asked. */

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
 
-import { type Clock, GITHUB_API } from '@caloron/types';
+import { type Clock, type ForgeAsker, type ForgeBudget, GITHUB_API } from '@caloron/types';
 import type { Octokit } from '@octokit/rest';
 import type { z } from 'zod';
 
-import { forgeError, statusOf, toForgeError } from './github-errors.ts';
+import { budgetGate } from './github-budget.ts';
+import type { ForgeError } from './forge-errors.ts';
+import { forgeError, headersOf, statusOf, toForgeError } from './github-errors.ts';
+import { guardedFetch, sameOrigin } from './github-fetch.ts';
 
 /** What a client of one repository is made of. */
 export interface ForgeClientDeps {
@@ -19,6 +22,14 @@ export interface ForgeClientDeps {
   readonly read_retries: number;
   /** An attempt that takes longer is given up. */
   readonly timeout_ms: number;
+  /** Longest answer in bytes; 32 MB when absent. */
+  readonly max_bytes?: number | undefined;
+  /** A read that takes longer with all its attempts is given up; 60 000 ms when absent. */
+  readonly read_deadline_ms?: number | undefined;
+  /** What is left of the host's limits, shared with other processes; absent: every request is made. */
+  readonly budget?: ForgeBudget | undefined;
+  /** Who asks; a tick when absent. */
+  readonly who?: ForgeAsker | undefined;
 }
 
 /** One request: what it is for, in words that follow "could not". */
@@ -58,10 +69,8 @@ export interface ForgeClient {
   parse<T extends z.ZodType>(schema: T, answer: ForgeAnswer, request: ForgeRequest): z.output<T>;
 }
 
-/** Redirects within the host that are followed: a renamed repository needs one. */
-const MAX_REDIRECTS = 3;
-
-const REDIRECTS = new Set([301, 302, 307, 308]);
+/** Three lists are read one after another, and a tick has little more than a minute. */
+const READ_DEADLINE_MS = 60_000;
 
 /** Statuses a repeated read cannot change. */
 const FINAL_STATUSES = [400, 401, 403, 404, 405, 409, 410, 422, 429, 451];
@@ -72,40 +81,6 @@ const quiet = {
   warn: () => undefined,
   error: () => undefined,
 };
-
-function sameOrigin(a: string, b: string): boolean {
-  return URL.parse(a)?.origin === URL.parse(b)?.origin;
-}
-
-/**
- * A fetch that gives each attempt its own deadline, body included, and follows redirects within the host alone: an answer
- * that leads elsewhere is handed on as it is, so that the token stays here.
- */
-function guardedFetch(timeout_ms: number): (url: string, init: RequestInit) => Promise<Response> {
-  return async (url, init) => {
-    const signal = AbortSignal.timeout(timeout_ms);
-    let target = url;
-    for (let redirects = 0; ; redirects += 1) {
-      const response = await fetch(target, { ...init, redirect: 'manual', signal });
-      const location = response.headers.get('location');
-      const followed = location === null ? undefined : URL.parse(location, target)?.href;
-      const repeatable = init.method === 'GET' || response.status === 307 || response.status === 308;
-      if (
-        REDIRECTS.has(response.status) &&
-        followed !== undefined &&
-        repeatable &&
-        redirects < MAX_REDIRECTS &&
-        sameOrigin(followed, url)
-      ) {
-        await response.body?.cancel();
-        target = followed;
-        continue;
-      }
-      const text = await response.text();
-      return new Response(text === '' ? null : text, { status: response.status, headers: response.headers });
-    }
-  };
-}
 
 /** Loads the library when the first request is made: most commands make none. */
 async function createOctokit(deps: ForgeClientDeps, token_id: string): Promise<Octokit> {
@@ -118,7 +93,7 @@ async function createOctokit(deps: ForgeClientDeps, token_id: string): Promise<O
     baseUrl: deps.host,
     userAgent: deps.user_agent,
     log: quiet,
-    request: { fetch: guardedFetch(deps.timeout_ms), log: quiet },
+    request: { fetch: guardedFetch(deps), log: quiet },
     retry: { retries: deps.read_retries, doNotRetry: FINAL_STATUSES },
   };
   if (deps.host !== GITHUB_API) return new (Octokit.plugin(retry))(options);
@@ -139,20 +114,55 @@ function nextLink(headers: Readonly<Record<string, unknown>>): string | undefine
 
 /** Opens the requests of one repository. Reads are repeated after faults, writes are sent once. */
 export function createForgeClient(deps: ForgeClientDeps): ForgeClient {
-  const { host, repo, token, clock } = deps;
+  const { host, repo, token, clock, read_deadline_ms: deadline_ms = READ_DEADLINE_MS } = deps;
   const token_id = createHash('sha256').update(token).digest('hex').slice(0, 16);
   let octokit: Promise<Octokit> | undefined;
   const [owner = ''] = repo.split('/');
-  const context = (doing: string) => ({ host, repo, doing, token, now: () => clock.now() });
+  const now = () => clock.now();
+  const gate = budgetGate({
+    budget: deps.budget,
+    account: { host, token_id },
+    who: deps.who ?? 'tick',
+    repo,
+    now,
+  });
+  /** Whether the host has answered about this repository: a 404 after that is about something in it. */
+  let seen = false;
 
+  function failed(error: unknown, { doing, root, path }: ForgeRequest): ForgeError {
+    return toForgeError(error, { host, repo, doing, token, now, seen, path: root === true ? null : path });
+  }
+
+  /** One request through the gate: asked for before, and told of after, whatever comes. */
   async function raw(request: ForgeRequest, url: string): Promise<ForgeAnswer> {
+    await gate.enter(request);
+    try {
+      const answer = await sent(request, url);
+      seen ||= request.root !== true;
+      await gate.answered(answer.headers, answer.status);
+      return answer;
+    } catch (error) {
+      const headers = headersOf(error);
+      if (statusOf(error) === 304) {
+        seen = true;
+        await gate.answered(headers ?? {}, 304);
+        throw error;
+      }
+      const told = failed(error, request);
+      await gate.failed(told, headers);
+      throw told;
+    }
+  }
+
+  async function sent(request: ForgeRequest, url: string): Promise<ForgeAnswer> {
     const isRead = request.method === 'GET';
     const client = await (octokit ??= createOctokit(deps, token_id));
     const answer = await client.request({
       method: request.method,
       url,
       headers: { 'x-github-api-version': '2022-11-28', ...request.headers },
-      ...(isRead ? request.query : { request: { retries: 0 } }),
+      ...(isRead ? request.query : {}),
+      request: isRead ? { signal: AbortSignal.timeout(deadline_ms) } : { retries: 0 },
       ...(request.body === undefined ? {} : { data: request.body }),
     });
     const data: unknown = answer.data;
@@ -176,7 +186,7 @@ export function createForgeClient(deps: ForgeClientDeps): ForgeClient {
     try {
       return await raw(request, urlOf(request));
     } catch (error) {
-      throw toForgeError(error, context(request.doing));
+      throw failed(error, request);
     }
   }
 
@@ -195,7 +205,7 @@ export function createForgeClient(deps: ForgeClientDeps): ForgeClient {
       }
       return await raw({ doing, method, path, query: { ...request.query, page } }, urlOf(request));
     } catch (error) {
-      throw toForgeError(error, context(doing));
+      throw failed(error, request);
     }
   }
 
@@ -220,7 +230,7 @@ export function createForgeClient(deps: ForgeClientDeps): ForgeClient {
     repo,
     owner,
     token_id,
-    now: () => clock.now(),
+    now,
     send,
     parse,
     async json(schema, request) {
@@ -231,7 +241,7 @@ export function createForgeClient(deps: ForgeClientDeps): ForgeClient {
         return await raw(request, urlOf(request));
       } catch (error) {
         if (statusOf(error) === 304) return undefined;
-        throw toForgeError(error, context(request.doing));
+        throw failed(error, request);
       }
     },
     async *pages(request, first) {

@@ -1,13 +1,13 @@
-import { addMs, type Timestamp, timestampOf } from '@caloron/types';
+import type { Timestamp } from '@caloron/types';
 import { z } from 'zod';
 
 import { ForgeError, type ForgeErrorDetails, type ForgeFacts } from './forge-errors.ts';
+import { AnswerAbandoned, MAX_ANSWER_BYTES } from './github-fetch.ts';
+import { hintOf } from './github-hints.ts';
+import { type AnswerHeaders, headerOf, limitEnd } from './github-limits.ts';
 
 /** Longest part of a host's own words an error carries. */
 const ANSWER_KEPT = 300;
-
-/** How long to wait when a host limits requests without saying until when: GitHub asks for at least a minute. */
-const UNKNOWN_LIMIT_MS = 60_000;
 
 /** What octokit throws: a status, and an answer when one came. */
 const Failure = z.object({
@@ -31,12 +31,16 @@ export interface FailureContext {
   readonly doing: string;
   readonly token: string;
   readonly now: () => Timestamp;
+  /** Path below the repository, without a query; null for what lies beside it. */
+  readonly path: string | null;
+  /** Whether the host has answered about this repository before. */
+  readonly seen: boolean;
 }
 
 type Facts = {
   readonly [C in keyof ForgeErrorDetails]: ForgeErrorDetails[C] extends ForgeFacts ? C : never;
 }[keyof ForgeErrorDetails];
-type PlainCode = Exclude<Facts, 'FORGE_SELF_REVIEW' | 'FORGE_RATE_LIMITED' | undefined>;
+type PlainCode = Exclude<Facts, 'FORGE_SELF_REVIEW' | 'FORGE_RATE_LIMITED' | 'FORGE_PARKED' | undefined>;
 
 const HINTS: Partial<Record<PlainCode, string>> = {
   FORGE_UNAUTHORIZED: 'make a new token on that host and set the variable again',
@@ -48,8 +52,8 @@ const HINTS: Partial<Record<PlainCode, string>> = {
 };
 
 /** An error of the codes that carry the plain facts. */
-export function forgeError(code: PlainCode, facts: ForgeFacts): ForgeError {
-  const hint = HINTS[code];
+export function forgeError(code: PlainCode, facts: ForgeFacts, told?: string): ForgeError {
+  const hint = told ?? HINTS[code];
   return new ForgeError(code, facts, {
     retryable: code === 'FORGE_UNAVAILABLE',
     ...(hint === undefined ? {} : { hint }),
@@ -76,30 +80,8 @@ function networkReason(failure: z.output<typeof Failure>): string {
   return inner.success ? `${failure.message} (${inner.data.code})` : failure.message;
 }
 
-function header(headers: Readonly<Record<string, unknown>>, name: string): string | undefined {
-  const value = headers[name];
-  return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
-}
-
-/** When the limit ends; undefined when the answer speaks of no limit. */
-function limitEnd(
-  status: number,
-  headers: Readonly<Record<string, unknown>>,
-  documentation_url: string,
-  now: () => Timestamp,
-): Timestamp | undefined {
-  if (status !== 403 && status !== 429) return undefined;
-  const after = Number(header(headers, 'retry-after'));
-  if (Number.isFinite(after) && after >= 0) return addMs(now(), after * 1000);
-  const reset = Number(header(headers, 'x-ratelimit-reset'));
-  if (header(headers, 'x-ratelimit-remaining') === '0' && Number.isFinite(reset))
-    return timestampOf(reset * 1000);
-  if (status === 429 || documentation_url.includes('rate-limit')) return addMs(now(), UNKNOWN_LIMIT_MS);
-  return undefined;
-}
-
 function isPage(headers: Readonly<Record<string, unknown>>): boolean {
-  return (header(headers, 'content-type') ?? '').includes('text/html');
+  return (headerOf(headers, 'content-type') ?? '').includes('text/html');
 }
 
 function plainCode(status: number): PlainCode {
@@ -132,7 +114,8 @@ export function statusOf(error: unknown): number | undefined {
  */
 export function toForgeError(error: unknown, context: FailureContext): ForgeError {
   if (error instanceof ForgeError) return error;
-  const { host, repo, doing, token, now } = context;
+  const { host, repo, doing, token, now, path, seen } = context;
+  if (error instanceof AnswerAbandoned) return abandoned(error, { host, repo, doing, status: null });
   const parsed = Failure.safeParse(error);
   if (!parsed.success || parsed.data.response === undefined) {
     const reason = parsed.success
@@ -140,32 +123,33 @@ export function toForgeError(error: unknown, context: FailureContext): ForgeErro
       : error instanceof Error
         ? error.message
         : String(error);
-    return forgeError('FORGE_UNAVAILABLE', {
-      host,
-      repo,
-      doing,
-      status: null,
-      answer: shorten(reason, token),
-    });
+    const answer = shorten(reason, token);
+    return forgeError('FORGE_UNAVAILABLE', { host, repo, doing, status: null, answer });
   }
   const { status, response } = parsed.data;
-  const refusal = Refusal.safeParse(response.data);
-  const said = refusal.success
-    ? [refusal.data.message, ...refusal.data.errors.map((entry) => JSON.stringify(entry))]
-        .filter((part) => part !== '')
-        .join(' ')
-    : '';
+  const { headers } = response;
+  const refusal = Refusal.safeParse(response.data).data ?? { message: '', documentation_url: '', errors: [] };
+  const said = [refusal.message, ...refusal.errors.map((entry) => JSON.stringify(entry))]
+    .filter((part) => part !== '')
+    .join(' ');
   const facts = { host, repo, doing, status, answer: shorten(said, token) };
-  const reset_at = limitEnd(
-    status,
-    response.headers,
-    refusal.success ? refusal.data.documentation_url : '',
-    now,
-  );
+  const reset_at = limitEnd(status, headers, refusal, now());
   if (reset_at !== undefined)
     return new ForgeError('FORGE_RATE_LIMITED', { ...facts, reset_at }, { retryable: true });
-  if (isPage(response.headers) && status < 500) {
+  if (isPage(headers) && status < 500) {
     return forgeError('FORGE_ANSWER_INVALID', { ...facts, answer: 'a web page came instead of JSON' });
   }
-  return forgeError(plainCode(status), facts);
+  return forgeError(plainCode(status), facts, hintOf({ status, headers, said, repo, path, seen }));
+}
+
+function abandoned({ why }: AnswerAbandoned, facts: Omit<ForgeFacts, 'answer'>): ForgeError {
+  if (why === 'too_late') return forgeError('FORGE_UNAVAILABLE', { ...facts, answer: 'no answer in time' });
+  const answer = `the answer is longer than ${String(MAX_ANSWER_BYTES / 1024 / 1024)} MB and was not read`;
+  return forgeError('FORGE_ANSWER_TOO_LARGE', { ...facts, answer });
+}
+
+/** The headers of the answer a thrown value is; undefined when none came. */
+export function headersOf(error: unknown): AnswerHeaders | undefined {
+  const failure = Failure.safeParse(error);
+  return failure.success ? failure.data.response?.headers : undefined;
 }

@@ -1,4 +1,12 @@
-import { type Clock, type ForgeRepo, type Forges, RepoName, TokenEnv } from '@caloron/types';
+import {
+  type Clock,
+  type ForgeAsker,
+  type ForgeBudget,
+  type ForgeRepo,
+  type Forges,
+  RepoName,
+  TokenEnv,
+} from '@caloron/types';
 
 import { systemClock } from './clock.ts';
 import { ForgeError } from './forge-errors.ts';
@@ -26,6 +34,12 @@ export interface OpenRepoOptions {
   readonly read_retries?: number | undefined;
   /** An attempt that takes longer is given up; 30 000 ms when absent. */
   readonly timeout_ms?: number | undefined;
+  /** A read that takes longer with all its attempts is given up; 60 000 ms when absent. */
+  readonly read_deadline_ms?: number | undefined;
+  /** What is left of the host's limits, shared with other processes; absent: every request is made. */
+  readonly budget?: ForgeBudget | undefined;
+  /** Who asks; a tick when absent. */
+  readonly who?: ForgeAsker | undefined;
 }
 
 /** Two repetitions take five seconds: a tick has thirty. */
@@ -49,6 +63,9 @@ export function openRepo(options: OpenRepoOptions): ForgeRepo {
     user_agent: options.user_agent ?? USER_AGENT,
     read_retries: options.read_retries ?? READ_RETRIES,
     timeout_ms: options.timeout_ms ?? TIMEOUT_MS,
+    read_deadline_ms: options.read_deadline_ms,
+    budget: options.budget,
+    who: options.who,
   });
   const dialect = dialectOf(host);
   const reads = forgeReads({ client, cache: options.cache, dialect });
@@ -68,6 +85,10 @@ export interface ForgesDeps {
   readonly user_agent?: string | undefined;
   readonly read_retries?: number | undefined;
   readonly timeout_ms?: number | undefined;
+  /** What is left of the hosts' limits, shared with other processes; absent: every request is made. */
+  readonly budget?: ForgeBudget | undefined;
+  /** Who asks; a tick when absent. */
+  readonly who?: ForgeAsker | undefined;
 }
 
 function tokenOf(token_env: string, host: string, deps: ForgesDeps): string {
@@ -102,7 +123,7 @@ export function createForges(deps: ForgesDeps): Forges {
       const key = `${address} ${repo} ${token_env}`;
       const kept = open.get(key);
       if (kept !== undefined && kept.token === token) return kept.forge;
-      const { cache, clock, user_agent, read_retries, timeout_ms } = deps;
+      const { cache, clock, user_agent, read_retries, timeout_ms, budget, who } = deps;
       const forge = openRepo({
         repo,
         host: address,
@@ -112,6 +133,8 @@ export function createForges(deps: ForgesDeps): Forges {
         user_agent,
         read_retries,
         timeout_ms,
+        budget,
+        who,
       });
       open.set(key, { token, forge });
       return forge;
