@@ -159,12 +159,9 @@ function answerError(
   }
   // git and browsers send a token only to a server that asks for one.
   if (status === 401 && !isApi(request)) void reply.header('www-authenticate', 'Basic realm="caloron-forge"');
-  const refused = error instanceof LocalForgeError && error.code === 'LOCAL_FORGE_REFUSED';
   const details: unknown = error instanceof LocalForgeError ? error.details : {};
   const errors: unknown =
-    refused && typeof details === 'object' && details !== null && 'errors' in details
-      ? details.errors
-      : undefined;
+    typeof details === 'object' && details !== null && 'errors' in details ? details.errors : undefined;
   return reply.code(status).send({
     message: messageOf(error),
     ...(errors === undefined ? {} : { errors }),

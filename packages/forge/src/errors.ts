@@ -4,7 +4,8 @@ import { CodedError, type CodedErrorOptions, type Messages } from '@caloron/noet
 export interface FieldProblem {
   readonly resource: string;
   readonly field?: string;
-  readonly code: 'missing' | 'missing_field' | 'invalid' | 'already_exists' | 'unprocessable' | 'custom';
+  readonly code:
+    'missing' | 'missing_field' | 'invalid' | 'already_exists' | 'unprocessable' | 'too_large' | 'custom';
   readonly message?: string;
 }
 
@@ -24,6 +25,8 @@ export interface LocalForgeErrorDetails {
   LOCAL_FORGE_NOT_FOUND: { readonly reason?: string };
   /** 405: the pull request cannot be merged as it stands. */
   LOCAL_FORGE_NOT_MERGEABLE: { readonly reason: string };
+  /** 406: the diff is longer than the forge gives as one text. */
+  LOCAL_FORGE_DIFF_TOO_LARGE: { readonly bytes: number; readonly errors: readonly FieldProblem[] };
   /** 409: what the caller saw is no longer so. */
   LOCAL_FORGE_STALE: { readonly reason: string };
   /** 421: the Host header names no address of this machine (a page on another site asks). */
@@ -48,6 +51,7 @@ const messages: Messages<LocalForgeErrorDetails> = {
   LOCAL_FORGE_RATE_LIMITED: ({ login }) => `API rate limit exceeded for user ${login}.`,
   LOCAL_FORGE_NOT_FOUND: ({ reason }) => reason ?? 'Not Found',
   LOCAL_FORGE_NOT_MERGEABLE: ({ reason }) => reason,
+  LOCAL_FORGE_DIFF_TOO_LARGE: ({ bytes }) => `Sorry, the diff exceeded the maximum size (${bytes} bytes)`,
   LOCAL_FORGE_STALE: ({ reason }) => reason,
   LOCAL_FORGE_HOST_FOREIGN: ({ host }) =>
     `this forge answers on this machine's own addresses, not as ${host}`,
@@ -67,6 +71,7 @@ const statuses: Partial<Record<keyof LocalForgeErrorDetails, number>> = {
   LOCAL_FORGE_RATE_LIMITED: 403,
   LOCAL_FORGE_NOT_FOUND: 404,
   LOCAL_FORGE_NOT_MERGEABLE: 405,
+  LOCAL_FORGE_DIFF_TOO_LARGE: 406,
   LOCAL_FORGE_STALE: 409,
   LOCAL_FORGE_HOST_FOREIGN: 421,
   LOCAL_FORGE_REFUSED: 422,

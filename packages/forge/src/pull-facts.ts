@@ -1,5 +1,5 @@
 import type { ForgeContext } from './context.ts';
-import { changedFiles } from './git/diff.ts';
+import { countedFiles } from './git/diff.ts';
 import { countCommits } from './git/history.ts';
 import { mergedTree } from './git/merge.ts';
 import { isAncestor, mergeBase } from './git/refs.ts';
@@ -48,7 +48,7 @@ function stateOf(ctx: ForgeContext, repo: Repo, pull: Pull, clean: boolean): Pul
 
 async function compare(git_dir: string, { base_sha, head_sha }: Pull): Promise<Comparison> {
   const from = (await mergeBase(git_dir, base_sha, head_sha)) ?? base_sha;
-  const files = await changedFiles(git_dir, from, head_sha);
+  const files = await countedFiles(git_dir, from, head_sha);
   return {
     clean: (await mergedTree(git_dir, base_sha, head_sha)) !== undefined,
     commits: await countCommits(git_dir, `${base_sha}..${head_sha}`),

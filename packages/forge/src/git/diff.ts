@@ -1,4 +1,4 @@
-import { git } from '@caloron/capabilities/git';
+import { git, gitStream } from '@caloron/capabilities/git';
 
 /** One changed file, as GitHub lists it. `patch` is absent for binary files. */
 export interface ChangedFile {
@@ -23,37 +23,82 @@ const STATUS: Readonly<Record<string, ChangedFile['status']>> = {
 /** Longest patch of one file that is shown, in characters; longer ones are left out, as GitHub does. */
 const MAX_PATCH = 400_000;
 
+/** Most bytes of a diff or of mails that are given whole. GitHub counts 20,000 lines; this is a machine's own limit, and larger. */
+export const MAX_DIFF_BYTES = 20_000_000;
+
+/** Text of git up to a limit. `cut` says that there is more. */
+export interface CutText {
+  readonly text: string;
+  readonly cut: boolean;
+}
+
+/** What git prints, at most `max` bytes of it: the rest is never read, and git is stopped. */
+async function printed(git_dir: string, args: readonly string[], max: number): Promise<CutText> {
+  const running = gitStream(args, { git_dir });
+  running.stdin.end();
+  running.stderr.resume();
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of running.stdout) {
+    if (!Buffer.isBuffer(chunk)) continue;
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > max) break;
+  }
+  const cut = bytes > max;
+  if (cut) running.kill();
+  const { exitCode } = await running;
+  if (!cut && exitCode !== 0) throw new Error(`git ${args[0] ?? ''} ended with ${String(exitCode)}`);
+  return { text: Buffer.concat(chunks).subarray(0, max).toString('utf8'), cut };
+}
+
 /** What the head changes since `from`, the commit where it left the base, as git prints it. */
-export async function diffText(git_dir: string, from: string, head: string): Promise<string> {
+export async function diffText(
+  git_dir: string,
+  from: string,
+  head: string,
+  max: number = MAX_DIFF_BYTES,
+): Promise<CutText> {
   const args = ['diff', '--no-color', '-M', '--src-prefix=a/', '--dst-prefix=b/', `${from}..${head}`];
-  const { stdout } = await git(args, { git_dir, keep_newline: true });
-  return stdout;
+  return printed(git_dir, args, max);
 }
 
 /** The head's commits since the base as mails, as git prints them. */
-export async function patchText(git_dir: string, base: string, head: string): Promise<string> {
-  const { stdout } = await git(['format-patch', '--stdout', '--no-signature', `${base}..${head}`], {
-    git_dir,
-    keep_newline: true,
-  });
-  return stdout;
+export async function patchText(git_dir: string, base: string, head: string): Promise<CutText> {
+  const args = ['format-patch', '--stdout', '--no-signature', `${base}..${head}`];
+  return printed(git_dir, args, MAX_DIFF_BYTES);
 }
 
-/** The files the head changes since `from`. */
+/** The files the head changes since `from`, without their patches. */
+export async function countedFiles(
+  git_dir: string,
+  from: string,
+  head: string,
+): Promise<readonly Omit<ChangedFile, 'patch'>[]> {
+  const range = `${from}..${head}`;
+  const [raw, numbers] = await Promise.all([
+    git(['diff', '--no-color', '-M', '--raw', '--no-abbrev', '-z', range], { git_dir }),
+    git(['diff', '--no-color', '-M', '--numstat', '-z', range], { git_dir }),
+  ]);
+  const counts = parseNumbers(numbers.stdout);
+  return parseRaw(raw.stdout).map((file, index) => {
+    const [additions, deletions] = counts[index] ?? [0, 0];
+    return { ...file, additions, deletions };
+  });
+}
+
+/** The files the head changes since `from`. Where the diff is cut, the patches after the cut are left out. */
 export async function changedFiles(
   git_dir: string,
   from: string,
   head: string,
 ): Promise<readonly ChangedFile[]> {
-  const range = `${from}..${head}`;
-  const raw = await git(['diff', '--no-color', '-M', '--raw', '--no-abbrev', '-z', range], { git_dir });
-  const numbers = await git(['diff', '--no-color', '-M', '--numstat', '-z', range], { git_dir });
-  const patches = splitPatches(await diffText(git_dir, from, head));
-  const counts = parseNumbers(numbers.stdout);
-  return parseRaw(raw.stdout).map((file, index) => {
-    const [additions, deletions] = counts[index] ?? [0, 0];
-    return { ...file, additions, deletions, patch: patches[index] ?? null };
-  });
+  const files = await countedFiles(git_dir, from, head);
+  const { text, cut } = await diffText(git_dir, from, head);
+  const patches = splitPatches(text);
+  // The last one of a cut diff is not whole.
+  if (cut) patches.pop();
+  return files.map((file, index) => ({ ...file, patch: patches[index] ?? null }));
 }
 
 type RawFile = Pick<ChangedFile, 'filename' | 'previous_filename' | 'status' | 'sha'>;
@@ -92,7 +137,7 @@ function parseNumbers(text: string): readonly (readonly [number, number])[] {
 }
 
 /** The hunks of each file: every line of content begins with a space, +, - or \, so a line that begins with "diff --git" begins a file. */
-function splitPatches(text: string): readonly (string | null)[] {
+function splitPatches(text: string): (string | null)[] {
   return text
     .split(/^(?=diff --git )/m)
     .filter((part) => part !== '')

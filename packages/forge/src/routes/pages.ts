@@ -12,7 +12,7 @@ import { forkPoint, type PullFacts } from '../pull-facts.ts';
 import { accessOf, issueOf, pageOf, pullOf } from '../request.ts';
 import { seconds } from '../wire/time.ts';
 
-/** Entries of a discussion that a page shows, and characters of a diff. */
+/** Entries of a discussion that a page shows, and bytes of a diff. */
 const SHOWN = 500;
 const DIFF_SHOWN = 200_000;
 
@@ -151,11 +151,12 @@ async function changes(
 ): Promise<Html> {
   const git_dir = ctx.gitDir(repo);
   const numbers = await facts(repo, pull);
-  const diff = await diffText(git_dir, await forkPoint(git_dir, pull), pull.head_sha);
+  const from = await forkPoint(git_dir, pull);
+  const diff = await diffText(git_dir, from, pull.head_sha, DIFF_SHOWN);
   return html`<h2>Changes</h2>
     <p>
       ${pull.head_ref} → ${pull.base_ref}, ${numbers.commits} commits, ${numbers.changed_files} files,
       +${numbers.additions} −${numbers.deletions}, ${pull.state === 'open' ? numbers.mergeable_state : ''}
     </p>
-    <pre>${diff.slice(0, DIFF_SHOWN)}${diff.length > DIFF_SHOWN ? '\n[cut]' : ''}</pre>`;
+    <pre>${diff.text}${diff.cut ? '\n[cut]' : ''}</pre>`;
 }

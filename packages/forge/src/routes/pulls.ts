@@ -2,8 +2,8 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { need, type Access } from '../auth.ts';
 import type { ForgeContext } from '../context.ts';
-import { refused } from '../errors.ts';
-import { changedFiles, diffText, patchText } from '../git/diff.ts';
+import { LocalForgeError, refused } from '../errors.ts';
+import { changedFiles, diffText, MAX_DIFF_BYTES, patchText } from '../git/diff.ts';
 import { countCommits, listCommits } from '../git/history.ts';
 import { branchSha, isRefName, mergeBase, setRef } from '../git/refs.ts';
 import { changeState, changeText } from '../issue-changes.ts';
@@ -205,7 +205,11 @@ function pullEvent(
   appendEvent(ctx.sql, { repo_id: repo.id, issue_id: pull.id, actor_id: actor.id, event, at_ms });
 }
 
-async function sendText(
+/**
+ * A pull request as text: what it changes, or its commits as mails.
+ * Throws LOCAL_FORGE_DIFF_TOO_LARGE for what is longer than is given as one text.
+ */
+export async function sendText(
   ctx: ForgeContext,
   reply: FastifyReply,
   repo: Repo,
@@ -214,7 +218,11 @@ async function sendText(
 ): Promise<FastifyReply> {
   const git_dir = ctx.gitDir(repo);
   const from = await forkPoint(git_dir, pull);
-  const text = await (kind === 'diff' ? diffText : patchText)(git_dir, from, pull.head_sha);
+  const { text, cut } = await (kind === 'diff' ? diffText : patchText)(git_dir, from, pull.head_sha);
+  if (cut) {
+    const errors = [{ resource: 'PullRequest', field: kind, code: 'too_large' }] as const;
+    throw new LocalForgeError('LOCAL_FORGE_DIFF_TOO_LARGE', { bytes: MAX_DIFF_BYTES, errors });
+  }
   return reply.type(`application/vnd.github.v3.${kind}; charset=utf-8`).send(text);
 }
 
