@@ -32,7 +32,7 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
-          include: ['test/integration/**/*.test.ts'],
+          include: ['test/{contract,integration}/**/*.test.ts'],
           exclude: [...exclude, SLOW],
           isolate: false,
           testTimeout: 60_000,

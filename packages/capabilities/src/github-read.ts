@@ -159,10 +159,15 @@ export function forgeReads(deps: ForgeReadDeps): ForgeReads {
         query: size,
       }),
     async issuesWithLabel(label) {
-      const query = { state: 'all', labels: label, ...size };
+      // A comma separates labels in the question, and a Gitea asked for a label it does not have gives all issues: the answer is sifted.
+      const asked = label.includes(',') ? {} : { labels: label };
+      const query = { state: 'all', ...asked, ...size };
       const doing = `list the issues labelled ${label}`;
       const found = await all(client, IssueShape, { doing, method: 'GET', path: '/issues', query });
-      return found.filter((issue) => !issue.is_pull);
+      const name = label.toLowerCase();
+      return found.filter(
+        (issue) => !issue.is_pull && issue.labels.some((one) => one.toLowerCase() === name),
+      );
     },
     async pullsOfBranch(branch) {
       // Gitea cannot filter by head: all pull requests are read.
