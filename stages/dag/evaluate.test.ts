@@ -461,7 +461,7 @@ describe('dag_evaluate: people', () => {
       expect(drive.task()).toMatchObject({ status: 'HumanAssigned', process_id: null });
       expect(drive.causes('stop_agent')).toEqual(['p1']);
       expect(drive.stuck).toEqual({ a: 'human_assigned' });
-      drive.forge(pull('pr_opened', { marker: null, head_ref: 'by-hand', trusted: false }));
+      drive.forge(pull('pr_opened', { marker: null, head_ref: 'by-hand', actor: 'maria' }));
       drive.forge(event({ type: 'pr_merged', pr_number: 7, merge_sha: sha('e') }));
 
       expect(drive.task().status).toBe('Done');

@@ -6,14 +6,20 @@ import { intend, isTerminal, update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { blockAndEscalate, release } from './escalation.ts';
 
-/** Intends the merge of a task's pull request at the head that was approved. */
-export function intendMerge(draft: Draft, task: Task, pr_number: number, head_sha: Sha): void {
+/** Intends the merge of a task's pull request at the head that was approved; gives its id. */
+export function intendMerge(draft: Draft, task: Task, pr_number: number, head_sha: Sha): string {
   const { sprint_id } = draft.sprint;
   const cause = mergeCause(task, pr_number, head_sha);
-  intend(
-    draft,
-    action('merge_pr', { cause, sprint_id, task_id: task.id, agent_id: null, pr_number, head_sha }),
-  );
+  const merge = action('merge_pr', {
+    cause,
+    sprint_id,
+    task_id: task.id,
+    agent_id: null,
+    pr_number,
+    head_sha,
+  });
+  intend(draft, merge);
+  return merge.action_id;
 }
 
 /** Rebases an author is asked for before a person is, per answer of a person. */

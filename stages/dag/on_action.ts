@@ -5,20 +5,13 @@ import { nextReview, spend } from './causes.ts';
 import { update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { blockAndEscalate, stopProcess } from './escalation.ts';
-import { complete, sendToRebase } from './merge.ts';
+import { complete } from './merge.ts';
+import { onMergeRefused, onMergeWaits } from './merge_refused.ts';
 import { isWaiting, OVERTAKEN, waitReason } from './room.ts';
 
 type Succeeded = Extract<Event, { type: 'action_succeeded' }>;
 type Failed = Extract<Event, { type: 'action_failed' }>;
 type Spawn = ActionOf<'spawn_agent'>;
-
-/** What a rebase may help against, by the code a merge was refused with. */
-const REBASED: ReadonlyMap<string, Pick<Parameters<typeof sendToRebase>[2], 'why' | 'code'>> = new Map([
-  ['FORGE_NOT_MERGEABLE', { why: null, code: 'merge_conflict' }],
-  ['MERGE_BASE_LOST', { why: 'base_lost', code: 'base_lost' }],
-  ['MERGE_BASE_REWRITTEN', { why: 'base_rewritten', code: 'base_lost' }],
-  ['MERGE_BASE_BEHIND', { why: 'base_behind', code: 'base_behind' }],
-]);
 
 function taskOf(draft: Draft, action: Action): Task | undefined {
   if (action.sprint_id !== draft.sprint.sprint_id || action.task_id === null) return undefined;
@@ -143,7 +136,7 @@ export function onFailed(draft: Draft, event: Failed): void {
   if (known === undefined || action.type === 'escalate') return;
   const task = spend(draft, known, action);
   if (action.type === 'spawn_agent') return onSpawnFailed(draft, task, action, event);
-  if (action.type === 'merge_pr') return onMergeFailed(draft, task, action, event);
+  if (action.type === 'merge_pr') return onMergeRefused(draft, task, action, error);
   if (action.type === 'create_issue') {
     if (task.issue_number !== null || task.status === 'Cancelled' || task.status === 'Done') return;
     const reason = `Its issue could not be created: ${error.message}`;
@@ -154,8 +147,11 @@ export function onFailed(draft: Draft, event: Failed): void {
 }
 
 /** A start that found no room, or was refused for now, is no failure yet: its task tells what it waits for. */
-function onPutBack(draft: Draft, { action, error }: Failed): void {
-  const task = action.type === 'spawn_agent' ? taskOf(draft, action) : undefined;
+function onPutBack(draft: Draft, event: Failed): void {
+  const { action, error } = event;
+  const known = taskOf(draft, action);
+  if (known !== undefined) onMergeWaits(draft, known, event);
+  const task = action.type === 'spawn_agent' ? known : undefined;
   // That a sprint is paused is told of the sprint, and not of its tasks; what a task does not want it does not wait for.
   if (task === undefined || error.code === 'SPRINT_PAUSED' || error.code === OVERTAKEN) return;
   update(draft, task, { put_back: { action_id: action.action_id, reason: waitReason(error) } });
@@ -173,16 +169,4 @@ function onSpawnFailed(draft: Draft, task: Task, action: Spawn, { error }: Faile
   // The attempt is spent: the next start is another action.
   const spent = update(draft, task, { attempt: action.attempt });
   if (spent.status === 'Ready' || spent.status === 'InProgress') blockAndEscalate(draft, spent, blocked);
-}
-
-function onMergeFailed(draft: Draft, task: Task, action: ActionOf<'merge_pr'>, { error }: Failed): void {
-  if (task.status !== 'InReview' || task.pr_number !== action.pr_number || task.head_sha !== action.head_sha)
-    return;
-  const needed = REBASED.get(error.code);
-  if (needed === undefined) {
-    const reason = `Pull request #${action.pr_number} could not be merged: ${error.message}`;
-    return blockAndEscalate(draft, task, { code: 'merge_failed', detail: error.code, reason });
-  }
-  const problem = `Pull request #${action.pr_number} still cannot be merged: ${error.message}`;
-  sendToRebase(draft, task, { ...needed, problem });
 }

@@ -49,6 +49,9 @@ function resolve(draft: Draft, task: Task, event: Event): void {
   if (task.status !== 'Blocked') {
     // The person has looked: an intervention that is under way is taken back.
     if ((task.rung ?? 0) > 0) update(draft, task, { rung: 0, last_intervention_at: draft.now });
+    // The person has seen to what stood against the merge: another one is due.
+    if (task.status === 'InReview' && (task.put_back?.since ?? null) !== null)
+      update(draft, draft.tasks.get(task.id) ?? task, { put_back: null, episode: (task.episode ?? 0) + 1 });
     // It waits for nothing but a time: the person knows that it is over.
     if (task.retry_at !== null && task.retry_at !== undefined)
       update(draft, draft.tasks.get(task.id) ?? task, { retry_at: null, provider_limit: null });

@@ -22,16 +22,15 @@ export function taskOfIssue(draft: Draft, issue_number: number | null): Task | u
     : [...draft.tasks.values()].find((task) => task.issue_number === issue_number);
 }
 
-/** The task a new pull request is for: by our marker on our branch, else by the issue it closes. A person who took a task over may bring any branch. */
+/** The task a new pull request is for: by our marker on our branch, else by the issue it closes. A person who took a task over may bring any branch; a stranger's moves nothing. */
 function taskForNewPull(draft: Draft, event: PullEvent): Task | undefined {
   const { sprint } = draft;
-  if (event.draft || event.fork || event.base_ref !== sprint.base_branch) return undefined;
+  if (!event.trusted || event.draft || event.fork || event.base_ref !== sprint.base_branch) return undefined;
   if (event.marker !== null && event.marker.sprint_id !== sprint.sprint_id) return undefined;
   const marked = event.marker === null ? undefined : draft.tasks.get(event.marker.task_id);
   const task = marked?.branch === event.head_ref ? marked : taskOfIssue(draft, event.linked_issue);
   if (task === undefined) return undefined;
-  if (task.status === 'HumanAssigned') return task;
-  return event.trusted && task.pr_number === null ? task : undefined;
+  return task.status === 'HumanAssigned' || task.pr_number === null ? task : undefined;
 }
 
 /** Takes a pull request's head into review and asks its reviewer. */
@@ -88,23 +87,27 @@ function onBaseChanged(draft: Draft, task: Task, event: PullEvent): void {
   blockAndEscalate(draft, task, { code: 'pr_base_changed', reason });
 }
 
-/** Closed without merge: the author reworks it; the second time a person is asked. */
+/** Closed without merge. */
 export function onPullClosed(draft: Draft, event: PullEvent): void {
   const task = taskOfPull(draft, event.pr_number);
-  if (task === undefined || isTerminal(task)) return;
+  if (task !== undefined && !isTerminal(task)) reworkClosed(draft, task, event.pr_number);
+}
+
+/** Takes a pull request that was closed without merge from its task: the author reworks it; the second time a person is asked. */
+export function reworkClosed(draft: Draft, task: Task, pr_number: number): void {
   const active = task.status === 'InReview' || task.status === 'InProgress';
   const reworks = (task.reworks ?? 0) + (active ? 1 : 0);
   const unbound = update(draft, task, { pr_number: null, reworks });
   if (!active) return;
   if (reworks > 1) {
-    const reason = `${reworks} pull requests of this task were closed without merge, the last one is #${event.pr_number}.`;
+    const reason = `${reworks} pull requests of this task were closed without merge, the last one is #${pr_number}.`;
     return blockAndEscalate(draft, unbound, { code: 'pr_closed', reason });
   }
   const process_id = task.status === 'InProgress' ? task.process_id : null;
   update(draft, unbound, {
     ...releaseReviewer(draft, unbound),
     status: 'InProgress',
-    status_reason: `pr_closed: #${event.pr_number}`,
+    status_reason: `pr_closed: #${pr_number}`,
     process_id,
   });
 }

@@ -5,6 +5,7 @@ import { isTerminal, update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { blockAndEscalate, releaseReviewer } from './escalation.ts';
 import { intendMerge } from './merge.ts';
+import { mergeReason } from './merge_refused.ts';
 import { reviewCause } from './causes.ts';
 import { pauseReason } from './limits.ts';
 import type { Hold } from './provider_hold.ts';
@@ -84,8 +85,12 @@ export function proceed(draft: Draft, task: Task, taken: Set<Id>, hold: Hold | u
     return;
   }
   const against = checksReason(task) ?? awaitReceipt(draft, task, taken);
-  update(draft, task, { status_reason: against ?? 'merging' });
-  if (against === null) intendMerge(draft, task, pr_number, head_sha);
+  if (against !== null) {
+    update(draft, task, { status_reason: against });
+    return;
+  }
+  const status_reason = mergeReason(draft, task, intendMerge(draft, task, pr_number, head_sha));
+  update(draft, draft.tasks.get(task.id) ?? task, { status_reason });
 }
 
 /** Asks for the reviewer that has not spoken yet; gives what the task waits for. */

@@ -50,8 +50,11 @@ function putBackReason({ put_back }: Task, action_id: string): string | null {
 /** The code of an action whose task has moved on since it was intended. */
 export const OVERTAKEN = 'ACTION_OVERTAKEN';
 
+/** Codes of a merge that its pull request, or a rule of the repository, does not allow for now. */
+export const MERGE_WAITS: readonly string[] = ['MERGE_DRAFT', 'MERGE_BLOCKED'];
+
 /** Codes of what is to wait for as long as it takes, beside the shell's for want of room. */
-const WAITS: readonly string[] = ['PROVIDER_HELD', 'SPRINT_PAUSED', OVERTAKEN];
+const WAITS: readonly string[] = [...MERGE_WAITS, 'PROVIDER_HELD', 'SPRINT_PAUSED', OVERTAKEN];
 
 /** Whether an action found no room, or its task does not want it for now, and is to wait for as long as it takes: it failed of nothing. */
 export function isWait({ code }: Pick<ActionError, 'code'>): boolean {

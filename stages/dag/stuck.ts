@@ -9,7 +9,16 @@ import type { Hold } from './provider_hold.ts';
 import { isWaiting } from './room.ts';
 
 /** Reasons of a task in review that no agent and no clock resolves. */
-const REVIEW_WAITS_FOR_PERSON: readonly string[] = ['waits_approval', 'checks_red', 'receipt_failed'];
+const REVIEW_WAITS_FOR_PERSON: readonly string[] = [
+  'waits_approval',
+  'checks_red',
+  'receipt_failed',
+  'draft',
+];
+
+function waitsForPerson(reason: string): boolean {
+  return REVIEW_WAITS_FOR_PERSON.includes(reason) || reason.startsWith('merge_blocked: ');
+}
 
 function stuckReason(draft: Draft, task: Task, hold: Hold | undefined): string | null {
   if (isHeldForPerson(draft, task, hold)) return pauseReason(draft, task, hold);
@@ -23,7 +32,7 @@ function stuckReason(draft: Draft, task: Task, hold: Hold | undefined): string |
       return `waits_for: ${open.join(', ')}`;
     }
     case 'InReview':
-      return REVIEW_WAITS_FOR_PERSON.find((reason) => reason === task.status_reason) ?? null;
+      return task.status_reason !== null && waitsForPerson(task.status_reason) ? task.status_reason : null;
     case 'Ready':
     case 'InProgress':
     case 'Done':

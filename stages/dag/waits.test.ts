@@ -20,7 +20,19 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   fc.constant({ what: 'wait' } as const),
   fc.record({
     what: fc.constant('refuse' as const),
-    code: fc.constantFrom('FORGE_NOT_MERGEABLE', 'MERGE_BASE_BEHIND', 'FORGE_HEAD_MOVED', 'SHELL_REFUSED'),
+    code: fc.constantFrom(
+      'FORGE_NOT_MERGEABLE',
+      'FORGE_BEHIND',
+      'FORGE_MERGE_UNSETTLED',
+      'MERGE_BASE_BEHIND',
+      'MERGE_OTHER_BASE',
+      'FORGE_HEAD_MOVED',
+      'SHELL_REFUSED',
+    ),
+  }),
+  fc.record({
+    what: fc.constant('forbid' as const),
+    code: fc.constantFrom('MERGE_DRAFT' as const, 'MERGE_BLOCKED' as const),
   }),
   fc.record({ what: fc.constant('end' as const), cause: fc.constantFrom(...EndClass.options) }),
   fc.record({

@@ -1,4 +1,4 @@
-import type { Action, Task } from '@caloron/types';
+import { addMs, type Action, type Task } from '@caloron/types';
 import { describe, expect, it } from 'vitest';
 
 import { done, escalate, merge, submit, world } from '../testing/acting.ts';
@@ -84,23 +84,92 @@ describe('merge_pr', () => {
     expect(w.row(merge)?.result).toEqual({ already: true, merge_sha: sha('f') });
   });
 
-  it.each<[string, Parameters<typeof pullOf>[1], string]>([
-    ['a head after the approved one', { head_sha: sha('d') }, 'FORGE_HEAD_MOVED'],
-    ['a closed pull request', { state: 'closed' }, 'FORGE_NOT_MERGEABLE'],
-    ['a draft', { draft: true }, 'FORGE_NOT_MERGEABLE'],
-    ['a fork', { fork: true }, 'FORGE_NOT_MERGEABLE'],
-    ['another base', { base_ref: 'release' }, 'FORGE_NOT_MERGEABLE'],
-    ['a conflict', { mergeable: false }, 'FORGE_NOT_MERGEABLE'],
-  ])('never merges %s', async (_, change, code) => {
+  it.each<[string, Parameters<typeof pullOf>[1], string, string]>([
+    // A head that moved is asked for again: the poll and the forge may not agree yet.
+    ['a head after the approved one', { head_sha: sha('d') }, 'FORGE_HEAD_MOVED', 'failed'],
+    ['a closed pull request', { state: 'closed', head_sha: sha('d') }, 'MERGE_CLOSED', 'dead'],
+    ['a fork', { fork: true }, 'MERGE_FROM_FORK', 'dead'],
+    ['another base', { base_ref: 'release' }, 'MERGE_OTHER_BASE', 'dead'],
+    ['a conflict', { mergeable: false, merge_state: 'dirty' }, 'FORGE_NOT_MERGEABLE', 'dead'],
+    ['a conflict on a host without the word', { mergeable: false }, 'FORGE_NOT_MERGEABLE', 'dead'],
+  ])('5.5.5 never merges %s, and says which it is', async (_, change, code, status) => {
     const w = world([merge]);
     w.forge.pulls[0] = pullOf(4, change);
 
     await w.run();
 
     expect(w.forge.calls).not.toContain('merge');
-    // A head that moved is asked for again: the poll and the forge may not agree yet.
-    const status = code === 'FORGE_HEAD_MOVED' ? 'failed' : 'dead';
     expect(w.row(merge)).toMatchObject({ status, attempts: 1, error: { code, retryable: false } });
+  });
+
+  it('5.5.5 waits for a draft without counting, and merges it once it is ready', async () => {
+    const w = world([merge]);
+    w.forge.pulls[0] = pullOf(4, { draft: true, mergeable: false });
+    for (let n = 0; n < 30; n += 1) {
+      await w.run();
+      w.later(60_000);
+    }
+    expect(w.forge.calls).not.toContain('merge');
+    expect(w.row(merge)).toMatchObject({ status: 'failed', attempts: 0, error: { code: 'MERGE_DRAFT' } });
+
+    w.forge.pulls[0] = pullOf(4);
+    expect((await w.run()).actions_taken).toEqual(['merge:PR#4']);
+  });
+
+  it('5.5.5 waits for a rule of the repository, and asks the host for no merge that it surely refuses', async () => {
+    const waits = { action_id: merge.action_id, reason: 'merge_blocked: no', since: EXAMPLE_NOW };
+    const [first, known] = [world([merge]), world([merge], { put_back: waits })];
+    for (const w of [first, known]) {
+      // What a rule forbids hosts call unmergeable too.
+      w.forge.pulls[0] = pullOf(4, { merge_state: 'blocked', mergeable: false });
+      w.forge.faults.set('merge', [{ error: forgeError('FORGE_MERGE_BLOCKED') }]);
+      w.later(w === known ? 121_000 : 0);
+      await w.run();
+      expect(w.row(merge)).toMatchObject({ status: 'failed', attempts: 0, error: { code: 'MERGE_BLOCKED' } });
+    }
+    expect(first.row(merge)?.error?.message).toContain('the forge says FORGE_MERGE_BLOCKED');
+    expect([first, known].map(({ forge }) => forge.calls.includes('merge'))).toEqual([true, false]);
+
+    // It asks again within seconds at first, for what is over in a moment, and then once a minute.
+    expect([first, known].map((w) => w.row(merge)?.next_at)).toEqual([
+      addMs(EXAMPLE_NOW, 5_000),
+      addMs(EXAMPLE_NOW, 121_000 + 60_000),
+    ]);
+    known.forge.pulls[0] = pullOf(4, { merge_state: 'clean' });
+    known.forge.faults.clear();
+    known.later(60_000);
+    expect((await known.run()).actions_taken).toEqual(['merge:PR#4']);
+  });
+
+  it.each<[string, string]>([
+    ['FORGE_NOT_MERGEABLE', 'dead'],
+    ['FORGE_BEHIND', 'dead'],
+    ['FORGE_INVALID', 'dead'],
+    ['FORGE_FORBIDDEN', 'dead'],
+    ['FORGE_MERGE_UNSETTLED', 'failed'],
+  ])('5.5.5 keeps the code of a refusal of the host: %s', async (code, status) => {
+    const w = world([merge]);
+    w.forge.faults.set('merge', [{ error: forgeError(code, status === 'failed') }]);
+
+    await w.run();
+
+    expect(w.row(merge)).toMatchObject({ status, attempts: 1, error: { code } });
+  });
+
+  it.each<[string, Partial<Task>]>([
+    ['of a task that is over', { status: 'Done', pr_number: 4, head_sha: sha('a') }],
+    ['of a task that has another pull request', { status: 'InReview', pr_number: 5, head_sha: sha('a') }],
+    [
+      'that a person’s answer made another of',
+      { status: 'InReview', pr_number: 4, head_sha: sha('a'), episode: 1 },
+    ],
+  ])('drops a merge %s', async (_, task) => {
+    const w = world([merge], task);
+
+    await w.run();
+
+    expect(w.forge.calls).not.toContain('merge');
+    expect(w.row(merge)).toMatchObject({ status: 'dead', error: { code: 'MERGE_NOT_WANTED' } });
   });
 
   it.each<[string, Partial<Task>]>([

@@ -1,9 +1,11 @@
 import { codeOf, messageOf } from '@caloron/noether/stage';
-import type { ActionOf, Drift, ForgePull, Task } from '@caloron/types';
+import { addMs } from '@caloron/types';
+import type { ActionOf, Drift, ForgePull } from '@caloron/types';
 
 import { isOneOf } from '../github/trust.ts';
 import { taskOf, type ActContext, type Acted } from './act_context.ts';
 import { ActError } from './errors.ts';
+import { throwOvertaken } from './overtaken.ts';
 
 /** The label of a pull request that waits for its review. */
 const REVIEW_LABEL = 'caloron:review-pending';
@@ -29,11 +31,17 @@ export async function submitForReview(
   }
 }
 
+/** Milliseconds between two looks at a merge that waits: at first, and once it is known to. */
+const FIRST_LOOK_MS = 5_000;
+const LOOK_MS = 60_000;
+/** Milliseconds after which a merge that a rule of the repository forbids is not asked for again while the host says that it still does. */
+const SURELY_BLOCKED_MS = 120_000;
+
 /** Merges the head that was approved and no other. */
 export async function merge(action: ActionOf<'merge_pr'>, context: ActContext): Promise<Acted> {
   const { pr_number, head_sha } = action;
   const repo = context.forge();
-  const { base_branch, merge_method } = context.snapshot.state.sprint;
+  const { merge_method } = context.snapshot.state.sprint;
   const line = `merge:PR#${String(pr_number)}`;
   const pull = await repo.pull(pr_number);
   if (pull.merged_at !== null) {
@@ -42,32 +50,58 @@ export async function merge(action: ActionOf<'merge_pr'>, context: ActContext): 
       line,
     };
   }
-  const overtaken = overtakenBy(taskOf(action, context));
-  if (overtaken !== null) {
-    const facts = { action: `the merge of PR #${String(pr_number)}`, why: overtaken };
-    throw new ActError('ACTION_OVERTAKEN', facts, { retryable: true });
-  }
-  const actual = pull.head_sha;
-  if (actual !== head_sha) throw new ActError('FORGE_HEAD_MOVED', { pr_number, expected: head_sha, actual });
-  const reason = obstacle(pull, base_branch);
-  if (reason !== null) throw new ActError('FORGE_NOT_MERGEABLE', { pr_number, reason });
-  if (pull.mergeable === null) throw new ActError('MERGE_NOT_KNOWN_YET', { pr_number }, { retryable: true });
+  throwOvertaken(action, taskOf(action, context));
+  throwObstacle(pull, action, context);
   const { drift, notes } = await baseOf(action, context);
-  const { merge_sha } = await repo.merge(pr_number, { sha: head_sha, method: merge_method });
-  const behind = drift === null || drift.behind === 0 ? {} : { drift };
-  return { result: { merge_sha, ...behind }, line, notes };
+  try {
+    const { merge_sha } = await repo.merge(pr_number, { sha: head_sha, method: merge_method });
+    const behind = drift === null || drift.behind === 0 ? {} : { drift };
+    return { result: { merge_sha, ...behind }, line, notes };
+  } catch (error) {
+    if (codeOf(error) !== 'FORGE_MERGE_BLOCKED') throw error;
+    throw waiting('MERGE_BLOCKED', action, context, messageOf(error));
+  }
 }
 
-/**
- * What has happened to a task since its merge was intended that stands against it: a merge may have waited, for a forge or a paused
- * sprint, while its approval was taken back. Null when nothing has.
- */
-function overtakenBy({ status, status_reason }: Task): string | null {
-  if (status === 'InReview')
-    return status_reason === null || status_reason === 'merging' ? null : status_reason;
-  return status === 'InProgress' || status === 'Blocked' || status === 'HumanAssigned'
-    ? `its task is ${status}${status_reason === null ? '' : ` (${status_reason})`}`
-    : null;
+/** Throws what stands against merging a pull request as it is now. */
+function throwObstacle(pull: ForgePull, action: ActionOf<'merge_pr'>, context: ActContext): void {
+  const { pr_number, head_sha } = action;
+  const { base_branch } = context.snapshot.state.sprint;
+  const { head_sha: actual, base_ref } = pull;
+  if (pull.state === 'closed') throw new ActError('MERGE_CLOSED', { pr_number });
+  if (actual !== head_sha) throw new ActError('FORGE_HEAD_MOVED', { pr_number, expected: head_sha, actual });
+  if (pull.fork) throw new ActError('MERGE_FROM_FORK', { pr_number });
+  if (base_ref !== base_branch) throw new ActError('MERGE_OTHER_BASE', { pr_number, base_ref, base_branch });
+  if (pull.draft) throw waiting('MERGE_DRAFT', action, context);
+  if (pull.merge_state === 'blocked' && isSurelyBlocked(action, context))
+    throw waiting('MERGE_BLOCKED', action, context, 'a rule of the repository still stands against it');
+  // Hosts call what a rule forbids unmergeable too: only the merge itself tells.
+  if (pull.mergeable === false && pull.merge_state !== 'blocked')
+    throw new ActError('FORGE_NOT_MERGEABLE', { pr_number, base_branch });
+  if (pull.mergeable === null) throw new ActError('MERGE_NOT_KNOWN_YET', { pr_number }, { retryable: true });
+}
+
+/** Since when it is known that a merge waits; null when it is not. */
+function waitsSince(action: ActionOf<'merge_pr'>, context: ActContext): string | null {
+  const { put_back } = taskOf(action, context);
+  return put_back?.action_id === action.action_id ? (put_back.since ?? null) : null;
+}
+
+function isSurelyBlocked(action: ActionOf<'merge_pr'>, context: ActContext): boolean {
+  const since = waitsSince(action, context);
+  return since !== null && addMs(since, SURELY_BLOCKED_MS) <= context.now();
+}
+
+function waiting(
+  code: 'MERGE_DRAFT' | 'MERGE_BLOCKED',
+  action: ActionOf<'merge_pr'>,
+  context: ActContext,
+  answer = '',
+): ActError {
+  const { pr_number } = action;
+  const look = waitsSince(action, context) === null ? FIRST_LOOK_MS : LOOK_MS;
+  const facts = { pr_number, answer, reset_at: addMs(context.now(), look) };
+  return new ActError(code, facts, { retryable: true });
 }
 
 interface BaseFacts {
@@ -101,12 +135,4 @@ async function baseOf(action: ActionOf<'merge_pr'>, context: ActContext): Promis
       notes: [`merge:PR#${String(pr_number)}: its base was not compared: ${messageOf(error)}`],
     };
   }
-}
-
-function obstacle(pull: ForgePull, base_branch: string): string | null {
-  if (pull.state === 'closed') return 'it is closed';
-  if (pull.draft) return 'it is a draft';
-  if (pull.fork) return 'its head lies in another repository';
-  if (pull.base_ref !== base_branch) return `its base is ${pull.base_ref}, not ${base_branch}`;
-  return pull.mergeable === false ? `it conflicts with ${base_branch}` : null;
 }

@@ -44,8 +44,24 @@ export class SprintError<C extends keyof SprintErrorDetails = keyof SprintErrorD
 
 /** Why an action is not taken. */
 export interface ActErrorDetails {
-  /** The pull request is closed, a draft, on another base, or conflicts. */
-  FORGE_NOT_MERGEABLE: { readonly pr_number: number; readonly reason: string };
+  /** The pull request conflicts with its base. */
+  FORGE_NOT_MERGEABLE: { readonly pr_number: number; readonly base_branch: string };
+  /** The pull request is a draft: it is merged once it is ready. Retryable. */
+  MERGE_DRAFT: { readonly pr_number: number; readonly reset_at: string };
+  /** The pull request was closed without merge. */
+  MERGE_CLOSED: { readonly pr_number: number };
+  /** The host does not allow the merge though there is no conflict; it is tried again. Retryable. */
+  MERGE_BLOCKED: { readonly pr_number: number; readonly answer: string; readonly reset_at: string };
+  /** The pull request aims at another branch than the sprint's. */
+  MERGE_OTHER_BASE: {
+    readonly pr_number: number;
+    readonly base_ref: string;
+    readonly base_branch: string;
+  };
+  /** The head of the pull request lies in another repository. */
+  MERGE_FROM_FORK: { readonly pr_number: number };
+  /** The task is over, or has another pull request by now. */
+  MERGE_NOT_WANTED: { readonly pr_number: number; readonly why: string };
   /** The pull request has another head than the one that was approved. */
   FORGE_HEAD_MOVED: { readonly pr_number: number; readonly expected: string; readonly actual: string };
   /** The forge is still finding out whether the pull request merges. Retryable. */
@@ -75,7 +91,16 @@ export interface ActErrorDetails {
 }
 
 const actMessage: Messages<ActErrorDetails> = {
-  FORGE_NOT_MERGEABLE: ({ pr_number, reason }) => `PR #${String(pr_number)} cannot be merged: ${reason}`,
+  FORGE_NOT_MERGEABLE: ({ pr_number, base_branch }) =>
+    `PR #${String(pr_number)} cannot be merged: it conflicts with ${base_branch}`,
+  MERGE_DRAFT: ({ pr_number }) => `PR #${String(pr_number)} is a draft`,
+  MERGE_CLOSED: ({ pr_number }) => `PR #${String(pr_number)} is closed`,
+  MERGE_BLOCKED: ({ pr_number, answer }) => `the host does not merge PR #${String(pr_number)}: ${answer}`,
+  MERGE_OTHER_BASE: ({ pr_number, base_ref, base_branch }) =>
+    `PR #${String(pr_number)} aims at ${base_ref}, not at ${base_branch}`,
+  MERGE_FROM_FORK: ({ pr_number }) =>
+    `PR #${String(pr_number)} cannot be merged: its head lies in another repository`,
+  MERGE_NOT_WANTED: ({ pr_number, why }) => `PR #${String(pr_number)} is not merged any more: ${why}`,
   FORGE_HEAD_MOVED: ({ pr_number, expected, actual }) =>
     `PR #${String(pr_number)} has the head ${actual}; ${expected} was approved`,
   MERGE_NOT_KNOWN_YET: ({ pr_number }) =>

@@ -1,11 +1,13 @@
 import type { ActionOf, DagState, OutboxRow, Task } from '@caloron/types';
 
-import { dueCause } from '../dag/causes.ts';
+import { dueCause, mergeCause } from '../dag/causes.ts';
 import { isTerminal } from '../dag/draft.ts';
+import { isMerging } from '../dag/merge_refused.ts';
 import { taskOf, type ActContext, type Acted } from './act_context.ts';
 import { ActError } from './errors.ts';
 
 type Spawn = ActionOf<'spawn_agent'>;
+type Merge = ActionOf<'merge_pr'>;
 
 /**
  * Takes back a start that waited, for room or a paused sprint, while its task moved on: it would work beside a person, or in place of the
@@ -35,4 +37,35 @@ function isDue(action: Spawn, task: Task, sprint: DagState['sprint']): boolean {
 /** What was kept for a start is given back when it is overtaken: it is not made before it is kept again. */
 function isPaidFor({ action_id }: Spawn, { runs = [] }: Task, { budget }: DagState['sprint']): boolean {
   return budget === undefined || runs.some((run) => run.action_id === action_id);
+}
+
+/** Throws where a task does not want a merge that was intended of it: MERGE_NOT_WANTED for good, ACTION_OVERTAKEN while it may want it again. */
+export function throwOvertaken(action: Merge, task: Task): void {
+  const { pr_number } = action;
+  const unwanted = unwantedFor(task, action);
+  if (unwanted !== null) throw new ActError('MERGE_NOT_WANTED', { pr_number, why: unwanted });
+  const why = overtakenBy(task);
+  if (why === null) return;
+  const facts = { action: `the merge of PR #${String(pr_number)}`, why };
+  throw new ActError('ACTION_OVERTAKEN', facts, { retryable: true });
+}
+
+/** Why a merge will never be wanted again; null when it may be. */
+function unwantedFor(task: Task, { pr_number, head_sha, cause }: Merge): string | null {
+  if (isTerminal(task)) return `its task is ${task.status}`;
+  if (task.pr_number === null) return null;
+  if (task.pr_number !== pr_number) return `its task has PR #${String(task.pr_number)}`;
+  const due = task.status === 'InReview' && task.head_sha === head_sha;
+  return due && cause !== mergeCause(task, pr_number, head_sha) ? 'another merge of it is due' : null;
+}
+
+/**
+ * What has happened to a task since its merge was intended that stands against it: a merge may have waited, for a forge or a paused
+ * sprint, while its approval was taken back. Null when nothing has.
+ */
+function overtakenBy({ status, status_reason }: Task): string | null {
+  if (status === 'InReview') return isMerging(status_reason) ? null : status_reason;
+  return status === 'InProgress' || status === 'Blocked' || status === 'HumanAssigned'
+    ? `its task is ${status}${status_reason === null ? '' : ` (${status_reason})`}`
+    : null;
 }

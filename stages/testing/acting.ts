@@ -84,7 +84,12 @@ export const submit = action('submit_pr_for_review', {
   head_sha: sha('a'),
 });
 /** Merges pull request 4 at its approved head. */
-export const merge = action('merge_pr', { ...about, cause: '4:a', pr_number: 4, head_sha: sha('a') });
+export const merge = action('merge_pr', {
+  ...about,
+  cause: `4:${sha('a')}`,
+  pr_number: 4,
+  head_sha: sha('a'),
+});
 /** Ends the issue of the task. */
 export const done = action('mark_done', { ...about, cause: '4', issue_number: 1, pr_number: 4 });
 /** Tells the agent something. */

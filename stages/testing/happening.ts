@@ -1,4 +1,4 @@
-import type { ActionOf, EndCause, HumanWord, Id } from '@caloron/types';
+import type { ActionOf, EndCause, HumanWord, Id, Role, Timestamp } from '@caloron/types';
 
 import { action } from '../sprint/action-id.ts';
 
@@ -6,6 +6,8 @@ import { action } from '../sprint/action-id.ts';
 export type Happening =
   | { readonly what: 'act' | 'act_all' | 'wait' }
   | { readonly what: 'refuse'; readonly code: string }
+  /** The pull request is drafted, or a rule of the repository stands against its merge, until a person sees to it. */
+  | { readonly what: 'forbid'; readonly code: 'MERGE_DRAFT' | 'MERGE_BLOCKED' }
   | { readonly what: 'end'; readonly cause: EndCause['class'] }
   | { readonly what: 'finish' | 'push' | 'late'; readonly head: string }
   | { readonly what: 'restart'; readonly to: Id | null }
@@ -31,4 +33,11 @@ export function taken(
     message: '',
     ...(to === null ? {} : { to }),
   });
+}
+
+/** What is told of a process of task `a` that ended. */
+export function endOf(process_id: string, role: Role, cause: EndCause['class'], at: Timestamp) {
+  const why = { class: cause, until: null, provider: 'stub', sentence: `it was ${cause}` };
+  const exit = { code: 1, signal: null, at, known: true, cause: why };
+  return { type: 'agent_exited', process_id, task_id: 'a', role, exit } as const;
 }

@@ -1,3 +1,4 @@
+import { codeOf } from '@caloron/noether/stage';
 import { addMs } from '@caloron/types';
 import type {
   Action,
@@ -13,10 +14,10 @@ import type {
 } from '@caloron/types';
 
 import { exampleState, exampleTask } from '../dag/example.ts';
-import { takenBack } from '../sprint/overtaken.ts';
+import { takenBack, throwOvertaken } from '../sprint/overtaken.ts';
 import type { ActContext } from '../sprint/act_context.ts';
 import { Drive, event, pull, report, sha } from './drive.ts';
-import { taken } from './happening.ts';
+import { endOf, taken } from './happening.ts';
 import type { Happening } from './happening.ts';
 
 interface Process {
@@ -38,6 +39,7 @@ export class SmallWorld {
   #forge: Event[] = [];
   #pull: { number: number; head: Sha; open: boolean } | null = null;
   #issue_open = true;
+  #forbids: 'MERGE_DRAFT' | 'MERGE_BLOCKED' | null = null;
   #n = 0;
 
   constructor(sprint: Partial<Sprint> = {}) {
@@ -90,6 +92,8 @@ export class SmallWorld {
         return this.#pending().forEach((action) => this.#act(action));
       case 'refuse':
         return this.#refuse(one.code);
+      case 'forbid':
+        return void (this.#forbids = one.code);
       case 'end':
         return process && this.#exit(process, one.cause);
       case 'finish':
@@ -166,32 +170,24 @@ export class SmallWorld {
   }
 
   #merge(action: ActionOf<'merge_pr'>): void {
-    const { status, status_reason } = this.drive.task();
-    const wanted = status === 'InReview' && (status_reason === null || status_reason === 'merging');
-    if (!wanted && status !== 'Done') return this.#fail(action, 'ACTION_OVERTAKEN', false);
+    try {
+      throwOvertaken(action, this.drive.task());
+    } catch (error) {
+      return this.#fail(action, codeOf(error), codeOf(error) === 'MERGE_NOT_WANTED');
+    }
     const tries = (this.#tries.get(action.action_id) ?? 0) + 1;
     this.#tries.set(action.action_id, tries);
     const { head, number, open } = this.#pull ?? {};
-    if (number !== action.pr_number || open !== true) return this.#fail(action, 'FORGE_NOT_MERGEABLE', true);
+    if (number !== action.pr_number || open !== true) return this.#fail(action, 'MERGE_CLOSED', true);
     if (head !== action.head_sha) return this.#fail(action, 'FORGE_HEAD_MOVED', tries >= TRIES);
+    if (this.#forbids !== null) return this.#fail(action, this.#forbids, false);
     this.#succeed(action, { merge_sha: sha('e') });
   }
 
   #exit({ id, start }: Process, cause: EndCause['class']): void {
     this.#alive = this.#alive.filter((process) => process.id !== id);
     if (start.role === 'author') this.#gone.push({ id, start });
-    const { role } = start;
-    const exit = { code: 1, signal: null, at: this.drive.now, known: true };
-    const why = { class: cause, until: null, provider: 'stub', sentence: `it was ${cause}` };
-    this.#log.push(
-      this.#event({
-        type: 'agent_exited',
-        process_id: id,
-        task_id: 'a',
-        role,
-        exit: { ...exit, cause: why },
-      }),
-    );
+    this.#log.push(this.#event(endOf(id, start.role, cause, this.drive.now)));
   }
 
   /** Ends a process with what it was started for: work at `head`, which is new where none is named, or an approval. */
@@ -283,6 +279,7 @@ export class SmallWorld {
     // Whatever is done on a pull request has the next poll tell its head.
     const { head, number, open } = this.#pull ?? {};
     if (open === true && number === pr_number && head !== head_sha) this.#tell('pr_updated');
+    this.#forbids = null;
     if (!this.#issue_open) return this.#turnIssue();
     if (status === 'Blocked' || status === 'HumanAssigned') return this.#say('resolved');
     if (status_reason === 'waits_approval') return this.#review('approved');

@@ -1,11 +1,11 @@
-import type { ForgeRepo, MergeMethod, Sha } from '@caloron/types';
-import { z } from 'zod';
+import type { ForgeRepo } from '@caloron/types';
 
 import { ForgeError } from './forge-errors.ts';
 import type { ForgeClient, ForgeRequest } from './github-client.ts';
 import { branchPath, type ForgeDialect } from './github-dialect.ts';
 import { forgeError, isForgeError } from './github-errors.ts';
 import { labelWrites } from './github-labels.ts';
+import { mergeWrite } from './github-merge.ts';
 import type { ForgeReads } from './github-read.ts';
 import { CommentShape, IssueShape, PullShape, ReviewShape } from './github-shapes.ts';
 
@@ -18,78 +18,6 @@ export interface ForgeWriteDeps {
   readonly dialect: ForgeDialect;
   /** Look-ups that tell refusals apart without reading their words. */
   readonly reads: Pick<ForgeReads, 'whoami' | 'pull'>;
-}
-
-const MergeShape = z.object({ sha: z.string().nullish(), merged: z.boolean().nullish() });
-
-/** The body of a merge in the host's words. */
-function mergeBody(
-  dialect: ForgeDialect,
-  merge: {
-    readonly sha: Sha;
-    readonly method: MergeMethod;
-    readonly title?: string;
-    readonly message?: string;
-  },
-): Readonly<Record<string, unknown>> {
-  const { sha, method, title, message } = merge;
-  if (dialect === 'gitea') {
-    return {
-      Do: method,
-      head_commit_id: sha,
-      MergeTitleField: title ?? '',
-      MergeMessageField: message ?? '',
-    };
-  }
-  return {
-    sha,
-    merge_method: method,
-    ...(title === undefined ? {} : { commit_title: title }),
-    ...(message === undefined ? {} : { commit_message: message }),
-  };
-}
-
-function mergeWrite({ client, dialect, reads }: ForgeWriteDeps): ForgeWrites['merge'] {
-  /** Which refusal it was, told by the head and not by the host's words. */
-  async function refusal(error: unknown, pr_number: number, sha: Sha): Promise<unknown> {
-    if (!(error instanceof ForgeError) || !('status' in error.details)) return error;
-    const facts = error.details;
-    if (facts.status !== 405 && facts.status !== 409 && facts.status !== 422) return error;
-    const { head_sha } = await reads.pull(pr_number);
-    if (head_sha !== sha) return forgeError('FORGE_HEAD_MOVED', facts);
-    return facts.status === 422 ? error : forgeError('FORGE_NOT_MERGEABLE', facts);
-  }
-
-  return async (pr_number, merge) => {
-    const request: ForgeRequest = {
-      doing: `merge pull request #${pr_number}`,
-      method: dialect === 'gitea' ? 'POST' : 'PUT',
-      path: `/pulls/${pr_number}/merge`,
-      body: mergeBody(dialect, merge),
-    };
-    let answer;
-    try {
-      answer = await client.send(request);
-    } catch (error) {
-      throw await refusal(error, pr_number, merge.sha);
-    }
-    const merged = MergeShape.safeParse(answer.data);
-    const { host, repo } = client;
-    const facts = {
-      host,
-      repo,
-      doing: request.doing,
-      status: answer.status,
-      answer: 'the host did not merge it',
-    };
-    if (merged.success && merged.data.merged === false) throw forgeError('FORGE_NOT_MERGEABLE', facts);
-    // Gitea answers a merge with nothing: the pull request knows its commit.
-    const told = merged.success ? merged.data.sha : undefined;
-    const merge_sha = told ?? (await reads.pull(pr_number)).merge_sha;
-    if (merge_sha === null)
-      throw forgeError('FORGE_ANSWER_INVALID', { ...facts, answer: 'it names no merge commit' });
-    return { merge_sha };
-  };
 }
 
 function reviewWrite({ client, dialect, reads }: ForgeWriteDeps): ForgeWrites['review'] {
@@ -159,7 +87,13 @@ export function forgeWrites(deps: ForgeWriteDeps): ForgeWrites {
     addLabels: labels.addLabels,
     removeLabel: labels.removeLabel,
     async createIssue(issue) {
-      const written = { title: issue.title, body: issue.body, labels: await labels.asWritten(issue.labels) };
+      const { title, body, assignees = [] } = issue;
+      const written = {
+        title,
+        body,
+        labels: await labels.asWritten(issue.labels),
+        ...(assignees.length === 0 ? {} : { assignees }),
+      };
       return client.json(IssueShape, {
         doing: 'create an issue',
         method: 'POST',

@@ -188,8 +188,18 @@ export const Task = z.strictObject({
     .optional(),
   /** Starts of its reviewers, merges and requests for reviews that have ended, as `type cause`: what is due again where they stood is another action. */
   spent: z.array(z.string()).optional(),
-  /** The start that was put back for want of room, and why. */
-  put_back: z.strictObject({ action_id: z.string(), reason: z.string() }).nullable().optional(),
+  /** The start that was put back for want of room, or the merge that waits for its pull request or repository, and why. */
+  put_back: z
+    .strictObject({
+      action_id: z.string(),
+      reason: z.string(),
+      /** Since when a merge waits. */
+      since: Timestamp.optional(),
+      /** A person was asked. */
+      asked: z.boolean().optional(),
+    })
+    .nullable()
+    .optional(),
   /** What its runs have used, and what is kept for those to come. */
   runs: z.array(RunSpending).optional(),
   budget: TaskBudget.optional(),
