@@ -53,8 +53,11 @@ export const OVERTAKEN = 'ACTION_OVERTAKEN';
 /** Codes of a merge that its pull request, or a rule of the repository, does not allow for now. */
 export const MERGE_WAITS: readonly string[] = ['MERGE_DRAFT', 'MERGE_BLOCKED'];
 
+/** The code of a request that was not made, for a limit or an outage of the forge: nothing failed, and nothing is counted. */
+const PARKED = 'FORGE_PARKED';
+
 /** Codes of what is to wait for as long as it takes, beside the shell's for want of room. */
-const WAITS: readonly string[] = [...MERGE_WAITS, 'PROVIDER_HELD', 'SPRINT_PAUSED', OVERTAKEN];
+const WAITS: readonly string[] = [...MERGE_WAITS, PARKED, 'PROVIDER_HELD', 'SPRINT_PAUSED', OVERTAKEN];
 
 /** Whether an action found no room, or its task does not want it for now, and is to wait for as long as it takes: it failed of nothing. */
 export function isWait({ code }: Pick<ActionError, 'code'>): boolean {
@@ -70,6 +73,6 @@ export function isWaiting(reason: string | null): boolean {
 /** Why a start that will be tried again was not made, for people. */
 export function waitReason(error: ActionError): string {
   const { code, message } = error;
-  if (!isWait(error)) return `not_started: ${message}`;
+  if (!isWait(error) || code === PARKED) return `not_started: ${message}`;
   return `${code === 'PROVIDER_HELD' ? 'provider_limited' : 'capacity'}: ${message}`;
 }

@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-
 import { type Clock, type ForgeAsker, type ForgeBudget, GITHUB_API } from '@caloron/types';
 import type { Octokit } from '@octokit/rest';
 import type { z } from 'zod';
@@ -8,6 +6,7 @@ import { budgetGate } from './github-budget.ts';
 import type { ForgeError } from './forge-errors.ts';
 import { forgeError, headersOf, statusOf, toForgeError } from './github-errors.ts';
 import { guardedFetch, sameOrigin } from './github-fetch.ts';
+import { tokenIdOf } from './token-id.ts';
 
 /** What a client of one repository is made of. */
 export interface ForgeClientDeps {
@@ -115,7 +114,7 @@ function nextLink(headers: Readonly<Record<string, unknown>>): string | undefine
 /** Opens the requests of one repository. Reads are repeated after faults, writes are sent once. */
 export function createForgeClient(deps: ForgeClientDeps): ForgeClient {
   const { host, repo, token, clock, read_deadline_ms: deadline_ms = READ_DEADLINE_MS } = deps;
-  const token_id = createHash('sha256').update(token).digest('hex').slice(0, 16);
+  const token_id = tokenIdOf(token);
   let octokit: Promise<Octokit> | undefined;
   const [owner = ''] = repo.split('/');
   const now = () => clock.now();

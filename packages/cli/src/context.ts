@@ -78,6 +78,7 @@ export async function runCommand(
       environment,
       clock: systemClock,
       random: systemRandom,
+      who: 'person',
       warn: (facts, message) => io.err(`${name}: ${message}: ${String(facts['reason'])}\n`),
     }));
   };

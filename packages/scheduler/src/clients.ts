@@ -1,6 +1,6 @@
 import type { RunInfo } from '@caloron/noether';
 import type { Home, Store } from '@caloron/store';
-import type { CapabilityName, CaloronCapabilities, Clock, Random } from '@caloron/types';
+import type { CapabilityName, CaloronCapabilities, Clock, ForgeAsker, Random } from '@caloron/types';
 
 import type { Environment } from './environment.ts';
 import { hostClients } from './host-clients.ts';
@@ -15,6 +15,8 @@ export interface ClientDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly home: Home;
+  /** Who asks forges; a tick when absent. */
+  readonly who?: ForgeAsker | undefined;
 }
 
 /** Makes the clients of one run. */
@@ -79,7 +81,7 @@ function storeClients({ store }: ClientDeps): Loaders {
 }
 
 /** What lies outside of this process. */
-function peerClients({ store, environment, clock, random, home }: ClientDeps): Loaders {
+function peerClients({ store, environment, clock, random, home, who }: ClientDeps): Loaders {
   return {
     forge: async () => {
       const [{ createForges }, { forgesOf }] = await Promise.all([
@@ -87,7 +89,8 @@ function peerClients({ store, environment, clock, random, home }: ClientDeps): L
         import('@caloron/capabilities/host/hosts'),
       ]);
       const { token_envs: allow, token_hosts, variables: env } = environment;
-      const forge = createForges({ cache: store.forgeCache, allow, hosts: token_hosts, env, clock });
+      const { forgeCache: cache, forgeBudgets: budget } = store;
+      const forge = createForges({ cache, budget, who, allow, hosts: token_hosts, env, clock });
       return ({ hosts }) => ({ forge: forgesOf(forge, hosts) });
     },
     shell: async () => {

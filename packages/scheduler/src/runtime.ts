@@ -13,7 +13,7 @@ import type {
 } from '@caloron/noether';
 import type { Home, Store, TraceWarning } from '@caloron/store';
 import { openStore } from '@caloron/store/store';
-import { type Clock, type Random, shellWord } from '@caloron/types';
+import { type Clock, type ForgeAsker, type Random, shellWord } from '@caloron/types';
 
 import { createClients, type RunCapabilities } from './clients.ts';
 import { credentialOf, type Environment, secretsOf } from './environment.ts';
@@ -33,6 +33,8 @@ export interface RuntimeDeps {
   readonly catalog?: Catalog;
   /** Where graphs' references to stages that are not of this program are looked up; absent: the home's. */
   readonly stage_store?: string;
+  /** Who asks forges: the last of a limit is kept for people. A tick when absent. */
+  readonly who?: ForgeAsker;
   /** Told when a trace cannot be written: facts first, then a sentence. */
   readonly warn?: TraceWarning;
   /** Changes what a run's stages are given: a caller's own clients, or watched ones. */
@@ -122,7 +124,8 @@ export function createRuntime(deps: RuntimeDeps): Runtime {
   const { home, environment, clock, random } = deps;
   const { warn } = deps;
   const store = openStore(home.db, { clock, uuid: () => random.uuid(), ...(warn && { warn }) });
-  const clients = createClients({ store, environment, clock, random, home });
+  const { who } = deps;
+  const clients = createClients({ store, environment, clock, random, home, who });
 
   return {
     store,
