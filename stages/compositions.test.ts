@@ -392,19 +392,68 @@ describe('a sprint', () => {
     });
   });
 
-  it('loses nothing when the forge is away during a poll', async () => {
+  it('5.4.16 goes on while the forge is away: reports count, and nothing the forge tells is lost', async () => {
     const h = home();
     await h.run('kickoff', kickoff);
     await h.tick();
     h.author('form', 'a');
-    h.forge.faults.set('changedPulls', [{ error: forgeError('FORGE_UNAVAILABLE', true) }]);
-    expect(await h.attempt('sprint_tick', { sprint_id: 'sprint-1', repo: 'owner/repo' })).toMatchObject({
-      ok: false,
-    });
+    const unavailable = () => ({ error: forgeError('FORGE_UNAVAILABLE', true) });
+    h.forge.faults.set('changedIssues', Array.from({ length: 4 }, unavailable));
 
+    const ticks = [await h.tick(), await h.tick(), await h.tick(), await h.tick()];
+
+    expect(ticks.map(({ errors, forge_away }) => [errors[0], forge_away?.since])).toEqual(
+      ticks.map(() => [
+        expect.stringMatching(/^forge: away since 2026-04-14T08:32:00.000Z; it is asked again at every tick/),
+        '2026-04-14T08:32:00.000Z',
+      ]),
+    );
+    // The author's report counted though its pull request could not be seen.
+    expect(h.state().tasks['form']).toMatchObject({ status: 'InReview', attempt: 1 });
+    expect(h.shell.spawned.map(({ role }) => role)).toEqual(['author', 'reviewer']);
+    expect(h.forge.comments.filter(({ body }) => body.includes('Completed via'))).toEqual([]);
+
+    // What happened there meanwhile: somebody merged it by hand.
+    const at = h.forge.now;
+    const merged = { state: 'closed', merged_at: at, closed_at: at, merge_sha: sha('c') } as const;
+    h.forge.pulls[0] = { ...(h.forge.pulls[0] ?? pullOf(3)), ...merged };
+    const back = await h.tick();
+
+    expect(back).toMatchObject({ errors: [] });
+    expect(back.forge_away).toBeUndefined();
+    expect(h.state().tasks['form']?.status).toBe('Done');
+  });
+
+  it('supervises its agents while the forge is away', async () => {
+    const h = home();
+    await h.run('kickoff', kickoff);
     await h.tick();
+    h.shell.agents.push(
+      agentOf('agent-1', {
+        task_id: 'form',
+        process_id: 'process-1',
+        task_started_at: '2026-04-14T08:31:00.000Z',
+        last_progress_at: null,
+      }),
+    );
+    h.forge.faults.set('changedIssues', [{ error: forgeError('FORGE_UNAVAILABLE', true) }]);
+    h.later(60 * 60_000);
 
-    expect(h.state().tasks['form']?.status).toBe('InReview');
+    const tick = await h.tick();
+
+    expect(tick.actions_taken).toEqual([expect.stringContaining('probe')]);
+    expect(tick.forge_away?.code).toBe('FORGE_UNAVAILABLE');
+  });
+
+  it('does not go on when the forge refuses the token: a person has to put that right', async () => {
+    const h = home();
+    await h.run('kickoff', kickoff);
+    await h.tick();
+    h.forge.faults.set('changedPulls', [{ error: forgeError('FORGE_UNAUTHORIZED') }]);
+
+    const failed = await h.attempt('sprint_tick', { sprint_id: 'sprint-1', repo: 'owner/repo' });
+
+    expect(failed).toMatchObject({ ok: false });
   });
 
   it('probes an agent that does not get on, restarts it after a while, gives its task to a free one, then asks a person', async () => {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 
 import { defineStage } from '../kit.ts';
 import { exampleState, exampleTarget, exampleTask } from '../sprint/example.ts';
+import { isOutage } from './away.ts';
 import { freshEvents } from './candidate.ts';
 import { pollChecks } from './poll_pulls.ts';
 import { Target } from './target.ts';
@@ -30,7 +31,7 @@ const approved: Task = {
 
 /**
  * The checks of heads nobody has asked about yet: an approval that came by report in this very tick can so lead to a merge in it. Makes no
- * request while nothing waits.
+ * request while nothing waits. Of a forge that is away nothing is told here: the next poll tells that, and asks.
  */
 export const githubPollChecks = defineStage({
   name: 'github_poll_checks',
@@ -73,7 +74,13 @@ export const githubPollChecks = defineStage({
     },
   ],
   run: async ({ target, state }, { forge }) => {
-    const candidates = await pollChecks(forge.open(target), state, null, true);
-    return { events: [...freshEvents(candidates, new Set())] };
+    const query = { repo: forge.open(target), state, at: null, now: null, cursors: {}, only_unknown: true };
+    try {
+      const { candidates } = await pollChecks(query);
+      return { events: [...freshEvents(candidates, new Set())] };
+    } catch (error) {
+      if (!isOutage(error)) throw error;
+      return { events: [] };
+    }
   },
 });

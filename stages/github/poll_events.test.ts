@@ -1,4 +1,5 @@
-import { type Cursors, type DagState, type Task } from '@caloron/types';
+import { CodedError } from '@caloron/noether/stage';
+import type { Cursors, DagState, ForgeRepo, Task } from '@caloron/types';
 import { markerOf } from '@caloron/types';
 import { describe, expect, it } from 'vitest';
 
@@ -13,6 +14,7 @@ import {
   type MemoryForge,
 } from '../testing/memory_forge.ts';
 import { memoryStore } from '../testing/memory_store.ts';
+import { awayWords } from './away.ts';
 import { githubPollChecks } from './poll_checks.ts';
 import { githubPollEvents } from './poll_events.ts';
 
@@ -33,12 +35,18 @@ const approved = {
   },
 } as const;
 
-function pollWith(forge: MemoryForge, seen: readonly string[] = []) {
+function never(): never {
+  throw new Error('the forge is not away');
+}
+
+const NOW = '2026-04-14T10:00:00.000Z';
+
+function pollWith(forge: MemoryForge, seen: readonly string[] = [], now: string | null = null) {
   const store = memoryStore();
   for (const id of seen) store.seen.add(id);
   return async (state: DagState, cursors: Cursors = exampleCursors) =>
     githubPollEvents.call(
-      { target: exampleTarget, state, cursors },
+      { target: exampleTarget, state, cursors, now },
       { forge: { open: () => forge.repo }, log: store.log },
     );
 }
@@ -67,7 +75,13 @@ describe('github_poll_events', () => {
     const polled = await pollWith(forge)(sprintWith());
 
     expect(forge.calls).toEqual([]);
-    expect(polled).toEqual({ events: [], cursors: exampleCursors, last_poll: null });
+    expect(polled).toEqual({
+      events: [],
+      cursors: exampleCursors,
+      last_poll: null,
+      away: null,
+      ignored: [],
+    });
   });
 
   it('begins at the first issue there still is when a person has deleted one', async () => {
@@ -97,12 +111,12 @@ describe('github_poll_events', () => {
     expect(cursors.forge['comments']?.updated_at).toBe(exampleTask.status_at);
   });
 
-  it('stays an error when the repository is not found', async () => {
+  it('5.4.15 stays an error when the repository is not found, in a tick too', async () => {
     const forge = memoryForge();
     forge.faults.set('issue', [{ error: forgeError('FORGE_NOT_FOUND') }]);
     forge.faults.set('issuesWithLabel', [{ error: forgeError('FORGE_NOT_FOUND') }]);
 
-    await expect(pollWith(forge)(sprintWith({ issue_number: 3 }))).rejects.toMatchObject({
+    await expect(pollWith(forge, [], NOW)(sprintWith({ issue_number: 3 }))).rejects.toMatchObject({
       code: 'FORGE_NOT_FOUND',
     });
   });
@@ -122,7 +136,7 @@ describe('github_poll_events', () => {
     expect(polled.last_poll).toBe('2026-04-14T08:00:00.000Z');
   });
 
-  it('is three requests when nothing is new, and moves no cursor', async () => {
+  it('5.4.7 is three requests when nothing is new, and moves no cursor', async () => {
     const forge = memoryForge();
     forge.issues.push(issueOf(1));
     forge.pulls.push(pullOf(4, { body: marker }));
@@ -134,10 +148,16 @@ describe('github_poll_events', () => {
     );
 
     expect(forge.calls.toSorted()).toEqual(['changedComments', 'changedIssues', 'changedPulls']);
-    expect(polled).toEqual({ events: [], cursors, last_poll: '2026-04-14T08:00:00.000Z' });
+    expect(polled).toEqual({
+      events: [],
+      cursors,
+      last_poll: '2026-04-14T08:00:00.000Z',
+      away: null,
+      ignored: [],
+    });
   });
 
-  it('asks for the reviews of pull requests that changed', async () => {
+  it('5.4.7 asks for the reviews of pull requests that changed', async () => {
     const forge = memoryForge();
     forge.pulls.push(
       pullOf(4, { body: marker, updated_at: '2026-04-14T09:00:00.000Z' }),
@@ -152,7 +172,7 @@ describe('github_poll_events', () => {
     expect(forge.calls.filter((call) => call === 'reviews')).toHaveLength(1);
   });
 
-  it('leaves out what was consumed before', async () => {
+  it('5.4.19 leaves out what was consumed before', async () => {
     const forge = memoryForge();
     forge.issues.push(issueOf(1, { updated_at: '2026-04-14T09:00:00.000Z' }));
 
@@ -224,6 +244,215 @@ describe('github_poll_events', () => {
       { repo: 'owner/repo', host: 'http://127.0.0.1:3000/api/v1', token_env: 'GITEA_TOKEN' },
     ]);
     expect(polled.events).toMatchObject([{ type: 'issue_opened', trusted: false }]);
+  });
+});
+
+describe('github_poll_events while the forge is away', () => {
+  const state = sprintWith({ issue_number: 1 });
+  const cursors = cursorsAt('2026-04-14T08:00:00.000Z');
+  const faults = ['changedIssues', 'changedComments', 'changedPulls'] as const;
+
+  it.each(faults)(
+    '5.4.16 tells it and moves no cursor when %s fails, and then gives everything',
+    async (name) => {
+      const forge = memoryForge();
+      forge.issues.push(issueOf(1, { updated_at: '2026-04-14T09:00:00.000Z' }));
+      forge.faults.set(name, [{ error: forgeError('FORGE_UNAVAILABLE', true) }]);
+
+      const away = await pollWith(forge, [], NOW)(state, cursors);
+      const back = await pollWith(forge, [], NOW)(state, away.cursors);
+
+      const expected = {
+        since: NOW,
+        until: null,
+        code: 'FORGE_UNAVAILABLE',
+        message: 'the forge says FORGE_UNAVAILABLE',
+      };
+      expect(away).toMatchObject({ events: [], away: expected, last_poll: '2026-04-14T08:00:00.000Z' });
+      expect(away.cursors).toEqual({ ...cursors, away: expected });
+      expect(back.events.map(({ type }) => type)).toEqual(['issue_opened']);
+      expect(back.away).toBeNull();
+      expect(back.cursors.away).toBeUndefined();
+    },
+  );
+
+  it.each(['reviews', 'checks', 'issue'] as const)('tells it when %s fails', async (name) => {
+    const forge = memoryForge();
+    forge.pulls.push(pullOf(4, { body: marker, updated_at: '2026-04-14T09:00:00.000Z' }));
+    forge.faults.set(name, [{ error: forgeError('FORGE_UNAVAILABLE', true) }]);
+    const reviewed = sprintWith({
+      issue_number: 1,
+      status: 'InReview',
+      pr_number: 4,
+      head_sha: sha('a'),
+      reviews: approved,
+    });
+
+    const { away, events } = await pollWith(
+      forge,
+      [],
+      NOW,
+    )(reviewed, name === 'issue' ? exampleCursors : cursors);
+
+    expect({ away, events }).toMatchObject({ away: { code: 'FORGE_UNAVAILABLE' }, events: [] });
+  });
+
+  it('says until when, and keeps since when over an outage that goes on', async () => {
+    const forge = memoryForge();
+    const reset_at = '2026-04-14T10:20:00.000Z';
+    const limited = () =>
+      new CodedError<Record<string, object>>('FORGE_RATE_LIMITED', { reset_at }, 'the limit is used up', {
+        retryable: true,
+      });
+    forge.faults.set('changedPulls', [{ error: limited() }, { error: limited() }]);
+
+    const first = await pollWith(forge, [], NOW)(state, cursors);
+    const second = await pollWith(forge, [], '2026-04-14T10:01:00.000Z')(state, first.cursors);
+
+    expect(first.away).toMatchObject({ since: NOW, until: reset_at });
+    expect(second.cursors).toEqual(first.cursors);
+    expect(awayWords(second.away ?? never())).toBe(
+      `away since ${NOW}; it is asked again from ${reset_at} on, and nothing is lost meanwhile. FORGE_RATE_LIMITED: the limit is used up`,
+    );
+  });
+
+  it.each(['FORGE_UNAUTHORIZED', 'FORGE_FORBIDDEN', 'FORGE_ANSWER_INVALID', 'STORE_BUSY'])(
+    'is not what %s means: that stays an error',
+    async (code) => {
+      const forge = memoryForge();
+      forge.faults.set('changedPulls', [{ error: forgeError(code, code === 'STORE_BUSY') }]);
+
+      await expect(pollWith(forge, [], NOW)(state, cursors)).rejects.toMatchObject({ code });
+    },
+  );
+
+  it('loses no round of a tick', async () => {
+    const forge = memoryForge();
+    forge.faults.set('checks', [{ error: forgeError('FORGE_UNAVAILABLE', true) }]);
+    const waiting = sprintWith({
+      status: 'InReview',
+      pr_number: 4,
+      head_sha: sha('a'),
+      reviews: approved,
+    });
+
+    const { events } = await githubPollChecks.call(
+      { target: exampleTarget, state: waiting },
+      { forge: { open: () => forge.repo } },
+    );
+
+    expect(events).toEqual([]);
+  });
+});
+
+describe('the checks of many heads', () => {
+  const heads = Array.from({ length: 50 }, (_, n) => n.toString(16).padStart(40, '0'));
+  const many = (checks: Task['checks']): DagState => ({
+    ...exampleState,
+    tasks: Object.fromEntries(
+      heads.map((head_sha, n) => {
+        const rita = { ...approved.rita, head_sha };
+        const id = `task-${String(n)}`;
+        const task: Task = {
+          ...exampleTask,
+          id,
+          status: 'InReview',
+          issue_number: n + 1,
+          pr_number: n + 100,
+          head_sha,
+          reviews: { rita },
+          checks,
+        };
+        return [id, task];
+      }),
+    ),
+  });
+  /** Which heads a tick asks for, one tick after the other. */
+  async function ticks(forge: MemoryForge, state: DagState, times: readonly string[]) {
+    let cursors = cursorsAt('2026-04-14T08:00:00.000Z');
+    const asked: string[][] = [];
+    const repo: ForgeRepo = {
+      ...forge.repo,
+      changedIssues: (...a) => forge.repo.changedIssues(...a),
+      changedPulls: (...a) => forge.repo.changedPulls(...a),
+      changedComments: (...a) => forge.repo.changedComments(...a),
+      checks: (head) => {
+        asked.at(-1)?.push(head);
+        return forge.repo.checks(head);
+      },
+    };
+    for (const now of times) {
+      asked.push([]);
+      const input = { target: exampleTarget, state, cursors, now };
+      ({ cursors } = await githubPollEvents.call(input, {
+        forge: { open: () => repo },
+        log: memoryStore().log,
+      }));
+    }
+    return { asked, cursors };
+  }
+
+  it('5.4.7 are asked for twenty at a time and in turn, so that each has its turn', async () => {
+    const forge = memoryForge();
+    for (const head of heads) forge.checks.set(head, 'pending');
+
+    const { asked } = await ticks(forge, many('pending'), [NOW, NOW, NOW, NOW]);
+
+    expect(asked.map((one) => one.length)).toEqual([20, 20, 20, 20]);
+    expect(new Set(asked.slice(0, 3).flat()).size).toBe(50);
+  });
+
+  it.each(['red', 'green', 'none'] as const)(
+    'that are %s are left alone for five minutes',
+    async (checks) => {
+      const forge = memoryForge();
+      for (const head of heads) forge.checks.set(head, checks);
+      const times = [NOW, '2026-04-14T10:04:59.000Z', '2026-04-14T10:05:00.000Z'];
+      const [first = ''] = heads;
+      const state = many(checks);
+      const one = { ...state, tasks: { 'task-0': state.tasks['task-0'] ?? exampleTask } };
+
+      const { asked, cursors } = await ticks(forge, one, times);
+
+      expect(asked).toEqual([[first], [], [first]]);
+      expect(cursors.checked).toEqual({ [first]: '2026-04-14T10:05:00.000Z' });
+    },
+  );
+
+  it('of which nobody has asked come first', async () => {
+    const forge = memoryForge();
+    const state = many('pending');
+    const last = heads.at(-1) ?? '';
+    const tasks = {
+      ...state.tasks,
+      'task-49': { ...(state.tasks['task-49'] ?? exampleTask), checks: 'unknown' },
+    };
+
+    const { asked } = await ticks(forge, { ...state, tasks } as DagState, [NOW]);
+
+    expect(asked[0]?.[0]).toBe(last);
+  });
+
+  it('of a commit the forge does not know are told and stop nothing', async () => {
+    const forge = memoryForge();
+    forge.faults.set('checks', [{ error: forgeError('FORGE_INVALID') }]);
+    const waiting = sprintWith({
+      issue_number: 1,
+      status: 'InReview',
+      pr_number: 4,
+      head_sha: sha('a'),
+      reviews: approved,
+    });
+
+    const { events, ignored } = await pollWith(forge, [], NOW)(waiting, cursorsAt(NOW));
+
+    expect(events).toEqual([]);
+    expect(ignored).toEqual([
+      {
+        id: `checks of ${sha('a')}`,
+        reason: `the checks of ${sha('a')} (task login-form): the forge knows no such commit`,
+      },
+    ]);
   });
 });
 

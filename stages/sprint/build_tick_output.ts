@@ -1,6 +1,7 @@
-import { Id, TickOutput, Timestamp } from '@caloron/types';
+import { ForgeAway, Id, TickOutput, Timestamp } from '@caloron/types';
 import { z } from 'zod';
 
+import { awayWords } from '../github/away.ts';
 import { defineStage } from '../kit.ts';
 import { EXAMPLE_NOW } from './example.ts';
 
@@ -12,6 +13,10 @@ const Round = z.object({
   stuck: z.record(Id, z.string()),
   complete: z.boolean(),
   last_seq: z.number().int().min(0),
+  /** Since when and until when the forge is away, where the round has polled. */
+  away: ForgeAway.nullish(),
+  /** What the poll has seen and does not count. */
+  ignored: z.array(z.object({ reason: z.string() })).nullish(),
 });
 
 /** Sums up a tick: all that was done, and how the sprint stands after its last round. */
@@ -85,14 +90,21 @@ export const buildTickOutput = defineStage({
   run: ({ now, shell_error, first, rounds }) => {
     const all = [first, ...rounds];
     const last = rounds.at(-1) ?? first;
-    const errors = all.flatMap((round) => round.errors);
+    const away = first.away ?? null;
+    const ignored = (first.ignored ?? []).map(({ reason }) => reason);
     return {
       actions_taken: all.flatMap((round) => round.actions_taken),
-      errors: shell_error ? [`shell: ${shell_error}`, ...errors] : errors,
+      errors: [
+        ...(shell_error ? [`shell: ${shell_error}`] : []),
+        ...(away === null ? [] : [`forge: ${awayWords(away)}`]),
+        ...all.flatMap((round) => round.errors),
+      ],
       complete: last.complete,
       polled_at: now,
       stuck: last.stuck,
       consumed_seq: last.last_seq,
+      ...(away === null ? {} : { forge_away: away }),
+      ...(ignored.length === 0 ? {} : { ignored }),
     };
   },
 });

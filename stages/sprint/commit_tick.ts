@@ -46,7 +46,12 @@ export const commitTick = defineStage({
     last_poll: Timestamp.nullish(),
     evaluated: z.object({ state: DagState, actions: z.array(Action), announce: z.array(Announcement) }),
     poll: z
-      .object({ events: z.array(Event), cursors: Cursors.nullish(), last_poll: Timestamp.nullish() })
+      .object({
+        events: z.array(Event),
+        cursors: Cursors.nullish(),
+        last_poll: Timestamp.nullish(),
+        ignored: z.array(z.object({ id: z.string(), reason: z.string() })).nullish(),
+      })
       .nullish(),
     log: z.object({ events: z.array(Event), last_seq: z.number().int().min(0) }).nullish(),
     now: Timestamp,
@@ -104,6 +109,7 @@ export const commitTick = defineStage({
       cursors: { ...(poll?.cursors ?? input.cursors), log_seq },
       last_poll: poll?.last_poll ?? input.last_poll ?? null,
       events: poll?.events ?? [],
+      ignored: poll?.ignored ?? [],
       actions: evaluated.actions,
       announce: evaluated.announce,
       puts: {

@@ -12,7 +12,6 @@ export const FORGE_DEFECTS: readonly Item[] = [
   item('5.4.13', 'a poll goes on from what it has read, by the forge’s clock; what shows late is found'),
   item('5.4.16', 'a host that hangs, fails or limits is left alone for a while, and ticks go on'),
   item('5.4.15', 'a repository that is not there, or may not be seen, is an error and no silence'),
-  item('5.4.16', 'a forge that does not answer stops no tick, and nothing of it is lost'),
   item('5.4.17', 'a number of an issue is a number everywhere'),
   item('5.4.18', 'a token that is not set is told by its variable, before anything is asked of a forge'),
   item('5.4.19', 'every event has an id, by which it is taken once'),

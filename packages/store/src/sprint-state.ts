@@ -122,6 +122,15 @@ export function createSprints({ database, log, kv, outbox, clock }: SprintDeps):
     return changed;
   };
 
+  const ignore = ({ sprint_id, ignored = [] }: SprintCommit, writer: Writer): boolean => {
+    let changed = false;
+    for (const { id, reason } of ignored) {
+      const row = { event_id: `forge.ignored:${id}`, kind: 'forge.ignored', sprint_id, ...writer };
+      changed = log.add({ ...row, payload: { id, reason } }).appended || changed;
+    }
+    return changed;
+  };
+
   const commit = (
     change: SprintCommit,
     writer: Writer,
@@ -153,6 +162,7 @@ export function createSprints({ database, log, kv, outbox, clock }: SprintDeps):
           ).changed,
       ...Object.entries(puts).map(([key, value]) => kv.put(key, value, writer).changed),
       intend(change, writer),
+      ignore(change, writer),
       announce(change, put.rev, writer),
     ];
     if (!done.includes(true) && isIdle(change)) return { changed: false, rev: put.rev };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 
+import { ForgeAway } from './cursors.ts';
 import { DagState } from './dag.ts';
 import { Id, RepoName, TokenEnv } from './ids.ts';
 import { SprintPolicy } from './policy.ts';
@@ -27,6 +28,10 @@ export const TickOutput = z.strictObject({
   stuck: z.record(Id, z.string()),
   /** Highest log seq whose events this tick consumed: the scheduler fires again for later ones only. */
   consumed_seq: z.number().int().min(0),
+  /** The forge did not answer the poll: since when, until when, and why. Absent while it answers. */
+  forge_away: ForgeAway.optional(),
+  /** What was seen on the forge and does not count, with the reason; absent without any. */
+  ignored: z.array(z.string()).optional(),
 });
 export type TickOutput = z.infer<typeof TickOutput>;
 

@@ -5,6 +5,7 @@ import { createColors } from 'picocolors';
 
 import type { AgentAccount } from '../agent-account.ts';
 import { type Context, loadState, runCommand, sprintId } from '../context.ts';
+import { awayLines, awayOf } from '../forge-away.ts';
 import { type Answer, counted, type Io } from '../output.ts';
 import { sandboxWords } from '../sandbox-words.ts';
 import { spendingWords } from '../spending-account.ts';
@@ -45,7 +46,9 @@ export function statusCommand(io: Io): Command {
 
 async function look(context: Context, options: StatusOptions): Promise<Answer> {
   const state = await loadState(context, await sprintId(context, options.sprint));
-  const paused = await pausedOf(context.runtime().store, state.sprint_id);
+  const { store } = context.runtime();
+  const paused = await pausedOf(store, state.sprint_id);
+  const forge_away = await awayOf(store, state.sprint_id);
   const { agents, spending, facts } = await accountOfSprint(context, state, systemClock.now());
   const rows = orderedTasks(state).map((task) => statusRow(task, facts.get(task.id)));
   const { terminal } = context.io;
@@ -58,12 +61,17 @@ async function look(context: Context, options: StatusOptions): Promise<Answer> {
   const lines = [
     oneLine(sprintLine(state, paused)),
     ...(paused === null ? [] : [pausedLine(context, state.sprint_id, agents)]),
+    ...awayLines(context.io, forge_away),
     ...(used === '' ? [] : [used]),
     ...(confined === '' ? [] : [confined]),
     ...approvalLines(context, state),
   ];
   const text = `${lines.join('\n')}\n\n${table}`;
-  return { data: { ...state, paused, spending, agents }, text, table: { head: STATUS_HEAD, rows } };
+  return {
+    data: { ...state, paused, forge_away, spending, agents },
+    text,
+    table: { head: STATUS_HEAD, rows },
+  };
 }
 
 function linesOf({ head, tasks }: FittingTable): readonly string[] {

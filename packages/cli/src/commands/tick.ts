@@ -27,6 +27,7 @@ export function tickCommand(io: Io): Command {
           const lines = [
             ...tick.actions_taken.map((taken) => `  ${taken}`),
             ...tick.errors.map((error) => `  error: ${error}`),
+            ...(tick.ignored ?? []).map((reason) => `  ignored: ${reason}`),
             ...Object.entries(tick.stuck).map(([task, reason]) => `  waits: ${task}: ${reason}`),
           ];
           const head = `tick ${run_id.slice(0, 8)}: ${tick.complete ? 'the sprint is complete' : `${tick.actions_taken.length} actions taken`}`;

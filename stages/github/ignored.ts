@@ -1,0 +1,85 @@
+import {
+  wordOf,
+  type DagState,
+  type ForgeComment,
+  type ForgePull,
+  type ForgeReview,
+  type Ignored,
+} from '@caloron/types';
+
+import { linkOf, type Reading } from './link.ts';
+import type { Answers } from './read_events.ts';
+import { commentIsTrusted, isOneOf, isOurs, pullIsTrusted, reviewIsTrusted } from './trust.ts';
+
+/** What the answers hold that would move a task of the sprint if it counted, and why it does not. */
+export function ignoredOf(answers: Answers, reading: Reading): readonly Ignored[] {
+  const { state } = reading;
+  if (state === null) return [];
+  const numbers = new Set(
+    Object.values(state.tasks).flatMap(({ issue_number, pr_number, escalation_issue }) => [
+      issue_number,
+      pr_number,
+      escalation_issue,
+    ]),
+  );
+  return [
+    ...answers.pulls.flatMap((pull) => ignoredPull(pull, reading, state)),
+    ...answers.pulls.flatMap((pull) =>
+      (answers.reviews.get(pull.number) ?? []).flatMap((review) => ignoredReview(review, pull, state)),
+    ),
+    ...answers.comments
+      .filter(({ issue_number }) => numbers.has(issue_number))
+      .flatMap((comment) => ignoredWord(comment, state)),
+  ];
+}
+
+function ignoredPull(pull: ForgePull, reading: Reading, state: DagState): readonly Ignored[] {
+  const { task } = linkOf(pull, reading);
+  if (task === null || pull.state !== 'open' || pullIsTrusted(pull, state, task)) return [];
+  const why = whyNot(pull, state);
+  const name = `pull request #${String(pull.number)}`;
+  return [
+    {
+      id: `${name} ${pull.head_sha} ${why.kind}`,
+      reason: `${name} for task ${task.id} does not count: ${why.words}`,
+    },
+  ];
+}
+
+function whyNot(pull: ForgePull, { sprint }: DagState): { readonly kind: string; readonly words: string } {
+  if (pull.fork) return { kind: 'fork', words: 'its branch lies in another repository' };
+  if (pull.draft) return { kind: 'draft', words: 'it is a draft' };
+  if (pull.base_ref !== sprint.base_branch) {
+    const words = `it is to go into ${pull.base_ref}, and the sprint works on ${sprint.base_branch}`;
+    return { kind: 'base', words };
+  }
+  return { kind: 'author', words: `${who(pull.author)} is not one of agent_logins` };
+}
+
+function ignoredReview(review: ForgeReview, pull: ForgePull, state: DagState): readonly Ignored[] {
+  if (review.state !== 'approved' && review.state !== 'changes_requested') return [];
+  // Agents' verdicts came by report; what stands on the forge is their public form.
+  if (isOurs(review.body)) return [];
+  const name = `review ${review.id} of pull request #${String(pull.number)}`;
+  const because = (words: string): readonly Ignored[] => [
+    { id: `${name} ${review.state}`, reason: `${name} (${review.state}) does not count: ${words}` },
+  ];
+  if (review.state === 'approved' && review.commit_id === null) return because('it names no commit');
+  if (reviewIsTrusted(review, pull, state)) return [];
+  if (pull.author !== null && isOneOf(review.author, [pull.author]))
+    return because(`${who(review.author)} opened the pull request`);
+  return because(`${who(review.author)} is not one of reviewer_logins`);
+}
+
+function ignoredWord(comment: ForgeComment, state: DagState): readonly Ignored[] {
+  const word = wordOf(comment.body);
+  if (word === undefined || isOurs(comment.body) || commentIsTrusted(comment, state)) return [];
+  const id = `comment ${String(comment.id)} ${comment.updated_at}`;
+  const where = `comment ${String(comment.id)} on #${String(comment.issue_number)}`;
+  const reason = `the word “${word}” of ${where} does not count: ${who(comment.author)} is not one of human_logins`;
+  return [{ id, reason }];
+}
+
+function who(login: string | null): string {
+  return login ?? 'a deleted account';
+}
