@@ -183,7 +183,7 @@ describe('dag_evaluate: review', () => {
     drive.busy = ['agent-1'];
     drive.log(verdict('changes_requested'));
 
-    drive.forge(review('dismissed', { body: `no ${MARKER}` }));
+    drive.forge(review('dismissed', { body: `no ${MARKER}`, actor: 'caloron-bot' }));
 
     expect(drive.task()).toMatchObject({ status: 'InReview', status_reason: 'waits_approval' });
     expect(drive.causes('spawn_agent').filter((cause) => cause.startsWith('author'))).toEqual([]);

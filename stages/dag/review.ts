@@ -1,6 +1,7 @@
 import { parseMarker } from '@caloron/types';
 import type { Event, Id, Review, Task } from '@caloron/types';
 
+import { isOneOf } from '../github/trust.ts';
 import { isTerminal, update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { blockAndEscalate, releaseReviewer } from './escalation.ts';
@@ -32,7 +33,10 @@ export function onReview(draft: Draft, event: Extract<Event, { type: 'pr_review_
   const { review_state: state } = event;
   if (task === undefined || event.actor === null || state === 'commented') return;
   const of_agent = parseMarker(event.body) !== undefined;
-  if (of_agent ? state !== 'dismissed' : !event.trusted) return;
+  const { agent_logins, reviewer_logins } = draft.sprint;
+  // Anybody can write our line into a review, and have it dismissed.
+  const ours = isOneOf(event.actor, [...agent_logins, ...reviewer_logins]);
+  if (of_agent ? state !== 'dismissed' || !ours : !event.trusted) return;
   const key = of_agent ? agentKey(verifierOf(task)) : event.actor;
   const known = verdictOn(task, key);
   if (state === 'dismissed' && (known === undefined || (!of_agent && known.review_id !== event.review_id)))

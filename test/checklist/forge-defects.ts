@@ -6,6 +6,8 @@ export const FORGE_DEFECTS: readonly Item[] = [
   item('5.4.4', 'labels are told by difference: what stood there before is told once'),
   item('5.4.5', 'a list is read to the cursor over all its pages'),
   item('5.4.7', 'an idle tick asks three times, whatever the number of open pull requests'),
+  item('5.4.8', 'who opens, approves or says something moves a task only where the sprint lets them'),
+  item('5.4.9', 'a verdict that is dismissed is taken back'),
   item('5.4.10', 'a deleted account, a label that is none: read as nobody and nothing'),
   item('5.4.11', 'a record without a time does not take the tick with it'),
   item('5.4.12', 'what happens in the second of a poll is given once, and is given'),
