@@ -3,12 +3,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Case } from './case.ts';
 import { CASES } from './cases.ts';
 import { emulatedGitHub } from './emulated.ts';
+import { scriptedGitea } from './gitea.ts';
 import type { ContractWorld } from './host.ts';
 import { localForge } from './local.ts';
 
 const cases = Object.entries<Case>(CASES);
 
-describe.each([localForge, emulatedGitHub])('the contract on $name', (host) => {
+describe.each([localForge, emulatedGitHub, scriptedGitea])('the contract on $name', (host) => {
   let world: ContractWorld;
   beforeAll(async () => {
     world = await host.start();

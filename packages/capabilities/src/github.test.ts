@@ -416,7 +416,7 @@ describe('lists', () => {
 describe('on Gitea', () => {
   const gitea = () => open({ host: `${url}/api/v1/` });
 
-  it('merges with Do and reads the commit from the pull request', async () => {
+  it('5.5.13 merges with Do and reads the commit from the pull request', async () => {
     script({
       'POST /api/v1/repos/acme/app/pulls/3/merge': { status: 200, headers: { 'content-length': '0' } },
       'GET /api/v1/repos/acme/app/pulls/3': {
@@ -441,7 +441,7 @@ describe('on Gitea', () => {
     expect(found).toEqual({ ahead: 2, behind: 3, base_sha: null, merge_base: null });
   });
 
-  it('writes labels by their ids', async () => {
+  it('5.5.13 writes labels by their ids', async () => {
     script({
       'GET /api/v1/repos/acme/app/labels': { json: [{ id: 5, name: 'caloron:task' }] },
       'POST /api/v1/repos/acme/app/issues/3/labels': { json: [] },
