@@ -44,13 +44,13 @@ export function holdWords(hold: ForgeHold, limit: number | null): string {
   return HOLDS[hold](limit);
 }
 
+const GOES_ON = 'ticks go on by themselves then; give a command of your own again after that';
 const HINTS: Readonly<Record<ForgeHold, string>> = {
-  used_up: 'nothing to do: it goes on by itself then',
-  kept: 'nothing to do: it goes on by itself then; commands that you type still get through',
-  slow_down: 'nothing to do: it goes on by itself then',
-  creates: 'nothing to do: it goes on by itself then',
-  outage:
-    'see whether the host can be reached; it is asked again then, and by the next command that you type',
+  used_up: GOES_ON,
+  kept: 'ticks go on by themselves then; commands that you type still get through',
+  slow_down: GOES_ON,
+  creates: GOES_ON,
+  outage: 'see whether the host can be reached; ticks ask again then, a command that you type asks at once',
 };
 
 function parked(
