@@ -13,6 +13,7 @@ import {
   type Timestamp,
 } from '@caloron/types';
 
+import { isOneOf } from '../github/trust.ts';
 import { ActError } from './errors.ts';
 import type { ForeignHold } from './held_elsewhere.ts';
 
@@ -62,7 +63,22 @@ export function signed(text: string, action: Action): string {
   return `${text}\n\n${task}${actionMarker(action.action_id)}`;
 }
 
-/** Comments once: a comment that carries the action's hidden line is the one this action wrote before. */
+/** Whether a login is ours: of an agent, or the one our token stands for. Anybody can write our hidden lines. */
+export async function isFromUs(author: string | null, context: ActContext): Promise<boolean> {
+  if (isOneOf(author, context.snapshot.state.sprint.agent_logins)) return true;
+  return author !== null && isOneOf(author, [await context.forge().whoami()]);
+}
+
+/** The first that we have written; undefined when none is ours. */
+export async function firstOfOurs<T extends { readonly author: string | null }>(
+  all: readonly T[],
+  context: ActContext,
+): Promise<T | undefined> {
+  for (const one of all) if (await isFromUs(one.author, context)) return one;
+  return undefined;
+}
+
+/** Comments once: a comment of ours that carries the action's hidden line is the one this action wrote before. */
 export async function commentOnce(
   action: Action,
   issue_number: number,
@@ -70,9 +86,10 @@ export async function commentOnce(
   context: ActContext,
 ): Promise<{ readonly comment_id: number; readonly already: boolean }> {
   const repo = context.forge();
-  const before = (await repo.comments(issue_number)).find(({ body }) =>
+  const marked = (await repo.comments(issue_number)).filter(({ body }) =>
     body.includes(actionMarker(action.action_id)),
   );
+  const before = await firstOfOurs(marked, context);
   if (before !== undefined) return { comment_id: before.id, already: true };
   const { id } = await repo.comment(issue_number, signed(text, action));
   return { comment_id: id, already: false };

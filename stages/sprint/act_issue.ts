@@ -1,17 +1,32 @@
-import { parseMarker, type ActionOf, type ForgeIssue, type Task } from '@caloron/types';
+import { codeOf } from '@caloron/noether/stage';
+import { parseMarker, type ActionOf, type ForgeIssue, type ForgeRepo, type Task } from '@caloron/types';
 
-import { actionMarker, commentOnce, signed, taskOf, type ActContext, type Acted } from './act_context.ts';
+import {
+  actionMarker,
+  commentOnce,
+  firstOfOurs,
+  signed,
+  taskOf,
+  type ActContext,
+  type Acted,
+} from './act_context.ts';
 
 /** The label of what a person has to look at. */
 const ESCALATED_LABEL = 'caloron:escalated';
 
+/** What a login is made of, on the hosts we know. */
+const LOGIN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+/** Assignees an issue can have. Source: GitHub, assigning issues. */
+const MOST_ASSIGNEES = 10;
+
 /** Opens a task's issue, or finds the one that carries its hidden line. */
 export async function createIssue(action: ActionOf<'create_issue'>, context: ActContext): Promise<Acted> {
   const { sprint_id, task_id, title, body, labels } = action;
-  const existing = (await context.taskIssues()).find((issue) => {
+  const marked = (await context.taskIssues()).filter((issue) => {
     const marker = isEscalation(issue) ? undefined : parseMarker(issue.body);
     return marker?.sprint_id === sprint_id && marker?.task_id === task_id;
   });
+  const existing = await firstOfOurs(marked, context);
   if (existing !== undefined) {
     return {
       result: { issue_number: existing.number, already: true },
@@ -57,31 +72,70 @@ export async function escalate(action: ActionOf<'escalate'>, context: ActContext
   const line = `escalate:${action.agent_id ?? action.task_id ?? action.sprint_id ?? ''}`;
   const own = actionMarker(action.action_id);
   const all = (await repo.issuesWithLabel(ESCALATED_LABEL)).filter((issue) => isAbout(issue, action));
-  const written = all.find(({ body }) => body.includes(own));
+  const written = await firstOfOurs(
+    all.filter(({ body }) => body.includes(own)),
+    context,
+  );
   if (written !== undefined) return { result: { issue_number: written.number, already: true }, line };
 
-  const open = all.find(({ state }) => state === 'open');
+  const open = await firstOfOurs(
+    all.filter(({ state }) => state === 'open'),
+    context,
+  );
+  const people = peopleOf(context);
   if (open !== undefined) {
-    const { comment_id, already } = await commentOnce(action, open.number, action.message, context);
+    const { comment_id, already } = await commentOnce(
+      action,
+      open.number,
+      withPeople(people, action.message),
+      context,
+    );
     return { result: { issue_number: open.number, comment_id, already }, line };
   }
   await context.ensureLabel(ESCALATED_LABEL);
   const about = action.task_id ?? action.sprint_id ?? 'sprint';
-  const issue = await repo.createIssue({
+  const task = action.task_id === null ? null : taskOf(action, context);
+  const asked = {
     title: `Escalation: ${about} — ${action.reason_code}`,
-    body: escalationBody(action, action.task_id === null ? null : taskOf(action, context)),
+    body: escalationBody(action, task, people),
     labels: [ESCALATED_LABEL],
-  });
+  };
+  const issue = await openFor(people, asked, repo);
   return { result: { issue_number: issue.number }, line };
 }
 
-function escalationBody(action: ActionOf<'escalate'>, task: Task | null): string {
+/** The people of a sprint that can be mentioned. */
+function peopleOf({ snapshot }: ActContext): readonly string[] {
+  return snapshot.state.sprint.human_logins.filter((login) => LOGIN.test(login));
+}
+
+function withPeople(people: readonly string[], text: string): string {
+  return people.length === 0 ? text : `${people.map((login) => `@${login}`).join(' ')}: ${text}`;
+}
+
+/** Opens an issue and assigns it; a host that lets one of them be assigned nothing gets it without: they are mentioned in it. */
+async function openFor(
+  assignees: readonly string[],
+  issue: Parameters<ForgeRepo['createIssue']>[0],
+  repo: ForgeRepo,
+): Promise<ForgeIssue> {
+  if (assignees.length === 0) return repo.createIssue(issue);
+  try {
+    return await repo.createIssue({ ...issue, assignees: assignees.slice(0, MOST_ASSIGNEES) });
+  } catch (error) {
+    // Nothing was created: these are refusals of what was asked.
+    if (codeOf(error) !== 'FORGE_INVALID' && codeOf(error) !== 'FORGE_NOT_FOUND') throw error;
+    return repo.createIssue(issue);
+  }
+}
+
+function escalationBody(action: ActionOf<'escalate'>, task: Task | null, people: readonly string[]): string {
   const places = [
     ...(task?.issue_number ? [`Issue: #${String(task.issue_number)}`] : []),
     ...(action.pr_number === null ? [] : [`Pull request: #${String(action.pr_number)}`]),
   ];
   const hidden = `${sprintLine(action)}<!-- caloron-escalation:${action.reason_code} -->`;
-  return signed([action.message, ...places, hidden].join('\n\n'), action);
+  return signed([withPeople(people, action.message), ...places, hidden].join('\n\n'), action);
 }
 
 function sprintLine({ sprint_id }: ActionOf<'escalate'>): string {

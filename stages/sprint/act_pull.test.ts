@@ -1,13 +1,13 @@
 import { addMs, type Action, type Task } from '@caloron/types';
 import { describe, expect, it } from 'vitest';
 
-import { done, escalate, merge, submit, world } from '../testing/acting.ts';
-import { forgeError, pullOf, sha } from '../testing/memory_forge.ts';
+import { createIssue, done, escalate, hidden, marker, merge, submit, world } from '../testing/acting.ts';
+import { commentOf, forgeError, issueOf, pullOf, sha } from '../testing/memory_forge.ts';
 import { action } from './action-id.ts';
 import { EXAMPLE_NOW, exampleTask } from './example.ts';
 
 describe('submit_pr_for_review', () => {
-  it('labels the pull request and asks reviewers who are not the agents', async () => {
+  it('5.5.6 labels the pull request and asks reviewers who are not the agents', async () => {
     const w = world([submit], {}, { reviewer_logins: ['rita', 'caloron-bot'] });
 
     expect((await w.run()).actions_taken).toEqual(['review:PR#4']);
@@ -217,7 +217,7 @@ describe('merge_pr', () => {
 });
 
 describe('mark_done', () => {
-  it('labels, says by which pull request, and closes', async () => {
+  it('5.5.7 labels, says by which pull request, and closes', async () => {
     const w = world([done]);
 
     expect((await w.run()).actions_taken).toEqual(['done:#1']);
@@ -227,7 +227,7 @@ describe('mark_done', () => {
 });
 
 describe('escalate', () => {
-  it('opens an issue that names task, cause and pull request', async () => {
+  it('5.5.9 opens an issue that names task, cause and pull request', async () => {
     const w = world([escalate]);
 
     expect((await w.run()).actions_taken).toEqual(['escalate:agent-1']);
@@ -241,7 +241,7 @@ describe('escalate', () => {
     expect(w.row(escalate)?.result).toEqual({ issue_number: 5 });
   });
 
-  it('uses the open one of the same cause again', async () => {
+  it('5.5.9 uses the open one of the same cause again', async () => {
     const second = action('escalate', { ...escalate, cause: 'agent_stalled:1' });
     const w = world([escalate]);
     await w.run();
@@ -274,10 +274,80 @@ describe('escalate', () => {
     expect(w.forge.issues).toHaveLength(3);
   });
 
+  it('5.5.11 mentions the people of the sprint, assigns it to them, and mentions nobody else', async () => {
+    const again = action('escalate', { ...escalate, cause: 'agent_stalled:1' });
+    const w = world([escalate], {}, { human_logins: ['ada', 'grace', 'not a login'] });
+    await w.run();
+    w.store.intend(again);
+    await w.run();
+
+    expect(w.forge.issues[1]?.body).toMatch(/^@ada @grace: Please look\./);
+    expect(w.forge.comments[0]?.body).toMatch(/^@ada @grace: Please look\./);
+    expect(w.forge.assigned.get(5)).toEqual(['ada', 'grace']);
+    const mentions = [w.forge.issues[1], w.forge.comments[0]].flatMap((one) => one?.body.match(/@\w+/g));
+    expect(new Set(mentions)).toEqual(new Set(['@ada', '@grace']));
+  });
+
+  it.each(['FORGE_INVALID', 'FORGE_NOT_FOUND'])(
+    '5.5.11 is opened for nobody where the host answers %s to their being assigned',
+    async (code) => {
+      const w = world([escalate]);
+      w.forge.faults.set('createIssue', [{ error: forgeError(code) }]);
+
+      expect((await w.run()).errors).toEqual([]);
+      expect(w.forge.issues[1]?.body).toContain('@ada');
+      expect(w.forge.assigned.size).toBe(0);
+    },
+  );
+
   it('speaks for the whole sprint when it is about no task', async () => {
     const w = world([action('escalate', { ...escalate, task_id: null, agent_id: null })]);
 
     expect((await w.run()).errors).toEqual([]);
     expect(w.forge.issues[1]?.title).toBe('Escalation: sprint-1 — agent_stalled');
+  });
+});
+
+describe('our hidden lines, written by somebody else', () => {
+  const mallory = { author: 'mallory' } as const;
+
+  it('5.4.8 keep no comment of ours from being written', async () => {
+    const w = world([done]);
+    w.forge.comments.push(commentOf(9, 1, { ...mallory, body: hidden(done) }));
+
+    await w.run();
+
+    expect(w.forge.comments.map(({ body }) => body.split('\n')[0])).toContain('Completed via PR #4');
+  });
+
+  it("5.4.8 make no issue of a stranger's the task's", async () => {
+    const w = world([createIssue]);
+    w.forge.issues[0] = issueOf(1, { ...mallory, body: marker, labels: ['caloron:task'] });
+
+    expect((await w.run()).issues_created).toEqual([5]);
+  });
+
+  it.each(['open', 'closed'] as const)(
+    '5.4.8 keep no escalation from people, in an issue that is %s',
+    async (state) => {
+      const w = world([escalate]);
+      await w.run();
+      const body = w.forge.issues.pop()?.body ?? '';
+      w.forge.issues.push(issueOf(5, { ...mallory, state, body, labels: ['caloron:escalated'] }));
+      w.forget(escalate);
+
+      await w.run();
+
+      expect(w.forge.issues.map(({ author }) => author)).toEqual(['caloron-bot', 'mallory', 'caloron-bot']);
+    },
+  );
+
+  it('are known as ours by the login of the token too', async () => {
+    const w = world([done], {}, { agent_logins: ['another-bot'] });
+    await w.run();
+    w.forget(done);
+    await w.run();
+
+    expect(w.forge.comments).toHaveLength(1);
   });
 });

@@ -260,7 +260,7 @@ describe('supervisor', () => {
     });
   });
 
-  it('restarts by stopping the process: its end starts the next', async () => {
+  it('5.5.14 restarts by stopping the process: its end starts the next', async () => {
     const w = world([restart], working);
     w.shell.agents.push(
       agentOf('agent-1'),

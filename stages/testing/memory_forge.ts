@@ -24,6 +24,8 @@ export interface MemoryForge {
   /** How commits and branches stand to each other, by `base...head`; any other head contains its base. */
   readonly comparisons: Map<string, Partial<ForgeComparison>>;
   readonly requested: Map<number, readonly string[]>;
+  /** Who an issue was opened for. */
+  readonly assigned: Map<number, readonly string[]>;
   readonly deleted: string[];
   /** Names of the methods called, in their order. */
   readonly calls: string[];
@@ -133,6 +135,7 @@ export function memoryForge(): MemoryForge {
     checks: new Map(),
     comparisons: new Map(),
     requested: new Map(),
+    assigned: new Map(),
     deleted: [],
     calls: [],
     faults: new Map(),
@@ -202,10 +205,11 @@ function repoOf(forge: Omit<MemoryForge, 'repo'>): ForgeRepo {
     issuesWithLabel: (label) => Promise.resolve(issues.filter(({ labels }) => labels.includes(label))),
     pullsOfBranch: (branch) => Promise.resolve(pulls.filter(({ head_ref }) => head_ref === branch)),
     ensureLabel: () => Promise.resolve(),
-    createIssue: ({ title, body, labels }) => {
+    createIssue: ({ title, body, labels, assignees }) => {
       const at = tick();
       const issue = issueOf(number(), { title, body, labels, created_at: at, updated_at: at });
       issues.push(issue);
+      if (assignees !== undefined) forge.assigned.set(issue.number, assignees);
       return Promise.resolve(issue);
     },
     comment: (n, body) => {

@@ -24,7 +24,17 @@ export const FORGE_DEFECTS: readonly Item[] = [
   item('5.5.1', 'what is written goes to the sprint’s own forge, as what is read does'),
   item('5.5.2', 'a broken answer, an empty one or one that never ends is a failure of its request alone'),
   item('5.5.5', 'a merge is of the approved head alone, and each refusal of it has its own answer'),
+  item(
+    '5.5.6',
+    'a pull request that waits for its review is shown as such, and asked of those who may give it',
+  ),
+  item('5.5.7', 'a task that is done has its issue labelled, told by which pull request, and closed'),
   item('5.5.9', 'an escalation is one issue per cause, and reaches those who can answer it'),
+  item(
+    '5.5.11',
+    'who is asked is mentioned and assigned; agents are named by the words of the protocol alone',
+  ),
   item('5.5.12', 'a token goes to its own host alone, whatever variable and host an input names'),
   item('5.5.13', 'writes are said in the host’s own words: a Gitea’s merge and the ids of its labels'),
+  item('5.5.14', 'a restart is of the process it was decided about'),
 ];
