@@ -90,7 +90,7 @@ describe('pull requests', () => {
     expect(readPulls({ body: '', head_ref: 'caloron/sprint-1/__proto__' })).toEqual([]);
   });
 
-  it('are told once', () => {
+  it('5.4.19 are told once', () => {
     expect(readPulls({}, tracked, [`pr_opened:PR_4:${sha('a')}`])).toEqual([]);
   });
 
@@ -99,6 +99,15 @@ describe('pull requests', () => {
     const [ready] = readPulls({}, sprintWith(), [draft?.event_id ?? '']);
 
     expect(ready).toMatchObject({ type: 'pr_opened', trusted: true });
+  });
+
+  it('5.4.6 whose body is edited later are linked then, by the keyword and not by a mere mention', () => {
+    const theirs = { head_ref: 'elsewhere', updated_at: '2026-04-14T09:00:00.000Z' };
+
+    expect(readPulls({ ...theirs, body: 'See #1 and #\u00b2' })).toEqual([]);
+    expect(readPulls({ ...theirs, body: 'fixes owner/repo#1.' })).toMatchObject([
+      { type: 'pr_opened', linked_issue: 1, trusted: true },
+    ]);
   });
 
   it('with a new head are updated, and told once', () => {
@@ -124,7 +133,7 @@ describe('pull requests', () => {
     ]);
   });
 
-  it('closed without merge are told with the time, and reopened after that', () => {
+  it('5.4.2 closed without merge are told with the time, and reopened after that', () => {
     const at = '2026-04-14T09:00:00.000Z';
     const seen = [`pr_opened:PR_4:${sha('a')}`];
     expect(readPulls({ state: 'closed', closed_at: at }, tracked, seen)).toMatchObject([
@@ -136,7 +145,7 @@ describe('pull requests', () => {
     expect(reopened).toMatchObject([{ type: 'pr_reopened', event_id: `pr_reopened:4:${later}` }]);
   });
 
-  it('seen merged for the first time are told opened, then merged', () => {
+  it('5.4.2 seen merged for the first time are told opened, then merged', () => {
     const at = '2026-04-14T09:00:00.000Z';
     const events = readPulls({ state: 'closed', closed_at: at, merged_at: at, merge_sha: sha('c') });
 
@@ -196,7 +205,7 @@ describe('reviews', () => {
     expect(reviewed({ commit_id: null, state: 'changes_requested' })).toMatchObject({ head_sha: sha('a') });
   });
 
-  it('that were dismissed are told again', () => {
+  it('5.4.9 that were dismissed are told again', () => {
     expect(reviewed({ state: 'dismissed' })).toMatchObject({
       event_id: 'pr_review_submitted:9:dismissed',
       trusted: true,
@@ -261,7 +270,7 @@ describe('comments', () => {
     expect(said({}, 2, state)).toEqual([]);
   });
 
-  it('that were edited are told again', () => {
+  it('5.4.14 that were edited are told again', () => {
     const [before] = said({});
     const [after] = said({ updated_at: '2026-04-14T09:00:00.000Z' });
 
@@ -273,7 +282,7 @@ describe('issues', () => {
   const body = `Do it.\n\n${marker}`;
   const labels = ['caloron:task'];
 
-  it('with our line and label are those of their task, when we opened them', () => {
+  it('5.4.1 with our line and label are those of their task, when we opened them', () => {
     const found = { issues: [issueOf(3, { body, labels })] };
     expect(read(found)).toMatchObject([
       { type: 'issue_opened', event_id: 'issue_opened:3', trusted: true, marker: { task_id: 'login-form' } },

@@ -25,7 +25,6 @@ import {
   TickOutput,
 } from '@caloron/types';
 import { z } from 'zod';
-
 import { ROOT } from './tree.ts';
 
 const SPRINT = 'polled';
@@ -105,7 +104,7 @@ export class PollWorld {
     this.#forge = await startForge({ data: join(this.#dir, 'forge'), port, clock, rate_limit: 100_000 });
   }
 
-  /** Stops the forge: nobody answers then. */
+  /** Nobody answers then. */
   async stopForge(): Promise<void> {
     await this.#forge?.close();
   }

@@ -295,6 +295,7 @@ describe('a record that is not what the API promises', () => {
     ['no time', { updated_at: null }, 'issue #1', 'updated_at'],
     ['a time that is none', { updated_at: 'yesterday' }, 'issue #1', 'updated_at'],
     ['no number', { number: '1' }, 'issue at 1', 'number'],
+    ['an id that is none', { number: null, id: '\u001b[2J' }, 'issue at 1', 'number'],
   ])('with %s is left out with its reason, and the others are there', async (_, change, id, path) => {
     serveList(ISSUES, () => [wireIssue(2, T2), wireIssue(1, T1, change)]);
 

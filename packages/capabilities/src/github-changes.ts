@@ -50,7 +50,11 @@ interface Pass<T> {
 
 const Page = z.array(z.unknown());
 
-const Named = z.object({ number: z.number().optional(), id: z.union([z.number(), z.string()]).optional() });
+/** What a record that cannot be read is called by; any other text of it could be anything. */
+const Named = z.object({
+  number: z.number().optional().catch(undefined),
+  id: z.number().optional().catch(undefined),
+});
 
 /** The records of one page; one that is not what the API promises does not take the others with it. */
 function recordsOf<T extends Dated>(
