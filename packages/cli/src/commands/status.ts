@@ -6,6 +6,7 @@ import { createColors } from 'picocolors';
 import type { AgentAccount } from '../agent-account.ts';
 import { type Context, loadState, runCommand, sprintId } from '../context.ts';
 import { awayLines, awayOf } from '../forge-away.ts';
+import { limitsOf, limitWords } from '../forge-limits.ts';
 import { type Answer, counted, type Io } from '../output.ts';
 import { sandboxWords } from '../sandbox-words.ts';
 import { spendingWords } from '../spending-account.ts';
@@ -50,6 +51,8 @@ async function look(context: Context, options: StatusOptions): Promise<Answer> {
   const paused = await pausedOf(store, state.sprint_id);
   const forge_away = await awayOf(store, state.sprint_id);
   const { agents, spending, facts } = await accountOfSprint(context, state, systemClock.now());
+  const { host } = state.sprint;
+  const forge_limits = limitsOf(store.forgeBudgets.list(), context.environment, systemClock.now(), host);
   const rows = orderedTasks(state).map((task) => statusRow(task, facts.get(task.id)));
   const { terminal } = context.io;
   const table =
@@ -62,13 +65,14 @@ async function look(context: Context, options: StatusOptions): Promise<Answer> {
     oneLine(sprintLine(state, paused)),
     ...(paused === null ? [] : [pausedLine(context, state.sprint_id, agents)]),
     ...awayLines(context.io, forge_away),
+    ...forge_limits.map((one) => `forge: ${limitWords(one)}`),
     ...(used === '' ? [] : [used]),
     ...(confined === '' ? [] : [confined]),
     ...approvalLines(context, state),
   ];
   const text = `${lines.join('\n')}\n\n${table}`;
   return {
-    data: { ...state, paused, forge_away, spending, agents },
+    data: { ...state, paused, forge_away, forge_limits, spending, agents },
     text,
     table: { head: STATUS_HEAD, rows },
   };
