@@ -26,6 +26,8 @@ export interface ForgeErrorDetails {
     readonly host: string;
     readonly belongs_to: string | null;
   };
+  /** The GitHub App that stands under the variable's name gives no token. */
+  FORGE_APP_INVALID: { readonly token_env: string; readonly reason: string };
   /** The API address is no http(s) address without credentials, query and fragment. */
   FORGE_HOST_INVALID: { readonly host: string; readonly reason: string };
   /** The repository is not `owner/name`. */
@@ -79,6 +81,7 @@ const forgeMessage: Messages<ForgeErrorDetails> = {
     `the variable ${token_env}, which should hold the forge token, is not set`,
   FORGE_TOKEN_OTHER_HOST: ({ token_env, host, belongs_to }) =>
     `the token in ${token_env} ${belongs_to === null ? 'was given no host' : `belongs to ${belongs_to}`} and is not sent to ${host}`,
+  FORGE_APP_INVALID: ({ token_env, reason }) => `the GitHub App of ${token_env} gives no token: ${reason}`,
   FORGE_HOST_INVALID: ({ host, reason }) =>
     `${host} is no API address of a forge: ${reason}; expected something like https://git.example.org/api/v1`,
   FORGE_REPO_INVALID: ({ repo }) => `${JSON.stringify(repo)} is no repository; expected owner/name`,

@@ -4,6 +4,7 @@ import type { z } from 'zod';
 
 import { budgetGate } from './github-budget.ts';
 import type { ForgeError } from './forge-errors.ts';
+import type { MadeToken } from './github-app.ts';
 import { forgeError, headersOf, statusOf, toForgeError } from './github-errors.ts';
 import { guardedFetch, sameOrigin } from './github-fetch.ts';
 import { tokenIdOf } from './token-id.ts';
@@ -14,7 +15,8 @@ export interface ForgeClientDeps {
   readonly host: string;
   /** `owner/name`. */
   readonly repo: string;
-  readonly token: string;
+  /** One that is made when it is needed goes with each request, and is made anew once when the host no longer takes it. */
+  readonly token: string | MadeToken;
   readonly clock: Clock;
   readonly user_agent: string;
   /** How often a read is repeated after a fault of the host or the network. */
@@ -88,7 +90,7 @@ async function createOctokit(deps: ForgeClientDeps, token_id: string): Promise<O
     import('@octokit/plugin-retry'),
   ]);
   const options = {
-    auth: deps.token,
+    ...(typeof deps.token === 'string' && { auth: deps.token }),
     baseUrl: deps.host,
     userAgent: deps.user_agent,
     log: quiet,
@@ -114,7 +116,7 @@ function nextLink(headers: Readonly<Record<string, unknown>>): string | undefine
 /** Opens the requests of one repository. Reads are repeated after faults, writes are sent once. */
 export function createForgeClient(deps: ForgeClientDeps): ForgeClient {
   const { host, repo, token, clock, read_deadline_ms: deadline_ms = READ_DEADLINE_MS } = deps;
-  const token_id = tokenIdOf(token);
+  const token_id = typeof token === 'string' ? tokenIdOf(token) : token.id;
   let octokit: Promise<Octokit> | undefined;
   const [owner = ''] = repo.split('/');
   const now = () => clock.now();
@@ -129,7 +131,9 @@ export function createForgeClient(deps: ForgeClientDeps): ForgeClient {
   let seen = false;
 
   function failed(error: unknown, { doing, root, path }: ForgeRequest): ForgeError {
-    return toForgeError(error, { host, repo, doing, token, now, seen, path: root === true ? null : path });
+    const secret = typeof token === 'string' ? token : token.known();
+    const place = root === true ? null : path;
+    return toForgeError(error, { host, repo, doing, token: secret, now, seen, path: place });
   }
 
   /** One request through the gate: asked for before, and told of after, whatever comes. */
@@ -154,12 +158,29 @@ export function createForgeClient(deps: ForgeClientDeps): ForgeClient {
   }
 
   async function sent(request: ForgeRequest, url: string): Promise<ForgeAnswer> {
+    if (typeof token === 'string') return sentWith({}, request, url);
+    const made = (await token.get()).token;
+    try {
+      return await sentWith({ authorization: `token ${made}` }, request, url);
+    } catch (error) {
+      if (statusOf(error) !== 401) throw error;
+      // A request that was not let in did nothing: a write is safe to repeat too.
+      const other = (await token.get(made)).token;
+      return sentWith({ authorization: `token ${other}` }, request, url);
+    }
+  }
+
+  async function sentWith(
+    credential: Readonly<Record<string, string>>,
+    request: ForgeRequest,
+    url: string,
+  ): Promise<ForgeAnswer> {
     const isRead = request.method === 'GET';
     const client = await (octokit ??= createOctokit(deps, token_id));
     const answer = await client.request({
       method: request.method,
       url,
-      headers: { 'x-github-api-version': '2022-11-28', ...request.headers },
+      headers: { 'x-github-api-version': '2022-11-28', ...credential, ...request.headers },
       ...(isRead ? request.query : {}),
       request: isRead ? { signal: AbortSignal.timeout(deadline_ms) } : { retries: 0 },
       ...(request.body === undefined ? {} : { data: request.body }),

@@ -12,6 +12,7 @@ import { systemClock } from './clock.ts';
 import { ForgeError } from './forge-errors.ts';
 import type { ForgeCacheLike } from './github-cache.ts';
 import { createForgeClient } from './github-client.ts';
+import { type AppTarget, createApps, isApp, type MadeToken } from './github-app.ts';
 import { dialectOf } from './github-dialect.ts';
 import { forgeReads } from './github-read.ts';
 import { forgeWrites } from './github-write.ts';
@@ -25,7 +26,7 @@ export interface OpenRepoOptions {
   readonly repo: string;
   /** API address; null is github.com. */
   readonly host: string | null;
-  readonly token: string;
+  readonly token: string | MadeToken;
   /** Keeps ETags between ticks; without it every read is a full one. */
   readonly cache?: ForgeCacheLike | undefined;
   readonly clock?: Clock | undefined;
@@ -68,7 +69,10 @@ export function openRepo(options: OpenRepoOptions): ForgeRepo {
     who: options.who,
   });
   const dialect = dialectOf(host);
-  const reads = forgeReads({ client, cache: options.cache, dialect });
+  const { token } = options;
+  const read = forgeReads({ client, cache: options.cache, dialect });
+  // An app is no user: `/user` is not for its tokens.
+  const reads = typeof token === 'string' ? read : { ...read, whoami: () => token.login() };
   return { ...reads, ...forgeWrites({ client, dialect, reads }) };
 }
 
@@ -89,9 +93,17 @@ export interface ForgesDeps {
   readonly budget?: ForgeBudget | undefined;
   /** Who asks; a tick when absent. */
   readonly who?: ForgeAsker | undefined;
+  /** Told each secret that no variable holds: tokens of a GitHub App, and its key. */
+  readonly learn?: ((secret: string) => void) | undefined;
 }
 
-function tokenOf(token_env: string, host: string, deps: ForgesDeps): string {
+/** Throws FORGE_TOKEN_NOT_ALLOWED, FORGE_TOKEN_OTHER_HOST, FORGE_TOKEN_MISSING or FORGE_APP_INVALID. */
+function tokenOf(
+  target: AppTarget,
+  deps: ForgesDeps,
+  apps: (target: AppTarget) => MadeToken,
+): string | MadeToken {
+  const { token_env, host } = target;
   if (!TokenEnv.safeParse(token_env).success || !deps.allow.includes(token_env)) {
     const hint = 'add it to CALORON_TOKEN_ENVS if it holds a forge token';
     throw new ForgeError('FORGE_TOKEN_NOT_ALLOWED', { token_env, allowed: deps.allow }, { hint });
@@ -103,6 +115,7 @@ function tokenOf(token_env: string, host: string, deps: ForgesDeps): string {
     throw new ForgeError('FORGE_TOKEN_OTHER_HOST', { token_env, host, belongs_to }, { hint });
   }
   const token = deps.env[token_env]?.trim() ?? '';
+  if (token === '' && isApp(deps.env, token_env)) return apps(target);
   if (token === '') {
     throw new ForgeError(
       'FORGE_TOKEN_MISSING',
@@ -113,13 +126,14 @@ function tokenOf(token_env: string, host: string, deps: ForgesDeps): string {
   return token;
 }
 
-/** Repositories by the name of their token's variable; one client per host, repository and token. */
+/** Repositories by the name of their token's variable, or of a GitHub App's; one client per host, repository and token. */
 export function createForges(deps: ForgesDeps): Forges {
-  const open = new Map<string, { readonly token: string; readonly forge: ForgeRepo }>();
+  const open = new Map<string, { readonly token: string | MadeToken; readonly forge: ForgeRepo }>();
+  const apps = createApps(deps);
   return {
     open({ repo, host, token_env }) {
       const address = checkedHost(host);
-      const token = tokenOf(token_env, address, deps);
+      const token = tokenOf({ token_env, host: address, repo }, deps, apps);
       const key = `${address} ${repo} ${token_env}`;
       const kept = open.get(key);
       if (kept !== undefined && kept.token === token) return kept.forge;

@@ -15,6 +15,8 @@ export interface ClientDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly home: Home;
+  /** Told each secret that no variable holds. */
+  readonly learn?: ((secret: string) => void) | undefined;
   /** Who asks forges; a tick when absent. */
   readonly who?: ForgeAsker | undefined;
 }
@@ -81,7 +83,7 @@ function storeClients({ store }: ClientDeps): Loaders {
 }
 
 /** What lies outside of this process. */
-function peerClients({ store, environment, clock, random, home, who }: ClientDeps): Loaders {
+function peerClients({ store, environment, clock, random, home, who, learn }: ClientDeps): Loaders {
   return {
     forge: async () => {
       const [{ createForges }, { forgesOf }] = await Promise.all([
@@ -90,7 +92,7 @@ function peerClients({ store, environment, clock, random, home, who }: ClientDep
       ]);
       const { token_envs: allow, token_hosts, variables: env } = environment;
       const { forgeCache: cache, forgeBudgets: budget } = store;
-      const forge = createForges({ cache, budget, who, allow, hosts: token_hosts, env, clock });
+      const forge = createForges({ cache, budget, who, allow, hosts: token_hosts, env, clock, learn });
       return ({ hosts }) => ({ forge: forgesOf(forge, hosts) });
     },
     shell: async () => {

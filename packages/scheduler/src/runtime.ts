@@ -18,6 +18,7 @@ import { type Clock, type ForgeAsker, type Random, shellWord } from '@caloron/ty
 import { createClients, type RunCapabilities } from './clients.ts';
 import { credentialOf, type Environment, secretsOf } from './environment.ts';
 import { SchedulerError, unreadable } from './errors.ts';
+import { createLiveSecrets } from './live-secrets.ts';
 import { openCatalog } from './open-catalog.ts';
 import { syncProjectConfig } from './project-config.ts';
 import { ownProcess } from './run-process.ts';
@@ -125,7 +126,9 @@ export function createRuntime(deps: RuntimeDeps): Runtime {
   const { warn } = deps;
   const store = openStore(home.db, { clock, uuid: () => random.uuid(), ...(warn && { warn }) });
   const { who } = deps;
-  const clients = createClients({ store, environment, clock, random, home, who });
+  const live = createLiveSecrets();
+  const { learn } = live;
+  const clients = createClients({ store, environment, clock, random, home, who, learn });
 
   return {
     store,
@@ -133,28 +136,30 @@ export function createRuntime(deps: RuntimeDeps): Runtime {
       await syncProjectConfig(store, home.project_file);
       const catalog = await openCatalog(graph, deps.stage_store ?? home.stage_store, deps.catalog);
       const capabilitiesOf = await clients(catalog.entries.flatMap(({ stage }) => stage.capabilities));
-      return runGraph({
-        graph,
-        graph_name,
-        input,
-        catalog,
-        capabilities: (run) => {
-          const made = capabilitiesOf(run);
-          return deps.decorate?.(made, run) ?? made;
-        },
-        clock,
-        uuid: () => random.uuid(),
-        leases: store.leases,
-        trace: store.runs,
-        cache: store.cache,
-        secrets: secretsOf(environment),
-        credentials: (alias) => credentialOf(environment, alias),
-        ...rules,
-        labels: { ...sprintLabel(input), process: ownProcess(), ...labels },
-        ...(signal === undefined ? {} : { signal }),
-        ...(observe === undefined ? {} : { observe }),
-        ...(run_id === undefined ? {} : { run_id }),
-      });
+      const made = (secrets: readonly string[]): Promise<RunResult> =>
+        runGraph({
+          graph,
+          graph_name,
+          input,
+          catalog,
+          capabilities: (run) => {
+            const given = capabilitiesOf(run);
+            return deps.decorate?.(given, run) ?? given;
+          },
+          clock,
+          uuid: () => random.uuid(),
+          leases: store.leases,
+          trace: store.runs,
+          cache: store.cache,
+          secrets,
+          credentials: (alias) => credentialOf(environment, alias),
+          ...rules,
+          labels: { ...sprintLabel(input), process: ownProcess(), ...labels },
+          ...(signal === undefined ? {} : { signal }),
+          ...(observe === undefined ? {} : { observe }),
+          ...(run_id === undefined ? {} : { run_id }),
+        });
+      return live.during(secretsOf(environment), made);
     },
     close: () => store.close(),
   };

@@ -1,5 +1,9 @@
+import { appVariables } from '@caloron/capabilities/github-app';
 import { frameworkVariables, isCommonVariable } from '@caloron/types';
 import type { Sprint } from '@caloron/types';
+
+/** Ours that no agent is given, whatever its options name. */
+const NEVER = ['CALORON_SHELL_TOKEN', 'CALORON_WEBHOOK_SECRET'];
 
 /** Ours that a harness reads. */
 const OURS = ['CALORON_ALLOW_DANGEROUS', 'CALORON_LOG_LEVEL'];
@@ -17,7 +21,9 @@ export function agentEnvironment(options: {
   readonly order_file: string;
 }): Record<string, string> {
   const { env, sprint, token_envs, process_id, order_file } = options;
-  const never = new Set(['CALORON_SHELL_TOKEN', ...token_envs, sprint.token_env, sprint.reviewer_token_env]);
+  const tokens = [...token_envs, sprint.token_env, sprint.reviewer_token_env].filter((name) => name !== null);
+  const keys = tokens.flatMap((name) => Object.values(appVariables(name)));
+  const never = new Set([...NEVER, ...tokens, ...keys]);
   const common = Object.keys(env).filter(isCommonVariable);
   const asked = (sprint.framework_options['pass_env'] ?? '').split(/[\s,]+/);
   const wanted = [...common, ...OURS, ...frameworkVariables(sprint.framework), ...asked];

@@ -80,7 +80,7 @@ async function removeAll(
   where: Omit<MergedWhere, 'mirror'>,
 ): Promise<string | null> {
   const { state, task } = where;
-  const mirror = await deps.worktrees.fetch(state, deps.credentials.forRole(state.sprint, 'author'));
+  const mirror = await deps.worktrees.fetch(state, await deps.credentials.forRole(state.sprint, 'author'));
   for (const each of found) {
     const reason = await whyKept(deps.worktrees.clean, each, { ...where, mirror });
     if (reason !== null) return reason;

@@ -121,7 +121,7 @@ async function prepareAndFork(deps: SpawnerDeps, resolved: Resolved): Promise<Sp
     task,
     role,
     request: { ...request, mode: resolved.mode },
-    credential: deps.credentials.forRole(state.sprint, 'author'),
+    credential: await deps.credentials.forRole(state.sprint, 'author'),
     previous: processes.latest(state.sprint_id, task.id, role),
     author: processes.latest(state.sprint_id, task.id, 'author'),
     delivered: (sha) => deliveredHeads(deps.store, state.sprint_id, task.id).has(sha),

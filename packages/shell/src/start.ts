@@ -174,7 +174,7 @@ function assemble({ config, paths, store, clock, random, log, isolation, listeni
     listed: config.env['CALORON_TOKEN_HOSTS'],
     project_file: join(config.home, 'caloron.json'),
   });
-  const credentials = createCredentials(config.env, config.token_envs, token_hosts);
+  const credentials = createCredentials(config.env, config.token_envs, token_hosts, clock);
   const remoteUrl = (host: string | null, repo: string): string =>
     remote_url?.(repo, host) ?? cloneUrl(host, repo);
   const worktrees = createWorktrees({ paths, mutex, remoteUrl });

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 
 import { git } from '@caloron/capabilities/git';
+import { isApp } from '@caloron/capabilities/github-app';
 import { probeSandbox } from '@caloron/capabilities/sandbox';
 import { createShells } from '@caloron/capabilities/shell';
 import { checkedHost, misplaced, placeHint } from '@caloron/capabilities/token-hosts';
@@ -42,7 +43,7 @@ async function checked(
 
 /** Tokens that are named and not set, in the words of a person. */
 function requireTokens(names: readonly string[], variables: Context['environment']['variables']): void {
-  const missing = names.filter((name) => (variables[name] ?? '') === '');
+  const missing = names.filter((name) => (variables[name] ?? '') === '' && !isApp(variables, name));
   if (missing.length > 0)
     throw new CliError(
       'CLI_NOT_FOUND',

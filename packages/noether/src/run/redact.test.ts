@@ -53,6 +53,20 @@ describe('a redactor', () => {
     );
   });
 
+  it('hides what is added to its list later, in every way it is asked', () => {
+    const secrets = ['first-secret'];
+    const hide = redactor(secrets);
+    expect(hide.text('later-secret')).toBe('later-secret');
+    secrets.push('later-secret');
+
+    expect([hide.text('later-secret'), hide(['first-secret later-secret'], [])]).toEqual([
+      '***',
+      ['*** ***'],
+    ]);
+    secrets.push('last-secret');
+    expect(hide.holds({ a: 'last-secret' })).toBe(true);
+  });
+
   const secret = 'pa55 wörd?>&/"x"';
   it.each([
     ['base64', Buffer.from(secret).toString('base64')],

@@ -25,12 +25,17 @@ export interface Redactor {
 /**
  * Makes the function that hides secrets of one run in values: every field at a marked path but null, and every occurrence of a secret
  * in texts and keys. Texts it hides by their mark it knows from then on, so that what a stage makes of a marked field is hidden too.
- * Secrets shorter than 6 characters are hidden by their mark alone.
+ * Secrets shorter than 6 characters are hidden by their mark alone. What is added to `secrets` later is hidden from then on.
  */
 export function redactor(secrets: readonly string[]): Redactor {
   const known = new SecretTexts();
   const note = (text: string): void => known.add(text);
-  secrets.forEach(note);
+  let noted = 0;
+  const keepUp = (): void => {
+    for (const secret of secrets.slice(noted)) note(secret);
+    noted = secrets.length;
+  };
+  keepUp();
   const unlessTooDeep = <T>(work: () => T, otherwise: T): T => {
     try {
       return work();
@@ -42,6 +47,7 @@ export function redactor(secrets: readonly string[]): Redactor {
   };
   const redact = (value: Json, marked: readonly MarkedPath[]): Json =>
     unlessTooDeep(() => {
+      keepUp();
       const visible = marked.length === 0 ? value : hide(value, marked, note);
       return known.size === 0 ? visible : scrub(visible, known);
     }, REDACTED);
@@ -49,8 +55,14 @@ export function redactor(secrets: readonly string[]): Redactor {
     learn: (value: Json, marked: readonly MarkedPath[]): void => {
       if (marked.length > 0) unlessTooDeep<unknown>(() => hide(value, marked, note), null);
     },
-    text: (text: string): string => scrubText(text, known),
-    holds: (value: Json): boolean => known.size > 0 && unlessTooDeep(() => holdsAny(value, known), true),
+    text: (text: string): string => {
+      keepUp();
+      return scrubText(text, known);
+    },
+    holds: (value: Json): boolean => {
+      keepUp();
+      return known.size > 0 && unlessTooDeep(() => holdsAny(value, known), true);
+    },
   });
 }
 

@@ -47,7 +47,7 @@ export interface RunOptions {
   readonly policy?: Policy | null | undefined;
   /** Whether the trace keeps inputs and outputs, secrets hidden. */
   readonly trace_values?: boolean | undefined;
-  /** Texts that no trace and no error of the run shows. */
+  /** Texts that no trace and no error of the run shows; the list may grow while it runs. */
   readonly secrets?: readonly string[] | undefined;
   /** The secret an alias of a remote stage stands for; null when there is none. Without it there is none for any. */
   readonly credentials?: ((alias: string) => string | null) | undefined;

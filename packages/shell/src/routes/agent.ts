@@ -72,7 +72,7 @@ async function heartbeat(deps: AppDeps, request: FastifyRequest): Promise<Heartb
 }
 
 /** The earlier of two instants; both are of one form, so their text sorts as they do. */
-function earlier(at: Timestamp | null, latest: Timestamp): Timestamp | null {
+function earlier<At extends Timestamp | null>(at: At, latest: Timestamp): At | Timestamp {
   return at !== null && at > latest ? latest : at;
 }
 
@@ -114,7 +114,8 @@ async function credential(deps: AppDeps, request: FastifyRequest): Promise<Crede
   if (state === 'exited' || state === 'lost')
     throw new ShellError('TOKEN_FORBIDDEN', { reason: `process ${process_id} has ended` });
   const { sprint } = await loadState(deps.store, sprint_id);
-  const { username, token } = deps.credentials.forRole(sprint, role);
+  const { username, token, expires_at } = await deps.credentials.forRole(sprint, role);
+  const kept_until = addMs(deps.clock.now(), CREDENTIAL_MS);
   deps.log.info({ process_id, purpose }, 'forge token given to an agent');
-  return { ok: true, username, token, expires_at: addMs(deps.clock.now(), CREDENTIAL_MS) };
+  return { ok: true, username, token, expires_at: earlier(expires_at ?? kept_until, kept_until) };
 }
