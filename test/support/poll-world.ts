@@ -38,7 +38,7 @@ export interface PollWorldOptions {
   readonly pulls: number;
   /** Whether each is approved and its checks are under way. */
   readonly waiting?: boolean;
-  /** How far the forge's clock is ahead of this machine's, in ms; ten minutes behind when absent, so that all has settled. */
+  /** In ms; ten minutes behind when absent, so that all has settled. */
   readonly ahead_ms?: number;
 }
 
@@ -63,11 +63,14 @@ export class PollWorld {
   readonly #options: PollWorldOptions;
   #forge: RunningForge | undefined;
   #runtime: Runtime | undefined;
+  /** How far the forge's clock is ahead now, in ms. */
+  ahead_ms: number;
   #token = '';
   #pulls: readonly number[] = [];
 
   constructor(options: PollWorldOptions) {
     this.#options = options;
+    this.ahead_ms = options.ahead_ms ?? -600_000;
   }
 
   /** Starts the forge, opens the pull requests and stores the sprint. */
@@ -96,11 +99,10 @@ export class PollWorld {
     await this.#store(tasks);
   }
 
-  /** Starts the forge, also again after `stopForge`: on the address it had. */
+  /** Also again after `stopForge`: on the address it had. */
   async startForge(): Promise<void> {
     const port = this.#forge === undefined ? 0 : Number(new URL(this.#forge.url).port);
-    const { ahead_ms = -600_000 } = this.#options;
-    const clock: Clock = { now: () => addMs(systemClock.now(), ahead_ms) };
+    const clock: Clock = { now: () => addMs(systemClock.now(), this.ahead_ms) };
     this.#forge = await startForge({ data: join(this.#dir, 'forge'), port, clock, rate_limit: 100_000 });
   }
 
@@ -114,7 +116,7 @@ export class PollWorld {
     return this.#pulls;
   }
 
-  /** Says something on the forge, by the only account there is. */
+  /** By the only account there is. */
   async post(path: string, body: object): Promise<unknown> {
     const headers = { authorization: `token ${this.#token}`, 'content-type': 'application/json' };
     const init = { method: 'POST', headers, body: JSON.stringify(body) };
@@ -123,7 +125,6 @@ export class PollWorld {
     return answer.json();
   }
 
-  /** Comments on an issue or a pull request. */
   async comment(number: number, body: string): Promise<void> {
     await this.post(`/repos/${REPO}/issues/${String(number)}/comments`, { body });
   }
@@ -157,7 +158,6 @@ export class PollWorld {
     return rows.map(({ event_id }) => event_id);
   }
 
-  /** Stops everything and removes what was written. */
   async close(): Promise<void> {
     this.#runtime?.close();
     await this.#forge?.close();

@@ -210,6 +210,33 @@ describe('changes', () => {
     },
   );
 
+  it('are all there when the one deleted was the only other new one on its page', async () => {
+    const items = [wireIssue(5, T3), wireIssue(4, T3), wireIssue(3, T3), wireIssue(2, T1), wireIssue(1, T1)];
+    let deleted = false;
+    serveList(ISSUES, () => items, {
+      after: () => {
+        if (!deleted) items.splice(0, 1);
+        deleted = true;
+      },
+    });
+
+    const { items: found } = await host.open().changedIssues(at(T2));
+
+    expect(new Set(numbers(found))).toEqual(new Set([5, 4, 3]));
+  });
+
+  it('of one page are read once, however many pages lie before the cursor', async () => {
+    let items = Array.from({ length: 6 }, (_, n) => wireIssue(6 - n, n === 0 ? T3 : T2));
+    serveList(ISSUES, () => items, { size: 3 });
+    const tick = reader();
+    await tick();
+    const before = host.requests.length;
+    items = [wireIssue(7, '2026-04-14T08:03:30Z'), ...items];
+
+    expect(numbers((await tick()).items)).toEqual([7]);
+    expect(host.requests.length - before).toBe(3);
+  });
+
   it('need no ETag of a caller that another list version brought no news', async () => {
     let items = [wireIssue(2, T2), wireIssue(1, T1)];
     serveList(ISSUES, () => items);

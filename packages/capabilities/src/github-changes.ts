@@ -45,7 +45,14 @@ export interface ChangeList<T extends Dated> {
 interface Pass<T> {
   readonly items: ReadonlyMap<string, T>;
   readonly skipped: readonly ForgeSkipped[];
-  readonly pages: number;
+  /** Whether a page had a successor before the cursor was passed: an item may have been shifted between the two. */
+  readonly crossed: boolean;
+}
+
+/** From where a list is read: the cursor, and what lies before it. */
+interface Span {
+  readonly cursor: Timestamp | null;
+  readonly since: Timestamp | null;
 }
 
 const Page = z.array(z.unknown());
@@ -88,53 +95,56 @@ function recordsOf<T extends Dated>(
 async function pass<T extends Dated>(
   client: ForgeClient,
   list: ChangeList<T>,
-  since: Timestamp | null,
+  { cursor, since }: Span,
   first: ForgeAnswer | undefined,
 ): Promise<Pass<T>> {
   const request = list.request(since);
   const from = since === null ? Number.NEGATIVE_INFINITY : epochMs(since);
+  const passed = (item: Dated) => cursor !== null && epochMs(item.updated_at) < epochMs(cursor);
   const items = new Map<string, T>();
   const skipped: ForgeSkipped[] = [];
-  let pages = 0;
+  let ended = true;
+  let crossed = false;
   for await (const answer of client.pages(request, first)) {
-    pages += 1;
+    crossed ||= !ended;
     const found = recordsOf(client, list, answer, request);
     skipped.push(...found.skipped);
     for (const item of found.good) {
       // An update while paging moves an item down and shows it twice: the first sight is the newer one.
       if (epochMs(item.updated_at) >= from && !items.has(list.id(item))) items.set(list.id(item), item);
     }
+    ended = list.newest_first && found.good.some(passed);
     if (list.newest_first && found.good.some((item) => epochMs(item.updated_at) < from)) break;
   }
-  return { items, skipped, pages };
+  return { items, skipped, crossed };
 }
 
 /**
- * Everything since, over all pages. An item that vanishes between two pages moves another one off both: a list of several pages is read
- * again until it brings nothing that was not seen.
+ * Everything of the span, over all pages. An item that vanishes between two pages moves another one off both: what is new on several pages
+ * is read again until that brings nothing that was not seen.
  */
 async function complete<T extends Dated>(
   client: ForgeClient,
   list: ChangeList<T>,
-  since: Timestamp | null,
+  span: Span,
   first: ForgeAnswer,
 ): Promise<Pass<T>> {
-  const one = await pass(client, list, since, first);
+  const one = await pass(client, list, span, first);
   const items = new Map(one.items);
   const skipped = [...one.skipped];
-  let { pages } = one;
-  for (let passes = 1; pages > 1 && passes < MAX_PASSES; passes += 1) {
-    const again = await pass(client, list, since, undefined);
+  let again = one.crossed;
+  for (let passes = 1; again && passes < MAX_PASSES; passes += 1) {
+    const next = await pass(client, list, { ...span, since: span.cursor }, undefined);
     const before = items.size;
-    for (const [id, item] of again.items) {
+    for (const [id, item] of next.items) {
       const kept = items.get(id);
       if (kept === undefined || epochMs(item.updated_at) >= epochMs(kept.updated_at)) items.set(id, item);
     }
-    skipped.push(...again.skipped);
-    pages = items.size === before ? 1 : again.pages;
+    skipped.push(...next.skipped);
+    again = items.size > before;
   }
-  const told = new Map(skipped.map((one) => [one.id, one]));
-  return { items, skipped: [...told.values()], pages: one.pages };
+  const told = new Map(skipped.map((record) => [record.id, record]));
+  return { items, skipped: [...told.values()], crossed: one.crossed };
 }
 
 function newest(cursor: Timestamp | null, items: Iterable<Dated>): Timestamp | null {
@@ -192,7 +202,7 @@ export async function readChanges<T extends Dated>(
   if (first === undefined)
     return { items: [], unchanged: true, cursor, ...(from === undefined ? {} : { next: from }) };
 
-  const read = await complete(client, list, since, first);
+  const read = await complete(client, list, { cursor, since }, first);
   const date = dateOf(first);
   const isSettled = (item: Dated) => date - epochMs(item.updated_at) >= SETTLED_MS;
   const reached = newest(cursor, read.items.values());
