@@ -235,7 +235,8 @@ function home() {
 }
 
 const brief = ['- [form] Add a login form', '- [mail] Mail a welcome (after: form)'].join('\n');
-const kickoff = { brief, repo: 'owner/repo', sprint_id: 'sprint-1' };
+const host = 'http://127.0.0.1:7720';
+const kickoff = { brief, repo: 'owner/repo', sprint_id: 'sprint-1', host };
 
 describe('a sprint', () => {
   it('goes from a brief to its report', async () => {

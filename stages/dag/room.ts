@@ -56,8 +56,20 @@ export const MERGE_WAITS: readonly string[] = ['MERGE_DRAFT', 'MERGE_BLOCKED'];
 /** The code of a request that was not made, for a limit or an outage of the forge: nothing failed, and nothing is counted. */
 const PARKED = 'FORGE_PARKED';
 
+/** The code of a start on an issue that another orchestrator has. */
+export const CLAIM_HELD = 'CLAIM_HELD';
+const CLAIM_UNSETTLED = 'CLAIM_UNSETTLED';
+
 /** Codes of what is to wait for as long as it takes, beside the shell's for want of room. */
-const WAITS: readonly string[] = [...MERGE_WAITS, PARKED, 'PROVIDER_HELD', 'SPRINT_PAUSED', OVERTAKEN];
+const WAITS: readonly string[] = [
+  ...MERGE_WAITS,
+  PARKED,
+  'PROVIDER_HELD',
+  CLAIM_HELD,
+  CLAIM_UNSETTLED,
+  'SPRINT_PAUSED',
+  OVERTAKEN,
+];
 
 /** Whether an action found no room, or its task does not want it for now, and is to wait for as long as it takes: it failed of nothing. */
 export function isWait({ code }: Pick<ActionError, 'code'>): boolean {
@@ -67,12 +79,13 @@ export function isWait({ code }: Pick<ActionError, 'code'>): boolean {
 /** Whether a task's reason speaks of a wait for its start alone, and goes with it. */
 export function isWaiting(reason: string | null): boolean {
   if (reason === null) return false;
-  return reason === 'agent_busy' || /^(capacity|not_started): /.test(reason) || isPauseReason(reason);
+  return reason === 'agent_busy' || /^(capacity|not_started|claimed): /.test(reason) || isPauseReason(reason);
 }
 
 /** Why a start that will be tried again was not made, for people. */
 export function waitReason(error: ActionError): string {
   const { code, message } = error;
-  if (!isWait(error) || code === PARKED) return `not_started: ${message}`;
+  if (code === CLAIM_HELD) return `claimed: ${message}`;
+  if (!isWait(error) || code === PARKED || code === CLAIM_UNSETTLED) return `not_started: ${message}`;
   return `${code === 'PROVIDER_HELD' ? 'provider_limited' : 'capacity'}: ${message}`;
 }

@@ -10,7 +10,8 @@ import type {
 } from '@caloron/types';
 
 import { isWait } from '../dag/room.ts';
-import { commentOnce, taskOf, type ActContext, type Acted } from './act_context.ts';
+import { actionMarker, commentOnce, taskOf, type ActContext, type Acted } from './act_context.ts';
+import { claimTask } from './claim.ts';
 import { ActError } from './errors.ts';
 
 /** Milliseconds an agent has to end by itself after the signal, before it is killed. */
@@ -35,7 +36,7 @@ async function startWithRoom(shell: Shell, request: SpawnRequest): Promise<Spawn
   }
 }
 
-/** Starts an agent on its task and says so on its issue the first time. */
+/** Starts an agent on its task, once nobody else can, and says so on its issue the first time. */
 export async function spawn(action: ActionOf<'spawn_agent'>, context: ActContext): Promise<Acted> {
   const { state } = context.snapshot;
   const task = taskOf(action, context);
@@ -46,6 +47,7 @@ export async function spawn(action: ActionOf<'spawn_agent'>, context: ActContext
     const { provider, until, sprint_id } = held;
     throw new ActError('PROVIDER_HELD', { provider, sprint_id, reset_at: until }, { retryable: true });
   }
+  const claim = await claimTask(action, task, context);
   const reply = await startWithRoom(context.shell(), {
     sprint_id: state.sprint_id,
     task_id: task.id,
@@ -68,6 +70,8 @@ export async function spawn(action: ActionOf<'spawn_agent'>, context: ActContext
   try {
     await context.ensureLabel('caloron:assigned');
     await context.forge().addLabels(action.issue_number, ['caloron:assigned']);
+    if (claim.text.includes(actionMarker(action.action_id)))
+      return { ...done, result: { ...done.result, comment_id: claim.comment_id } };
     const text = `@caloron-agent-${agent_id} has been assigned this task.`;
     const { comment_id } = await commentOnce(action, action.issue_number, text, context);
     return { ...done, result: { ...done.result, comment_id } };

@@ -6,6 +6,7 @@ import {
   type ForgeIssue,
   type ForgeRepo,
   type KvRead,
+  type KvWrite,
   type Shell,
   type SprintSnapshot,
   type StateCommit,
@@ -31,7 +32,7 @@ export interface ActContext {
   /** The hold on the sprint's provider that another sprint met; looked up once per drain. */
   readonly heldElsewhere: () => Promise<ForeignHold | undefined>;
   readonly state: StateCommit;
-  readonly kv: KvRead;
+  readonly kv: KvRead & KvWrite;
   readonly now: () => Timestamp;
 }
 

@@ -72,6 +72,18 @@ export interface ActErrorDetails {
     readonly sprint_id: string;
     readonly reset_at: string | null;
   };
+  /** Another orchestrator has the task's issue, until `reset_at` unless it renews its claim. Retryable. */
+  CLAIM_HELD: {
+    readonly issue_number: number;
+    /** The id of the other home's database. */
+    readonly home: string;
+    /** Login of the claim's comment; null for a deleted account. */
+    readonly by: string | null;
+    readonly since: string;
+    readonly reset_at: string;
+  };
+  /** Whether this orchestrator has the task's issue is not known yet: asked again at `reset_at`. Retryable. */
+  CLAIM_UNSETTLED: { readonly issue_number: number; readonly why: string; readonly reset_at: string };
   /** The head to merge does not contain the base its work was begun on. */
   MERGE_BASE_LOST: { readonly pr_number: number; readonly head_sha: string; readonly base_sha: string };
   /** The base branch lost the commit the work was begun on: the merge would bring back what was taken out of it. */
@@ -107,6 +119,10 @@ const actMessage: Messages<ActErrorDetails> = {
     `the forge has not said yet whether PR #${String(pr_number)} can be merged`,
   PROVIDER_HELD: ({ provider, sprint_id, reset_at }) =>
     `${provider} ${reset_at === null ? 'until a person answers' : `until ${reset_at}`}, as an agent of sprint ${sprint_id} met`,
+  CLAIM_HELD: ({ issue_number, home, by, since, reset_at }) =>
+    `another orchestrator (home ${home.slice(0, 8)}, as ${by ?? 'a deleted account'}) has issue #${String(issue_number)} since ${since}, until ${reset_at} unless it renews its claim`,
+  CLAIM_UNSETTLED: ({ issue_number, why }) =>
+    `the claim of issue #${String(issue_number)} is not settled: ${why}`,
   MERGE_BASE_LOST: ({ pr_number, head_sha, base_sha }) =>
     `PR #${String(pr_number)}: its head ${head_sha} does not contain its base ${base_sha}`,
   MERGE_BASE_REWRITTEN: ({ pr_number, base_branch, base_sha }) =>

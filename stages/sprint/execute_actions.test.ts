@@ -171,14 +171,17 @@ describe('spawn_agent', () => {
 
   it('says nothing when an agent resumes or reviews', async () => {
     const w = world([{ ...spawn, mode: 'resume' }]);
+    w.claim();
 
     await w.run();
 
+    expect(w.shell.spawned).toHaveLength(1);
     expect(w.forge.calls).toEqual([]);
   });
 
   it('O4 is done although its comment could not be written', async () => {
     const w = world([spawn]);
+    w.claim();
     w.forge.faults.set('comment', [{ error: forgeError('FORGE_FORBIDDEN') }]);
 
     const { actions_taken, errors } = await w.run();
@@ -213,7 +216,11 @@ describe('spawn_agent', () => {
 
   it('runs four at a time beside the rest', async () => {
     const tasks = ['a', 'b', 'c', 'd', 'e', 'f'];
-    const w = world(tasks.map((id) => action('spawn_agent', { ...spawn, task_id: id, mode: 'resume' })));
+    const w = world(
+      tasks.map((id, n) =>
+        action('spawn_agent', { ...spawn, task_id: id, mode: 'resume', issue_number: n + 10 }),
+      ),
+    );
     const state = w.store.sprints.get('sprint-1');
     if (state !== undefined) {
       const all = Object.fromEntries(tasks.map((id) => [id, { ...exampleTask, id }]));
@@ -443,6 +450,7 @@ describe('a drain', () => {
 
   it('fails the actions of a forge it may not open, and no others', async () => {
     const w = world([notify, { ...spawn, mode: 'resume' }]);
+    w.claim();
     const { store, shell } = w;
     const open = (): never => {
       throw forgeError('FORGE_TOKEN_MISSING');

@@ -16,9 +16,10 @@ import { TASK_LABEL } from '../github/read_events.ts';
 import { defineStage } from '../kit.ts';
 import { act } from './act.ts';
 import type { ActContext } from './act_context.ts';
+import { claimedTasks, keepClaims } from './keep_claims.ts';
 import { heldElsewhere } from './held_elsewhere.ts';
 import { runLanes } from './lanes.ts';
-import { isWait } from '../dag/room.ts';
+import { CLAIM_HELD, isWait } from '../dag/room.ts';
 import { takenBack } from './overtaken.ts';
 import { startsInOrder } from './start_order.ts';
 import { isPaused } from './pause.ts';
@@ -28,6 +29,8 @@ import { nextAttempt, resetOf } from './retry_policy.ts';
 const BATCH = 500;
 /** Milliseconds after which a start that another sprint's limit holds is looked at again. */
 const LOOK_AGAIN_MS = 60_000;
+/** The same for one whose issue another orchestrator has: each look is a request. */
+const ASK_CLAIM_MS = 300_000;
 /** Agents started at once: each start fetches and makes a worktree. */
 const SPAWNS = 4;
 
@@ -36,7 +39,7 @@ export const executeActions = defineStage({
   name: 'execute_actions',
   description: "Takes the sprint's intended actions that are due.",
   effects: ['Network', 'Process', 'NonDeterministic', 'Fallible'],
-  capabilities: ['outbox', 'state.commit', 'kv.read', 'forge', 'shell', 'clock'],
+  capabilities: ['outbox', 'state.commit', 'kv.read', 'kv.write', 'forge', 'shell', 'clock'],
   input: z.object({ sprint_id: Id, shell_url: z.string().nullish() }),
   output: z.strictObject({
     /** One line per action taken, e.g. `merge:PR#4`. */
@@ -63,7 +66,8 @@ export const executeActions = defineStage({
   run: async ({ sprint_id, shell_url }, { outbox, state, kv, forge, shell, clock }) => {
     const out = { actions_taken: [] as string[], errors: [] as string[], issues_created: [] as number[] };
     const rows = await outbox.due({ sprint_id, now: clock.now(), limit: BATCH });
-    if (rows.length === 0) return out;
+    const claimed = await claimedTasks({ kv }, sprint_id);
+    if (rows.length === 0 && claimed.length === 0) return out;
 
     const snapshot = await state.load(sprint_id);
     const { repo, host, token_env } = snapshot.state.sprint;
@@ -79,6 +83,7 @@ export const executeActions = defineStage({
       kv,
       now: () => clock.now(),
     };
+    out.errors.push(...(await keepClaims(claimed, context)));
     await runLanes(
       startsInOrder(rows, snapshot.state).map((row) => ({
         lane: row.action.type === 'spawn_agent' ? 'pool' : 'serial',
@@ -113,7 +118,12 @@ async function settle(row: OutboxRow, context: ActContext, outbox: Outbox, out: 
       retryable: isRetryable(thrown),
     };
     if (isWait(error)) {
-      await outbox.postpone(action_id, error, lookAgain(context.now(), resetOf(thrown)));
+      await outbox.postpone(
+        action_id,
+        error,
+        lookAgain(context.now(), resetOf(thrown), error),
+        isToldAnew(error, row),
+      );
       out.errors.push(lineOf(row, error));
       return;
     }
@@ -130,10 +140,21 @@ async function settle(row: OutboxRow, context: ActContext, outbox: Outbox, out: 
   }
 }
 
-/** When something that waits is looked at again: a hold may be lifted before its end, by the person whose sprint met it. */
-function lookAgain(now: Timestamp, ends: Timestamp | null): Timestamp {
-  const soon = addMs(now, LOOK_AGAIN_MS);
-  return ends === null ? now : ends < soon ? ends : soon;
+/** When something that waits is looked at again: a hold may be lifted, and a claim given back, before its end. */
+function lookAgain(now: Timestamp, ends: Timestamp | null, { code }: ActionError): Timestamp {
+  if (ends === null) return now;
+  if (code !== CLAIM_HELD) return earlier(ends, addMs(now, LOOK_AGAIN_MS));
+  const soonest = addMs(now, LOOK_AGAIN_MS);
+  return ends < soonest ? soonest : earlier(ends, addMs(now, ASK_CLAIM_MS));
+}
+
+function earlier(a: Timestamp, b: Timestamp): Timestamp {
+  return a < b ? a : b;
+}
+
+/** Whether who waits is to be told again: of a claim that was renewed, or is another's by now. */
+function isToldAnew({ code, message }: ActionError, { error }: OutboxRow): boolean {
+  return code === CLAIM_HELD && message !== error?.message;
 }
 
 function lineOf({ action }: OutboxRow, { code, message }: ActionError): string {

@@ -1,4 +1,13 @@
-import { markerOf, addMs, type Action, type DagState, type Task, type Timestamp } from '@caloron/types';
+import {
+  addMs,
+  keys,
+  markerOf,
+  type Action,
+  type DagState,
+  type Task,
+  type TaskClaim,
+  type Timestamp,
+} from '@caloron/types';
 
 import { action } from '../sprint/action-id.ts';
 import { EXAMPLE_NOW, exampleState, exampleTask } from '../sprint/example.ts';
@@ -22,7 +31,8 @@ export function world(
 ) {
   const state: DagState = {
     ...exampleState,
-    sprint: { ...exampleState.sprint, ...sprint },
+    // On this machine a claim is settled at once.
+    sprint: { ...exampleState.sprint, host: 'http://127.0.0.1:7720', ...sprint },
     tasks: { 'login-form': { ...exampleTask, issue_number: 1, ...task } },
   };
   const store = memoryStore([state]);
@@ -52,7 +62,26 @@ export function world(
     if (row !== undefined) store.actions.set(of.action_id, { ...row, status: 'running', interrupted: true });
   };
   const row = (of: Action) => store.actions.get(of.action_id);
-  return { store, forge, shell, run, later, forget, row };
+  return { store, forge, shell, run, later, forget, row, claim: () => claimed(store) };
+}
+
+/** Lets the home have claimed the task for the next day, by a comment the forge lacks. */
+function claimed({ rows }: ReturnType<typeof memoryStore>): void {
+  const [at, until] = [EXAMPLE_NOW, addMs(EXAMPLE_NOW, 86_400_000)];
+  const claim: TaskClaim = {
+    v: 1,
+    issue_number: 1,
+    comment_id: 99,
+    generation: 1,
+    renewals: 0,
+    home: 'db',
+    text: '',
+    settled_at: at,
+    won: true,
+    sent_at: until,
+    until,
+  };
+  rows.set(keys.claim(about.sprint_id, about.task_id), { value: claim, rev: 1 });
 }
 
 /** Opens the issue of the task. */

@@ -223,6 +223,12 @@ function repoOf(forge: Omit<MemoryForge, 'repo'>): ForgeRepo {
       comments.push(comment);
       return Promise.resolve(comment);
     },
+    editComment: async (id, body) => {
+      const at = comments.findIndex((comment) => comment.id === id);
+      const before = comments[at];
+      if (before === undefined) throw forgeError('FORGE_NOT_FOUND');
+      return (comments[at] = { ...before, body, updated_at: tick() });
+    },
     addLabels: async (n, labels) => {
       const all: (ForgeIssue | ForgePull)[] = issues.some((i) => i.number === n) ? issues : pulls;
       const before = find(all, n).labels;

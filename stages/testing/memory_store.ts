@@ -211,11 +211,11 @@ function outboxOf({ actions, events }: Inner): Outbox {
       });
       return Promise.resolve();
     },
-    postpone: (action_id, error, next_at) => {
+    postpone: (action_id, error, next_at, again = false) => {
       const found = row(action_id);
       const attempts = found.attempts - 1;
       actions.set(action_id, { ...found, status: 'failed', attempts, error, next_at });
-      if (found.error?.code !== error.code)
+      if (again || found.error?.code !== error.code)
         say({
           ...base(found.action, events.length),
           type: 'action_failed',

@@ -95,10 +95,12 @@ async function expectForge({ octokit, repo }: CrashWorld): Promise<void> {
 
   const { data: comments } = await octokit.issues.listCommentsForRepo({ ...repo, per_page: 100 });
   const said = comments.map(({ body }) => parseMarker(body ?? '')?.task_id ?? 'nobody');
-  expect(said.sort(), 'assigned, completed, assigned, restarted').toEqual([
+  expect(said.sort(), 'assigned, completed, assigned, claimed, claimed, restarted').toEqual([
     'fresh',
     'merge-me',
     'next',
+    'review-me',
+    'silent',
     'silent',
   ]);
 

@@ -18,6 +18,12 @@ function stepping(client: object, name: string, step: Step): object {
   return new Proxy(
     {},
     {
+      // Two capabilities may bring one client between them: their members are joined by name.
+      ownKeys: () => Reflect.ownKeys(client),
+      getOwnPropertyDescriptor: (_target, key) => {
+        const found = Reflect.getOwnPropertyDescriptor(client, key);
+        return found === undefined ? undefined : { ...found, configurable: true };
+      },
       get: (_target, key): unknown => {
         const value: unknown = Reflect.get(client, key);
         if (typeof value !== 'function') return value;

@@ -1,6 +1,7 @@
 import type { ForgeRepo } from '@caloron/types';
 
 import { ForgeError } from './forge-errors.ts';
+import { fitBody, fitTitle } from './github-body.ts';
 import type { ForgeClient, ForgeRequest } from './github-client.ts';
 import { branchPath, type ForgeDialect } from './github-dialect.ts';
 import { forgeError, isForgeError } from './github-errors.ts';
@@ -27,7 +28,7 @@ function reviewWrite({ client, dialect, reads }: ForgeWriteDeps): ForgeWrites['r
       doing: `review pull request #${pr_number}`,
       method: 'POST',
       path: `/pulls/${pr_number}/reviews`,
-      body: { event, body: review.body, commit_id: review.commit_id },
+      body: { event, body: fitBody(review.body), commit_id: review.commit_id },
     };
     try {
       const written = await client.json(ReviewShape, request);
@@ -89,8 +90,8 @@ export function forgeWrites(deps: ForgeWriteDeps): ForgeWrites {
     async createIssue(issue) {
       const { title, body, assignees = [] } = issue;
       const written = {
-        title,
-        body,
+        title: fitTitle(title),
+        body: fitBody(body),
         labels: await labels.asWritten(issue.labels),
         ...(assignees.length === 0 ? {} : { assignees }),
       };
@@ -106,7 +107,14 @@ export function forgeWrites(deps: ForgeWriteDeps): ForgeWrites {
         doing: `comment on #${issue_number}`,
         method: 'POST',
         path: `/issues/${issue_number}/comments`,
-        body: { body },
+        body: { body: fitBody(body) },
+      }),
+    editComment: (id, body) =>
+      client.json(CommentShape, {
+        doing: `change comment ${id}`,
+        method: 'PATCH',
+        path: `/issues/comments/${id}`,
+        body: { body: fitBody(body) },
       }),
     closeIssue: (number) => setIssueState(number, 'closed'),
     reopenIssue: (number) => setIssueState(number, 'open'),
@@ -116,7 +124,7 @@ export function forgeWrites(deps: ForgeWriteDeps): ForgeWrites {
           doing: `open a pull request of ${pull.head}`,
           method: 'POST',
           path: '/pulls',
-          body: { ...pull },
+          body: { ...pull, title: fitTitle(pull.title), body: fitBody(pull.body) },
         });
       } catch (error) {
         // Gitea says 409 where GitHub says 422 for a branch that has its pull request already.
@@ -131,7 +139,7 @@ export function forgeWrites(deps: ForgeWriteDeps): ForgeWrites {
         doing: `change pull request #${pr_number}`,
         method: 'PATCH',
         path: `/pulls/${pr_number}`,
-        body: { ...change },
+        body: change.body === undefined ? { ...change } : { ...change, body: fitBody(change.body) },
       }),
     async requestReview(pr_number, logins) {
       if (logins.length === 0) return;

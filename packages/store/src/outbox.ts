@@ -226,7 +226,7 @@ export function createOutbox(database: Database, log: Log, leases: LeaseTable, c
           record(status, row, `:${row.attempts}`, run_id, { attempt: row.attempts, error, next_at });
           announce(row, { type: 'action_failed', error, final: next_at === null });
         }),
-      postpone: (action_id, error, next_at) =>
+      postpone: (action_id, error, next_at, again = false) =>
         database.write(() => {
           fence();
           const row = held(action_id, []);
@@ -238,7 +238,7 @@ export function createOutbox(database: Database, log: Log, leases: LeaseTable, c
           );
           const before = itemOf(row).error?.code;
           // An action may wait for days: it is told why, and not how often it asked.
-          if (before === error.code) return;
+          if (before === error.code && !again) return;
           const suffix = `:${row.attempts}:${clock.now()}`;
           record('postponed', row, suffix, run_id, { attempt: row.attempts, error, next_at });
           announce(row, { type: 'action_failed', error, final: false }, suffix);

@@ -177,6 +177,8 @@ export interface ForgeRepo {
     readonly assignees?: readonly string[];
   }): Promise<ForgeIssue>;
   comment(issue_number: number, body: string): Promise<ForgeComment>;
+  /** Gives a comment another text. FORGE_FORBIDDEN for one of somebody else, where the token may not. */
+  editComment(id: number, body: string): Promise<ForgeComment>;
   addLabels(issue_number: number, labels: readonly string[]): Promise<void>;
   /** A label that is not there is no error. */
   removeLabel(issue_number: number, label: string): Promise<void>;

@@ -1,6 +1,7 @@
 export { ID_PATTERN, Id, RepoName, Sha, slug, TokenEnv } from './ids.ts';
 export { addMs, epochMs, minutesBetween, Timestamp, timestampOf, toTimestamp } from './time.ts';
 export { FRAMEWORK_NAMES, frameworkOptions } from './framework-options.ts';
+export { TaskClaim } from './claim.ts';
 export { Paused } from './pause.ts';
 export { entriesOf, ownOf } from './record.ts';
 export { shellWord } from './shell-word.ts';

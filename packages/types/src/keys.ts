@@ -11,6 +11,7 @@ export const keys = {
   startedAt: (sprint: Id) => `caloron:${sprint}:started_at`,
   endedAt: (sprint: Id) => `caloron:${sprint}:ended_at`,
   paused: (sprint: Id) => `caloron:${sprint}:paused`,
+  claim: (sprint: Id, task: Id) => `caloron:${sprint}:claim:${task}`,
   agents: (sprint: Id) => `caloron:${sprint}:agents`,
   agentPid: (sprint: Id, agent: Id) => `caloron:${sprint}:agent:${agent}:pid`,
   agentHeartbeat: (sprint: Id, agent: Id) => `caloron:${sprint}:agent:${agent}:last_heartbeat`,

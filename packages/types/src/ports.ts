@@ -133,8 +133,8 @@ export interface Outbox {
   succeed(action_id: string, result: ActionResult): Promise<void>;
   /** Records the failure: due again at `next_at`, or dead when null (then `final`). Appends `action_failed`. */
   fail(action_id: string, error: ActionError, next_at: Timestamp | null): Promise<void>;
-  /** Puts a started action back for which there is no room now: due again at `next_at`, its attempt not counted. Appends `action_failed` when the code is another than before. */
-  postpone(action_id: string, error: ActionError, next_at: Timestamp): Promise<void>;
+  /** Puts a started action back for which there is no room now: due again at `next_at`, its attempt not counted. Appends `action_failed` when the code is another than before, and with `again` in any case. */
+  postpone(action_id: string, error: ActionError, next_at: Timestamp, again?: boolean): Promise<void>;
   /** When the sprint's next failed row falls due; null without one. */
   nextDue(sprint_id: Id): Promise<Timestamp | null>;
 }
