@@ -215,6 +215,38 @@ describe('a GitHub App', () => {
     expect(await forges().open(target()).info()).toMatchObject({ private: true });
   });
 
+  it('is told that a verdict is on its own pull request by a host that does not say who it is', async () => {
+    const head = { sha: 'a'.repeat(40), ref: 'x', repo: { full_name: 'acme/app' } };
+    const pull = { number: 5, title: 'x', state: 'open', draft: false, body: '', merged: false, head };
+    const at = '2026-04-14T08:00:00Z';
+    const refused = (message: string): Answer => ({ status: 422, json: { message } });
+    const answers = {
+      'GET /user': { status: 403, json: { message: 'Resource not accessible by integration' } },
+      'GET /repos/acme/app/pulls/5': {
+        json: {
+          ...pull,
+          user: { login: 'our-agents[bot]' },
+          base: { ...head, ref: 'main' },
+          labels: [],
+          created_at: at,
+          updated_at: at,
+        },
+      },
+    };
+    const path = 'POST /repos/acme/app/pulls/5/reviews';
+    host.script({ ...answers, [path]: refused('Can not approve your own pull request') });
+    // As a harness opens it: with the token in hand.
+    const forge = host.open({ token: 'ghs_made' });
+    const review = { event: 'APPROVE', body: 'good', commit_id: head.sha } as const;
+
+    expect(await refusal(() => forge.review(5, review))).toMatchObject({
+      code: 'FORGE_SELF_REVIEW',
+      details: { login: 'our-agents[bot]' },
+    });
+    host.script({ ...answers, [path]: refused('Review comments is invalid') });
+    expect(await refusal(() => forge.review(5, review))).toMatchObject({ code: 'FORGE_INVALID' });
+  });
+
   it('stands back behind a token in the variable itself', async () => {
     host.script(
       table({

@@ -1,5 +1,13 @@
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -171,6 +179,22 @@ describe('a graph over the standard library', () => {
     expect(await stage('kill_process', { pid: process.pid })).toMatchObject({
       error: { code: 'PROCESS_UNKNOWN' },
     });
+  });
+
+  it('5.5.12 reads caloron.json, which says where tokens go, and writes it by no way', async () => {
+    const text = JSON.stringify({ repo: 'a/b' });
+    writeFileSync(join(dir, 'caloron.json'), text);
+    symlinkSync('caloron.json', join(dir, 'other.json'));
+
+    expect(await stage('read_file', { path: 'caloron.json' })).toMatchObject({ output: { content: text } });
+    for (const path of ['caloron.json', './x/../caloron.json', 'other.json', join(dir, 'caloron.json')])
+      expect(await stage('write_file', { path, content: '{}' })).toMatchObject({
+        ok: false,
+        error: { code: 'FILE_REFUSED' },
+      });
+    rmSync(join(dir, 'caloron.json'));
+    expect(await stage('write_file', { path: 'caloron.json', content: '{}' })).toMatchObject({ ok: false });
+    expect(await stage('write_file', { path: 'caloron.json.md', content: '{}' })).toMatchObject({ ok: true });
   });
 
   it('shows no credential in traces and errors', async () => {

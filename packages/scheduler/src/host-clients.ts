@@ -34,6 +34,7 @@ async function foldersOf({ home, environment }: HostDeps): Promise<Folders> {
     root: home.dir,
     allow: environment.fs_allow,
     read_only: [processesDir(home)],
+    kept: [home.project_file],
     deny: [...database, home.stage_store, ...keys],
     reserved: ['.caloron', '.noether'],
   });

@@ -11,6 +11,8 @@ export interface FolderRules {
   readonly allow: readonly string[];
   /** Further folders that are read and not written. */
   readonly read_only?: readonly string[];
+  /** Files that may be read and are not written. */
+  readonly kept?: readonly string[];
   /** Folders and files inside of them that are not; the nearest of both decides. */
   readonly deny: readonly string[];
   /** Names of folders that are not, wherever below the allowed ones they lie. */
@@ -60,7 +62,14 @@ async function nearest(folders: readonly string[], target: string): Promise<stri
 }
 
 /** Holds paths against the rules each time anew: links may have changed. */
-export function createFolders({ root, allow, read_only = [], deny, reserved = [] }: FolderRules): Folders {
+export function createFolders({
+  root,
+  allow,
+  read_only = [],
+  kept = [],
+  deny,
+  reserved = [],
+}: FolderRules): Folders {
   const refused = (given: string, reason: string, hint?: string): FileError<'FILE_REFUSED'> =>
     new FileError('FILE_REFUSED', { path: given, reason }, hint === undefined ? {} : { hint });
   return {
@@ -88,6 +97,8 @@ export function createFolders({ root, allow, read_only = [], deny, reserved = []
       const below = path.relative(allowed, target).toLowerCase().split(path.sep);
       if (denied.length >= allowed.length || reserved.some((name) => below.includes(name)))
         throw refused(given, 'Caloron keeps its own state there');
+      if (purpose === 'write' && (await nearest(kept, target)) !== undefined)
+        throw refused(given, 'a person writes it: it says where tokens go and what agents may do');
       if (purpose === 'write' && target.toLowerCase().split(path.sep).includes('.git'))
         throw refused(given, 'what lies in .git can be a program');
       return target;
