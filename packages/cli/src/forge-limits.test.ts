@@ -31,7 +31,7 @@ describe('the limits of forges', () => {
     [{ limit: null, remaining: null, reset_at: null, kept: 0 }, 'tells of no limit'],
     [
       { remaining: 480, held: { hold: 'kept', until: '2026-04-14T08:50:00.000Z' } },
-      'nothing is asked until 08:50:00 UTC: what is left of 5000 requests an hour is kept for people; what you type is still asked',
+      'ticks ask it nothing until 08:50:00 UTC: what is left of 5000 requests an hour is kept for people; commands that you type get through',
     ],
     [
       { remaining: 0, held: { hold: 'used_up', until: '2026-04-14T08:50:00.000Z' } },
@@ -43,7 +43,7 @@ describe('the limits of forges', () => {
     ],
     [
       { limit: null, held: { hold: 'outage', until: '2026-04-14T08:30:40.000Z' } },
-      'nothing is asked until 08:30:40 UTC: the host failed several times in a row; what you type is still asked',
+      'ticks ask it nothing until 08:30:40 UTC: the host failed several times in a row; commands that you type get through',
     ],
   ])('are told as %j: %s', (more, words) => {
     expect(told(more)).toEqual([`https://api.github.com (GITHUB_TOKEN): ${words}`]);

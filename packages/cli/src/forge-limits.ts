@@ -52,7 +52,9 @@ export function limitWords(one: ForgeLimit): string {
   const left = leftWords(one);
   if (one.held === null) return `${whose}: ${left === '' ? 'tells of no limit' : left}`;
   const { hold, until } = one.held;
-  const still = hold === 'kept' || hold === 'outage' ? '; what you type is still asked' : '';
+  const people = hold === 'kept' || hold === 'outage';
+  const still = people ? '; commands that you type get through' : '';
   const rest = hold === 'slow_down' && left !== '' ? ` (${left})` : '';
-  return `${whose}: nothing is asked until ${timeOf(until)}: ${holdWords(hold, one.limit)}${still}${rest}`;
+  const who = people ? 'ticks ask it nothing' : 'nothing is asked';
+  return `${whose}: ${who} until ${timeOf(until)}: ${holdWords(hold, one.limit)}${still}${rest}`;
 }
