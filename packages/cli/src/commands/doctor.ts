@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 
+import { systemClock } from '@caloron/capabilities/clock';
 import { git } from '@caloron/capabilities/git';
 import { isApp } from '@caloron/capabilities/github-app';
 import { probeSandbox } from '@caloron/capabilities/sandbox';
@@ -13,6 +14,7 @@ import { Command } from 'commander';
 
 import { type Context, runCommand } from '../context.ts';
 import { CliError } from '../errors.ts';
+import { limitsOf, limitWords } from '../forge-limits.ts';
 import type { Io } from '../output.ts';
 
 interface Check {
@@ -130,6 +132,10 @@ function checks({ home, environment, runtime }: Context): readonly Promise<Check
       requireTokens(names, variables);
       requirePlaces(names, project?.host ?? null, environment);
       return names.join(', ');
+    }),
+    checked('forge limits', () => {
+      const told = limitsOf(runtime().store.forgeBudgets.list(), environment, systemClock.now());
+      return told.length === 0 ? 'no forge was asked within a day' : told.map(limitWords).join('; ');
     }),
     checked('approvals', () => approvalsSay(home.project_file, variables)),
     checked('sandbox', async () => sandboxSays(home.project_file, variables)),
