@@ -407,6 +407,11 @@ describe('the account of a task', () => {
     [{ status: 'Ready' }, [/caloron tick/]],
     [{ status: 'InReview', status_reason: 'waits_approval', pr_number: 4 }, [/^approve PR #4$/]],
     [{ status: 'InReview', status_reason: 'checks_red', pr_number: 4 }, [/checks of PR #4/]],
+    [{ status: 'InReview', status_reason: 'draft', pr_number: 4 }, [/mark PR #4 as ready/]],
+    [
+      { status: 'InReview', status_reason: 'merge_blocked: no', pr_number: 4 },
+      [/protection of the base branch.*PR #4 is merged by itself/],
+    ],
     [
       { status: 'Blocked', escalation_issue: 9 },
       [/issue #9/, /resolve t1 --sprint s1 --home h /, /take-over t1/, /break-down t1/],

@@ -92,6 +92,12 @@ function reviewSteps({ status_reason, pr_number }: Task): readonly string[] {
   if (status_reason === 'receipt_failed')
     return [`look at the receipts above: what failed was dismissed, and nothing was pushed since`];
   if (status_reason === 'checks_red') return [`look at the checks of ${pull}: they failed`];
+  if (status_reason === 'draft')
+    return [`mark ${pull} as ready: it is a draft, and is merged once it is none`];
+  if (status_reason?.startsWith('merge_blocked: ') === true)
+    return [
+      `look at the protection of the base branch and the merge methods of the repository; ${pull} is merged by itself once they let it`,
+    ];
   return [];
 }
 
