@@ -559,7 +559,7 @@ if (SLOW)
         new RegExp(`error: forge: away since \\d{4}-.*nothing is lost.*FORGE_UNAVAILABLE: .*${address}`),
       );
       const status = await run('caloron', ['status', '--home', at], { cwd: dir, env: own });
-      expect(status.stdout).toMatch(/FORGE AWAY since \d{4}-.*agents go on/);
+      expect(status.stdout).toMatch(/FORGE AWAY for \d+ s, since \d{4}-.*agents go on/);
     });
   });
 

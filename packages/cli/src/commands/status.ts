@@ -64,7 +64,7 @@ async function look(context: Context, options: StatusOptions): Promise<Answer> {
   const lines = [
     oneLine(sprintLine(state, paused)),
     ...(paused === null ? [] : [pausedLine(context, state.sprint_id, agents)]),
-    ...awayLines(context.io, forge_away),
+    ...awayLines(context.io, forge_away, systemClock.now()),
     ...forge_limits.map((one) => `forge: ${limitWords(one)}`),
     ...(used === '' ? [] : [used]),
     ...(confined === '' ? [] : [confined]),
