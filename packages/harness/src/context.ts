@@ -1,16 +1,21 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { ForgeError } from '@caloron/capabilities/forge-errors';
 import type { Logger } from '@caloron/capabilities/logger';
 import type { Redactor } from '@caloron/capabilities/redact';
 import { codeOf, isRetryable, messageOf } from '@caloron/noether/errors';
-import type {
-  Clock,
-  CredentialReply,
-  Drift,
-  EndCause,
-  Feedback,
-  ForgeRepo,
-  Order,
-  Receipt,
-  Report,
+import {
+  type Clock,
+  type CredentialReply,
+  type Drift,
+  type EndCause,
+  epochMs,
+  type Feedback,
+  type ForgeRepo,
+  type Order,
+  type Receipt,
+  type Report,
+  type Timestamp,
 } from '@caloron/types';
 import pRetry from 'p-retry';
 
@@ -89,8 +94,37 @@ export function ending(outcome: Ending['outcome'], body: string, facts: Partial<
 /** Milliseconds a shell that cannot be reached is waited for before finished work counts as not delivered: an hour. */
 export const SHELL_PATIENCE_MS = 60 * 60 * 1000;
 
-/** Tries again what may succeed later (`retryable`), for at most two minutes; the work must be safe to repeat. */
+/** Ends of limits that are waited for, each an hour away at most. Finished work is worth more than the hours. */
+const LIMITS_WAITED = 4;
+/** After a limit everybody asks again: this much later, in milliseconds. */
+const AFTER_LIMIT_MS = 1000;
+
+/** Milliseconds until the limit of a forge ends that an error tells of; null for any other error. */
+function limitMs(error: unknown, now: Timestamp): number | null {
+  if (!(error instanceof ForgeError) || error.code !== 'FORGE_RATE_LIMITED') return null;
+  const { reset_at } = (error as ForgeError<'FORGE_RATE_LIMITED'>).details;
+  return reset_at === null ? null : Math.max(0, epochMs(reset_at) - epochMs(now)) + AFTER_LIMIT_MS;
+}
+
+/**
+ * Tries again what may succeed later (`retryable`), for at most two minutes; the work must be safe to repeat. The end of a forge's limit is
+ * waited for, four times at most, and promised as the time until which nothing is seen of the agent.
+ */
 export async function persist<T>(context: HarnessContext, doing: string, work: () => Promise<T>): Promise<T> {
+  for (let limits = 0; ; limits += 1) {
+    try {
+      return await tried(context, doing, work);
+    } catch (error) {
+      const wait = limitMs(error, context.clock.now());
+      if (wait === null || limits >= LIMITS_WAITED) throw error;
+      note(context, `${doing}: ${messageOf(error)}; it is done after that`);
+      context.activity.promise(wait + 60_000);
+      await delay(wait, undefined, { signal: context.signal }).catch(() => assertRunning(context));
+    }
+  }
+}
+
+function tried<T>(context: HarnessContext, doing: string, work: () => Promise<T>): Promise<T> {
   return pRetry(work, {
     retries: 8,
     minTimeout: 500,
@@ -98,7 +132,7 @@ export async function persist<T>(context: HarnessContext, doing: string, work: (
     maxTimeout: 20_000,
     maxRetryTime: 120_000,
     signal: context.signal,
-    shouldRetry: ({ error }) => isRetryable(error),
+    shouldRetry: ({ error }) => isRetryable(error) && limitMs(error, context.clock.now()) === null,
     onFailedAttempt: ({ error, attemptNumber }) => {
       note(context, `${doing}: attempt ${attemptNumber} failed: ${messageOf(error)}`);
     },

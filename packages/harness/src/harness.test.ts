@@ -1,10 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { systemClock } from '@caloron/capabilities/clock';
 import { ForgeError } from '@caloron/capabilities/forge-errors';
 import { git } from '@caloron/capabilities/git';
 import { createLoggerTo } from '@caloron/capabilities/logger';
-import { markerOf, Report } from '@caloron/types';
+import { addMs, markerOf, Report } from '@caloron/types';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { type Bench, createBench } from '../test/bench.ts';
@@ -180,6 +181,22 @@ describe('an author', () => {
 
     expect(bench.forge.pulls).toHaveLength(1);
     expect(bench.shell.reports[0]).toMatchObject({ outcome: 'completed', pr_number: 100 });
+  });
+
+  it('waits for the end of a limit that its pull request meets', async () => {
+    await bench.script('t1', writes);
+    const reset_at = addMs(systemClock.now(), 300);
+    const facts = { host: 'h', repo: 'o/r', doing: 'do', status: 403, answer: '', reset_at };
+    const limited = new ForgeError('FORGE_RATE_LIMITED', facts, { retryable: true });
+    bench.forge.faults['createPull'] = [{ error: limited }];
+
+    await runHarness(bench.order(), bench.deps());
+
+    expect(bench.forge.pulls).toHaveLength(1);
+    expect(bench.shell.reports[0]).toMatchObject({ outcome: 'completed', pr_number: 100 });
+    expect(await readFile(bench.order().log_file, 'utf8')).toMatch(
+      /the limit of requests is used up until .*; it is done after that/,
+    );
   });
 
   it('posts its feedback once when the answer to posting it is lost', async () => {
