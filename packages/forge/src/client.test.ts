@@ -40,4 +40,34 @@ describe('Caloron’s own client on the local forge', () => {
     await expect(alice.compare('c'.repeat(40), head)).rejects.toMatchObject({ code: 'FORGE_NOT_FOUND' });
     await expect(alice.compare('no-branch', head)).rejects.toMatchObject({ code: 'FORGE_NOT_FOUND' });
   });
+
+  it('reads an empty repository: nothing is there, and nothing is an error but what names a commit', async () => {
+    await forge.as('alice').repos.createForAuthenticatedUser({ name: 'empty' });
+    const empty = openRepo({ repo: 'alice/empty', host: forge.url, token: forge.tokens.alice });
+
+    expect(await empty.info()).toMatchObject({ default_branch: 'main', open_issues: 0 });
+    expect([await empty.commits(5), await empty.languages()]).toEqual([[], {}]);
+    for (const list of [empty.changedIssues(null), empty.changedPulls(null), empty.changedComments(null)])
+      expect(await list).toMatchObject({ items: [], cursor: null });
+    await expect(empty.compare('main', 'other')).rejects.toMatchObject({ code: 'FORGE_NOT_FOUND' });
+    const pull = empty.createPull({ title: 'T', body: '', head: 'other', base: 'main' });
+    await expect(pull).rejects.toMatchObject({ code: 'FORGE_INVALID', retryable: false });
+  });
+
+  it('reads a pull request of binary files, and one whose base was pushed over', async () => {
+    await clone.git('checkout', '--quiet', '-B', 'base', 'origin/main');
+    const before = await clone.commit({ 'old.txt': 'old' });
+    await clone.push('base');
+    await clone.git('checkout', '--quiet', '-B', 'binary', 'base');
+    const head = await clone.commit({ 'image.png': '\u0089PNG\r\n\u001A\n\u0000\u0000\u0000' });
+    await clone.push('binary');
+    const { number } = await alice.createPull({ title: 'An image', body: '', head: 'binary', base: 'base' });
+    await clone.git('checkout', '--quiet', '-B', 'base', 'origin/main');
+    const after = await clone.commit({ 'new.txt': 'new' });
+    await clone.push('--force', 'base');
+
+    expect(await alice.pull(number)).toMatchObject({ head_sha: head, base_ref: 'base', state: 'open' });
+    expect(await alice.compare('base', head)).toMatchObject({ ahead: 2, behind: 1, base_sha: after });
+    expect(await alice.compare(before, head)).toMatchObject({ ahead: 1, behind: 0 });
+  });
 });
