@@ -109,8 +109,10 @@ function peopleOf({ snapshot }: ActContext): readonly string[] {
   return snapshot.state.sprint.human_logins.filter((login) => LOGIN.test(login));
 }
 
+/** Addresses a text to people, and to nobody else: what hosts and agents have said in it mentions no one. */
 function withPeople(people: readonly string[], text: string): string {
-  return people.length === 0 ? text : `${people.map((login) => `@${login}`).join(' ')}: ${text}`;
+  const quiet = text.replaceAll(/(?<![\w`])@(?=\w)/g, '@\u200b');
+  return people.length === 0 ? quiet : `${people.map((login) => `@${login}`).join(' ')}: ${quiet}`;
 }
 
 /** Opens an issue and assigns it; a host that lets one of them be assigned nothing gets it without: they are mentioned in it. */

@@ -275,8 +275,10 @@ describe('escalate', () => {
   });
 
   it('5.5.11 mentions the people of the sprint, assigns it to them, and mentions nobody else', async () => {
-    const again = action('escalate', { ...escalate, cause: 'agent_stalled:1' });
-    const w = world([escalate], {}, { human_logins: ['ada', 'grace', 'not a login'] });
+    const message = 'Please look. The host said: ask @mallory and @all, or write to a@example.org.';
+    const first = action('escalate', { ...escalate, message });
+    const again = action('escalate', { ...first, cause: 'agent_stalled:1' });
+    const w = world([first], {}, { human_logins: ['ada', 'grace', 'not a login'] });
     await w.run();
     w.store.intend(again);
     await w.run();
@@ -284,7 +286,9 @@ describe('escalate', () => {
     expect(w.forge.issues[1]?.body).toMatch(/^@ada @grace: Please look\./);
     expect(w.forge.comments[0]?.body).toMatch(/^@ada @grace: Please look\./);
     expect(w.forge.assigned.get(5)).toEqual(['ada', 'grace']);
-    const mentions = [w.forge.issues[1], w.forge.comments[0]].flatMap((one) => one?.body.match(/@\w+/g));
+    const mentions = [w.forge.issues[1], w.forge.comments[0]].flatMap((one) =>
+      one?.body.match(/(?<!\w)@\w+/g),
+    );
     expect(new Set(mentions)).toEqual(new Set(['@ada', '@grace']));
   });
 
