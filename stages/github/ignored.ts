@@ -1,41 +1,55 @@
 import {
+  Id,
   wordOf,
   type DagState,
   type ForgeComment,
   type ForgePull,
   type ForgeReview,
   type Ignored,
+  type Task,
 } from '@caloron/types';
+import { z } from 'zod';
 
 import { linkOf, type Reading } from './link.ts';
 import type { Answers } from './read_events.ts';
 import { commentIsTrusted, isOneOf, isOurs, pullIsTrusted, reviewIsTrusted } from './trust.ts';
 
+/** What was seen and does not count. */
+export const IgnoredShape = z.strictObject({
+  id: z.string(),
+  reason: z.string(),
+  task_id: Id.optional(),
+});
+
 /** What the answers hold that would move a task of the sprint if it counted, and why it does not. */
 export function ignoredOf(answers: Answers, reading: Reading): readonly Ignored[] {
   const { state } = reading;
   if (state === null) return [];
-  const numbers = new Set(
-    Object.values(state.tasks).flatMap(({ issue_number, pr_number, escalation_issue }) => [
-      issue_number,
-      pr_number,
-      escalation_issue,
-    ]),
-  );
+  const taskOf = (number: number): Task | undefined =>
+    Object.values(state.tasks).find(({ issue_number, pr_number, escalation_issue }) =>
+      [issue_number, pr_number, escalation_issue].includes(number),
+    );
   return [
-    ...answers.pulls.flatMap((pull) => ignoredPull(pull, reading, state)),
-    ...answers.pulls.flatMap((pull) =>
-      (answers.reviews.get(pull.number) ?? []).flatMap((review) => ignoredReview(review, pull, state)),
-    ),
-    ...answers.comments
-      .filter(({ issue_number }) => numbers.has(issue_number))
-      .flatMap((comment) => ignoredWord(comment, state)),
+    ...answers.pulls.flatMap((pull) => {
+      const { task } = linkOf(pull, reading);
+      if (task === null) return [];
+      const reviews = answers.reviews.get(pull.number) ?? [];
+      const found = [
+        ...ignoredPull(pull, task, state),
+        ...reviews.flatMap((review) => ignoredReview(review, pull, state)),
+      ];
+      return found.map((one) => ({ ...one, task_id: task.id }));
+    }),
+    ...answers.comments.flatMap((comment) => {
+      const task = taskOf(comment.issue_number);
+      if (task === undefined) return [];
+      return ignoredWord(comment, state).map((one) => ({ ...one, task_id: task.id }));
+    }),
   ];
 }
 
-function ignoredPull(pull: ForgePull, reading: Reading, state: DagState): readonly Ignored[] {
-  const { task } = linkOf(pull, reading);
-  if (task === null || pull.state !== 'open' || pullIsTrusted(pull, state, task)) return [];
+function ignoredPull(pull: ForgePull, task: Task, state: DagState): readonly Ignored[] {
+  if (pull.state !== 'open' || pullIsTrusted(pull, state, task)) return [];
   const why = whyNot(pull, state);
   const name = `pull request #${String(pull.number)}`;
   return [

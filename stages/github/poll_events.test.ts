@@ -451,6 +451,7 @@ describe('the checks of many heads', () => {
       {
         id: `checks of ${sha('a')}`,
         reason: `the checks of ${sha('a')} (task login-form): the forge knows no such commit`,
+        task_id: 'login-form',
       },
     ]);
   });

@@ -21,7 +21,7 @@ import { SprintError } from '../sprint/errors.ts';
 import { exampleState, exampleTarget } from '../sprint/example.ts';
 import { awayOf } from './away.ts';
 import { freshEvents, idsOf, type Candidate } from './candidate.ts';
-import { ignoredOf } from './ignored.ts';
+import { ignoredOf, IgnoredShape } from './ignored.ts';
 import { readLabels } from './labels.ts';
 import type { Reading } from './link.ts';
 import { readEvents, TASK_LABEL } from './read_events.ts';
@@ -32,9 +32,6 @@ const nothing: Cursors = { v: 1, log_seq: 0, forge: {} };
 
 const heard = { updated_at: '2026-04-15T08:00:00.000Z', etag: null };
 const exampleHeard: Cursors = { v: 1, log_seq: 4, forge: { issues: heard, pulls: heard, comments: heard } };
-
-/** What was seen and does not count. */
-export const IgnoredShape = z.strictObject({ id: z.string(), reason: z.string() });
 
 /**
  * What happened on the forge since the cursors. An idle poll is three conditional requests; reviews are asked for pull requests that

@@ -78,7 +78,11 @@ export async function pollChecks(query: ChecksQuery): Promise<ChecksFound> {
     const checks = answers[index] ?? null;
     if (checks === null) {
       const name = `checks of ${task.head_sha}`;
-      ignored.push({ id: name, reason: `the ${name} (task ${task.id}): the forge knows no such commit` });
+      ignored.push({
+        id: name,
+        reason: `the ${name} (task ${task.id}): the forge knows no such commit`,
+        task_id: task.id,
+      });
       continue;
     }
     const candidate = readChecks(task, checks, at ?? task.status_at);

@@ -12,6 +12,7 @@ import {
 } from '@caloron/types';
 import { z } from 'zod';
 
+import { IgnoredShape } from '../github/ignored.ts';
 import { defineStage } from '../kit.ts';
 import { EXAMPLE_NOW, exampleCursors, exampleState, exampleWord } from './example.ts';
 import { interventionRows } from './interventions.ts';
@@ -50,7 +51,7 @@ export const commitTick = defineStage({
         events: z.array(Event),
         cursors: Cursors.nullish(),
         last_poll: Timestamp.nullish(),
-        ignored: z.array(z.object({ id: z.string(), reason: z.string() })).nullish(),
+        ignored: z.array(IgnoredShape).nullish(),
       })
       .nullish(),
     log: z.object({ events: z.array(Event), last_seq: z.number().int().min(0) }).nullish(),

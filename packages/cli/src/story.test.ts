@@ -25,6 +25,14 @@ function row(kind: string, payload: unknown): LogRow {
   };
 }
 
+it('tells what was seen on the forge and does not count', () => {
+  const reason = 'pull request #4 for task t1 does not count: it is a draft';
+  const told = tell(row('forge.ignored', { id: 'x', reason, task_id: 't1' }));
+
+  expect(told).toEqual({ at: AT, what: 'ignored', task: 't1', text: reason });
+  expect(tell(row('forge.ignored', 'damaged'))?.task).toBe('');
+});
+
 const base = { event_id: 'e1', created_at: AT, actor: null, trusted: true };
 const action = { action_id: '0'.repeat(32), cause: 'c', sprint_id: 's1', task_id: 't1', agent_id: 'agent-1' };
 const merge: Action = { ...action, type: 'merge_pr', pr_number: 7, head_sha: SHA };

@@ -1,5 +1,6 @@
 import type { LogRow } from '@caloron/store';
 import { type Action, type ActionResult, Event, type Report } from '@caloron/types';
+import { z } from 'zod';
 
 /** One line of what happened. */
 export interface StoryLine {
@@ -8,6 +9,11 @@ export interface StoryLine {
   readonly task: string;
   readonly text: string;
 }
+
+/** What a row of kind `forge.ignored` holds; one that is damaged names nothing. */
+const Ignored = z
+  .object({ reason: z.string(), task_id: z.string().nullable() })
+  .catch({ reason: 'something that cannot be read', task_id: null });
 
 /** Tells a log row as a person would; undefined for rows that are no news. */
 export function tell(row: LogRow): StoryLine | undefined {
@@ -22,6 +28,10 @@ export function tell(row: LogRow): StoryLine | undefined {
   if (row.kind === 'sprint.paused') return line('sprint', null, `paused by ${row.actor ?? 'somebody'}`);
   if (row.kind === 'sprint.resumed') return line('sprint', null, `resumed by ${row.actor ?? 'somebody'}`);
   if (row.kind === 'sprint.stuck') return line('sprint', null, 'nothing can move without a person');
+  if (row.kind === 'forge.ignored') {
+    const { reason, task_id } = Ignored.parse(row.payload);
+    return line('ignored', task_id, reason);
+  }
 
   const parsed = Event.safeParse(row.payload);
   if (!parsed.success) return undefined;

@@ -69,6 +69,23 @@ describe('commit', () => {
     expect(store.events.read({ after: 0 }).every(({ run_id }) => run_id === 'r1')).toBe(true);
   });
 
+  it('logs what does not count once, with its reason and its task', async () => {
+    const ignored = [
+      { id: 'pull request #4 draft', reason: 'it is a draft', task_id: 't1' },
+      { id: 'issue at 1', reason: 'it cannot be read' },
+    ];
+    await run.state.commit(commitOf({ ignored }));
+
+    const again = await run.state.commit({ ...commitOf({ ignored }), expect_rev: 1 });
+
+    expect(again.changed).toBe(false);
+    const rows = store.events.read({ after: 0, kinds: ['forge.ignored'] });
+    expect(rows.map(({ payload }) => payload)).toEqual([
+      { ...ignored[0], task_id: 't1' },
+      { ...ignored[1], task_id: null },
+    ]);
+  });
+
   it('writes nothing the second time', async () => {
     const change = commitOf({
       last_poll: T0,

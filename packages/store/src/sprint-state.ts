@@ -124,9 +124,9 @@ export function createSprints({ database, log, kv, outbox, clock }: SprintDeps):
 
   const ignore = ({ sprint_id, ignored = [] }: SprintCommit, writer: Writer): boolean => {
     let changed = false;
-    for (const { id, reason } of ignored) {
+    for (const { id, reason, task_id = null } of ignored) {
       const row = { event_id: `forge.ignored:${id}`, kind: 'forge.ignored', sprint_id, ...writer };
-      changed = log.add({ ...row, payload: { id, reason } }).appended || changed;
+      changed = log.add({ ...row, payload: { id, reason, task_id } }).appended || changed;
     }
     return changed;
   };

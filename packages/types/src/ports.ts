@@ -87,6 +87,8 @@ export interface Ignored {
   readonly id: string;
   /** In words for a person. */
   readonly reason: string;
+  /** The task it would have moved, where that is known. */
+  readonly task_id?: Id | undefined;
 }
 
 /** What one transaction makes true: T1, T2 and the kickoff's store step. */
