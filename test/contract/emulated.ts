@@ -83,6 +83,10 @@ export const emulatedGitHub: ContractHost = {
         const { data } = await api.git.getRef({ ...REPO, ref: `heads/${branch}` });
         return Sha.parse(data.object.sha);
       },
+      async fill(count) {
+        for (let made = 0; made < count; made += 1)
+          await api.issues.create({ ...REPO, title: 'one of many' });
+      },
       async setStatus(sha, state) {
         const done = state !== 'pending';
         await api.checks.create({

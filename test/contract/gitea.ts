@@ -79,6 +79,10 @@ export const scriptedGitea: ContractHost = {
         state.follow(branch);
         return sha;
       },
+      async fill(count) {
+        for (let made = 0; made < count; made += 1)
+          state.add('alice', { title: 'one of many', body: '' }, null);
+      },
       async setStatus(sha, word) {
         state.statuses.set(sha, word);
       },

@@ -19,6 +19,8 @@ export interface ContractWorld {
   open(options: { readonly repo?: string; readonly token?: string }): ForgeRepo;
   /** Puts a commit with these files on a branch, which begins where main stands when it is new; gives the commit. */
   commit(branch: string, files: Readonly<Record<string, string>>): Promise<Sha>;
+  /** Opens this many issues, titled ‘one of many’, past the wire. */
+  fill(count: number): Promise<void>;
   /** Sets the status of a commit, as a CI does. */
   setStatus(sha: Sha, state: 'pending' | 'success' | 'failure'): Promise<void>;
   close(): Promise<void>;

@@ -44,13 +44,18 @@ export const localForge: ContractHost = {
       merge_verb: 'PUT',
       ...clients(wire, { ...forge.tokens, mallory: token }),
       async commit(branch, files) {
-        // Three processes for a commit, and not one for each step of it.
-        await clone.git('fetch', '--quiet', 'origin');
+        // A branch begins at the main that was seen last: only main itself has to be the newest.
+        if (branch === 'main') await clone.git('fetch', '--quiet', 'origin');
         const from = known.has(branch) ? branch : 'main';
         known.add(branch);
         const sha = Sha.parse(await importCommit(clone.dir, branch, `refs/remotes/origin/${from}`, files));
         await clone.push(`${sha}:refs/heads/${branch}`);
         return sha;
+      },
+      async fill(count) {
+        const create = () =>
+          forge.as('alice').issues.create({ owner: 'alice', repo: 'app', title: 'one of many' });
+        for (let made = 0; made < count; made += 1) await create();
       },
       async setStatus(sha, state) {
         await forge.as('bob').repos.createCommitStatus({ owner: 'alice', repo: 'app', sha, state });
