@@ -191,7 +191,7 @@ describe('spawn_agent', () => {
     expect(w.row(spawn)?.status).toBe('done');
   });
 
-  it('is tried again while the shell is away, and dead after five times', async () => {
+  it('5.5.4 is tried again while the shell is away, and dead after five times', async () => {
     const w = world([spawn]);
     w.shell.faults.set(
       'spawn',
@@ -246,7 +246,7 @@ describe('spawn_agent', () => {
 describe('supervisor', () => {
   const working = { status: 'InProgress', process_id: 'process-1', rung: 2 } as const;
 
-  it('probes by a comment on the issue, and by the next heartbeat of the agent', async () => {
+  it('5.5.8 probes by a comment on the issue, and by the next heartbeat of the agent', async () => {
     const w = world([probe], working);
 
     expect((await w.run()).actions_taken).toEqual(['probe:agent-1 (no progress for 25 minutes)']);

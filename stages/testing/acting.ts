@@ -12,7 +12,7 @@ import {
 import { action } from '../sprint/action-id.ts';
 import { EXAMPLE_NOW, exampleState, exampleTask } from '../sprint/example.ts';
 import { executeActions } from '../sprint/execute_actions.ts';
-import { issueOf, memoryForge, pullOf, sha } from './memory_forge.ts';
+import { issueOf, memoryForge, pullOf, sha, type MemoryForge } from './memory_forge.ts';
 import { memoryShell } from './memory_shell.ts';
 import { memoryStore } from './memory_store.ts';
 
@@ -23,11 +23,19 @@ export const marker = markerOf('sprint-1', 'login-form');
 /** The hidden line of an action. */
 export const hidden = (of: Action): string => `<!-- caloron-action:${of.action_id} -->`;
 
-/** A sprint with one task, a forge with its issue and pull request, a shell, and what the sprint intends. */
+function ownForge(): MemoryForge {
+  const forge = memoryForge();
+  forge.issues.push(issueOf(1, { body: marker, labels: ['caloron:task'] }));
+  forge.pulls.push(pullOf(4, { body: marker }));
+  return forge;
+}
+
+/** A sprint with one task, a forge with its issue and pull request, a shell, and what the sprint intends; `others` gives it the forge of another home. */
 export function world(
   actions: readonly Action[],
   task: Partial<Task> = {},
   sprint: Partial<DagState['sprint']> = {},
+  others?: { readonly forge: MemoryForge; readonly home: string },
 ) {
   const state: DagState = {
     ...exampleState,
@@ -37,9 +45,9 @@ export function world(
   };
   const store = memoryStore([state]);
   for (const one of actions) store.intend(one);
-  const [forge, shell] = [memoryForge(), memoryShell()];
-  forge.issues.push(issueOf(1, { body: marker, labels: ['caloron:task'] }));
-  forge.pulls.push(pullOf(4, { body: marker }));
+  const shell = memoryShell();
+  const { home = 'db', forge = ownForge() } = others ?? {};
+  Object.assign(shell.shell, { health: () => Promise.resolve({ ok: true, db_id: home, version: '0.1.0' }) });
   let now: Timestamp = EXAMPLE_NOW;
   const run = () =>
     Promise.resolve(

@@ -8,6 +8,7 @@ export const CAPABILITIES: readonly Item[] = [
   item('G4', 'a provider’s limit parks tasks until it ends, and nothing is started into it'),
   item('G5', 'a budget reserves before it spends, and asks before it ends anything'),
   item('G8', 'done is what passed on the very commit, run by the harness and not said by an agent'),
+  item('G9', 'one orchestrator per issue, across machines: the others wait, and take over when it is gone'),
   item('G10', 'rounds of review are counted: after the last a person decides, and nothing is merged'),
   item('G11', 'agents outlive the shell and are adopted, never doubled'),
   item('G13', 'a disk that fills up starts nothing, and what nobody needs is removed by its kind'),

@@ -23,13 +23,17 @@ export const FORGE_DEFECTS: readonly Item[] = [
   item('5.4.19', 'every event has an id, by which it is taken once'),
   item('5.5.1', 'what is written goes to the sprint’s own forge, as what is read does'),
   item('5.5.2', 'a broken answer, an empty one or one that never ends is a failure of its request alone'),
+  item('5.5.3', 'the shell is asked with its token'),
+  item('5.5.4', 'a start that failed is no agent at work: it is tried again, and told when it never comes'),
   item('5.5.5', 'a merge is of the approved head alone, and each refusal of it has its own answer'),
   item(
     '5.5.6',
     'a pull request that waits for its review is shown as such, and asked of those who may give it',
   ),
   item('5.5.7', 'a task that is done has its issue labelled, told by which pull request, and closed'),
+  item('5.5.8', 'a probe asks, a restart stops: each is done once, and no line alone'),
   item('5.5.9', 'an escalation is one issue per cause, and reaches those who can answer it'),
+  item('5.5.10', 'a start has its comment and label once, however often it is tried'),
   item(
     '5.5.11',
     'who is asked is mentioned and assigned; agents are named by the words of the protocol alone',

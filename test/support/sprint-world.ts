@@ -37,6 +37,8 @@ export interface SprintWorldOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Whether reviewers have a token of their own. */
   readonly reviewer?: boolean;
+  /** A forge that another world has started and ends: two homes on one repository. */
+  readonly forge?: ForgeWorld;
 }
 
 /**
@@ -59,10 +61,10 @@ export class SprintWorld {
 
   /** Starts the forge, writes the home's settings, and starts the shell. */
   async start(): Promise<void> {
-    const forge = await forgeWorld(this.dir);
+    const { settings = {}, reviewer = false, forge: shared } = this.#options;
+    const forge = shared ?? (await forgeWorld(this.dir));
     this.#forge = forge;
-    this.onClose(forge.forge.stop);
-    const { settings = {}, reviewer = false } = this.#options;
+    if (shared === undefined) this.onClose(forge.forge.stop);
     const where = ['--repo', forge.repo, '--host', forge.forge.url, '--token-env', 'CALORON_FORGE_TOKEN'];
     const reviews = reviewer ? ['--reviewer-token-env', 'CALORON_REVIEWER_TOKEN'] : [];
     await this.said('init', ...where, ...reviews, '--framework', 'stub');

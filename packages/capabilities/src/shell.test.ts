@@ -60,7 +60,7 @@ function open(more: Partial<ShellsDeps> = {}) {
 }
 
 describe('the shell client', () => {
-  it('asks for the database once, then sends the token with each call', async () => {
+  it('5.5.3 asks for the database once, then sends the token with each call', async () => {
     const shell = open();
 
     expect(await shell.spawn(SPAWN)).toEqual(SPAWNED);

@@ -293,6 +293,10 @@ describe('the account of a task', () => {
       `the sprint is paused by ada since ${now}: ./caloron resume s1 lets it go on`,
       wait,
     ]);
+    const put_back = { action_id: 'a', reason: 'claimed: another orchestrator (home 1a2b3c4d, …)' };
+    expect(nextSteps({ ...situation, task: { ...task, status: 'Ready', put_back }, decisions: [] })).toEqual([
+      expect.stringMatching(/^nothing: it starts here by itself once that orchestrator gives the issue back/),
+    ]);
 
     await twoAttempts();
     at(12);

@@ -50,6 +50,10 @@ function sprintSteps({ state, flags }: Situation): readonly string[] {
 
 function stepsOf(situation: Situation): readonly string[] {
   const { task, state, flags } = situation;
+  if (isClaimed(task))
+    return [
+      `nothing: it starts here by itself once that orchestrator gives the issue back or its claim has expired (./caloron doctor${flags.home} says which home is this one)`,
+    ];
   switch (task.status) {
     case 'Pending': {
       const open = task.depends_on.filter((id) => ownOf(state.tasks, id)?.status !== 'Done');
@@ -72,6 +76,12 @@ function stepsOf(situation: Situation): readonly string[] {
     case 'Cancelled':
       return [];
   }
+}
+
+/** Whether an agent would start if another orchestrator had not claimed the issue. */
+function isClaimed({ status, process_id, put_back }: Task): boolean {
+  const waits = status === 'Ready' || (status === 'InProgress' && process_id === null);
+  return waits && put_back?.reason.startsWith('claimed: ') === true;
 }
 
 /** What the next start of an author waits for at its provider. */
