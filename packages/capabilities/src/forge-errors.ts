@@ -54,7 +54,7 @@ export interface ForgeErrorDetails {
   FORGE_HEAD_MOVED: ForgeFacts;
   /** The host refuses a verdict on one's own pull request. */
   FORGE_SELF_REVIEW: ForgeFacts & { readonly pr_number: number; readonly login: string };
-  /** The limit of requests is used up until `reset_at`; null when the host does not say. */
+  /** The host limits requests until `reset_at`, because they are used up or come too fast; null when it does not say. */
   FORGE_RATE_LIMITED: ForgeFacts & { readonly reset_at: Timestamp | null };
   /** No request was made: nothing is asked of the host with this token until `reset_at`; `answer` says why. Retryable. */
   FORGE_PARKED: ForgeFacts & { readonly reset_at: Timestamp };
@@ -108,7 +108,7 @@ const forgeMessage: Messages<ForgeErrorDetails> = {
   FORGE_SELF_REVIEW: (facts) =>
     `could not ${facts.doing} in ${where(facts)}: ${facts.login} opened it, and the host takes no verdict from its author`,
   FORGE_RATE_LIMITED: (facts) =>
-    `could not ${facts.doing} in ${where(facts)}: the limit of requests is used up${facts.reset_at === null ? '' : ` until ${facts.reset_at}`}`,
+    `could not ${facts.doing} in ${where(facts)}: the host limits requests${facts.reset_at === null ? '' : ` until ${facts.reset_at}`}${said(facts)}`,
   FORGE_PARKED: (facts) =>
     `did not try to ${facts.doing} in ${where(facts)}: nothing is asked there until ${facts.reset_at}${said(facts)}`,
   FORGE_UNAVAILABLE: (facts) =>

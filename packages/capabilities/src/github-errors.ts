@@ -51,6 +51,8 @@ const HINTS: Partial<Record<PlainCode, string>> = {
     'check the API address: Gitea and Forgejo end in /api/v1, GitHub Enterprise in /api/v3',
 };
 
+const LIMIT_HINT = 'ticks go on by themselves then; ./caloron status says what is left of the limit';
+
 /** An error of the codes that carry the plain facts. */
 export function forgeError(code: PlainCode, facts: ForgeFacts, told?: string): ForgeError {
   const hint = told ?? HINTS[code];
@@ -135,7 +137,11 @@ export function toForgeError(error: unknown, context: FailureContext): ForgeErro
   const facts = { host, repo, doing, status, answer: shorten(said, token) };
   const reset_at = limitEnd(status, headers, refusal, now());
   if (reset_at !== undefined)
-    return new ForgeError('FORGE_RATE_LIMITED', { ...facts, reset_at }, { retryable: true });
+    return new ForgeError(
+      'FORGE_RATE_LIMITED',
+      { ...facts, reset_at },
+      { retryable: true, hint: LIMIT_HINT },
+    );
   if (isPage(headers) && status < 500) {
     return forgeError('FORGE_ANSWER_INVALID', { ...facts, answer: 'a web page came instead of JSON' });
   }

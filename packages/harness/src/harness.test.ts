@@ -195,7 +195,7 @@ describe('an author', () => {
     expect(bench.forge.pulls).toHaveLength(1);
     expect(bench.shell.reports[0]).toMatchObject({ outcome: 'completed', pr_number: 100 });
     expect(await readFile(bench.order().log_file, 'utf8')).toMatch(
-      /the limit of requests is used up until .*; it is done after that/,
+      /the host limits requests until .*; it is done after that/,
     );
   });
 
