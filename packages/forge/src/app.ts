@@ -9,6 +9,7 @@ import { createPullFacts } from './pull-facts.ts';
 import { gitHttpRoutes } from './routes/git-http.ts';
 import { commentRoutes } from './routes/comments.ts';
 import { commitRoutes } from './routes/commits.ts';
+import { hookRoutes } from './routes/hooks.ts';
 import { issueRoutes } from './routes/issues.ts';
 import { labelRoutes } from './routes/labels.ts';
 import { mergeRoutes } from './routes/merge.ts';
@@ -65,6 +66,7 @@ function addRoutes(app: FastifyInstance, ctx: ForgeContext): void {
   reviewRoutes(app, ctx);
   mergeRoutes(app, ctx);
   statusRoutes(app, ctx);
+  hookRoutes(app, ctx);
   gitHttpRoutes(app, ctx);
   pageRoutes(app, ctx, facts);
 }

@@ -2,6 +2,7 @@ import { epochMs, type Clock } from '@caloron/types';
 import { z } from 'zod';
 import path from 'node:path';
 import type { Sql } from './database.ts';
+import type { HookSender } from './hook-delivery.ts';
 import type { RateLimits } from './rate-limit.ts';
 
 /** What every room of the forge works with. */
@@ -9,6 +10,8 @@ export interface ForgeContext {
   readonly sql: Sql;
   readonly clock: Clock;
   readonly limits: RateLimits;
+  /** Takes what webhooks are told, inside the transaction of what they are told. */
+  readonly hooks: Pick<HookSender, 'add' | 'again'>;
   /** Where the server answers, without a trailing slash; known once it listens. */
   baseUrl(): string;
   /** Milliseconds since 1970, never the same or smaller twice: what orders changes. */

@@ -4,9 +4,9 @@ import { appRepo, openPull, testForge, type TestForge } from './test-kit.ts';
 const at = { owner: 'alice', repo: 'app' } as const;
 
 /** Over what is given as one text, a little. */
-const LINES = 240_000;
+const LINES = 110_000;
 
-describe('a diff of more than twenty megabytes', () => {
+describe('a diff of more than ten megabytes', () => {
   let forge: TestForge;
   let pull_number: number;
   beforeAll(async () => {
@@ -14,7 +14,7 @@ describe('a diff of more than twenty megabytes', () => {
     const { clone } = await appRepo(forge);
     const files = { 'a.txt': 'one\nTWO\nthree\n', 'big.txt': `${'x'.repeat(99)}\n`.repeat(LINES) };
     pull_number = (await openPull(forge, clone, { branch: 'big', files })).number;
-  });
+  }, 30_000);
   afterAll(async () => forge.stop());
 
   it.each(['diff', 'patch'])('is refused as one %s with 406, as GitHub does', async (kind) => {

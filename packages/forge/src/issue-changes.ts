@@ -1,3 +1,4 @@
+import { announceIssue } from './announce.ts';
 import type { ForgeContext } from './context.ts';
 import { refused } from './errors.ts';
 import { appendEvent } from './model/events.ts';
@@ -11,10 +12,17 @@ import {
   updateText,
   type Issue,
 } from './model/issues.ts';
-import { attachLabel, detachLabel, insertLabel, labelByName, labelsOfIssue } from './model/labels.ts';
+import {
+  attachLabel,
+  detachLabel,
+  insertLabel,
+  labelByName,
+  labelsOfIssue,
+  type Label,
+} from './model/labels.ts';
 import type { Repo } from './model/repos.ts';
 import { userByLogin, type User } from './model/users.ts';
-import { userJson } from './wire/repo.ts';
+import { labelJson, userJson } from './wire/repo.ts';
 
 /** Who changes which issue. All functions here run inside one transaction of the caller. */
 export interface ChangeOf {
@@ -59,6 +67,7 @@ export function changeState(
     commit_id: to.commit_id ?? null,
     at_ms,
   });
+  announceIssue(ctx, of, to.state === 'closed' ? 'closed' : 'reopened');
 }
 
 /** Changes title and body where they differ. */
@@ -74,6 +83,11 @@ export function changeText(
   const at_ms = ctx.stamp();
   updateText(ctx.sql, now.id, { title, body });
   touchIssue(ctx.sql, now.id, at_ms);
+  const changes = {
+    ...(title === now.title ? {} : { title: { from: now.title } }),
+    ...(body === now.body ? {} : { body: { from: now.body } }),
+  };
+  announceIssue(ctx, of, 'edited', { changes });
   if (title === now.title) return;
   appendEvent(ctx.sql, {
     repo_id: of.repo.id,
@@ -117,12 +131,7 @@ export function replaceLabels(ctx: ForgeContext, of: ChangeOf, names: readonly s
   addLabels(ctx, of, names);
 }
 
-function labelEvent(
-  ctx: ForgeContext,
-  of: ChangeOf,
-  event: 'labeled' | 'unlabeled',
-  label: { readonly name: string; readonly color: string },
-): void {
+function labelEvent(ctx: ForgeContext, of: ChangeOf, event: 'labeled' | 'unlabeled', label: Label): void {
   const at_ms = ctx.stamp();
   touchIssue(ctx.sql, of.issue.id, at_ms);
   appendEvent(ctx.sql, {
@@ -133,6 +142,7 @@ function labelEvent(
     extra: { label: { name: label.name, color: label.color } },
     at_ms,
   });
+  announceIssue(ctx, of, event, { label: labelJson(ctx, of.repo, label) });
 }
 
 /** Makes the assignees of an issue exactly these. Throws LOCAL_FORGE_REFUSED for a login nobody has. */
@@ -161,4 +171,5 @@ function assigneeEvent(ctx: ForgeContext, of: ChangeOf, event: 'assigned' | 'una
     extra: { assignee: userJson(ctx, user) },
     at_ms,
   });
+  announceIssue(ctx, of, event, { assignee: userJson(ctx, user) });
 }

@@ -1,3 +1,4 @@
+import { branchMove, recordMoves } from './branch-moves.ts';
 import type { ForgeContext } from './context.ts';
 import { LocalForgeError } from './errors.ts';
 import { listCommits } from './git/history.ts';
@@ -6,7 +7,7 @@ import { branchSha, isAncestor, moveRef } from './git/refs.ts';
 import { dropIntent, mergeIntents, pullById, recordIntent, type Pull } from './model/pulls.ts';
 import { repoById, type Repo } from './model/repos.ts';
 import { userById, type User } from './model/users.ts';
-import { finishMerge, landedCommits, syncPulls } from './sync.ts';
+import { afterPush, finishMerge, landedCommits, syncPulls } from './sync.ts';
 
 /** How a pull request is merged. */
 export type MergeMethod = 'merge' | 'squash' | 'rebase';
@@ -60,7 +61,9 @@ export async function mergePull(
       throw notMergeable('Base branch was modified. Review and try the merge again.');
     }
     const landed = await landedCommits(git_dir, base_sha, new_sha);
+    const move = await branchMove(ctx, of.repo, { branch: base_ref, before: base_sha, after: new_sha });
     await ctx.sql.write(() => {
+      recordMoves(ctx, of, [move]);
       finishMerge(ctx, of, pull, { sha: new_sha, base_sha, landed });
       dropIntent(ctx.sql, issue_id);
       const at_ms = ctx.stamp();
@@ -140,7 +143,7 @@ async function squashBody(git_dir: string, pull: Pull, base_sha: string): Promis
 
 /**
  * Settles what a killed server left: a merge whose commit the base branch holds is finished, one whose branch never moved is
- * forgotten. Then all pull requests follow their branches.
+ * forgotten. Then what a push would have done is done for branches that moved, and all pull requests follow them.
  */
 export async function reconcile(ctx: ForgeContext, repos: readonly Repo[]): Promise<void> {
   for (const intent of mergeIntents(ctx.sql)) {
@@ -158,5 +161,5 @@ export async function reconcile(ctx: ForgeContext, repos: readonly Repo[]): Prom
       dropIntent(ctx.sql, intent.issue_id);
     });
   }
-  for (const repo of repos) await syncPulls(ctx, repo, null);
+  for (const repo of repos) await afterPush(ctx, repo, null);
 }

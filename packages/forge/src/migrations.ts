@@ -179,4 +179,47 @@ CREATE INDEX check_runs_by_sha ON check_runs (repo_id, sha);
     // 0 while the bare repository of a new row is being made: a server that starts then makes it instead of missing it.
     sql: 'ALTER TABLE repos ADD COLUMN made INTEGER NOT NULL DEFAULT 1;',
   },
+  {
+    name: 'hooks',
+    sql: `
+CREATE TABLE hooks (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  repo_id INTEGER NOT NULL REFERENCES repos(id),
+  url TEXT NOT NULL,
+  secret TEXT,
+  content_type TEXT NOT NULL CHECK (content_type IN ('json', 'form')),
+  events TEXT NOT NULL,
+  active INTEGER NOT NULL,
+  created_ms INTEGER NOT NULL,
+  updated_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX hooks_by_repo ON hooks (repo_id);
+
+CREATE TABLE hook_deliveries (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  guid TEXT NOT NULL,
+  hook_id INTEGER NOT NULL REFERENCES hooks(id) ON DELETE CASCADE,
+  event TEXT NOT NULL,
+  action TEXT,
+  payload TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'failed')),
+  attempts INTEGER NOT NULL,
+  due_ms INTEGER NOT NULL,
+  status_code INTEGER,
+  outcome TEXT,
+  redelivery INTEGER NOT NULL,
+  created_ms INTEGER NOT NULL,
+  settled_ms INTEGER
+) STRICT;
+CREATE INDEX hook_deliveries_by_hook ON hook_deliveries (hook_id, id);
+CREATE INDEX hook_deliveries_due ON hook_deliveries (state, due_ms);
+
+CREATE TABLE branch_tips (
+  repo_id INTEGER NOT NULL REFERENCES repos(id),
+  branch TEXT NOT NULL,
+  sha TEXT NOT NULL,
+  PRIMARY KEY (repo_id, branch)
+) STRICT;
+`,
+  },
 ];

@@ -10,6 +10,7 @@ import { createQueues, createStamp, repositoriesDir, type ForgeContext } from '.
 import { holdData, openSql, type Sql } from './database.ts';
 import { LocalForgeError } from './errors.ts';
 import { initRepository } from './git/init.ts';
+import { createHookSender } from './hook-delivery.ts';
 import { reconcile } from './merging.ts';
 import { allRepos, markMade } from './model/repos.ts';
 import { grantToken, Login } from './model/users.ts';
@@ -68,15 +69,18 @@ async function serve(
   const host = options.host ?? '127.0.0.1';
   const logger = options.logger ?? createLogger({ name: 'caloron-forge', level: 'warn' });
   let url = `http://${host}:${options.port}`;
+  const warn: ForgeContext['warn'] = (facts, text) => logger.warn(facts, text);
+  const sender = createHookSender({ sql, clock, warn });
   const ctx: ForgeContext = {
-    sql,
+    sql: sender.sql,
+    hooks: sender,
     clock,
     limits: createRateLimits(options.rate_limit ?? DEFAULT_RATE_LIMIT, clock),
     baseUrl: () => url,
     stamp: createStamp(clock, sql),
     gitDir: ({ id }) => path.join(repositoriesDir(data), `${id}.git`),
     alone: createQueues(),
-    warn: (facts, text) => logger.warn(facts, text),
+    warn,
   };
   await checkRepositories(ctx, data);
   const app = createApp(ctx, { loopback: isLoopback(host) });
@@ -86,10 +90,12 @@ async function serve(
     await app.close();
     throw error;
   }
+  sender.start();
   return {
     url,
     close: async () => {
       await app.close();
+      await sender.close();
       sql.close();
       hold.release();
     },

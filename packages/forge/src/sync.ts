@@ -1,3 +1,5 @@
+import { announceIssue } from './announce.ts';
+import { branchMoves, recordMoves } from './branch-moves.ts';
 import { closingReferences } from './closing.ts';
 import type { ForgeContext } from './context.ts';
 import { listCommits, type CommitRecord } from './git/history.ts';
@@ -7,6 +9,7 @@ import { appendEvent, type IssueEventName } from './model/events.ts';
 import { issueByNumber, touchIssue } from './model/issues.ts';
 import { markMerged, openPulls, updateRefs, type Pull } from './model/pulls.ts';
 import { allows, permissionOf, repoByName, type Repo } from './model/repos.ts';
+import { knownTips } from './model/tips.ts';
 import { User as UserRow, type User } from './model/users.ts';
 
 /** A commit that came onto a branch. */
@@ -55,7 +58,10 @@ async function syncPull(
   if (head !== pull.head_sha) await setRef(git_dir, pullRef(pull.number), head);
   await ctx.sql.write(() => {
     updateRefs(ctx.sql, pull.id, { head_sha: head, base_ref: pull.base_ref, base_sha: now.base });
-    if (head !== pull.head_sha) touchIssue(ctx.sql, pull.id, ctx.stamp());
+    if (head !== pull.head_sha) {
+      touchIssue(ctx.sql, pull.id, ctx.stamp());
+      announceIssue(ctx, of, 'synchronize', { before: pull.head_sha, after: head });
+    }
     if (rewritten) pullEvent(ctx, of, 'head_ref_force_pushed', head);
     if (now.head !== undefined) return;
     pullEvent(ctx, of, 'head_ref_deleted', null);
@@ -119,33 +125,35 @@ export function closeMentioned(
 }
 
 /**
- * What a push does besides moving refs: the first branch becomes the default one, messages on the default branch close
- * issues, pull requests follow. `before` is the default branch's commit before the push.
+ * What moving branches does besides moving them: the first branch becomes the default one, messages on the default branch
+ * close issues, webhooks are told, pull requests follow. What moved is what differs from where the branches were when this
+ * ran last, so what a killed server left undone is done at the next start; an actor who is not known any more (null) is the
+ * owner then.
  */
 export async function afterPush(
   ctx: ForgeContext,
   repo: Repo,
-  actor: Pick<User, 'id'>,
-  before: string | undefined,
+  actor: Pick<User, 'id'> | null,
 ): Promise<void> {
   const git_dir = ctx.gitDir(repo);
   const tips = await branches(git_dir);
+  const known = knownTips(ctx.sql, repo.id);
   const [first] = tips.keys();
   const chosen = tips.has(repo.default_branch) || first === undefined ? repo.default_branch : first;
   if (chosen !== repo.default_branch) await setHead(git_dir, chosen);
-  const after = tips.get(chosen);
+  const moves = await branchMoves(ctx, { ...repo, default_branch: chosen }, known, tips);
+  const [before, after] = [known.get(chosen), tips.get(chosen)];
   const news = after === undefined || after === before ? [] : await landedCommits(git_dir, before, after);
-  await ctx.sql.write(() => {
-    const at_ms = ctx.stamp();
-    ctx.sql.run(
-      'UPDATE repos SET default_branch = ?, pushed_ms = ?, updated_ms = ? WHERE id = ?',
-      chosen,
-      at_ms,
-      at_ms,
-      repo.id,
-    );
-    for (const { sha, message } of news) closeMentioned(ctx, { repo, actor }, message, sha);
-  });
+  const by = { repo, actor: actor ?? { id: repo.owner_id } };
+  if (moves.length > 0) {
+    await ctx.sql.write(() => {
+      const at_ms = ctx.stamp();
+      const set = 'default_branch = ?, pushed_ms = ?, updated_ms = ?';
+      ctx.sql.run(`UPDATE repos SET ${set} WHERE id = ?`, chosen, at_ms, at_ms, repo.id);
+      recordMoves(ctx, by, moves);
+      for (const { sha, message } of news) closeMentioned(ctx, by, message, sha);
+    });
+  }
   await syncPulls(ctx, repo, actor);
 }
 

@@ -24,7 +24,7 @@ const STATUS: Readonly<Record<string, ChangedFile['status']>> = {
 const MAX_PATCH = 400_000;
 
 /** Most bytes of a diff or of mails that are given whole. GitHub counts 20,000 lines; this is a machine's own limit, and larger. */
-export const MAX_DIFF_BYTES = 20_000_000;
+export const MAX_DIFF_BYTES = 10_000_000;
 
 /** Text of git up to a limit. `cut` says that there is more. */
 export interface CutText {

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { announceComment } from '../announce.ts';
 import { need, type Access } from '../auth.ts';
 import type { ForgeContext } from '../context.ts';
 import { notFound } from '../errors.ts';
@@ -12,6 +13,7 @@ import {
   type Comment,
 } from '../model/comments.ts';
 import { touchIssue } from '../model/issues.ts';
+import type { User } from '../model/users.ts';
 import {
   accessOf,
   Body,
@@ -46,7 +48,9 @@ export function commentRoutes(app: FastifyInstance, ctx: ForgeContext): void {
       const at_ms = ctx.stamp();
       const made = { repo_id: access.repo.id, issue_id: issue.id, author_id: access.viewer.id, body, at_ms };
       touchIssue(ctx.sql, issue.id, at_ms);
-      return insertComment(ctx.sql, made);
+      const comment_id = insertComment(ctx.sql, made);
+      announceComment(ctx, { repo: access.repo, actor: access.viewer, comment_id }, 'created');
+      return comment_id;
     });
     return reply.code(201).send(commentJson(ctx, access.repo, known(ctx, access, id)));
   });
@@ -63,13 +67,17 @@ export function commentRoutes(app: FastifyInstance, ctx: ForgeContext): void {
       const at_ms = ctx.stamp();
       updateComment(ctx.sql, comment.id, body, at_ms);
       touchIssue(ctx.sql, comment.issue_id, at_ms);
+      const of = { repo: access.repo, actor: access.viewer, comment_id: comment.id };
+      announceComment(ctx, of, 'edited', { changes: { body: { from: comment.body } } });
     });
     return commentJson(ctx, access.repo, known(ctx, access, comment.id));
   });
 
   app.delete('/repos/:owner/:repo/issues/comments/:id', async (request, reply) => {
-    const { comment } = ownComment(ctx, request);
+    const { access, comment } = ownComment(ctx, request);
     await ctx.sql.write(() => {
+      const of = { repo: access.repo, actor: access.viewer, comment_id: comment.id };
+      announceComment(ctx, of, 'deleted');
       deleteComment(ctx.sql, comment.id);
       touchIssue(ctx.sql, comment.issue_id, ctx.stamp());
     });
@@ -84,7 +92,10 @@ function known(ctx: ForgeContext, access: Access, id: number): Comment {
 }
 
 /** A comment the viewer may change: their own, or any with push permission. */
-function ownComment(ctx: ForgeContext, request: FastifyRequest): { access: Access; comment: Comment } {
+function ownComment(
+  ctx: ForgeContext,
+  request: FastifyRequest,
+): { access: Access & { readonly viewer: User }; comment: Comment } {
   const access = writeAccess(ctx, request, 'pull');
   const comment = known(ctx, access, idOf(request));
   if (comment.author_id !== access.viewer.id) need(access, 'push');

@@ -9,7 +9,6 @@ import { need, requireViewer, seeRepo, type Access } from '../auth.ts';
 import type { ForgeContext } from '../context.ts';
 import { LocalForgeError } from '../errors.ts';
 import { readPushCommands } from '../git/push-commands.ts';
-import { branchSha } from '../git/refs.ts';
 import { allows } from '../model/repos.ts';
 import { afterPush } from '../sync.ts';
 
@@ -169,7 +168,6 @@ async function receive(
   const body = bodyOf(request);
   const push = await readPushCommands(body);
   if (push === undefined) throw new LocalForgeError('LOCAL_FORGE_BODY_UNREADABLE', { reason: 'not a push' });
-  const before = await branchSha(ctx.gitDir(repo), repo.default_branch);
   const rewrites = push.commands.some(({ ref }) => ref === `refs/heads/${repo.default_branch}`);
   const guarded =
     rewrites && !allows(access.permission, 'admin') ? ['-c', 'receive.denyNonFastForwards=true'] : [];
@@ -179,6 +177,6 @@ async function receive(
   const { body: report } = await collect(git);
   // The pipe is done or broken by now; a client that still sends is answered all the same.
   void fed;
-  if (push.commands.length > 0) await ctx.alone(repo, () => afterPush(ctx, repo, viewer, before));
+  if (push.commands.length > 0) await ctx.alone(repo, () => afterPush(ctx, repo, viewer));
   return answer(reply, 'application/x-git-receive-pack-result').send(report);
 }

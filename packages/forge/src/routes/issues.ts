@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { announceIssue } from '../announce.ts';
 import { need, type Access } from '../auth.ts';
 import type { ForgeContext } from '../context.ts';
 import { LocalForgeError, notFound } from '../errors.ts';
@@ -119,12 +120,14 @@ function createIssue(
     author_id: author.id,
     at_ms: ctx.stamp(),
   });
-  // Who may not label or assign may still open an issue: the rest is left out without a word, as on GitHub.
-  if (!allows(access.permission, 'triage')) return issue;
   const of = { repo, issue, actor: author };
-  addLabels(ctx, of, wanted.labels ?? []);
-  const logins = wanted.assignees ?? (typeof wanted.assignee === 'string' ? [wanted.assignee] : []);
-  if (logins.length > 0) replaceAssignees(ctx, of, logins);
+  // Who may not label or assign may still open an issue: the rest is left out without a word, as on GitHub.
+  if (allows(access.permission, 'triage')) {
+    addLabels(ctx, of, wanted.labels ?? []);
+    const logins = wanted.assignees ?? (typeof wanted.assignee === 'string' ? [wanted.assignee] : []);
+    if (logins.length > 0) replaceAssignees(ctx, of, logins);
+  }
+  announceIssue(ctx, of, 'opened');
   return issueById(ctx.sql, issue.id);
 }
 

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
+import { announceIssue } from '../announce.ts';
 import { need, type Access } from '../auth.ts';
 import type { ForgeContext } from '../context.ts';
 import { LocalForgeError, refused } from '../errors.ts';
@@ -153,6 +154,7 @@ async function openPull(
       base_sha,
       draft,
     });
+    announceIssue(ctx, { repo, issue, actor: author }, 'opened');
     return issue;
   });
   await setRef(git_dir, pullRef(pull.number), head_sha);
@@ -177,10 +179,14 @@ async function changePull(
     if (base_ref !== pull.base_ref) {
       updateRefs(ctx.sql, pull.id, { head_sha: pull.head_sha, base_ref, base_sha });
       pullEvent(ctx, repo, pull, actor, 'base_ref_changed');
+      const from = { ref: { from: pull.base_ref }, sha: { from: pull.base_sha } };
+      announceIssue(ctx, of, 'edited', { changes: { base: from } });
     }
     if (change.draft !== undefined && change.draft !== (pull.draft === 1)) {
       updateDraft(ctx.sql, pull.id, change.draft);
-      pullEvent(ctx, repo, pull, actor, change.draft ? 'converted_to_draft' : 'ready_for_review');
+      const action = change.draft ? 'converted_to_draft' : 'ready_for_review';
+      pullEvent(ctx, repo, pull, actor, action);
+      announceIssue(ctx, of, action);
     }
     if (change.state !== undefined) changeState(ctx, of, { state: change.state });
   });

@@ -65,9 +65,8 @@ export function refRoutes(app: FastifyInstance, ctx: ForgeContext): void {
       : undefined;
     if (sha === undefined) throw refusal('Object does not exist');
     const made = await ctx.alone(repo, async () => {
-      const before = await branchSha(ctx.gitDir(repo), repo.default_branch);
       const moved = await moveRef(ctx.gitDir(repo), wanted.ref, sha, NO_SHA);
-      if (moved) await afterPush(ctx, repo, viewer, before);
+      if (moved) await afterPush(ctx, repo, viewer);
       return moved;
     });
     if (!made) throw refusal('Reference already exists');
@@ -89,10 +88,9 @@ export function refRoutes(app: FastifyInstance, ctx: ForgeContext): void {
       const git_dir = ctx.gitDir(repo);
       const sha = await branchSha(git_dir, branch);
       if (sha === undefined) throw refusal('Reference does not exist');
-      const before = await branchSha(git_dir, repo.default_branch);
       if (!(await moveRef(git_dir, `refs/heads/${branch}`, NO_SHA, sha)))
         throw refusal('Reference was modified');
-      await afterPush(ctx, repo, viewer, before);
+      await afterPush(ctx, repo, viewer);
     });
     return reply.code(204).send();
   });

@@ -4,7 +4,7 @@ import { requireViewer } from '../auth.ts';
 import type { ForgeContext } from '../context.ts';
 import { notFound, refused } from '../errors.ts';
 import { commitReadme, initRepository } from '../git/init.ts';
-import { isRefName } from '../git/refs.ts';
+import { branches, isRefName } from '../git/refs.ts';
 import { signatureOf } from '../merging.ts';
 import {
   allRepos,
@@ -18,6 +18,7 @@ import {
   setCollaborator,
   type Repo,
 } from '../model/repos.ts';
+import { saveTip } from '../model/tips.ts';
 import { userByLogin, type User } from '../model/users.ts';
 import { accessOf, bodyOf, pageOf, sendPage, writeAccess } from '../request.ts';
 import { permissionsJson, repoJson, userJson } from '../wire/repo.ts';
@@ -110,7 +111,11 @@ async function createRepo(ctx: ForgeContext, owner: User, wanted: z.infer<typeof
         by: signatureOf(ctx, owner),
       });
     }
-    await ctx.sql.write(() => markMade(ctx.sql, repo.id));
+    const tips = await branches(ctx.gitDir(repo));
+    await ctx.sql.write(() => {
+      markMade(ctx.sql, repo.id);
+      for (const [branch, sha] of tips) saveTip(ctx.sql, repo.id, branch, sha);
+    });
   });
   return repo;
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { announceIssue, announceReview } from '../announce.ts';
 import { need } from '../auth.ts';
 import type { ForgeContext } from '../context.ts';
 import { LocalForgeError, notFound, refused } from '../errors.ts';
@@ -64,7 +65,7 @@ export function reviewRoutes(app: FastifyInstance, ctx: ForgeContext): void {
     const wanted = bodyOf(request, NewReview, 'PullRequestReview');
     refuseVerdict(access.viewer, pull, wanted);
     const commit_id = await reviewedCommit(ctx, access.repo, pull, wanted.commit_id ?? null);
-    const id = await ctx.sql.write(() => submit(ctx, pull, access.viewer, { ...wanted, commit_id }));
+    const id = await ctx.sql.write(() => submit(ctx, access, pull, { ...wanted, commit_id }));
     return reviewJson(ctx, access.repo, pull, known(ctx, pull, id));
   });
 
@@ -83,6 +84,7 @@ export function reviewRoutes(app: FastifyInstance, ctx: ForgeContext): void {
     await ctx.sql.write(() => {
       updateReviewBody(ctx.sql, review.id, body);
       touchIssue(ctx.sql, pull.id, ctx.stamp());
+      announceReview(ctx, { ...reviewOf(access, pull), review_id: review.id }, 'edited');
     });
     return reviewJson(ctx, access.repo, pull, known(ctx, pull, review.id));
   });
@@ -129,23 +131,30 @@ async function reviewedCommit(
   return sha;
 }
 
+/** Who does something about a pull request's review, in the words of announcements. */
+function reviewOf(access: { readonly repo: Repo; readonly viewer: User }, pull: Pull) {
+  return { repo: access.repo, actor: access.viewer, issue_id: pull.id };
+}
+
 function submit(
   ctx: ForgeContext,
+  access: { readonly repo: Repo; readonly viewer: User },
   pull: Pull,
-  author: User,
   review: z.infer<typeof NewReview> & { readonly commit_id: string },
 ): number {
   const submitted_ms = ctx.stamp();
-  unrequestReviewer(ctx.sql, pull.id, author.id);
+  unrequestReviewer(ctx.sql, pull.id, access.viewer.id);
   touchIssue(ctx.sql, pull.id, submitted_ms);
-  return insertReview(ctx.sql, {
+  const review_id = insertReview(ctx.sql, {
     issue_id: pull.id,
-    author_id: author.id,
+    author_id: access.viewer.id,
     state: STATES[review.event],
     body: review.body ?? '',
     commit_id: review.commit_id,
     submitted_ms,
   });
+  announceReview(ctx, { ...reviewOf(access, pull), review_id }, 'submitted');
+  return review_id;
 }
 
 function dismiss(
@@ -172,6 +181,7 @@ function dismiss(
     },
     at_ms,
   });
+  announceReview(ctx, { repo, actor: dismissal.by, issue_id: pull.id, review_id: review.id }, 'dismissed');
 }
 
 function requestRoutes(app: FastifyInstance, ctx: ForgeContext): void {
@@ -254,4 +264,5 @@ function requestEvent(
   touchIssue(ctx.sql, pull.id, at_ms);
   const extra = { requested_reviewer: userJson(ctx, reviewer) };
   appendEvent(ctx.sql, { repo_id: repo.id, issue_id: pull.id, actor_id: actor.id, event, extra, at_ms });
+  announceIssue(ctx, { repo, actor, issue: pull }, event, extra);
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { announceCheck } from '../announce.ts';
 import type { ForgeContext } from '../context.ts';
 import { LocalForgeError, notFound } from '../errors.ts';
 import { resolveCommit } from '../git/refs.ts';
@@ -13,6 +14,7 @@ import {
   type CheckRun,
 } from '../model/check-runs.ts';
 import type { Repo } from '../model/repos.ts';
+import type { User } from '../model/users.ts';
 import { combinedStatus, insertStatus, StatusState, statusesOf, type Status } from '../model/statuses.ts';
 import { accessOf, bodyOf, idOf, pageOf, sendPage, writeAccess } from '../request.ts';
 import { repoJson, repoUrl, userJson } from '../wire/repo.ts';
@@ -132,13 +134,16 @@ export function statusRoutes(app: FastifyInstance, ctx: ForgeContext): void {
     };
     const made = await ctx.sql.write(() => {
       const created_ms = ctx.stamp();
-      return { id: insertStatus(ctx.sql, { ...row, created_ms, repo_id: repo.id }), created_ms };
+      const id = insertStatus(ctx.sql, { ...row, created_ms, repo_id: repo.id });
+      const shown = { ...statusJson(ctx, repo, { ...row, id, created_ms, creator: viewer.login }) };
+      announceCheck(ctx, { repo, actor: viewer }, 'status', null, { ...shown, sha, branches: [] });
+      return shown;
     });
-    return reply.code(201).send(statusJson(ctx, repo, { ...row, ...made, creator: viewer.login }));
+    return reply.code(201).send(made);
   });
 
   app.post('/repos/:owner/:repo/check-runs', async (request, reply) => {
-    const { repo } = writeAccess(ctx, request, 'push');
+    const { repo, viewer } = writeAccess(ctx, request, 'push');
     const wanted = bodyOf(request, NewCheckRun, 'CheckRun');
     const sha = await knownCommit(ctx, repo, wanted.head_sha);
     const started_ms = ctx.stamp();
@@ -155,8 +160,12 @@ export function statusRoutes(app: FastifyInstance, ctx: ForgeContext): void {
       completed_ms: status === 'completed' ? started_ms : null,
     };
     refuseUnfinished(run);
-    const id = await ctx.sql.write(() => insertCheckRun(ctx.sql, repo.id, run));
-    return reply.code(201).send(checkRunJson(ctx, repo, { id, ...run }));
+    const made = await ctx.sql.write(() => {
+      const shown = checkRunJson(ctx, repo, { id: insertCheckRun(ctx.sql, repo.id, run), ...run });
+      announceRun(ctx, { repo, actor: viewer }, shown, true);
+      return shown;
+    });
+    return reply.code(201).send(made);
   });
 
   app.get('/repos/:owner/:repo/check-runs/:id', async (request) => {
@@ -165,7 +174,7 @@ export function statusRoutes(app: FastifyInstance, ctx: ForgeContext): void {
   });
 
   app.patch('/repos/:owner/:repo/check-runs/:id', async (request) => {
-    const { repo } = writeAccess(ctx, request, 'push');
+    const { repo, viewer } = writeAccess(ctx, request, 'push');
     const run = known(ctx, repo, idOf(request));
     const change = bodyOf(request, ChangedCheckRun, 'CheckRun');
     const status = change.conclusion == null ? (change.status ?? run.status) : 'completed';
@@ -180,9 +189,24 @@ export function statusRoutes(app: FastifyInstance, ctx: ForgeContext): void {
       completed_ms: status === 'completed' ? (run.completed_ms ?? ctx.stamp()) : null,
     };
     refuseUnfinished(changed);
-    await ctx.sql.write(() => updateCheckRun(ctx.sql, changed));
-    return checkRunJson(ctx, repo, changed);
+    const shown = checkRunJson(ctx, repo, changed);
+    await ctx.sql.write(() => {
+      updateCheckRun(ctx.sql, changed);
+      announceRun(ctx, { repo, actor: viewer }, shown, false);
+    });
+    return shown;
   });
+}
+
+/** GitHub tells of a run when it is made and when it is completed, which can be one moment. */
+function announceRun(
+  ctx: ForgeContext,
+  of: { readonly repo: Repo; readonly actor: Pick<User, 'id'> },
+  check_run: ReturnType<typeof checkRunJson>,
+  made: boolean,
+): void {
+  if (made) announceCheck(ctx, of, 'check_run', 'created', { check_run });
+  if (check_run.status === 'completed') announceCheck(ctx, of, 'check_run', 'completed', { check_run });
 }
 
 /** A completed run without a conclusion says nothing: GitHub refuses it. */
