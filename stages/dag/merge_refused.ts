@@ -50,7 +50,7 @@ export function onMergeWaits(draft: Draft, task: Task, { action, error, created_
   const reason = error.code === 'MERGE_DRAFT' ? 'draft' : `merge_blocked: ${error.message}`;
   const known = task.put_back?.action_id === action.action_id ? task.put_back : null;
   update(draft, task, {
-    put_back: { ...known, action_id: action.action_id, reason, since: known?.since ?? created_at },
+    put_back: { action_id: action.action_id, reason, since: known?.since ?? created_at },
   });
 }
 
@@ -58,8 +58,8 @@ export function onMergeWaits(draft: Draft, task: Task, { action, error, created_
 export function mergeReason(draft: Draft, task: Task, action_id: string): string {
   const { put_back, pr_number } = task;
   if (put_back?.action_id !== action_id) return 'merging';
-  const { reason, since = draft.now, asked = false } = put_back;
-  if (asked || addMs(since, ASK_AFTER_MS) > draft.now) return reason;
+  const { reason, since = draft.now } = put_back;
+  if (addMs(since, ASK_AFTER_MS) > draft.now) return reason;
   const why = reason === 'draft' ? 'it is a draft' : reason.replace(/^merge_blocked: /, '');
   escalate(
     draft,
@@ -67,13 +67,15 @@ export function mergeReason(draft: Draft, task: Task, action_id: string): string
     'merge_blocked',
     `Pull request #${pr_number ?? '?'} is approved and has waited for its merge since ${since}: ${why}. It is merged by itself once nothing stands against it.`,
   );
-  update(draft, task, { put_back: { ...put_back, asked: true } });
   return reason;
+}
+
+/** Whether an approved task's reason says that its merge waits for its pull request, or for a rule of the repository. */
+export function waitsForMerge(reason: string | null): boolean {
+  return reason === 'draft' || reason?.startsWith('merge_blocked: ') === true;
 }
 
 /** Whether an approved task's reason says that its merge is under way, or waits for what only the forge can tell. */
 export function isMerging(reason: string | null): boolean {
-  return (
-    reason === null || reason === 'merging' || reason === 'draft' || reason.startsWith('merge_blocked: ')
-  );
+  return reason === null || reason === 'merging' || waitsForMerge(reason);
 }

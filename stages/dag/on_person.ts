@@ -6,6 +6,7 @@ import { isTerminal, update } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { block, release } from './escalation.ts';
 import { complete } from './merge.ts';
+import { waitsForMerge } from './merge_refused.ts';
 import { onAdopt } from './late.ts';
 import { notPaused } from './limits.ts';
 import { onIssueCreated } from './on_action.ts';
@@ -50,7 +51,7 @@ function resolve(draft: Draft, task: Task, event: Event): void {
     // The person has looked: an intervention that is under way is taken back.
     if ((task.rung ?? 0) > 0) update(draft, task, { rung: 0, last_intervention_at: draft.now });
     // The person has seen to what stood against the merge: another one is due.
-    if (task.status === 'InReview' && (task.put_back?.since ?? null) !== null)
+    if (task.status === 'InReview' && waitsForMerge(task.status_reason))
       update(draft, draft.tasks.get(task.id) ?? task, { put_back: null, episode: (task.episode ?? 0) + 1 });
     // It waits for nothing but a time: the person knows that it is over.
     if (task.retry_at !== null && task.retry_at !== undefined)

@@ -5,19 +5,15 @@ import { intend, isTerminal, tasksInOrder } from './draft.ts';
 import type { Draft } from './draft.ts';
 import { waitsForSprint } from './pausing.ts';
 import { holdOf, pauseReason } from './limits.ts';
+import { waitsForMerge } from './merge_refused.ts';
 import type { Hold } from './provider_hold.ts';
 import { isWaiting } from './room.ts';
 
 /** Reasons of a task in review that no agent and no clock resolves. */
-const REVIEW_WAITS_FOR_PERSON: readonly string[] = [
-  'waits_approval',
-  'checks_red',
-  'receipt_failed',
-  'draft',
-];
+const REVIEW_WAITS_FOR_PERSON: readonly string[] = ['waits_approval', 'checks_red', 'receipt_failed'];
 
 function waitsForPerson(reason: string): boolean {
-  return REVIEW_WAITS_FOR_PERSON.includes(reason) || reason.startsWith('merge_blocked: ');
+  return REVIEW_WAITS_FOR_PERSON.includes(reason) || waitsForMerge(reason);
 }
 
 function stuckReason(draft: Draft, task: Task, hold: Hold | undefined): string | null {

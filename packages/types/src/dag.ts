@@ -195,8 +195,6 @@ export const Task = z.strictObject({
       reason: z.string(),
       /** Since when a merge waits. */
       since: Timestamp.optional(),
-      /** A person was asked. */
-      asked: z.boolean().optional(),
     })
     .nullable()
     .optional(),
