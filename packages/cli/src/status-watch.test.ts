@@ -136,6 +136,18 @@ describe('the screen of a sprint', () => {
     }
   });
 
+  it('tells below the sprint why its forge is asked nothing, and until when', () => {
+    const forge = 'forge: https://git.example.org: nothing is asked until 08:50:00 UTC: slow down';
+    const [, second, third] = statusScreen(
+      { ...many, forge, used: '7 tokens' },
+      { columns: 40, rows: 12, colours: false },
+    );
+
+    expect(second).toMatch(/^forge: https:\/\/git\.example\.org/);
+    expect(stringWidth(second ?? '')).toBeLessThanOrEqual(40);
+    expect(third).toBe('7 tokens');
+  });
+
   it('leaves out what matters least first and says how many tasks it does not show', () => {
     const [, , head, ...rest] = statusScreen(many, { columns: 60, rows: 12, colours: false });
     expect(head).toMatch(/^task +status .*why$/);

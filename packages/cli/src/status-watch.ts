@@ -57,6 +57,8 @@ export interface Watched {
   readonly facts?: ReadonlyMap<string, TaskFacts>;
   /** What it has used, in words. */
   readonly used?: string;
+  /** Why and until when its forge is asked nothing, in words. */
+  readonly forge?: string;
 }
 
 const TOLD = [
@@ -157,7 +159,7 @@ const COLOURS: Readonly<Partial<Record<Status, Colour>>> = {
 
 /** A sprint as it fills a terminal: no line wider, and no more lines, than it shows. */
 export function statusScreen(
-  { state, paused, facts, used = '' }: Watched,
+  { state, paused, facts, used = '', forge = '' }: Watched,
   { columns, rows, colours }: Terminal,
 ): readonly string[] {
   const paint = createColors(colours);
@@ -165,7 +167,7 @@ export function statusScreen(
   const { head, tasks } = fittingTable(state, columns, facts);
   const top = [
     paint.bold(cutTo(oneLine(sprintLine(state, paused)), columns)),
-    ...(used === '' ? [] : [cutTo(oneLine(used), columns)]),
+    ...[forge, used].filter((line) => line !== '').map((line) => cutTo(oneLine(line), columns)),
     '',
     cutTo(head, columns),
   ];

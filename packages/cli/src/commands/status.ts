@@ -1,4 +1,5 @@
 import { systemClock } from '@caloron/capabilities/clock';
+import type { Store } from '@caloron/store';
 import { type DagState, overWords } from '@caloron/types';
 import { Command } from 'commander';
 import { createColors } from 'picocolors';
@@ -99,6 +100,17 @@ function approvalLines({ home_flag }: Context, { budget, sprint_id }: DagState):
   return [oneLine(`${why}: nothing starts before ./caloron approve --sprint ${sprint_id}${home_flag}`)];
 }
 
+/** Why and until when the sprint's forge is asked nothing, in a line; empty while it is asked. */
+function heldWords(
+  { forgeBudgets }: Store,
+  environment: Context['environment'],
+  { sprint }: DagState,
+): string {
+  const told = limitsOf(forgeBudgets.list(), environment, systemClock.now(), sprint.host);
+  const held = told.filter((one) => one.held !== null);
+  return held.map((one) => `forge: ${limitWords(one)}`).join('; ');
+}
+
 async function watch(context: Context, options: StatusOptions): Promise<Answer> {
   const { io, format, signal, environment, runtime } = context;
   const sprint_id = await sprintId(context, options.sprint);
@@ -112,7 +124,9 @@ async function watch(context: Context, options: StatusOptions): Promise<Answer> 
       const now = await loadState(context, sprint_id);
       const { facts, spending } = await accountOfSprint(context, now, systemClock.now());
       const used = spendingWords(spending.sprint);
-      return { state: now, paused: await pausedOf(runtime().store, sprint_id), facts, used };
+      const { store } = runtime();
+      const forge = heldWords(store, environment, now);
+      return { state: now, paused: await pausedOf(store, sprint_id), facts, used, forge };
     },
   });
   return { data: { sprint_id, status: state.status, paused }, text: '', streamed: true };
