@@ -3,30 +3,35 @@ import { Sha } from '@caloron/types';
 import { execa } from 'execa';
 
 import { appRepo, testForge } from '../../packages/forge/src/test-kit.ts';
+import { BRANCHES, filesOf } from './case.ts';
 import { clients, type ContractHost } from './host.ts';
 import { openWire } from './wire.ts';
 
-/** Makes a commit with these files upon another one; gives it. */
-async function importCommit(
-  cwd: string,
-  branch: string,
-  from: string,
-  files: Readonly<Record<string, string>>,
-): Promise<string> {
+/** A branch, the commit it goes on from, and what is put on it. */
+interface Work {
+  readonly branch: string;
+  readonly from: string;
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/** Makes a commit for each piece of work, in one process; gives them. */
+async function importCommits(cwd: string, works: readonly Work[]): Promise<readonly Sha[]> {
   const data = (text: string) => `data ${String(Buffer.byteLength(text))}\n${text}\n`;
-  const changes = Object.entries(files).map(([path, text]) => `M 100644 inline ${path}\n${data(text)}`);
-  const input = [
-    'feature done\n',
-    `commit refs/made/${branch}\nmark :1\ncommitter alice <alice@example.com> now\n${data(`work on ${branch}`)}`,
-    `from ${from}\n`,
-    ...changes,
-    'get-mark :1\ndone\n',
-  ].join('');
-  const { stdout } = await execa('git', ['fast-import', '--quiet', '--force', '--date-format=now'], {
-    cwd,
-    input,
-  });
-  return stdout.trim();
+  const commits = works.map(({ branch, from, files }, at) =>
+    [
+      `commit refs/made/${branch}\nmark :${String(at + 1)}\n`,
+      `committer alice <alice@example.com> now\n${data(`work on ${branch}`)}from ${from}\n`,
+      ...Object.entries(files).map(([path, text]) => `M 100644 inline ${path}\n${data(text)}`),
+      `get-mark :${String(at + 1)}\n`,
+    ].join(''),
+  );
+  const input = ['feature done\n', ...commits, 'done\n'].join('');
+  const options = ['--quiet', '--force', '--date-format=now'];
+  const { stdout } = await execa('git', ['fast-import', ...options], { cwd, input });
+  return stdout
+    .trim()
+    .split('\n')
+    .map((sha) => Sha.parse(sha));
 }
 
 /** The forge of this repository: everything the contract asks for. */
@@ -38,17 +43,28 @@ export const localForge: ContractHost = {
     const { clone } = await appRepo(forge);
     const { token } = await addUser(forge.data, 'mallory');
     const wire = await openWire(forge.url);
-    const known = new Set(['main']);
+    const main = 'refs/remotes/origin/main';
+    const shas = await importCommits(
+      clone.dir,
+      BRANCHES.map((branch) => ({ branch, from: main, files: filesOf(branch) })),
+    );
+    await clone.push(...BRANCHES.map((branch, at) => `${shas[at] ?? ''}:refs/heads/${branch}`));
+    const made = new Map(BRANCHES.map((branch, at) => [branch, shas[at]]));
+    const known = new Set(['main', ...BRANCHES]);
     return {
       wire,
       merge_verb: 'PUT',
       ...clients(wire, { ...forge.tokens, mallory: token }),
       async commit(branch, files) {
+        const there = made.get(branch);
+        made.delete(branch);
+        if (there !== undefined) return there;
         // A branch begins at the main that was seen last: only main itself has to be the newest.
         if (branch === 'main') await clone.git('fetch', '--quiet', 'origin');
-        const from = known.has(branch) ? branch : 'main';
+        const from = known.has(branch) ? `refs/remotes/origin/${branch}` : main;
         known.add(branch);
-        const sha = Sha.parse(await importCommit(clone.dir, branch, `refs/remotes/origin/${from}`, files));
+        const [sha] = await importCommits(clone.dir, [{ branch, from, files }]);
+        if (sha === undefined) throw new Error(`no commit was made on ${branch}`);
         await clone.push(`${sha}:refs/heads/${branch}`);
         return sha;
       },
