@@ -14,6 +14,7 @@ import { issueRoutes } from './routes/issues.ts';
 import { labelRoutes } from './routes/labels.ts';
 import { mergeRoutes } from './routes/merge.ts';
 import { pageRoutes } from './routes/pages.ts';
+import { protectionRoutes } from './routes/protection.ts';
 import { pullRoutes } from './routes/pulls.ts';
 import { refRoutes } from './routes/refs.ts';
 import { repoRoutes } from './routes/repos.ts';
@@ -58,6 +59,7 @@ function addRoutes(app: FastifyInstance, ctx: ForgeContext): void {
   userRoutes(app, ctx);
   repoRoutes(app, ctx);
   refRoutes(app, ctx);
+  protectionRoutes(app, ctx);
   commitRoutes(app, ctx);
   labelRoutes(app, ctx);
   issueRoutes(app, ctx);

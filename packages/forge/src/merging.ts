@@ -5,8 +5,10 @@ import { listCommits } from './git/history.ts';
 import { mergeCommit, rebaseCommits, squashCommit, type MergePlan, type Signature } from './git/merge.ts';
 import { branchSha, isAncestor, moveRef } from './git/refs.ts';
 import { dropIntent, mergeIntents, pullById, recordIntent, type Pull } from './model/pulls.ts';
-import { repoById, type Repo } from './model/repos.ts';
+import { protectionOf } from './model/protection.ts';
+import { permissionOf, repoById, type Repo } from './model/repos.ts';
 import { userById, type User } from './model/users.ts';
+import { binds, mergeObstacle } from './protection.ts';
 import { afterPush, finishMerge, landedCommits, syncPulls } from './sync.ts';
 
 /** How a pull request is merged. */
@@ -50,6 +52,7 @@ export async function mergePull(
     const pull = pullById(ctx.sql, issue_id);
     const git_dir = ctx.gitDir(of.repo);
     const base_sha = await checkMergeable(git_dir, pull, request);
+    await refuseProtected(ctx, of, pull);
     const plan = await planMerge(ctx, of, pull, base_sha, request);
     const new_sha = await MAKERS[request.method](git_dir, plan);
     if (new_sha === undefined) throw notMergeable();
@@ -91,6 +94,18 @@ async function checkMergeable(git_dir: string, pull: Pull, request: MergeRequest
   const base_sha = await branchSha(git_dir, pull.base_ref);
   if (base_sha === undefined) throw notMergeable(`Base branch ${pull.base_ref} does not exist`);
   return base_sha;
+}
+
+/** A protected base takes a merge that has what it asks for; admins only are let through without, where they are not bound. */
+async function refuseProtected(
+  ctx: ForgeContext,
+  of: { readonly repo: Repo; readonly actor: User },
+  pull: Pull,
+): Promise<void> {
+  const rules = protectionOf(ctx.sql, of.repo.id, pull.base_ref);
+  if (rules === undefined || !binds(rules, permissionOf(ctx.sql, of.repo, of.actor))) return;
+  const obstacle = await mergeObstacle(ctx, of.repo, pull);
+  if (obstacle !== undefined) throw notMergeable(obstacle.reason);
 }
 
 async function planMerge(

@@ -222,4 +222,15 @@ CREATE TABLE branch_tips (
 ) STRICT;
 `,
   },
+  {
+    name: 'protection',
+    sql: `
+CREATE TABLE protections (
+  repo_id INTEGER NOT NULL REFERENCES repos(id),
+  branch TEXT NOT NULL,
+  rules TEXT NOT NULL,
+  PRIMARY KEY (repo_id, branch)
+) STRICT;
+`,
+  },
 ];

@@ -6,11 +6,12 @@ import { isAncestor, mergeBase } from './git/refs.ts';
 import type { Pull } from './model/pulls.ts';
 import type { Repo } from './model/repos.ts';
 import { combinedStatus } from './model/statuses.ts';
+import { mergeObstacle } from './protection.ts';
 
 /** What git says of a pull request. `mergeable` is null once it is closed. */
 export interface PullFacts {
   readonly mergeable: boolean | null;
-  readonly mergeable_state: 'clean' | 'dirty' | 'draft' | 'unstable' | 'unknown';
+  readonly mergeable_state: 'clean' | 'dirty' | 'draft' | 'blocked' | 'behind' | 'unstable' | 'unknown';
   readonly commits: number;
   readonly additions: number;
   readonly deletions: number;
@@ -35,13 +36,20 @@ export function createPullFacts(ctx: ForgeContext): (repo: Repo, pull: Pull) => 
     if (remembered.size > REMEMBERED && oldest.done === false) remembered.delete(oldest.value);
     const { clean, ...numbers } = known;
     if (pull.state === 'closed') return { ...numbers, mergeable: null, mergeable_state: 'unknown' };
-    return { ...numbers, mergeable: clean, mergeable_state: stateOf(ctx, repo, pull, clean) };
+    return { ...numbers, mergeable: clean, mergeable_state: await stateOf(ctx, repo, pull, clean) };
   };
 }
 
-function stateOf(ctx: ForgeContext, repo: Repo, pull: Pull, clean: boolean): PullFacts['mergeable_state'] {
+async function stateOf(
+  ctx: ForgeContext,
+  repo: Repo,
+  pull: Pull,
+  clean: boolean,
+): Promise<PullFacts['mergeable_state']> {
   if (!clean) return 'dirty';
   if (pull.draft === 1) return 'draft';
+  const obstacle = await mergeObstacle(ctx, repo, pull);
+  if (obstacle !== undefined) return obstacle.state;
   const { state, statuses } = combinedStatus(ctx.sql, repo.id, pull.head_sha);
   return statuses.length === 0 || state === 'success' ? 'clean' : 'unstable';
 }

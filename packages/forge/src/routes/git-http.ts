@@ -9,7 +9,8 @@ import { need, requireViewer, seeRepo, type Access } from '../auth.ts';
 import type { ForgeContext } from '../context.ts';
 import { LocalForgeError } from '../errors.ts';
 import { readPushCommands } from '../git/push-commands.ts';
-import { allows } from '../model/repos.ts';
+import { refusedPush } from '../git/push-report.ts';
+import { keepsHistory, refusedMoves } from '../protection.ts';
 import { afterPush } from '../sync.ts';
 
 /** Most bytes of one push or fetch request, unpacked. */
@@ -155,7 +156,7 @@ function upload(
 
 /**
  * A push. The answer is held back until the pull requests have followed, so that what its client asks next sees them.
- * Who is no admin may not rewrite the default branch; nobody may delete it.
+ * Who is no admin may not rewrite the default branch; nobody may delete it. A push to a protected branch is refused whole.
  */
 async function receive(
   ctx: ForgeContext,
@@ -168,9 +169,15 @@ async function receive(
   const body = bodyOf(request);
   const push = await readPushCommands(body);
   if (push === undefined) throw new LocalForgeError('LOCAL_FORGE_BODY_UNREADABLE', { reason: 'not a push' });
-  const rewrites = push.commands.some(({ ref }) => ref === `refs/heads/${repo.default_branch}`);
-  const guarded =
-    rewrites && !allows(access.permission, 'admin') ? ['-c', 'receive.denyNonFastForwards=true'] : [];
+  const reasons = await refusedMoves(ctx, repo, access.permission, push.commands);
+  if (reasons.size > 0) {
+    body.resume();
+    const report = refusedPush(push.commands, reasons, push.capabilities);
+    return answer(reply, 'application/x-git-receive-pack-result').send(report);
+  }
+  const guarded = keepsHistory(ctx, repo, access.permission, push.commands)
+    ? ['-c', 'receive.denyNonFastForwards=true']
+    : [];
   const git = start(ctx, request, access, [...guarded, 'receive-pack', '--stateless-rpc']);
   git.stdin.write(push.read);
   const fed = feed(ctx, body, git);

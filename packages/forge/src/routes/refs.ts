@@ -5,7 +5,9 @@ import type { ForgeContext } from '../context.ts';
 import { LocalForgeError, notFound } from '../errors.ts';
 import { listCommits } from '../git/history.ts';
 import { branches, branchSha, isRefName, moveRef, NO_SHA, refsUnder, resolveCommit } from '../git/refs.ts';
+import { protectionOf } from '../model/protection.ts';
 import type { Repo } from '../model/repos.ts';
+import { binds } from '../protection.ts';
 import { accessOf, bodyOf, pageOf, restOf, sendPage, writeAccess } from '../request.ts';
 import { afterPush } from '../sync.ts';
 import { commitJson } from '../wire/pull.ts';
@@ -84,6 +86,9 @@ export function refRoutes(app: FastifyInstance, ctx: ForgeContext): void {
       need(access, 'admin');
       throw refusal('Cannot delete the default branch');
     }
+    const rules = protectionOf(ctx.sql, repo.id, branch);
+    if (rules !== undefined && !rules.allow_deletions && binds(rules, access.permission))
+      throw refusal('Cannot delete this protected branch');
     await ctx.alone(repo, async () => {
       const git_dir = ctx.gitDir(repo);
       const sha = await branchSha(git_dir, branch);
@@ -100,7 +105,7 @@ function branchRoutes(app: FastifyInstance, ctx: ForgeContext): void {
   const short = (repo: Repo, name: string, sha: string) => ({
     name,
     commit: { sha, url: `${repoUrl(ctx, repo)}/commits/${sha}` },
-    protected: name === repo.default_branch,
+    protected: protectionOf(ctx.sql, repo.id, name) !== undefined,
   });
 
   app.get('/repos/:owner/:repo/branches', async (request, reply) => {
