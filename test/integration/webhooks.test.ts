@@ -1,0 +1,160 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { systemClock } from '@caloron/capabilities/clock';
+import { git } from '@caloron/capabilities/git';
+import { createLogger } from '@caloron/capabilities/logger';
+import { systemRandom } from '@caloron/capabilities/random';
+import { addUser, type RunningForge, startForge } from '@caloron/forge';
+import {
+  createRuntime,
+  findHome,
+  loadGraph,
+  readConfig,
+  readEnvironment,
+  type Runtime,
+} from '@caloron/scheduler';
+import { DELIVERED, INBOUND_PATH, inboundRoutes } from '@caloron/scheduler/inbound';
+import { startScheduler } from '@caloron/scheduler/scheduler';
+import { startServer } from '@caloron/scheduler/server';
+import { watchesRepo } from '@caloron/scheduler/wakeup';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { temporaryHome } from '../support/home.ts';
+import { ROOT } from '../support/tree.ts';
+
+const REPO = 'agent/lib';
+const SECRET = 'shared-with-the-forge';
+const NEVER = '0 0 1 1 *';
+const KICKOFF = join(ROOT, 'compositions/kickoff.json');
+
+let dir: string;
+let undo: (() => unknown)[];
+let forge: RunningForge;
+let token: string;
+let runtime: Runtime;
+/** What the webhook's route does with a delivery instead of taking it. */
+let lose: boolean;
+
+beforeEach(async () => {
+  const home = temporaryHome();
+  undo = [() => home.remove()];
+  dir = home.dir;
+  lose = false;
+  const data = join(dir, 'forge');
+  forge = await startForge({ data, port: 0 });
+  undo.push(() => forge.close());
+  ({ token } = await addUser(data, 'agent'));
+  await ask('POST', '/user/repos', { name: 'lib', private: false });
+  const work = join(dir, 'seed');
+  mkdirSync(work);
+  await git(['init', '--quiet', '--initial-branch=main'], { cwd: work });
+  const author = { name: 'Agent', email: 'agent@localhost' };
+  await git(['commit', '--quiet', '--allow-empty', '-m', 'Start'], { cwd: work, author });
+  await git(['push', '--quiet', `${forge.url}/${REPO}.git`, 'HEAD:refs/heads/main'], {
+    cwd: work,
+    credential: { username: 'x-access-token', token },
+  });
+  runtime = await kickedOff();
+});
+afterEach(async () => {
+  for (const step of undo.reverse()) await step();
+});
+
+/** A request of a person. */
+async function ask(method: string, path: string, body: unknown): Promise<unknown> {
+  const response = await fetch(`${forge.url}${path}`, {
+    method,
+    headers: { authorization: `token ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  if (!response.ok) throw new Error(`${method} ${path}: ${String(response.status)} ${await response.text()}`);
+  return response.json();
+}
+
+/** A home with a sprint of two tasks; no shell runs. */
+async function kickedOff(): Promise<Runtime> {
+  const at = join(dir, 'home');
+  mkdirSync(join(at, '.caloron'), { recursive: true });
+  const settings = { repo: REPO, host: forge.url, token_env: 'CALORON_FORGE_TOKEN', framework: 'stub' };
+  writeFileSync(join(at, 'caloron.json'), JSON.stringify(settings));
+  const home = findHome({ flag: at, cwd: at, variables: {} });
+  const variables = {
+    CALORON_LLM_PROVIDER: 'none',
+    CALORON_SHELL_URL: 'http://127.0.0.1:9',
+    CALORON_FORGE_TOKEN: token,
+  };
+  const environment = readEnvironment(variables, home);
+  const made = createRuntime({ home, environment, clock: systemClock, random: systemRandom });
+  undo.push(() => made.close());
+  const input = { brief: '- [one] Do one thing\n- [two] Do another', repo: REPO, sprint_id: 's1' };
+  const begun = await made.run({ graph: loadGraph(KICKOFF), graph_name: KICKOFF, input });
+  expect(begun).toMatchObject({ ok: true, output: { issues_created: [1, 2] } });
+  return made;
+}
+
+/** The scheduler with the tick as its job, which no cron fires. */
+async function schedule(): Promise<string> {
+  const graph = join(ROOT, 'compositions/sprint_tick.json');
+  const on = [DELIVERED, 'sprint.resumed'];
+  const jobs = [{ name: 'tick', cron: NEVER, graph, input_from: 'kv:caloron:active_sprint', on }];
+  writeFileSync(join(dir, 'scheduler.json'), JSON.stringify({ jobs }));
+  const config = readConfig('scheduler.json', dir);
+  const { store } = runtime;
+  const deliveries = {
+    accept: (...given: Parameters<typeof store.deliveries.accept>) =>
+      lose ? Promise.reject(new Error('lost')) : store.deliveries.accept(...given),
+  };
+  const watches = (repo: string): Promise<boolean> => watchesRepo(store, config.jobs, repo);
+  const server = await startServer({ jobs: () => [] }, { db_id: store.db_id, port: 0 }, (app) =>
+    inboundRoutes(app, { secret: SECRET, deliveries, watches, warn: () => undefined }),
+  );
+  undo.push(() => server.close());
+  const logger = createLogger({ name: 'test', level: 'silent' });
+  const scheduler = startScheduler({ config, runtime, logger, clock: systemClock, random: systemRandom });
+  undo.push(() => scheduler.stop(0));
+  return `${server.url}${INBOUND_PATH}`;
+}
+
+const closed = (): readonly unknown[] =>
+  runtime.store.events
+    .read({ after: 0, kinds: ['issue_closed'] })
+    .map(({ payload }) => (payload as { issue_number: unknown }).issue_number);
+/** The slots that deliveries fire. */
+const delivered = (): readonly string[] =>
+  runtime.store.events.read({ after: 0, kinds: [DELIVERED] }).map(({ seq }) => `event:${String(seq)}`);
+const ticks = (): number =>
+  runtime.store.slots.list({ job: 'tick', limit: 100 }).filter(({ status }) => status === 'ok').length;
+
+/** Makes a tick, as cron does each minute. */
+const resume = (event_id: string): Promise<unknown> =>
+  runtime.store.events.append([{ event_id, kind: 'sprint.resumed', sprint_id: 's1', payload: {} }]);
+
+describe('a forge that posts its events', () => {
+  it('has the next tick made within a second, and what no delivery told is found by the one after', async () => {
+    const url = await schedule();
+    await ask('POST', `/repos/${REPO}/hooks`, {
+      config: { url, secret: SECRET, content_type: 'json' },
+      events: ['issues', 'issue_comment', 'pull_request', 'push'],
+    });
+    // The first tick learns of the issues; polls begin there.
+    await resume('first');
+    await vi.waitFor(() => expect(ticks()).toBeGreaterThan(0), { timeout: 10_000 });
+    const began = performance.now();
+
+    await ask('PATCH', `/repos/${REPO}/issues/1`, { state: 'closed' });
+    await vi.waitFor(() => expect(closed()).toEqual([1]), { timeout: 5_000, interval: 10 });
+    expect(performance.now() - began).toBeLessThan(2_000);
+    const told = delivered();
+    const slots = runtime.store.slots.list({ job: 'tick', limit: 100 }).map(({ slot }) => slot);
+    expect(slots.filter((slot) => told.includes(slot))).not.toEqual([]);
+
+    lose = true;
+    const before = ticks();
+    await ask('PATCH', `/repos/${REPO}/issues/2`, { state: 'closed' });
+    await resume('as-cron');
+    await vi.waitFor(() => expect(ticks()).toBeGreaterThan(before), { timeout: 10_000 });
+    await vi.waitFor(() => expect(closed()).toEqual([1, 2]), { timeout: 10_000 });
+    expect(delivered()).toEqual(told);
+  });
+});
