@@ -137,6 +137,13 @@ export function giteaRoutes(state: GiteaState, address: string): (asked: Asked) 
     return { status: 201, json: wire.comment(made) };
   }
 
+  function editComment({ body }: Asked, id?: string): Reply {
+    const found = state.comments.find((one) => one.id === Number(id));
+    if (found === undefined) return MISSING;
+    Object.assign(found, { body: text(body['body']), edited_at: now() });
+    return { json: wire.comment(found) };
+  }
+
   function statusOf(_: Asked, sha = ''): Reply {
     const word = state.statuses.get(sha);
     return word === undefined
@@ -198,6 +205,7 @@ export function giteaRoutes(state: GiteaState, address: string): (asked: Asked) 
       })),
     ],
     ['POST', /\/app\/issues\/(\d+)\/comments$/, ticketed(comment)],
+    ['PATCH', /\/app\/issues\/comments\/(\d+)$/, editComment],
     [
       'POST',
       /\/app\/issues\/(\d+)\/labels$/,

@@ -41,8 +41,9 @@ export interface Comment {
   readonly id: number;
   readonly ticket: number;
   readonly poster: Login;
-  readonly body: string;
+  body: string;
   readonly at: string;
+  edited_at?: string;
 }
 
 /** An instant as Gitea writes it: whole seconds, in the time zone of the server. */

@@ -69,7 +69,7 @@ export function giteaWire(state: GiteaState, url: string) {
         ...urls,
         html_url: `${at}#issuecomment-${String(id)}`,
         created_at,
-        updated_at: created_at,
+        updated_at: comment.edited_at ?? created_at,
       };
     },
     review: ({ reviewer, ...review }: Review) => ({

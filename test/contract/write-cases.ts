@@ -91,6 +91,24 @@ export const WRITES = {
     ]);
   },
 
+  'write: gives a comment another text, and keeps its id and its time': async ({ alice }) => {
+    const { number } = await alice.createIssue({ title: 'T', body: '', labels: [] });
+    const first = await alice.comment(number, 'first');
+    await alice.comment(number, 'second');
+
+    const edited = await alice.editComment(first.id, 'first, again');
+
+    expect(edited).toMatchObject({
+      id: first.id,
+      issue_number: number,
+      body: 'first, again',
+      author: 'alice',
+    });
+    expect(edited.created_at).toBe(first.created_at);
+    expect((await alice.comments(number)).map(({ body }) => body)).toEqual(['first, again', 'second']);
+    await expect(alice.editComment(999_999, 'nothing')).rejects.toMatchObject({ code: 'FORGE_NOT_FOUND' });
+  },
+
   'write: closes an issue and opens it again': async ({ alice }) => {
     const { number } = await alice.createIssue({ title: 'T', body: '', labels: [] });
 
