@@ -5,6 +5,7 @@ import { viewerOf } from './auth.ts';
 import type { ForgeContext } from './context.ts';
 import { LocalForgeError, statusOf } from './errors.ts';
 import { etagOf, matches } from './etag.ts';
+import { html } from './html.ts';
 import { createPullFacts } from './pull-facts.ts';
 import { gitHttpRoutes } from './routes/git-http.ts';
 import { commentRoutes } from './routes/comments.ts';
@@ -13,7 +14,7 @@ import { hookRoutes } from './routes/hooks.ts';
 import { issueRoutes } from './routes/issues.ts';
 import { labelRoutes } from './routes/labels.ts';
 import { mergeRoutes } from './routes/merge.ts';
-import { pageRoutes } from './routes/pages.ts';
+import { pageRoutes, send as sendPage } from './routes/pages.ts';
 import { protectionRoutes } from './routes/protection.ts';
 import { pullRoutes } from './routes/pulls.ts';
 import { refRoutes } from './routes/refs.ts';
@@ -163,6 +164,10 @@ function answerError(
   }
   // git and browsers send a token only to a server that asks for one.
   if (status === 401 && !isApi(request)) void reply.header('www-authenticate', 'Basic realm="caloron-forge"');
+  if (request.url.startsWith('/ui')) {
+    const body = html`<p>${messageOf(error)}</p>`;
+    return sendPage(request, reply.code(status), `${status}`, body);
+  }
   const details: unknown = error instanceof LocalForgeError ? error.details : {};
   const errors: unknown =
     typeof details === 'object' && details !== null && 'errors' in details ? details.errors : undefined;

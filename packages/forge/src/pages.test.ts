@@ -45,7 +45,54 @@ describe('the pages', () => {
 
     expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'");
     expect(shown).toContain('looks &lt;odd&gt;');
-    expect(shown).toContain('+&lt;b&gt;new&lt;/b&gt;');
-    expect(shown).toContain('p → main, 1 commits, 1 files');
+    expect(shown).toContain('<span class="add">+&lt;b&gt;new&lt;/b&gt;</span>');
+    expect(shown).toContain('<bdi>p</bdi> → <bdi>main</bdi>');
+    expect(shown.replaceAll(/\s+/g, ' ')).toContain('1 commit, 1 file, +1 −0, clean');
+  });
+
+  it('give the diff and the patch as plain text under the addresses the API names', async () => {
+    const { data } = await forge.as('bob').pulls.get({ ...at, pull_number: number });
+
+    for (const [address, words] of [
+      [data.diff_url, '+<b>new</b>'],
+      [data.patch_url, 'Subject: [PATCH]'],
+    ] as const) {
+      const answer = await fetch(address);
+      expect(answer.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+      expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+      expect(await answer.text()).toContain(words);
+    }
+  });
+
+  it('keep titles, labels and lines that run right to left from turning what stands beside them', async () => {
+    const { data: issue } = await forge
+      .as('alice')
+      .issues.create({ ...at, title: 'שלום 🎉 \u202Etxt.exe', body: 'مرحبا', labels: ['a,b 🚀', '<i>'] });
+
+    const list = await text('/ui/alice/app');
+    const shown = await text(`/ui/alice/app/issues/${issue.number}`);
+
+    expect(list).toContain('<bdi>שלום 🎉 \u202Etxt.exe</bdi>');
+    expect(shown).toContain(`<bdi>#${issue.number} שלום 🎉 \u202Etxt.exe</bdi>`);
+    expect(shown).toContain('<pre dir="auto">مرحبا</pre>');
+    for (const page of [list, shown]) expect(page).toContain('<bdi>a,b 🚀</bdi>');
+    expect(shown).toContain('&lt;i&gt;');
+  });
+
+  it('load themselves again when they are watched, and not else', async () => {
+    const still = await text('/ui/alice/app');
+    const watched = await text('/ui/alice/app?watch=1');
+
+    expect(still).not.toContain('http-equiv="refresh"');
+    expect(watched).toContain('<meta http-equiv="refresh" content="5" />');
+    expect(watched).toContain('stop watching');
+  });
+
+  it('say in a page what is not there', async () => {
+    const answer = await forge.fetch('/ui/alice/app/issues/99999');
+
+    expect(answer.status).toBe(404);
+    expect(answer.headers.get('content-type')).toContain('text/html');
+    expect(await answer.text()).toContain('Not Found');
   });
 });

@@ -113,6 +113,17 @@ describe('a protected base', () => {
     expect(await refusal()).toBe('merged');
   });
 
+  it('is no matter where checks are not asked for: a red one makes the pull request unstable, and no more', async () => {
+    const pull = await openPull(forge, clone, { branch: 'w', files: { 'w.txt': '1' } });
+    await forge
+      .as('bob')
+      .checks.create({ ...at, head_sha: pull.head.sha, name: 'run', conclusion: 'failure' });
+
+    expect(await look(pull.number)).toBe('unstable');
+    const { data } = await forge.as('bob').pulls.merge({ ...at, pull_number: pull.number });
+    expect(data.merged).toBe(true);
+  });
+
   it('is shown in GitHub’s shape, to admins, and named in the list of branches', async () => {
     const alice = forge.as('alice');
     await expect(alice.repos.getBranchProtection({ ...at, branch })).rejects.toMatchObject({

@@ -1,7 +1,7 @@
 import type { ForgeContext } from './context.ts';
 import type { PushCommand } from './git/push-commands.ts';
 import { isAncestor, NO_SHA } from './git/refs.ts';
-import { checkRunsOf } from './model/check-runs.ts';
+import { checkRunsOf, GREEN_CONCLUSIONS } from './model/check-runs.ts';
 import { protectionOf, type ProtectionRules } from './model/protection.ts';
 import type { Pull } from './model/pulls.ts';
 import { allows, permissionOf, type Permission, type Repo } from './model/repos.ts';
@@ -60,8 +60,6 @@ function reviewsMissing(
   return `At least ${asked.approvals} approving review${asked.approvals === 1 ? ' is' : 's are'} required by reviewers with write access.`;
 }
 
-const GREEN: readonly (string | null)[] = ['success', 'neutral', 'skipped'];
-
 /** The words of the first required check of a commit that is not green. */
 function checksMissing(
   ctx: ForgeContext,
@@ -75,7 +73,7 @@ function checksMissing(
     found.set(context, state === 'success' ? 'green' : state === 'pending' ? 'pending' : 'failing');
   }
   for (const { name, status, conclusion } of checkRunsOf(ctx.sql, repo.id, sha)) {
-    const green = GREEN.includes(conclusion);
+    const green = GREEN_CONCLUSIONS.includes(conclusion);
     found.set(name, status !== 'completed' ? 'pending' : green ? 'green' : 'failing');
   }
   const wrong = asked.contexts.find((context) => found.get(context) !== 'green');

@@ -5,6 +5,7 @@ import { mergedTree } from './git/merge.ts';
 import { isAncestor, mergeBase } from './git/refs.ts';
 import type { Pull } from './model/pulls.ts';
 import type { Repo } from './model/repos.ts';
+import { checkRunsOf, GREEN_CONCLUSIONS } from './model/check-runs.ts';
 import { combinedStatus } from './model/statuses.ts';
 import { mergeObstacle } from './protection.ts';
 
@@ -51,7 +52,9 @@ async function stateOf(
   const obstacle = await mergeObstacle(ctx, repo, pull);
   if (obstacle !== undefined) return obstacle.state;
   const { state, statuses } = combinedStatus(ctx.sql, repo.id, pull.head_sha);
-  return statuses.length === 0 || state === 'success' ? 'clean' : 'unstable';
+  const runs = checkRunsOf(ctx.sql, repo.id, pull.head_sha);
+  const green = runs.every(({ conclusion }) => GREEN_CONCLUSIONS.includes(conclusion));
+  return green && (statuses.length === 0 || state === 'success') ? 'clean' : 'unstable';
 }
 
 async function compare(git_dir: string, { base_sha, head_sha }: Pull): Promise<Comparison> {

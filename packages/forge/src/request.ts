@@ -77,6 +77,13 @@ export function pullOf(ctx: ForgeContext, request: FastifyRequest, access: Acces
   return pull;
 }
 
+/** The pull request with this number. Throws LOCAL_FORGE_NOT_FOUND. */
+export function pullByWord(ctx: ForgeContext, access: Access, number: string): Pull {
+  const pull = /^\d{1,10}$/.test(number) ? pullByNumber(ctx.sql, access.repo.id, Number(number)) : undefined;
+  if (pull === undefined) throw notFound();
+  return pull;
+}
+
 /** A numeric part of the path, like `:id`. */
 export function idOf(request: FastifyRequest): number {
   const result = z.object({ id: z.string().regex(/^\d{1,12}$/) }).safeParse(request.params);

@@ -15,6 +15,9 @@ export const CheckConclusion = z.enum([
   'action_required',
 ]);
 
+/** Conclusions that stand in no merge's way. Source: GitHub's required checks. */
+export const GREEN_CONCLUSIONS: readonly (string | null)[] = ['success', 'neutral', 'skipped'];
+
 /** A check run of a commit. */
 export const CheckRun = z.strictObject({
   id: z.number(),

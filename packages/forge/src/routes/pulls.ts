@@ -221,6 +221,7 @@ export async function sendText(
   repo: Repo,
   pull: Pull,
   kind: 'diff' | 'patch',
+  type = `application/vnd.github.v3.${kind}`,
 ): Promise<FastifyReply> {
   const git_dir = ctx.gitDir(repo);
   const from = await forkPoint(git_dir, pull);
@@ -229,7 +230,7 @@ export async function sendText(
     const errors = [{ resource: 'PullRequest', field: kind, code: 'too_large' }] as const;
     throw new LocalForgeError('LOCAL_FORGE_DIFF_TOO_LARGE', { bytes: MAX_DIFF_BYTES, errors });
   }
-  return reply.type(`application/vnd.github.v3.${kind}; charset=utf-8`).send(text);
+  return reply.type(`${type}; charset=utf-8`).send(text);
 }
 
 function contentRoutes(app: FastifyInstance, ctx: ForgeContext): void {
