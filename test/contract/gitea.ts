@@ -42,9 +42,6 @@ export const scriptedGitea: ContractHost = {
     'read: knows the common ancestor of two branches': 'compare answers total_commits and commits alone',
     'poll: is three times 304 when nothing is new':
       'its lists carry no ETag: an idle tick is three times 200',
-    // The client’s own fault and not Gitea’s: the shape of a pull request has to take the name from the label then.
-    'branch: is deleted once, and its pull request is known by it still':
-      'without its branch head.ref is refs/pull/N/head, and head.label alone has the name',
   },
   async start() {
     const state = new GiteaState();

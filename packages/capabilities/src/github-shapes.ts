@@ -18,11 +18,16 @@ const Instant = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-/** A login; null for a deleted account. Gitea keeps deleted accounts with an empty name or id -1. */
+/** What Gitea writes for an account that was deleted: a user `Ghost` with this id. Source: models/user/user_system.go. */
+const GHOST_ID = -1;
+
+/** A login; null for a deleted account. */
 const Author = z
-  .object({ login: z.string() })
+  .object({ login: z.string(), id: z.unknown().optional() })
   .nullish()
-  .transform((user) => (user === null || user === undefined || user.login === '' ? null : user.login));
+  .transform((user) =>
+    user === null || user === undefined || user.login === '' || user.id === GHOST_ID ? null : user.login,
+  );
 
 const Text = z
   .string()
@@ -78,7 +83,23 @@ export const IssueShape = z
     closed_at: raw.closed_at ?? null,
   }));
 
-const Side = z.object({ ref: z.string(), sha: Sha, repo: z.object({ full_name: z.string() }).nullish() });
+const Side = z.object({
+  label: z.string().nullish(),
+  ref: z.string(),
+  sha: Sha,
+  repo: z.object({ full_name: z.string() }).nullish(),
+});
+
+/** The branch of a head. Gitea names one that is gone by the ref that keeps its commits: its label alone has the name then. */
+function branchOf({ ref, label }: z.output<typeof Side>, number: number): string {
+  if (ref !== `refs/pull/${number}/head`) return ref;
+  // No branch has a colon in its name: what stands before one is an owner.
+  const name = (label ?? '').replace(/^.*:/, '');
+  return name === '' ? ref : name;
+}
+
+/** What a draft's title begins with where drafts are told by it alone. Source: Gitea's default WORK_IN_PROGRESS_PREFIXES. */
+const WIP = /^(?:WIP:|\[WIP\])/i;
 
 const MERGE_STATES: readonly MergeState[] = [
   'clean',
@@ -116,9 +137,9 @@ export const PullShape = z
       title: raw.title,
       body: raw.body,
       state: raw.state,
-      draft: raw.draft ?? false,
+      draft: raw.draft ?? WIP.test(raw.title),
       fork: raw.head.repo?.full_name.toLowerCase() !== raw.base.repo?.full_name.toLowerCase(),
-      head_ref: raw.head.ref,
+      head_ref: branchOf(raw.head, raw.number),
       head_sha: raw.head.sha,
       base_ref: raw.base.ref,
       author: raw.user,
