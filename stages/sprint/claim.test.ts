@@ -233,6 +233,19 @@ describe('a start', () => {
     expect(forge.comments.map(({ issue_number }) => issue_number)).toEqual([1]);
   });
 
+  it('is not claimed on an issue of a stranger with the line of its task', async () => {
+    const forge = forgeOf();
+    forge.issues[0] = issueOf(1, { body: marker, labels: ['caloron:task'], author: 'mallory' });
+    forge.issues.push(issueOf(2, { body: marker, labels: ['caloron:task'] }));
+    const own = action('spawn_agent', { ...spawn, issue_number: 2 });
+    const a = world([own], { issue_number: 2 }, {}, { forge, home: 'home-a' });
+
+    await a.run();
+
+    expect(a.shell.spawned).toHaveLength(1);
+    expect(forge.comments.map(({ issue_number }) => issue_number)).toEqual([2]);
+  });
+
   it('G9 is made by one of three homes, in whatever order their requests come, and by another when that is gone', async () => {
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), fc.boolean(), async (chance, expired) => {

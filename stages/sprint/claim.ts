@@ -7,14 +7,12 @@ import {
   parseMarker,
   TaskClaim,
   type ActionOf,
-  type ForgeComment,
   type Id,
   type Task,
   type Timestamp,
 } from '@caloron/types';
 
-import { isOneOf } from '../github/trust.ts';
-import { signed, type ActContext } from './act_context.ts';
+import { isFromUs, signed, type ActContext } from './act_context.ts';
 import { ahead, CLAIM_MINUTES, claimOf, nextGeneration, standingClaim, withClaim } from './claim_rule.ts';
 import type { Claim } from './claim_rule.ts';
 import { ActError } from './errors.ts';
@@ -93,12 +91,13 @@ async function claimedIssue(
   { issue_number, sprint_id, task_id }: Spawn,
   context: ActContext,
 ): Promise<number> {
-  const numbers = (await context.taskIssues()).flatMap(({ number, body }) => {
+  const marked = (await context.taskIssues()).filter(({ number, body }) => {
     const marker = parseMarker(body);
     const same = marker?.sprint_id === sprint_id && marker?.task_id === task_id;
-    return same && !body.includes('<!-- caloron-escalation:') ? [number] : [];
+    return same && number < issue_number && !body.includes('<!-- caloron-escalation:');
   });
-  return Math.min(issue_number, ...numbers);
+  const ours = await fromUs(marked, ({ author }) => author, context);
+  return Math.min(issue_number, ...ours.map(({ number }) => number));
 }
 
 async function takeClaim(
@@ -231,20 +230,27 @@ export async function giveBack(context: ActContext, task_id: Id, claim: TaskClai
 
 /** The claims of an issue that count: under an agents' login, or under the login our own token stands for. */
 export async function publishedClaims(
-  { context, home, issue_number }: Claiming,
+  { context, issue_number }: Claiming,
   stored?: TaskClaim,
 ): Promise<readonly Claim[]> {
-  const { agent_logins } = context.snapshot.state.sprint;
-  const found = (await context.forge().comments(issue_number)).flatMap((comment: ForgeComment) => {
+  const found = (await context.forge().comments(issue_number)).flatMap((comment) => {
     const claim = claimOf(comment);
     return claim === undefined ? [] : [claim];
   });
-  const isKnown = ({ by, comment_id }: Claim): boolean =>
-    isOneOf(by, agent_logins) || comment_id === stored?.comment_id;
-  if (found.every(isKnown) || !found.some((claim) => claim.home === home && !isKnown(claim)))
-    return found.filter(isKnown);
-  const login = await context.forge().whoami();
-  return found.filter((claim) => isKnown(claim) || isOneOf(claim.by, [login]));
+  const own = found.filter(({ comment_id }) => comment_id === stored?.comment_id);
+  const others = found.filter(({ comment_id }) => comment_id !== stored?.comment_id);
+  return [...own, ...(await fromUs(others, ({ by }) => by, context))];
+}
+
+/** Those under a login of ours; each login is looked at once. */
+async function fromUs<T>(
+  all: readonly T[],
+  login: (one: T) => string | null,
+  context: ActContext,
+): Promise<readonly T[]> {
+  const ours = new Set<string | null>();
+  for (const each of new Set(all.map(login))) if (await isFromUs(each, context)) ours.add(each);
+  return all.filter((one) => ours.has(login(one)));
 }
 
 /** A host on this machine is the one that wrote it: it has no replicas that lag. */
