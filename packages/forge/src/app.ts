@@ -93,6 +93,11 @@ function callerOf(request: FastifyRequest): string {
 
 function takeRequest(ctx: ForgeContext, request: FastifyRequest): void {
   const caller = callerOf(request);
+  const wait = ['GET', 'HEAD'].includes(request.method) ? null : ctx.secondary(caller);
+  if (wait !== null) {
+    const details = { retry_after_s: wait };
+    throw new LocalForgeError('LOCAL_FORGE_SECONDARY_LIMITED', details, { retryable: true });
+  }
   if (ctx.limits.take(caller)) return;
   const { reset_at } = ctx.limits.look(caller);
   throw new LocalForgeError('LOCAL_FORGE_RATE_LIMITED', { login: caller, reset_at }, { retryable: true });
@@ -169,6 +174,8 @@ function answerError(
     return sendPage(request, reply.code(status), `${status}`, body);
   }
   const details: unknown = error instanceof LocalForgeError ? error.details : {};
+  if (error instanceof LocalForgeError && 'retry_after_s' in error.details)
+    void reply.header('retry-after', String(error.details.retry_after_s));
   const errors: unknown =
     typeof details === 'object' && details !== null && 'errors' in details ? details.errors : undefined;
   return reply.code(status).send({

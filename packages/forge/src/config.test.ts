@@ -6,7 +6,14 @@ describe('forgeConfig', () => {
   it('O9 listens on this machine alone unless told otherwise', () => {
     const config = forgeConfig({ port: '0', data: '/x' }, {});
 
-    expect(config).toEqual({ host: '127.0.0.1', port: 0, data: '/x', rate_limit: 5000, log_level: 'info' });
+    expect(config).toEqual({
+      host: '127.0.0.1',
+      port: 0,
+      data: '/x',
+      rate_limit: 5000,
+      secondary_limit: null,
+      log_level: 'info',
+    });
   });
 
   it.each([
@@ -15,6 +22,7 @@ describe('forgeConfig', () => {
     [{ port: '' }, '--port'],
     [{ rateLimit: '0' }, '--rate-limit'],
     [{ rateLimit: '1.5' }, '--rate-limit'],
+    [{ secondary: '0' }, '--secondary'],
   ])('refuses %j, naming the option', (options, option) => {
     expect(() => forgeConfig({ port: '0', data: '/x', ...options }, {})).toThrow(option);
   });

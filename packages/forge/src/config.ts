@@ -10,6 +10,8 @@ export interface ForgeConfig {
   readonly data: string;
   /** Requests per hour and token. */
   readonly rate_limit: number;
+  /** Changes per minute and token; null is no such limit. */
+  readonly secondary_limit: number | null;
   readonly log_level: string;
 }
 
@@ -27,6 +29,7 @@ export function forgeConfig(
     readonly port: string;
     readonly data: string;
     readonly rateLimit?: string | undefined;
+    readonly secondary?: string | undefined;
   },
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): ForgeConfig {
@@ -38,6 +41,10 @@ export function forgeConfig(
       min: 1,
       max: 1_000_000_000,
     }),
+    secondary_limit:
+      options.secondary === undefined
+        ? null
+        : whole('--secondary', options.secondary, { min: 1, max: 1_000_000_000 }),
     log_level: logLevel(env),
   };
 }

@@ -3,13 +3,14 @@ import { z } from 'zod';
 import path from 'node:path';
 import type { Sql } from './database.ts';
 import type { HookSender } from './hook-delivery.ts';
-import type { RateLimits } from './rate-limit.ts';
+import type { RateLimits, SecondaryLimit } from './rate-limit.ts';
 
 /** What every room of the forge works with. */
 export interface ForgeContext {
   readonly sql: Sql;
   readonly clock: Clock;
   readonly limits: RateLimits;
+  readonly secondary: SecondaryLimit;
   /** Takes what webhooks are told, inside the transaction of what they are told. */
   readonly hooks: Pick<HookSender, 'add' | 'again'>;
   /** Where the server answers, without a trailing slash; known once it listens. */

@@ -21,6 +21,8 @@ export interface LocalForgeErrorDetails {
   LOCAL_FORGE_FORBIDDEN: { readonly reason: string };
   /** 403: no request is left in this hour. `reset_at` is in seconds since 1970. */
   LOCAL_FORGE_RATE_LIMITED: { readonly login: string; readonly reset_at: number };
+  /** 403: too many changes within a minute. */
+  LOCAL_FORGE_SECONDARY_LIMITED: { readonly retry_after_s: number };
   /** 404: there is no such thing, or this user may not know of it. */
   LOCAL_FORGE_NOT_FOUND: { readonly reason?: string };
   /** 405: the pull request cannot be merged as it stands. */
@@ -49,6 +51,8 @@ const messages: Messages<LocalForgeErrorDetails> = {
   LOCAL_FORGE_AUTH_REQUIRED: () => 'Requires authentication',
   LOCAL_FORGE_FORBIDDEN: ({ reason }) => reason,
   LOCAL_FORGE_RATE_LIMITED: ({ login }) => `API rate limit exceeded for user ${login}.`,
+  LOCAL_FORGE_SECONDARY_LIMITED: () =>
+    'You have exceeded a secondary rate limit. Please wait a few minutes before you try again.',
   LOCAL_FORGE_NOT_FOUND: ({ reason }) => reason ?? 'Not Found',
   LOCAL_FORGE_NOT_MERGEABLE: ({ reason }) => reason,
   LOCAL_FORGE_DIFF_TOO_LARGE: ({ bytes }) => `Sorry, the diff exceeded the maximum size (${bytes} bytes)`,
@@ -69,6 +73,7 @@ const statuses: Partial<Record<keyof LocalForgeErrorDetails, number>> = {
   LOCAL_FORGE_AUTH_REQUIRED: 401,
   LOCAL_FORGE_FORBIDDEN: 403,
   LOCAL_FORGE_RATE_LIMITED: 403,
+  LOCAL_FORGE_SECONDARY_LIMITED: 403,
   LOCAL_FORGE_NOT_FOUND: 404,
   LOCAL_FORGE_NOT_MERGEABLE: 405,
   LOCAL_FORGE_DIFF_TOO_LARGE: 406,

@@ -1,8 +1,10 @@
-import { writeFileSync, chmodSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { createLogger } from '@caloron/capabilities/logger';
 import { CodedError, codeOf, messageOf } from '@caloron/noether/errors';
+import { listUsers, removeUser, revokeTokens } from './accounts.ts';
 import { dataDirectory, forgeConfig } from './config.ts';
+import { LocalForgeError } from './errors.ts';
 import { addUser, startForge } from './server.ts';
 
 /** Runs the command line of the local forge. Sets the exit code: 0 ended cleanly, 1 could not start or the input is wrong. */
@@ -33,10 +35,10 @@ function createProgram(): Command {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--data <dir>', 'directory of its database and repositories', '.caloron/forge')
     .option('--rate-limit <n>', 'requests per hour and token', '5000')
+    .option('--secondary <n>', 'changes per minute and token; no such limit when left out')
     .action(runServer);
-  program
-    .command('user')
-    .description('users of the forge')
+  const user = program.command('user').description('users of the forge');
+  user
     .command('add')
     .argument('<login>')
     .description(
@@ -46,7 +48,50 @@ function createProgram(): Command {
     .option('--token-file <file>', 'write the token into this file too, readable by you alone')
     .option('--admin', 'may do everything in every repository', false)
     .action(addUserCommand);
+  user
+    .command('list')
+    .description('print {"users":[{"login","admin","tokens"}]}, tokens being how many there are')
+    .option('--data <dir>', 'directory of the forge', '.caloron/forge')
+    .action(async ({ data }: { data: string }) => print({ users: await listUsers(dataDirectory(data)) }));
+  user
+    .command('remove')
+    .argument('<login>')
+    .description('take tokens and permissions from a user; what they wrote stays')
+    .option('--data <dir>', 'directory of the forge', '.caloron/forge')
+    .action(async (login: string, { data }: { data: string }) =>
+      print(await removeUser(dataDirectory(data), login)),
+    );
+  program
+    .command('token')
+    .description('tokens of the forge')
+    .command('revoke')
+    .argument('[login]', 'whose tokens; all of them are revoked')
+    .option('--token-file <file>', 'the one token to revoke')
+    .option('--data <dir>', 'directory of the forge', '.caloron/forge')
+    .description('revoke one token or all of a user; prints {"revoked"}')
+    .action(revokeCommand);
   return program;
+}
+
+function print(answer: object): void {
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
+
+async function revokeCommand(
+  login: string | undefined,
+  { data, tokenFile }: { data: string; tokenFile?: string },
+): Promise<void> {
+  if ((login === undefined) === (tokenFile === undefined)) {
+    const details = {
+      option: 'LOGIN',
+      given: login ?? '',
+      expected: 'either a login or --token-file',
+    };
+    throw new LocalForgeError('LOCAL_FORGE_OPTION_INVALID', details);
+  }
+  const of =
+    tokenFile === undefined ? { login: login ?? '' } : { token: readFileSync(tokenFile, 'utf8').trim() };
+  print(await revokeTokens(dataDirectory(data), of));
 }
 
 async function runServer(options: {
@@ -54,6 +99,7 @@ async function runServer(options: {
   port: string;
   data: string;
   rateLimit: string;
+  secondary?: string;
 }): Promise<void> {
   const config = forgeConfig(options);
   const logger = createLogger({ name: 'caloron-forge', level: config.log_level });
@@ -84,5 +130,5 @@ async function addUserCommand(
     // A file that was there keeps its mode when written.
     chmodSync(options.tokenFile, 0o600);
   }
-  process.stdout.write(`${JSON.stringify(user)}\n`);
+  print(user);
 }

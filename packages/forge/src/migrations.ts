@@ -233,4 +233,5 @@ CREATE TABLE protections (
 ) STRICT;
 `,
   },
+  { name: 'removed-users', sql: 'ALTER TABLE users ADD COLUMN removed_ms INTEGER;' },
 ];

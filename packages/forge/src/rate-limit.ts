@@ -4,6 +4,7 @@ import { epochMs, type Clock } from '@caloron/types';
 export const DEFAULT_RATE_LIMIT = 5000;
 
 const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
 
 /** The budget of one caller. `reset_at` is in seconds since 1970. */
 export interface Budget {
@@ -48,5 +49,23 @@ export function createRateLimits(limit: number, clock: Clock): RateLimits {
       const window = current(caller);
       window.used = Math.max(0, window.used - 1);
     },
+  };
+}
+
+/** The secondary limit: changes per minute and caller. Gives null when one more is allowed, else the seconds to wait. */
+export type SecondaryLimit = (caller: string) => number | null;
+
+/** A secondary limit of `limit` changes a minute; null lets all through. */
+export function createSecondaryLimit(limit: number | null, clock: Clock): SecondaryLimit {
+  const windows = new Map<string, { ends_ms: number; used: number }>();
+  return (caller) => {
+    if (limit === null) return null;
+    const now = epochMs(clock.now());
+    const open = windows.get(caller);
+    const window = open !== undefined && open.ends_ms > now ? open : { ends_ms: now + MINUTE_MS, used: 0 };
+    windows.set(caller, window);
+    if (window.used >= limit) return Math.max(1, Math.ceil((window.ends_ms - now) / 1000));
+    window.used += 1;
+    return null;
   };
 }

@@ -14,7 +14,7 @@ import { createHookSender } from './hook-delivery.ts';
 import { reconcile } from './merging.ts';
 import { allRepos, markMade } from './model/repos.ts';
 import { grantToken, Login } from './model/users.ts';
-import { createRateLimits, DEFAULT_RATE_LIMIT } from './rate-limit.ts';
+import { createRateLimits, createSecondaryLimit, DEFAULT_RATE_LIMIT } from './rate-limit.ts';
 
 /** How a forge is started. */
 export interface StartForge {
@@ -26,6 +26,8 @@ export interface StartForge {
   readonly host?: string;
   /** Requests per hour and token; 5000 when absent. */
   readonly rate_limit?: number;
+  /** Changes per minute and token, as GitHub's secondary limit; none when absent. */
+  readonly secondary_limit?: number | null;
   readonly clock?: Clock;
   readonly logger?: Logger;
 }
@@ -76,6 +78,7 @@ async function serve(
     hooks: sender,
     clock,
     limits: createRateLimits(options.rate_limit ?? DEFAULT_RATE_LIMIT, clock),
+    secondary: createSecondaryLimit(options.secondary_limit ?? null, clock),
     baseUrl: () => url,
     stamp: createStamp(clock, sql),
     gitDir: ({ id }) => path.join(repositoriesDir(data), `${id}.git`),

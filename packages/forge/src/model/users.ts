@@ -49,6 +49,7 @@ export function grantToken(
   const id =
     known?.id ??
     sql.run('INSERT INTO users (login, admin, created_ms) VALUES (?, 0, ?)', grant.login, grant.at_ms).id;
+  sql.run('UPDATE users SET removed_ms = NULL WHERE id = ?', id);
   if (grant.admin) sql.run('UPDATE users SET admin = 1 WHERE id = ?', id);
   sql.run(
     'INSERT INTO tokens (hash, user_id, created_ms) VALUES (?, ?, ?)',
@@ -57,4 +58,39 @@ export function grantToken(
     grant.at_ms,
   );
   return userById(sql, id);
+}
+
+/** A user as an administrator sees them. */
+export const Account = z.strictObject({ login: z.string(), admin: z.boolean(), tokens: z.number() });
+export type Account = z.infer<typeof Account>;
+
+/** All users that were not removed, by login. */
+export function listAccounts(sql: Sql): Account[] {
+  const row = Account.extend({ admin: z.number() });
+  const text = `SELECT u.login, u.admin, (SELECT count(*) FROM tokens t WHERE t.user_id = u.id) AS tokens
+    FROM users u WHERE u.removed_ms IS NULL ORDER BY u.login`;
+  return sql.all(row, text).map((found) => ({ ...found, admin: found.admin === 1 }));
+}
+
+/** Whether a user was removed. */
+export function isRemoved(sql: Sql, id: number): boolean {
+  const row = z.strictObject({ removed_ms: z.number().nullable() });
+  return typeof sql.one(row, 'SELECT removed_ms FROM users WHERE id = ?', id)?.removed_ms === 'number';
+}
+
+/** Removes a user: no permission is left, what they wrote stays. Runs inside a transaction. */
+export function markRemoved(sql: Sql, id: number, at_ms: number): void {
+  sql.run('UPDATE users SET removed_ms = ?, admin = 0 WHERE id = ?', at_ms, id);
+  for (const table of ['collaborators', 'assignees', 'requested_reviewers'])
+    sql.run(`DELETE FROM ${table} WHERE user_id = ?`, id);
+}
+
+/** Revokes a token; gives how many there were. Runs inside a transaction. */
+export function dropToken(sql: Sql, token: string): number {
+  return sql.run('DELETE FROM tokens WHERE hash = ?', hashToken(token)).changes;
+}
+
+/** Revokes all tokens of a user; gives how many there were. Runs inside a transaction. */
+export function dropTokensOf(sql: Sql, user_id: number): number {
+  return sql.run('DELETE FROM tokens WHERE user_id = ?', user_id).changes;
 }

@@ -6,7 +6,7 @@ import { labelsOfIssue } from '../model/labels.ts';
 import { pullById } from '../model/pulls.ts';
 import { permissionOf, type Repo } from '../model/repos.ts';
 import { userById, userByLogin } from '../model/users.ts';
-import { labelJson, repoPage, repoUrl, userJson } from './repo.ts';
+import { authorJson, labelJson, repoPage, repoUrl, userJson } from './repo.ts';
 import { nodeId, seconds, secondsOrNull } from './time.ts';
 
 /** What an author is to a repository. */
@@ -44,7 +44,7 @@ export function issueJson(ctx: ForgeContext, repo: Repo, issue: Issue) {
     state: issue.state,
     state_reason: issue.state_reason,
     locked: false,
-    user: userJson(ctx, { id: issue.author_id, login: issue.author }),
+    user: authorJson(ctx, { id: issue.author_id, login: issue.author }),
     author_association: association(ctx, repo, issue.author_id),
     labels: labelsOfIssue(ctx.sql, issue.id).map((label) => labelJson(ctx, repo, label)),
     assignee: assignees[0] ?? null,
@@ -86,7 +86,7 @@ export function commentJson(ctx: ForgeContext, repo: Repo, comment: Comment) {
     html_url: `${issuePage(ctx, repo, issue)}#issuecomment-${comment.id}`,
     issue_url: `${repoUrl(ctx, repo)}/issues/${comment.issue_number}`,
     body: comment.body,
-    user: userJson(ctx, { id: comment.author_id, login: comment.author }),
+    user: authorJson(ctx, { id: comment.author_id, login: comment.author }),
     author_association: association(ctx, repo, comment.author_id),
     created_at: seconds(comment.created_ms),
     updated_at: seconds(comment.updated_ms),
@@ -100,7 +100,7 @@ export function eventJson(ctx: ForgeContext, repo: Repo, event: IssueEvent, with
     id: event.id,
     node_id: nodeId('EV', event.id),
     url: `${url}/issues/events/${event.id}`,
-    actor: userJson(ctx, { id: event.actor_id, login: event.actor }),
+    actor: authorJson(ctx, { id: event.actor_id, login: event.actor }),
     event: event.event,
     commit_id: event.commit_id,
     commit_url: event.commit_id === null ? null : `${url}/commits/${event.commit_id}`,

@@ -9,7 +9,7 @@ import type { Review } from '../model/reviews.ts';
 import { userByLogin } from '../model/users.ts';
 import type { PullFacts } from '../pull-facts.ts';
 import { association, issuePage } from './issue.ts';
-import { labelJson, repoJson, repoUrl, userJson } from './repo.ts';
+import { authorJson, labelJson, repoJson, repoUrl, userJson } from './repo.ts';
 import { nodeId, seconds, secondsOrNull } from './time.ts';
 
 function branchJson(ctx: ForgeContext, repo: Repo, ref: string, sha: string) {
@@ -44,7 +44,7 @@ export function pullJson(ctx: ForgeContext, repo: Repo, pull: Pull) {
     locked: false,
     title: pull.title,
     body: pull.body,
-    user: userJson(ctx, { id: pull.author_id, login: pull.author }),
+    user: authorJson(ctx, { id: pull.author_id, login: pull.author }),
     author_association: association(ctx, repo, pull.author_id),
     labels: labelsOfIssue(ctx.sql, pull.id).map((label) => labelJson(ctx, repo, label)),
     milestone: null,
@@ -89,7 +89,7 @@ export function reviewJson(ctx: ForgeContext, repo: Repo, pull: Pull, review: Re
   return {
     id: review.id,
     node_id: nodeId('PRR', review.id),
-    user: userJson(ctx, { id: review.author_id, login: review.author }),
+    user: authorJson(ctx, { id: review.author_id, login: review.author }),
     body: review.body,
     state: review.state,
     html_url: `${issuePage(ctx, repo, pull)}#pullrequestreview-${review.id}`,

@@ -2,6 +2,7 @@ import type { ForgeContext } from '../context.ts';
 import { countOpen } from '../model/issues.ts';
 import type { Label } from '../model/labels.ts';
 import { allows, type Permission, type Repo } from '../model/repos.ts';
+import { isRemoved } from '../model/users.ts';
 import { nodeId, seconds } from './time.ts';
 
 /** A user in GitHub's shape. */
@@ -17,6 +18,11 @@ export function userJson(ctx: ForgeContext, user: { readonly id: number; readonl
     type: 'User',
     site_admin: false,
   };
+}
+
+/** Who wrote something, in GitHub's shape; null when the account is no more. */
+export function authorJson(ctx: ForgeContext, user: { readonly id: number; readonly login: string }) {
+  return isRemoved(ctx.sql, user.id) ? null : userJson(ctx, user);
 }
 
 /** The API address of a repository. */
