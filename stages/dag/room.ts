@@ -58,7 +58,8 @@ const PARKED = 'FORGE_PARKED';
 
 /** The code of a start on an issue that another orchestrator has. */
 export const CLAIM_HELD = 'CLAIM_HELD';
-const CLAIM_UNSETTLED = 'CLAIM_UNSETTLED';
+/** The code of a start of which it is not known yet who has its issue. */
+export const CLAIM_UNSETTLED = 'CLAIM_UNSETTLED';
 
 /** Codes of what is to wait for as long as it takes, beside the shell's for want of room. */
 const WAITS: readonly string[] = [

@@ -19,7 +19,7 @@ import type { ActContext } from './act_context.ts';
 import { claimedTasks, keepClaims } from './keep_claims.ts';
 import { heldElsewhere } from './held_elsewhere.ts';
 import { runLanes } from './lanes.ts';
-import { CLAIM_HELD, isWait } from '../dag/room.ts';
+import { CLAIM_HELD, CLAIM_UNSETTLED, isWait } from '../dag/room.ts';
 import { takenBack } from './overtaken.ts';
 import { startsInOrder } from './start_order.ts';
 import { isPaused } from './pause.ts';
@@ -110,7 +110,7 @@ async function settle(row: OutboxRow, context: ActContext, outbox: Outbox, out: 
   if (!(await outbox.start(action_id))) return;
   let acted;
   try {
-    acted = takenBack(row, context) ?? (await act(action, context));
+    acted = takenBack(row, context) ?? (await act(action, context, attempts));
   } catch (thrown) {
     const error: ActionError = {
       code: codeOf(thrown),
@@ -124,7 +124,7 @@ async function settle(row: OutboxRow, context: ActContext, outbox: Outbox, out: 
         lookAgain(context.now(), resetOf(thrown), error),
         isToldAnew(error, row),
       );
-      out.errors.push(lineOf(row, error));
+      if (!isSettling(error, thrown)) out.errors.push(lineOf(row, error));
       return;
     }
     const next = nextAttempt(error, attempts + 1, context.now(), resetOf(thrown));
@@ -155,6 +155,11 @@ function earlier(a: Timestamp, b: Timestamp): Timestamp {
 /** Whether who waits is to be told again: of a claim that was renewed, or is another's by now. */
 function isToldAnew({ code, message }: ActionError, { error }: OutboxRow): boolean {
   return code === CLAIM_HELD && message !== error?.message;
+}
+
+/** Whether a start only waits for its claim, which it has just published, to show everywhere: every start does, and nothing is wrong. */
+function isSettling({ code }: ActionError, thrown: unknown): boolean {
+  return code === CLAIM_UNSETTLED && thrown instanceof Error && thrown.cause === undefined;
 }
 
 function lineOf({ action }: OutboxRow, { code, message }: ActionError): string {
