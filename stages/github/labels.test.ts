@@ -1,3 +1,4 @@
+import { Event } from '@caloron/types';
 import { describe, expect, it } from 'vitest';
 
 import { exampleState, exampleTask } from '../sprint/example.ts';
@@ -41,6 +42,15 @@ describe('labels', () => {
   it('of a pull request of a task are told too, of anything else not', () => {
     expect(look(['a'], { 4: [] }, 4).told).toEqual([['label_added', 'a']]);
     expect(look(['a'], { 9: [] }, 9)).toEqual({ told: [], seen: {} });
+  });
+
+  it('may be as long as a host allows: one never fails the poll', () => {
+    const [long, longer] = ['é'.repeat(255), `${'é'.repeat(255)}!`];
+    const { candidates } = readLabels([issueOf(1, { labels: [long, longer] })], state, { 1: [] });
+
+    const events = candidates.map(({ event }) => Event.parse(event));
+    expect(events).toMatchObject([{ label: long }, { label: longer }]);
+    expect(new Set(events.map(({ event_id }) => event_id)).size).toBe(2);
   });
 
   it('steer nothing: nobody is known to have put them', () => {

@@ -1,6 +1,10 @@
+import { contentId } from '@caloron/noether/stage';
 import type { Cursors, DagState, Event, ForgeIssue } from '@caloron/types';
 
 import type { Candidate } from './candidate.ts';
+
+/** Characters of a label that an event id has room for; GitHub allows no more. */
+const LONGEST = 50;
 
 /** The labels last seen, by number. */
 export type SeenLabels = NonNullable<Cursors['labels']>;
@@ -35,10 +39,15 @@ export function readLabels(
   return { candidates, seen: Object.fromEntries(seen) };
 }
 
+/** A label within an event id, which has an end: hosts allow names of 255 characters. */
+function named(label: string): string {
+  return label.length <= LONGEST ? label : contentId(label.toWellFormed()).slice(0, 32);
+}
+
 function changesOf(issue: ForgeIssue, known: readonly string[], now: readonly string[]): Candidate[] {
   const event = (type: 'label_added' | 'label_removed', label: string): Candidate => {
     const base = { created_at: issue.updated_at, actor: null, trusted: false, issue_number: issue.number };
-    const event_id = `${type}:${String(issue.number)}:${label}:${issue.updated_at}`;
+    const event_id = `${type}:${String(issue.number)}:${named(label)}:${issue.updated_at}`;
     const change: Event = { ...base, type, event_id, label };
     return { event: change };
   };

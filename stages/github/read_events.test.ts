@@ -110,6 +110,21 @@ describe('pull requests', () => {
     ]);
   });
 
+  it('turned to another base at the same head are told, each time they are turned', () => {
+    const at = (minute: string) => `2026-04-14T09:${minute}:00.000Z`;
+    const opened = `pr_opened:PR_4:${sha('a')}`;
+    const release = { base_ref: 'release', updated_at: at('00') };
+
+    const [turned, ...more] = readPulls(release, tracked, [opened]);
+    expect(more).toEqual([]);
+    expect(turned).toMatchObject({ type: 'pr_updated', pr_number: 4, base_ref: 'release', trusted: false });
+    expect(readPulls(release, tracked, [opened, turned?.event_id ?? ''])).toEqual([]);
+    expect(readPulls({ updated_at: at('01') }, tracked, [opened, turned?.event_id ?? ''])).toEqual([]);
+    expect(
+      readPulls({ ...release, updated_at: at('02') }, tracked, [opened, turned?.event_id ?? '']),
+    ).toMatchObject([{ type: 'pr_updated', base_ref: 'release' }]);
+  });
+
   it('with a new head are updated, and told once', () => {
     const [event, ...more] = readPulls({ head_sha: sha('d') }, tracked);
 

@@ -65,6 +65,8 @@ export function readPull(pull: ForgePull, reading: Reading): readonly Candidate[
     event_id: `pr_reopened:${String(pull.number)}:${pull.updated_at}`,
   };
   if (!link.tracked) return [{ event: opened, otherwise: reading.state === null ? null : reopened }];
+  const strays = reading.state !== null && pull.base_ref !== reading.state.sprint.base_branch;
+  if (strays) return [turned(pull, again)];
   return [{ ...updated(pull, again, link.task), same_as: [openedId] }];
 }
 
@@ -78,6 +80,16 @@ function updated(
   // Pushed back to a head it had before: the same id would say nothing.
   const moved = task !== null && task.head_sha !== pull.head_sha;
   return { event, otherwise: moved ? { ...event, event_id: `${event_id}:${pull.updated_at}` } : null };
+}
+
+/** Turned to a base that is not the sprint's, at whatever head: it may be turned back and there again, so its id has the time. */
+function turned(
+  pull: ForgePull,
+  again: Pick<Event, 'actor' | 'trusted' | 'created_at'> & PrFacts,
+): Candidate {
+  const { number, head_sha, updated_at } = pull;
+  const event_id = `pr_updated:${String(number)}:${head_sha}:turned:${updated_at}`;
+  return { event: { ...again, type: 'pr_updated', event_id } };
 }
 
 type PrFacts = Omit<

@@ -13,7 +13,11 @@ export async function awayOf({ kv }: Pick<Store, 'kv'>, sprint_id: Id): Promise<
 }
 
 /** That the forge is away, since when, what goes on, and when it is asked again. */
-export function awayLines(io: Io, away: ForgeAway | null, now: Timestamp): readonly string[] {
+export function awayLines(
+  io: Pick<Io, 'terminal'>,
+  away: ForgeAway | null,
+  now: Timestamp,
+): readonly string[] {
   if (away === null) return [];
   const { since, until, code, message } = away;
   const paint = createColors(io.terminal?.colours === true);

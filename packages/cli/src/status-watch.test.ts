@@ -101,6 +101,27 @@ describe('the changes of a sprint', () => {
     expect(changesOf(paused, { ...paused })).toEqual([]);
   });
 
+  it('tell that the forge is away, why and until when, and that it is back', () => {
+    const going = stateOf([{ id: 'a' }]);
+    const away = { since: AT, until: null, code: 'FORGE_UNAVAILABLE', message: 'no answer\u001b came' };
+    const lost = { ...going, away };
+    expect(changesOf(going, lost).map(changeLine)).toEqual([
+      `sprint    s1  active  (forge away since ${AT}: FORGE_UNAVAILABLE: no answer  came)`,
+    ]);
+    const until = '2026-01-02T03:30:00.000Z';
+    const limited = { ...going, away: { ...away, code: 'FORGE_RATE_LIMITED', until } };
+    expect(changesOf(lost, limited).map(changeLine)).toEqual([
+      `sprint    s1  active  (forge away since ${AT} until ${until}: FORGE_RATE_LIMITED: no answer  came)`,
+    ]);
+    expect(changesOf(lost, structuredClone(lost))).toEqual([]);
+    expect(changesOf(lost, going).map(changeLine)).toEqual(['sprint    s1  active  (the forge is back)']);
+    expect(changesOf(undefined, lost)).toHaveLength(2);
+    const paused = { ...lost, paused: { by: 'ada', at: AT, stopped: false } };
+    expect(changesOf(going, paused).map(changeLine)).toEqual([
+      expect.stringContaining(`(paused by ada since ${AT}, forge away since ${AT}: `),
+    ]);
+  });
+
   it('O7 tell that an agent counts as alive otherwise, and what its task has used', () => {
     const { state } = stateOf([{ id: 'a', status: 'InProgress', attempt: 1 }, { id: 'b' }]);
     const live: Watched = { state, paused: null, facts: factsOf(['a'], 'live') };
@@ -139,7 +160,7 @@ describe('the screen of a sprint', () => {
   it('tells below the sprint why its forge is asked nothing, and until when', () => {
     const forge = 'forge: https://git.example.org: nothing is asked until 08:50:00 UTC: slow down';
     const [, second, third] = statusScreen(
-      { ...many, forge, used: '7 tokens' },
+      { ...many, forge: [forge], used: '7 tokens' },
       { columns: 40, rows: 12, colours: false },
     );
 

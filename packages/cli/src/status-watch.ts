@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import {
   type DagState,
+  type ForgeAway,
   ownOf,
   type Paused,
   type Spent,
@@ -57,8 +58,10 @@ export interface Watched {
   readonly facts?: ReadonlyMap<string, TaskFacts>;
   /** What it has used, in words. */
   readonly used?: string;
-  /** Why and until when its forge is asked nothing, in words. */
-  readonly forge?: string;
+  /** Lines that tell that its forge is away, or why and until when it is asked nothing. */
+  readonly forge?: readonly string[];
+  /** Since when and until when its forge is away, as its last tick found it; null or absent while it answers. */
+  readonly away?: ForgeAway | null;
 }
 
 const TOLD = [
@@ -113,11 +116,21 @@ export function changesOf(before: Watched | undefined, after: Watched): readonly
   });
   const status = standing(after);
   const from = before === undefined ? null : standing(before);
-  if (from === status) return tasks;
-  const reason = after.paused === null ? null : pauseWords(after.paused);
+  const forge = forgeReason(before?.away ?? null, after.away ?? null);
+  if (from === status && forge === null) return tasks;
+  const pause = after.paused === null ? [] : [pauseWords(after.paused)];
+  const reason = [...pause, ...(forge === null ? [] : [forge])].join(', ') || null;
   const none = { at: null, agent_id: null, issue_number: null, pr_number: null };
   const unknown = { attempt: 0, review_cycles: 0, liveness: null, evidence: null, used: null };
   return [...tasks, { sprint_id, task_id: null, from, status, reason, ...none, ...unknown }];
+}
+
+/** What became of the way to the forge; null when nothing did. */
+function forgeReason(before: ForgeAway | null, after: ForgeAway | null): string | null {
+  if (after === null) return before === null ? null : 'the forge is back';
+  const { since, until, code, message } = after;
+  if (before !== null && before.code === code && before.until === until) return null;
+  return `forge away since ${since}${until === null ? '' : ` until ${until}`}: ${code}: ${message}`;
 }
 
 function standing({ state, paused }: Watched): string {
@@ -159,7 +172,7 @@ const COLOURS: Readonly<Partial<Record<Status, Colour>>> = {
 
 /** A sprint as it fills a terminal: no line wider, and no more lines, than it shows. */
 export function statusScreen(
-  { state, paused, facts, used = '', forge = '' }: Watched,
+  { state, paused, facts, used = '', forge = [] }: Watched,
   { columns, rows, colours }: Terminal,
 ): readonly string[] {
   const paint = createColors(colours);
@@ -167,7 +180,8 @@ export function statusScreen(
   const { head, tasks } = fittingTable(state, columns, facts);
   const top = [
     paint.bold(cutTo(oneLine(sprintLine(state, paused)), columns)),
-    ...[forge, used].filter((line) => line !== '').map((line) => cutTo(oneLine(line), columns)),
+    ...forge.map((line) => paint.yellow(cutTo(oneLine(line), columns))),
+    ...(used === '' ? [] : [cutTo(oneLine(used), columns)]),
     '',
     cutTo(head, columns),
   ];

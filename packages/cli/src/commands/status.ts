@@ -100,15 +100,15 @@ function approvalLines({ home_flag }: Context, { budget, sprint_id }: DagState):
   return [oneLine(`${why}: nothing starts before ./caloron approve --sprint ${sprint_id}${home_flag}`)];
 }
 
-/** Why and until when the sprint's forge is asked nothing, in a line; empty while it is asked. */
-function heldWords(
+/** Why and until when the sprint's forge is asked nothing, a line each; none while it is asked. */
+function heldLines(
   { forgeBudgets }: Store,
   environment: Context['environment'],
   { sprint }: DagState,
-): string {
+): readonly string[] {
   const told = limitsOf(forgeBudgets.list(), environment, systemClock.now(), sprint.host);
   const held = told.filter((one) => one.held !== null);
-  return held.map((one) => `forge: ${limitWords(one)}`).join('; ');
+  return held.map((one) => `forge: ${limitWords(one)}`);
 }
 
 async function watch(context: Context, options: StatusOptions): Promise<Answer> {
@@ -125,8 +125,9 @@ async function watch(context: Context, options: StatusOptions): Promise<Answer> 
       const { facts, spending } = await accountOfSprint(context, now, systemClock.now());
       const used = spendingWords(spending.sprint);
       const { store } = runtime();
-      const forge = heldWords(store, environment, now);
-      return { state: now, paused: await pausedOf(store, sprint_id), facts, used, forge };
+      const away = await awayOf(store, sprint_id);
+      const forge = [...awayLines({}, away, systemClock.now()), ...heldLines(store, environment, now)];
+      return { state: now, paused: await pausedOf(store, sprint_id), facts, used, forge, away };
     },
   });
   return { data: { sprint_id, status: state.status, paused }, text: '', streamed: true };
