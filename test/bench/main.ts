@@ -4,6 +4,7 @@ import { benchAgents, benchSpawn } from './agents.ts';
 import { benchCold } from './cold.ts';
 import { benchDemo } from './demo.ts';
 import { benchCheck, benchEngine } from './engine.ts';
+import { benchForge } from './forge.ts';
 import { benchHeartbeats } from './heartbeats.ts';
 import { benchAdoption, benchSnapshot } from './restarts.ts';
 import { render, type Row } from './table.ts';
@@ -15,6 +16,7 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   cold: benchCold,
   tick: benchTicks,
   heartbeat: benchHeartbeats,
+  forge: benchForge,
   spawn: benchSpawn,
   agents: benchAgents,
   adoption: benchAdoption,
