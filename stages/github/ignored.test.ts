@@ -60,8 +60,21 @@ describe('what is ignored', () => {
   it('is no review that counts, says nothing or is ours', () => {
     const ours = `<!-- caloron-review:${'a'.repeat(8)} -->`;
     expect(
-      reasons({ reviews: [{}, { author: 'eve', state: 'commented' }, { author: 'eve', body: ours }] }),
+      reasons({
+        reviews: [{}, { author: 'eve', state: 'commented' }, { author: 'caloron-bot', body: ours }],
+      }),
     ).toEqual([]);
+  });
+
+  it('is what a stranger says with one of our hidden lines in it, as anything else they say', () => {
+    const ours = `<!-- caloron-review:${'a'.repeat(8)} -->`;
+    expect(reasons({ reviews: [{ author: 'eve', body: ours }] })).toEqual([
+      'review 0 of pull request #4 (approved) does not count: eve is not one of reviewer_logins',
+    ]);
+    expect(reasons({ comment: { author: 'eve', body: `resolved\n${ours}` } })).toEqual([
+      'the word “resolved” of comment 7 on #1 does not count: eve is not one of human_logins',
+    ]);
+    expect(reasons({ comment: { author: 'caloron-bot', body: `resolved\n${ours}` } })).toEqual([]);
   });
 
   it('is a word of somebody who may not speak, and no other comment', () => {

@@ -73,7 +73,7 @@ function whyNot(pull: ForgePull, { sprint }: DagState): { readonly kind: string;
 function ignoredReview(review: ForgeReview, pull: ForgePull, state: DagState): readonly Ignored[] {
   if (review.state !== 'approved' && review.state !== 'changes_requested') return [];
   // Agents' verdicts came by report; what stands on the forge is their public form.
-  if (isOurs(review.body)) return [];
+  if (isOwn(review, state)) return [];
   const name = `review ${review.id} of pull request #${String(pull.number)}`;
   const because = (words: string): readonly Ignored[] => [
     { id: `${name} ${review.state}`, reason: `${name} (${review.state}) does not count: ${words}` },
@@ -87,11 +87,17 @@ function ignoredReview(review: ForgeReview, pull: ForgePull, state: DagState): r
 
 function ignoredWord(comment: ForgeComment, state: DagState): readonly Ignored[] {
   const word = wordOf(comment.body);
-  if (word === undefined || isOurs(comment.body) || commentIsTrusted(comment, state)) return [];
+  if (word === undefined || isOwn(comment, state) || commentIsTrusted(comment, state)) return [];
   const id = `comment ${String(comment.id)} ${comment.updated_at}`;
   const where = `comment ${String(comment.id)} on #${String(comment.issue_number)}`;
   const reason = `the word “${word}” of ${where} does not count: ${who(comment.author)} is not one of human_logins`;
   return [{ id, reason }];
+}
+
+/** Whether the sprint itself has written it: our hidden line alone can be anybody's. */
+function isOwn(text: Pick<ForgeComment, 'author' | 'body'>, { sprint }: DagState): boolean {
+  const { agent_logins, reviewer_logins, human_logins } = sprint;
+  return isOurs(text.body) && isOneOf(text.author, [...agent_logins, ...reviewer_logins, ...human_logins]);
 }
 
 function who(login: string | null): string {
