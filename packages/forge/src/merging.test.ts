@@ -80,4 +80,18 @@ describe('a forge that was killed in a merge', () => {
     const { data: found } = await forge.as('alice').pulls.list({ ...at, head: 'alice:work' });
     expect(found[0]?.head.sha).toBe(commit.stdout);
   });
+
+  it('closes what a push named whose rows it never wrote', async () => {
+    const git_dir = path.join(data, 'repos', '1.git');
+    const author = { name: 'alice', email: 'alice@example.com' };
+    const made = await git(['commit-tree', `${base}^{tree}`, '-p', base, '-m', 'Fixes #1'], {
+      git_dir,
+      author,
+    });
+    await git(['update-ref', 'refs/heads/main', made.stdout], { git_dir });
+
+    forge = await testForge({ data });
+
+    expect((await forge.as('alice').issues.get({ ...at, issue_number: 1 })).data.state).toBe('closed');
+  });
 });
