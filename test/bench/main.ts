@@ -6,6 +6,7 @@ import { benchDemo } from './demo.ts';
 import { benchCheck, benchEngine } from './engine.ts';
 import { benchForge } from './forge.ts';
 import { benchHeartbeats } from './heartbeats.ts';
+import { benchRequests } from './requests.ts';
 import { benchAdoption, benchSnapshot } from './restarts.ts';
 import { render, type Row } from './table.ts';
 import { benchTicks } from './ticks.ts';
@@ -17,6 +18,7 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   tick: benchTicks,
   heartbeat: benchHeartbeats,
   forge: benchForge,
+  requests: benchRequests,
   spawn: benchSpawn,
   agents: benchAgents,
   adoption: benchAdoption,
