@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 
 import { CliError } from './errors.ts';
-import { PRODUCT_ROOT } from './product.ts';
+import { PACKAGES_ROOT } from './product.ts';
 
 /** A process that is not ready after this many milliseconds has failed. */
 const READY_TIMEOUT_MS = 30_000;
@@ -52,7 +52,7 @@ const PACKAGES = {
 
 /** Path of one of the product's bins. */
 export function binPath(name: ServiceOrder['name']): string {
-  return join(PRODUCT_ROOT, 'packages', PACKAGES[name], 'bin', `${name}.mjs`);
+  return join(PACKAGES_ROOT, PACKAGES[name], 'bin', `${name}.mjs`);
 }
 
 /** Starts a process in a group of its own and waits for its ready line; its log goes to a file. Throws CLI_SERVICE_FAILED. */
