@@ -7,8 +7,8 @@ import { createIssue, escalate, markDone, notify } from './act_issue.ts';
 import { merge, submitForReview } from './act_pull.ts';
 import { ActError } from './errors.ts';
 
-/** Takes one action: looks up whether its effect has happened, and brings it about where it has not. */
-export function act(action: Action, context: ActContext): Promise<Acted> {
+/** Takes one action: looks up whether its effect has happened, and brings it about where it has not. `attempts` counts those that failed before. */
+export function act(action: Action, context: ActContext, attempts: number): Promise<Acted> {
   switch (action.type) {
     case 'create_issue':
       return createIssue(action, context);
@@ -17,7 +17,7 @@ export function act(action: Action, context: ActContext): Promise<Acted> {
     case 'submit_pr_for_review':
       return submitForReview(action, context);
     case 'merge_pr':
-      return merge(action, context);
+      return merge(action, context, attempts);
     case 'mark_done':
       return markDone(action, context);
     case 'notify_agent':

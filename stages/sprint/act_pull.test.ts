@@ -91,7 +91,6 @@ describe('merge_pr', () => {
     ['a fork', { fork: true }, 'MERGE_FROM_FORK', 'dead'],
     ['another base', { base_ref: 'release' }, 'MERGE_OTHER_BASE', 'dead'],
     ['a conflict', { mergeable: false, merge_state: 'dirty' }, 'FORGE_NOT_MERGEABLE', 'dead'],
-    ['a conflict on a host without the word', { mergeable: false }, 'FORGE_NOT_MERGEABLE', 'dead'],
   ])('5.5.5 never merges %s, and says which it is', async (_, change, code, status) => {
     const w = world([merge]);
     w.forge.pulls[0] = pullOf(4, change);
@@ -211,6 +210,82 @@ describe('merge_pr', () => {
       w.later(2_000);
     }
     w.forge.pulls[0] = pullOf(4);
+
+    expect((await w.run()).actions_taken).toEqual(['merge:PR#4']);
+  });
+});
+
+describe('a host that says “not mergeable” of a conflict, and of what it is still looking at', () => {
+  const behind = `main...${sha('a')}`;
+  const unclear = (looks: number) => {
+    const w = world([merge]);
+    w.forge.pulls[0] = pullOf(4, { mergeable: false, merge_state: null });
+    const look = async () => {
+      for (let n = 0; n < looks; n += 1) {
+        await w.run();
+        w.later(2_000);
+      }
+    };
+    return { w, look };
+  };
+
+  it('5.5.5 is asked again, and its pull request merged when it has looked', async () => {
+    const { w, look } = unclear(19);
+    w.forge.comparisons.set(behind, { behind: 1 });
+    await look();
+    expect(w.row(merge)).toMatchObject({
+      status: 'failed',
+      attempts: 19,
+      error: { code: 'MERGE_NOT_KNOWN_YET', retryable: true },
+    });
+
+    w.forge.pulls[0] = pullOf(4, { merge_state: null });
+    expect((await w.run()).actions_taken).toEqual(['merge:PR#4']);
+  });
+
+  it('5.5.5 means a conflict when it still says so after 40 seconds', async () => {
+    const { w, look } = unclear(20);
+    w.forge.comparisons.set(behind, { behind: 1 });
+
+    await look();
+
+    expect(w.forge.calls).not.toContain('merge');
+    expect(w.row(merge)).toMatchObject({
+      status: 'dead',
+      attempts: 20,
+      error: { code: 'FORGE_NOT_MERGEABLE', retryable: false },
+    });
+  });
+
+  it('5.5.5 never means a conflict of a head that has all of its base: a person is asked, and not its author', async () => {
+    const { w, look } = unclear(20);
+
+    await look();
+
+    expect(w.row(merge)).toMatchObject({ status: 'dead', error: { code: 'MERGE_NOT_KNOWN_YET' } });
+  });
+
+  it('5.5.5 means a conflict where it cannot compare either', async () => {
+    const { w, look } = unclear(20);
+    w.forge.faults.set('compare', [{ error: forgeError('FORGE_NOT_FOUND') }]);
+
+    await look();
+
+    expect(w.row(merge)).toMatchObject({ status: 'dead', error: { code: 'FORGE_NOT_MERGEABLE' } });
+  });
+
+  it('5.5.5 is asked again when it refuses what it called mergeable, and says “not mergeable” then', async () => {
+    const w = world([merge]);
+    const refused = { error: forgeError('FORGE_MERGE_UNSETTLED', true) };
+    w.forge.faults.set(
+      'merge',
+      Array.from({ length: 7 }, () => refused),
+    );
+    for (let n = 0; n < 7; n += 1) {
+      await w.run();
+      expect(w.row(merge)).toMatchObject({ status: 'failed', attempts: n + 1 });
+      w.later(10_000);
+    }
 
     expect((await w.run()).actions_taken).toEqual(['merge:PR#4']);
   });

@@ -1,11 +1,12 @@
 import { codeOf, messageOf } from '@caloron/noether/stage';
-import { addMs } from '@caloron/types';
+import { addMs, isConflict } from '@caloron/types';
 import type { ActionOf, Drift, ForgePull } from '@caloron/types';
 
 import { isOneOf } from '../github/trust.ts';
 import { taskOf, type ActContext, type Acted } from './act_context.ts';
 import { ActError } from './errors.ts';
 import { throwOvertaken } from './overtaken.ts';
+import { isLastLook } from './retry_policy.ts';
 
 /** The label of a pull request that waits for its review. */
 const REVIEW_LABEL = 'caloron:review-pending';
@@ -37,8 +38,12 @@ const LOOK_MS = 60_000;
 /** Milliseconds after which a merge that a rule of the repository forbids is not asked for again while the host says that it still does. */
 const SURELY_BLOCKED_MS = 120_000;
 
-/** Merges the head that was approved and no other. */
-export async function merge(action: ActionOf<'merge_pr'>, context: ActContext): Promise<Acted> {
+/** Merges the head that was approved and no other. `attempts` counts those that failed before. */
+export async function merge(
+  action: ActionOf<'merge_pr'>,
+  context: ActContext,
+  attempts: number,
+): Promise<Acted> {
   const { pr_number, head_sha } = action;
   const repo = context.forge();
   const { merge_method } = context.snapshot.state.sprint;
@@ -52,6 +57,7 @@ export async function merge(action: ActionOf<'merge_pr'>, context: ActContext): 
   }
   throwOvertaken(action, taskOf(action, context));
   throwObstacle(pull, action, context);
+  await throwConflict(pull, action, context, isLastLook(attempts + 1));
   const { drift, notes } = await baseOf(action, context);
   try {
     const { merge_sha } = await repo.merge(pr_number, { sha: head_sha, method: merge_method });
@@ -75,10 +81,36 @@ function throwObstacle(pull: ForgePull, action: ActionOf<'merge_pr'>, context: A
   if (pull.draft) throw waiting('MERGE_DRAFT', action, context);
   if (pull.merge_state === 'blocked' && isSurelyBlocked(action, context))
     throw waiting('MERGE_BLOCKED', action, context, 'a rule of the repository still stands against it');
+}
+
+/** Throws FORGE_NOT_MERGEABLE for a conflict, and MERGE_NOT_KNOWN_YET while the host may still be looking. */
+async function throwConflict(
+  pull: ForgePull,
+  action: ActionOf<'merge_pr'>,
+  context: ActContext,
+  is_last_look: boolean,
+): Promise<void> {
+  const { pr_number } = action;
+  const { base_branch } = context.snapshot.state.sprint;
   // Hosts call what a rule forbids unmergeable too: only the merge itself tells.
-  if (pull.mergeable === false && pull.merge_state !== 'blocked')
-    throw new ActError('FORGE_NOT_MERGEABLE', { pr_number, base_branch });
-  if (pull.mergeable === null) throw new ActError('MERGE_NOT_KNOWN_YET', { pr_number }, { retryable: true });
+  const conflict = pull.merge_state === 'blocked' && pull.mergeable === false ? false : isConflict(pull);
+  if (conflict === false) return;
+  const believed = pull.mergeable === false && is_last_look && (await mayConflict(action, context));
+  if (conflict === true || believed) throw new ActError('FORGE_NOT_MERGEABLE', { pr_number, base_branch });
+  throw new ActError('MERGE_NOT_KNOWN_YET', { pr_number }, { retryable: true });
+}
+
+/** Whether the base has anything the head lacks: what has all of its base cannot conflict with it. */
+async function mayConflict(
+  { head_sha }: ActionOf<'merge_pr'>,
+  { forge, snapshot }: ActContext,
+): Promise<boolean> {
+  try {
+    return (await forge().compare(snapshot.state.sprint.base_branch, head_sha)).behind > 0;
+  } catch (error) {
+    if (codeOf(error) !== 'FORGE_NOT_FOUND') throw error;
+    return true;
+  }
 }
 
 /** Since when it is known that a merge waits; null when it is not. */

@@ -110,7 +110,7 @@ async function settle(row: OutboxRow, context: ActContext, outbox: Outbox, out: 
   if (!(await outbox.start(action_id))) return;
   let acted;
   try {
-    acted = takenBack(row, context) ?? (await act(action, context));
+    acted = takenBack(row, context) ?? (await act(action, context, attempts));
   } catch (thrown) {
     const error: ActionError = {
       code: codeOf(thrown),

@@ -33,6 +33,14 @@ describe('the next attempt of an action', () => {
     expect(nextAttempt(waiting, 19, EXAMPLE_NOW, null)).toBe(addMs(EXAMPLE_NOW, 2_000));
     expect(nextAttempt(waiting, 20, EXAMPLE_NOW, null)).toBeNull();
   });
+
+  it('comes as often in ten seconds each after a refusal that another look may lift', () => {
+    const unsettled = { ...error, code: 'FORGE_MERGE_UNSETTLED' };
+
+    expect(nextAttempt(unsettled, 1, EXAMPLE_NOW, null)).toBe(addMs(EXAMPLE_NOW, 10_000));
+    expect(nextAttempt(unsettled, 19, EXAMPLE_NOW, null)).toBe(addMs(EXAMPLE_NOW, 10_000));
+    expect(nextAttempt(unsettled, 20, EXAMPLE_NOW, null)).toBeNull();
+  });
 });
 
 describe('the end of a rate limit', () => {

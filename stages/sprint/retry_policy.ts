@@ -9,9 +9,13 @@ import {
 
 /** Times a retryable action is tried in all. */
 const LIMIT = 5;
-/** A forge that is still finding out whether a pull request merges is asked this often in all, this many milliseconds apart. */
+/** A forge that is still finding out whether a pull request merges is asked this often in all. */
 const MERGE_LIMIT = 20;
-const MERGE_DELAY_MS = 2_000;
+/** Milliseconds between two looks at such a merge, by the code that says so: a look is a read, and a refusal was a write. */
+const MERGE_DELAYS: ReadonlyMap<string, number> = new Map([
+  ['MERGE_NOT_KNOWN_YET', 2_000],
+  ['FORGE_MERGE_UNSETTLED', 10_000],
+]);
 /** The delay after the first failure; doubled by each further one up to the longest. */
 const FIRST_DELAY_MS = 10_000;
 const LONGEST_DELAY_MS = 300_000;
@@ -59,6 +63,11 @@ function chanceOf(seed: string): number {
   return ((hash ^ (hash >>> 16)) >>> 0) / 0xffffffff;
 }
 
+/** Whether a merge whose forge is still finding out is not looked at again; `attempts` counts this look. */
+export function isLastLook(attempts: number): boolean {
+  return attempts >= MERGE_LIMIT;
+}
+
 /** When a failed action is tried again; null when it is not. `attempts` counts the one that failed; `reset_at` is when a rate limit ends. */
 export function nextAttempt(
   error: ActionError,
@@ -68,9 +77,8 @@ export function nextAttempt(
 ): Timestamp | null {
   // The poll brings the head it moved to; where it does not, forge and state disagree, and that may pass.
   if (!error.retryable && error.code !== 'FORGE_HEAD_MOVED') return null;
-  if (error.code === 'MERGE_NOT_KNOWN_YET') {
-    return attempts < MERGE_LIMIT ? addMs(now, MERGE_DELAY_MS) : null;
-  }
+  const look = MERGE_DELAYS.get(error.code);
+  if (look !== undefined) return isLastLook(attempts) ? null : addMs(now, look);
   if (attempts >= LIMIT) return null;
   const backoff = addMs(now, backoffMs(attempts));
   const reset = reset_at === null ? undefined : toTimestamp(reset_at);

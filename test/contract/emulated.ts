@@ -67,6 +67,7 @@ export const emulatedGitHub: ContractHost = {
     return {
       wire,
       merge_verb: 'PUT',
+      conflict_code: 'FORGE_NOT_MERGEABLE',
       ...clients(wire, TOKENS),
       async commit(branch, files) {
         if (!known.has(branch)) {

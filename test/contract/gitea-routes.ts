@@ -1,4 +1,4 @@
-import { type GiteaState, now, type Pull, type Review, type Ticket } from './gitea-state.ts';
+import { type GiteaState, isWip, now, type Pull, type Review, type Ticket } from './gitea-state.ts';
 import { giteaWire } from './gitea-wire.ts';
 import type { Login } from './host.ts';
 
@@ -74,7 +74,8 @@ export function giteaRoutes(state: GiteaState, address: string): (asked: Asked) 
       (one) => one.state === 'open' && one.pull?.head === head && one.pull.base === base,
     );
     if (twin !== undefined) return refuse(409, 'pull request already exists for these targets');
-    const pull: Pull = { head, base, head_sha, merged_at: null, merge_commit_sha: null, reviews: [] };
+    const unmerged = { checking: false, merged_at: null, merge_commit_sha: null };
+    const pull: Pull = { head, base, head_sha, ...unmerged, reviews: [] };
     const ticket = state.add(login, { title: text(body['title']), body: text(body['body']) }, pull);
     return { status: 201, json: wire.pull(ticket) };
   }
@@ -84,8 +85,8 @@ export function giteaRoutes(state: GiteaState, address: string): (asked: Asked) 
     if (pull.merged_at !== null) return refuse(405, '');
     if (ticket.state === 'closed') return MISSING;
     if (!mayWrite(asked)) return refuse(405, 'User not allowed to merge PR');
-    if (ticket.title.startsWith('WIP:')) return refuse(405, 'Work in progress PRs cannot be merged');
-    if (!git.canMerge(git.branches.get(pull.base) ?? '', pull.head_sha))
+    if (isWip(ticket)) return refuse(405, 'Work in progress PRs cannot be merged');
+    if (pull.checking || !git.canMerge(git.branches.get(pull.base) ?? '', pull.head_sha))
       return refuse(405, 'Please try again later');
     if (text(body['head_commit_id']) !== pull.head_sha) return refuse(409, 'head out of date');
     pull.merge_commit_sha = git.merge(

@@ -21,6 +21,8 @@ export interface Pull {
   readonly base: string;
   /** `refs/pull/N/head`: stays when the branch is gone. */
   head_sha: string;
+  /** Whether a merge is still being tried out: for a moment after each push to head or base. */
+  checking: boolean;
   merged_at: string | null;
   merge_commit_sha: string | null;
   readonly reviews: Review[];
@@ -51,8 +53,17 @@ export function now(): string {
   return `${new Date(Date.now() + 2 * 3_600_000).toISOString().slice(0, 19)}+02:00`;
 }
 
+/** Whether a title says that its pull request is a draft: nothing else makes one. */
+export function isWip({ title }: Ticket): boolean {
+  return /^(?:WIP:|\[WIP\])/i.test(title);
+}
+
 /** All a scripted Gitea knows. */
 export class GiteaState {
+  /** Whether it tells of drafts in a field, as from 1.22 on. */
+  has_draft_field = true;
+  /** Accounts that were deleted. */
+  readonly deleted = new Set<string>();
   readonly git = new ScriptedGit({ 'a.txt': 'one\ntwo\nthree\n' });
   readonly tickets: Ticket[] = [];
   readonly comments: Comment[] = [];

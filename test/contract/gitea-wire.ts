@@ -1,4 +1,4 @@
-import type { Comment, GiteaState, Review, Ticket } from './gitea-state.ts';
+import { type Comment, type GiteaState, isWip, type Review, type Ticket } from './gitea-state.ts';
 
 /** How Gitea writes what it has: no node ids, no ETags, null where GitHub leaves a field out. */
 export function giteaWire(state: GiteaState, url: string) {
@@ -9,7 +9,10 @@ export function giteaWire(state: GiteaState, url: string) {
     open_issues_count: 0,
     description: '',
   };
-  const user = (login: string) => ({ id: login.length, login, full_name: '' });
+  const user = (login: string) =>
+    state.deleted.has(login)
+      ? { id: -1, login: 'Ghost', full_name: '' }
+      : { id: login.length, login, full_name: '' };
   const labelsOf = ({ labels }: Ticket) => state.labels.filter(({ id }) => labels.includes(id));
 
   function common(ticket: Ticket) {
@@ -48,13 +51,18 @@ export function giteaWire(state: GiteaState, url: string) {
       const base_sha = git.branches.get(pull.base) ?? '';
       return {
         ...common(ticket),
-        draft: ticket.title.startsWith('WIP:'),
+        ...(state.has_draft_field ? { draft: isWip(ticket) } : {}),
         head: { label: pull.head, ref, sha: pull.head_sha, repo_id: 1, repo },
         base: { label: pull.base, ref: pull.base, sha: base_sha, repo_id: 1, repo },
         merged: pull.merged_at !== null,
         merged_at: pull.merged_at,
         merge_commit_sha: pull.merge_commit_sha,
-        mergeable: ticket.state === 'open' && git.canMerge(base_sha, pull.head_sha),
+        // One word for a conflict, for a draft, and for what is still being tried out.
+        mergeable:
+          ticket.state === 'open' &&
+          !pull.checking &&
+          !isWip(ticket) &&
+          git.canMerge(base_sha, pull.head_sha),
       };
     },
     comment(comment: Comment) {

@@ -5,7 +5,7 @@ import { Sha } from '@caloron/types';
 
 import { giteaRoutes, type Reply } from './gitea-routes.ts';
 import { GiteaState } from './gitea-state.ts';
-import { clients, type ContractHost, type Login } from './host.ts';
+import { clients, type ContractHost, type ContractWorld, type Login } from './host.ts';
 import { openWire } from './wire.ts';
 
 const TOKENS = { alice: 'gitea_alice', bob: 'gitea_bob', mallory: 'gitea_mallory' };
@@ -35,8 +35,13 @@ function send(response: ServerResponse, url: URL, { status = 200, json, list }: 
   response.end(json === undefined ? undefined : JSON.stringify(json));
 }
 
+/** The world of a scripted Gitea, and what it knows. */
+export interface GiteaWorld extends ContractWorld {
+  readonly state: GiteaState;
+}
+
 /** Gitea as a script of what its source answers (docs/forge-compat.md tells where): none can be installed on the machine that tests. */
-export const scriptedGitea: ContractHost = {
+export const scriptedGitea: Omit<ContractHost, 'start'> & { start(): Promise<GiteaWorld> } = {
   name: 'a scripted Gitea',
   lacks: {
     'read: knows the common ancestor of two branches': 'compare answers total_commits and commits alone',
@@ -68,8 +73,10 @@ export const scriptedGitea: ContractHost = {
     routes = giteaRoutes(state, address);
     const wire = await openWire(address);
     return {
+      state,
       wire,
       merge_verb: 'POST',
+      conflict_code: 'FORGE_MERGE_UNSETTLED',
       ...clients(wire, TOKENS, '/api/v1'),
       async commit(branch, files) {
         const sha = Sha.parse(state.git.write(branch, files));

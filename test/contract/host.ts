@@ -12,6 +12,8 @@ export interface ContractWorld {
   readonly wire: Wire;
   /** The method the host is asked to merge with. */
   readonly merge_verb: 'PUT' | 'POST';
+  /** What the refusal of a conflict is known as: on a host that has no word for it, as what may be one. */
+  readonly conflict_code: 'FORGE_NOT_MERGEABLE' | 'FORGE_MERGE_UNSETTLED';
   readonly alice: ForgeRepo;
   readonly bob: ForgeRepo;
   readonly mallory: ForgeRepo;

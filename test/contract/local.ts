@@ -54,6 +54,7 @@ export const localForge: ContractHost = {
     return {
       wire,
       merge_verb: 'PUT',
+      conflict_code: 'FORGE_NOT_MERGEABLE',
       ...clients(wire, { ...forge.tokens, mallory: token }),
       async commit(branch, files) {
         const there = made.get(branch);

@@ -40,7 +40,7 @@ export const MERGES = {
 
     const merge = world.alice.merge(number, { sha: head_sha, method: 'merge' });
 
-    await expect(merge).rejects.toMatchObject({ code: 'FORGE_NOT_MERGEABLE', retryable: false });
+    await expect(merge).rejects.toMatchObject({ code: world.conflict_code });
     expect((await world.alice.commits(1)).map(({ sha }) => sha)).toEqual([ours]);
   },
 

@@ -36,7 +36,30 @@ describe('a merge', () => {
     ['what the host cannot read', 422, {}, 'FORGE_INVALID'],
     ['what the token may not', 403, { head: head(OTHER_SHA) }, 'FORGE_FORBIDDEN'],
     ['a conflict', 405, { mergeable: false, mergeable_state: 'dirty' }, 'FORGE_NOT_MERGEABLE'],
-    ['a conflict on Gitea', 409, { mergeable: false, mergeable_state: undefined }, 'FORGE_NOT_MERGEABLE'],
+    [
+      'a conflict on Gitea, or what it is still looking at',
+      405,
+      { mergeable: false, mergeable_state: undefined },
+      'FORGE_MERGE_UNSETTLED',
+    ],
+    [
+      'a base that moved on Gitea, or a conflict',
+      409,
+      { mergeable: false, mergeable_state: undefined },
+      'FORGE_MERGE_UNSETTLED',
+    ],
+    [
+      'a draft of an older Gitea',
+      405,
+      { title: 'WIP: x', draft: undefined, mergeable: false, mergeable_state: undefined },
+      'FORGE_MERGE_BLOCKED',
+    ],
+    [
+      'what GitHub is still looking at',
+      405,
+      { mergeable: false, mergeable_state: 'unknown' },
+      'FORGE_MERGE_UNSETTLED',
+    ],
     ['a branch that is behind', 405, { mergeable: true, mergeable_state: 'behind' }, 'FORGE_BEHIND'],
     ['a protected branch', 405, { mergeable: true, mergeable_state: 'blocked' }, 'FORGE_MERGE_BLOCKED'],
     [

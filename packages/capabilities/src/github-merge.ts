@@ -1,4 +1,4 @@
-import type { ForgePull, ForgeRepo, MergeMethod, Sha } from '@caloron/types';
+import { type ForgePull, type ForgeRepo, isConflict, type MergeMethod, type Sha } from '@caloron/types';
 import { z } from 'zod';
 
 import { ForgeError, type ForgeFacts } from './forge-errors.ts';
@@ -59,8 +59,9 @@ function refusalOf(facts: ForgeFacts, pull: ForgePull, sha: Sha): ForgeError {
   if (pull.merge_state === 'dirty') return forgeError('FORGE_NOT_MERGEABLE', facts);
   if (pull.merge_state === 'behind') return forgeError('FORGE_BEHIND', facts);
   if (pull.merge_state === 'blocked') return blocked;
-  if (pull.mergeable === false) return forgeError('FORGE_NOT_MERGEABLE', facts);
-  const unsettled = facts.status === 409 || pull.mergeable === null;
+  const conflict = isConflict(pull);
+  if (conflict === true) return forgeError('FORGE_NOT_MERGEABLE', facts);
+  const unsettled = facts.status === 409 || conflict === null;
   return unsettled ? new ForgeError('FORGE_MERGE_UNSETTLED', facts, { retryable: true }) : blocked;
 }
 

@@ -32,7 +32,7 @@ export interface ForgeIssue {
 /** What stands against a merge, in GitHub's words; `has_hooks` is told as clean. */
 export type MergeState = 'clean' | 'dirty' | 'blocked' | 'behind' | 'unstable' | 'draft' | 'unknown';
 
-/** A pull request. `mergeable` null means the host is still finding out: ask again. */
+/** A pull request. `mergeable` null means the host is still finding out: ask again. What it says of a conflict: `isConflict`. */
 export interface ForgePull {
   readonly number: number;
   readonly node_id: string;
@@ -56,6 +56,19 @@ export interface ForgePull {
   readonly created_at: Timestamp;
   readonly updated_at: Timestamp;
   readonly closed_at: Timestamp | null;
+}
+
+/**
+ * Whether a pull request conflicts with its base; null while its host has not said. Gitea has no word for it: it says `mergeable: false` of a
+ * conflict, and while it is looking.
+ */
+export function isConflict({
+  mergeable,
+  merge_state = null,
+}: Pick<ForgePull, 'mergeable' | 'merge_state'>): boolean | null {
+  if (merge_state === 'dirty') return true;
+  if (mergeable !== false) return mergeable === null ? null : false;
+  return merge_state === null || merge_state === 'unknown' ? null : true;
 }
 
 /** A comment on an issue or pull request. */

@@ -121,6 +121,7 @@ export type {
   ForgeTarget,
   MergeState,
 } from './forge-port.ts';
+export { isConflict } from './forge-port.ts';
 export type {
   ForgeAccount,
   ForgeAsker,
