@@ -21,6 +21,8 @@ export type IssueEventName =
   | 'review_request_removed'
   | 'review_dismissed';
 
+const Extra = z.record(z.string(), z.json());
+
 /** Something that happened to an issue or pull request. `extra` holds the event's own fields as the API shows them. */
 export const IssueEvent = z.strictObject({
   id: z.number(),
@@ -30,7 +32,7 @@ export const IssueEvent = z.strictObject({
   event: z.string(),
   commit_id: z.string().nullable(),
   extra: z.string().transform((text, context) => {
-    const parsed = z.record(z.string(), z.json()).safeParse(JSON.parse(text));
+    const parsed = Extra.safeParse(JSON.parse(text));
     if (parsed.success) return parsed.data;
     context.addIssue({ code: 'custom', message: 'expected a JSON object' });
     return z.NEVER;

@@ -140,10 +140,12 @@ export function dueDelivery(sql: Sql, hook_id: number, now_ms: number): Delivery
   return sql.one(Delivery, `${DELIVERY} WHERE ${where}`, hook_id, now_ms);
 }
 
+const Pending = z.strictObject({ hook_id: z.number(), due_ms: z.number() });
+
 /** The webhooks that have something pending, and when the first of it is due. */
 export function pendingHooks(sql: Sql): { readonly hook_id: number; readonly due_ms: number }[] {
   return sql.all(
-    z.strictObject({ hook_id: z.number(), due_ms: z.number() }),
+    Pending,
     "SELECT hook_id, min(due_ms) AS due_ms FROM hook_deliveries WHERE state = 'pending' GROUP BY hook_id",
   );
 }
@@ -158,15 +160,16 @@ export function deliveryById(sql: Sql, hook_id: number, id: number): Delivery | 
   return sql.one(Delivery, `${DELIVERY} WHERE hook_id = ? AND id = ?`, hook_id, id);
 }
 
+const Count = z.strictObject({ n: z.number() });
+
 /** One page of a webhook's deliveries, newest first, and how many there are. */
 export function listDeliveries(
   sql: Sql,
   hook_id: number,
   page: { readonly limit: number; readonly offset: number },
 ): { readonly items: Delivery[]; readonly total: number } {
-  const count = z.strictObject({ n: z.number() });
   const text = 'SELECT count(*) AS n FROM hook_deliveries WHERE hook_id = ?';
-  const total = sql.one(count, text, hook_id)?.n ?? 0;
+  const total = sql.one(Count, text, hook_id)?.n ?? 0;
   const where = 'hook_id = ? ORDER BY id DESC LIMIT ? OFFSET ?';
   return { items: sql.all(Delivery, `${DELIVERY} WHERE ${where}`, hook_id, page.limit, page.offset), total };
 }

@@ -82,13 +82,16 @@ export function markMade(sql: Sql, id: number): void {
   sql.run('UPDATE repos SET made = 1 WHERE id = ?', id);
 }
 
+// Made once: a shape costs more to make than to use.
+const Granted = z.strictObject({ permission: Permission });
+
 /** What a user may do in a repository; null is nothing, a null user is an anonymous one. */
 export function permissionOf(sql: Sql, repo: Repo, user: User | null): Permission | null {
   const open = repo.private === 0 ? 'pull' : null;
   if (user === null) return open;
   if (user.id === repo.owner_id || user.admin === 1) return 'admin';
   const granted = sql.one(
-    z.strictObject({ permission: Permission }),
+    Granted,
     'SELECT permission FROM collaborators WHERE repo_id = ? AND user_id = ?',
     repo.id,
     user.id,

@@ -26,14 +26,15 @@ export function reviewById(sql: Sql, issue_id: number, id: number): Review | und
   return sql.one(Review, `${SELECT} WHERE r.issue_id = ? AND r.id = ?`, issue_id, id);
 }
 
+const Count = z.strictObject({ n: z.number() });
+
 /** One page of a pull request's reviews, oldest first, and how many there are. */
 export function listReviews(
   sql: Sql,
   issue_id: number,
   page: { readonly limit: number; readonly offset: number },
 ): { readonly items: Review[]; readonly total: number } {
-  const count = z.strictObject({ n: z.number() });
-  const total = sql.one(count, 'SELECT count(*) AS n FROM reviews WHERE issue_id = ?', issue_id)?.n ?? 0;
+  const total = sql.one(Count, 'SELECT count(*) AS n FROM reviews WHERE issue_id = ?', issue_id)?.n ?? 0;
   const text = `${SELECT} WHERE r.issue_id = ? ORDER BY r.id LIMIT ? OFFSET ?`;
   return { items: sql.all(Review, text, issue_id, page.limit, page.offset), total };
 }

@@ -72,10 +72,11 @@ export function listAccounts(sql: Sql): Account[] {
   return sql.all(row, text).map((found) => ({ ...found, admin: found.admin === 1 }));
 }
 
+const Removed = z.strictObject({ removed_ms: z.number().nullable() });
+
 /** Whether a user was removed. */
 export function isRemoved(sql: Sql, id: number): boolean {
-  const row = z.strictObject({ removed_ms: z.number().nullable() });
-  return typeof sql.one(row, 'SELECT removed_ms FROM users WHERE id = ?', id)?.removed_ms === 'number';
+  return typeof sql.one(Removed, 'SELECT removed_ms FROM users WHERE id = ?', id)?.removed_ms === 'number';
 }
 
 /** Removes a user: no permission is left, what they wrote stays. Runs inside a transaction. */
