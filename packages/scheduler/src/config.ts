@@ -26,7 +26,8 @@ const Job = z.strictObject({
   enabled: z.boolean().optional(),
 });
 
-const File = z.strictObject({
+/** The file as it is written; JSON Schemas are made of it. */
+export const SchedulerFile = z.strictObject({
   $schema: z.string().optional(),
   scheduler_id: z.string().min(1).optional(),
   store_path: z.string().min(1).optional(),
@@ -119,7 +120,7 @@ function findPath(given: string, folder: string, cwd: string, warn: (text: strin
 export function readConfig(path: string, cwd: string): SchedulerConfig {
   const file = resolve(cwd, path);
   const folder = dirname(file);
-  const parsed = File.safeParse(parseJson(file));
+  const parsed = SchedulerFile.safeParse(parseJson(file));
   if (!parsed.success)
     throw new SchedulerError('SCHEDULER_CONFIG_INVALID', { path: file, problems: issuesOf(parsed.error) });
 
