@@ -85,6 +85,7 @@ describe('users and tokens', () => {
   it.each([
     ['an unknown login', ['user', 'remove', 'nobody']],
     ['neither a login nor a token', ['token', 'revoke']],
+    ['a file that is not there', ['token', 'revoke', '--token-file', '/absent/token']],
   ])('are not found by %s', async (_, args) => {
     await main([...args, '--data', data]);
 

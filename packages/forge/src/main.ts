@@ -77,6 +77,16 @@ function print(answer: object): void {
   process.stdout.write(`${JSON.stringify(answer)}\n`);
 }
 
+function tokenIn(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    const expected = 'a file this user may read';
+    const details = { option: '--token-file', given: file, expected };
+    throw new LocalForgeError('LOCAL_FORGE_OPTION_INVALID', details, { cause: error });
+  }
+}
+
 async function revokeCommand(
   login: string | undefined,
   { data, tokenFile }: { data: string; tokenFile?: string },
@@ -89,8 +99,7 @@ async function revokeCommand(
     };
     throw new LocalForgeError('LOCAL_FORGE_OPTION_INVALID', details);
   }
-  const of =
-    tokenFile === undefined ? { login: login ?? '' } : { token: readFileSync(tokenFile, 'utf8').trim() };
+  const of = tokenFile === undefined ? { login: login ?? '' } : { token: tokenIn(tokenFile) };
   print(await revokeTokens(dataDirectory(data), of));
 }
 
