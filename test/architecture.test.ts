@@ -92,7 +92,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     '@octokit/webhooks',
     'fastify',
     'ipaddr.js',
-    'node-cron',
+    'croner',
+    'jsonc-parser',
     'p-limit',
     'prom-client',
     'standardwebhooks',
@@ -137,7 +138,7 @@ const DOORS: Readonly<Record<string, RegExp>> = {
   pino: /^packages\/capabilities\/src\/logger\.ts$/,
   '@anthropic-ai/sdk': /^packages\/capabilities\/src\/llm/,
   openai: /^packages\/capabilities\/src\/llm/,
-  'node-cron': /^packages\/scheduler\/src\/cron\.ts$/,
+  croner: /^packages\/scheduler\/src\/cron\.ts$/,
   fastify: /^packages\/(shell|forge|scheduler)\//,
   execa: /^packages\/(shell|harness|forge|cli)\/|^packages\/capabilities\/src\/git/,
 };

@@ -9,7 +9,7 @@ import { ROOT } from '../support/tree.ts';
 
 /** Libraries no command loads that does not need them. */
 const HEAVY =
-  'fastify @octokit @anthropic-ai openai pino execa node-cron proper-lockfile ajv csv-parse csv-stringify yaml re2js write-file-atomic'.split(
+  'fastify @octokit @anthropic-ai openai pino execa croner proper-lockfile ajv csv-parse csv-stringify yaml re2js write-file-atomic'.split(
     ' ',
   );
 /** Libraries for what people look at. */

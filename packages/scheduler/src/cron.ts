@@ -1,22 +1,26 @@
-import { schedule, validateDetailed, type ScheduledTask } from 'node-cron';
+import { type Clock, epochMs, timestampOf } from '@caloron/types';
+import { Cron as Calendar } from 'croner';
 
-/** Seeds' cron has five fields; node-cron would take six and words like @daily as well. */
-const FIELDS = 5;
+import { fieldProblems } from './cron-fields.ts';
+import { offsetOf, transitionIn } from './zone.ts';
 
-/** Says what is wrong with a cron expression or zone; null when nothing is. */
-export function checkCron(expression: string, timezone: string | null): string | null {
-  const fields = expression.trim().split(/\s+/);
-  if (fields.length !== FIELDS) {
-    return `expected five fields (minute hour day month weekday), got ${fields.length}: ${JSON.stringify(expression)}`;
-  }
-  const { valid, errors } = validateDetailed(fields.join(' '));
-  if (!valid) return errors.map(({ field, message }) => `${field}: ${message}`).join('; ');
-  if (timezone !== null && !isZone(timezone))
-    return `timezone ${timezone} is no IANA zone like Europe/Madrid`;
-  return null;
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+
+/** Every calendar comes round within this: a 29 February that is a Monday is missed longest over the year 2100. */
+const HORIZON_MS = 41 * 366 * DAY_MS;
+
+/** Says everything that is wrong with a cron expression; empty when nothing is. */
+export function cronProblems(expression: string): readonly string[] {
+  const problems = fieldProblems(expression);
+  if (problems.length > 0) return problems;
+  return calendarOf(expression).nextRun(new Date(0)) === null
+    ? [`${JSON.stringify(expression)} names a day that never comes`]
+    : [];
 }
 
-function isZone(name: string): boolean {
+/** Whether a name is an IANA zone, as Europe/Madrid. */
+export function isZone(name: string): boolean {
   try {
     return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
   } catch {
@@ -24,11 +28,67 @@ function isZone(name: string): boolean {
   }
 }
 
-/** The expressions whose union is the given one: crontab ORs day of month and weekday when both are restricted, node-cron ANDs them. */
-export function splitDays(expression: string): readonly string[] {
-  const [minute = '*', hour = '*', day = '*', month = '*', weekday = '*'] = expression.trim().split(/\s+/);
-  if (day.startsWith('*') || weekday.startsWith('*')) return [[minute, hour, day, month, weekday].join(' ')];
-  return [[minute, hour, day, month, '*'].join(' '), [minute, hour, '*', month, weekday].join(' ')];
+/** When a job is due. */
+export interface Cron {
+  /** The first slot after an instant, both in milliseconds since 1970; null when none comes. */
+  next(after_ms: number): number | null;
+}
+
+/**
+ * Reckons the slots of an expression in a zone; null is the process's own. A clock that is put forward or back is met as crontab
+ * does: an expression with fixed hours and minutes fires once, at the end of the gap or at the first of two equal times; one whose
+ * minute or hour begins with `*` follows the clock on the wall, so what a gap leaves out is left out and what comes twice is fired twice.
+ */
+export function createCron(expression: string, timezone: string | null): Cron {
+  const calendar = calendarOf(expression);
+  const [minute = '', hour = ''] = expression.trim().split(/\s+/);
+  const fixed = !minute.startsWith('*') && !hour.startsWith('*');
+  /** The first time on the wall that matches, from `from` on; walls are reckoned as if they were UTC. */
+  const from = (wall: number): number | null => {
+    const whole = Math.ceil(wall / MINUTE_MS) * MINUTE_MS;
+    return calendar.nextRun(new Date(whole - 1_000))?.getTime() ?? null;
+  };
+
+  const next = (after_ms: number): number | null => {
+    let offset = offsetOf(timezone, after_ms);
+    let begin = after_ms + 1;
+    let wall = begin + offset;
+    const changed = fixed ? transitionIn(timezone, after_ms - DAY_MS, begin) : null;
+    // In an hour that comes twice, what has a fixed time was due the first time.
+    if (changed !== null) wall = Math.max(wall, changed + offsetOf(timezone, changed - 1_000));
+    while (begin - after_ms < HORIZON_MS) {
+      const match = from(wall);
+      if (match === null) return null;
+      const at = match - offset;
+      const change = transitionIn(timezone, begin, at);
+      if (change === null) return at;
+      // The clock changes first: what lies before the change is over, what it leaves out or repeats is decided here.
+      const before = change + offset;
+      offset = offsetOf(timezone, change);
+      const behind = change + offset;
+      if (fixed && match < behind) return change;
+      begin = change;
+      wall = fixed ? Math.max(before, behind) : behind;
+    }
+    return null;
+  };
+  return { next };
+}
+
+/** Times on the wall that match; days of month and of week are either of both when neither begins with `*` (crontab(5)). */
+function calendarOf(expression: string): Calendar {
+  const [, , day = '*', , weekday = '*'] = expression.trim().split(/\s+/);
+  const domAndDow = day.startsWith('*') || weekday.startsWith('*');
+  return new Calendar(expression.trim(), { mode: '5-part', utcOffset: 0, domAndDow, paused: true });
+}
+
+/** Says what is wrong with a cron expression or zone; null when nothing is. */
+export function checkCron(expression: string, timezone: string | null): string | null {
+  const problems = cronProblems(expression);
+  if (problems.length > 0) return problems.join('; ');
+  return timezone === null || isZone(timezone)
+    ? null
+    : `timezone ${timezone} is no IANA zone like Europe/Madrid`;
 }
 
 /** A cron expression that fires. */
@@ -38,31 +98,23 @@ export interface CronTimer {
   stop(): void;
 }
 
-/** Fires `onSlot` with the slot's instant (whole minute, `…:00Z`) at each match; a slot both day fields name fires twice and is de-duplicated by the slot's claim. */
+/** How often the clock is looked at. */
+const LOOK_MS = 200;
+
+/** Fires `onSlot` with the slot's instant (whole minute, `…:00Z`) at each match. */
 export function startCron(
   expression: string,
   timezone: string | null,
+  clock: Clock,
   onSlot: (slot: string) => void,
 ): CronTimer {
-  const tasks: ScheduledTask[] = splitDays(expression).map((part) =>
-    schedule(
-      part,
-      ({ date }) => {
-        const slot = new Date(date);
-        slot.setUTCSeconds(0, 0);
-        onSlot(slot.toISOString().replace('.000Z', 'Z'));
-      },
-      { suppressMissedWarning: true, ...(timezone === null ? {} : { timezone }) },
-    ),
-  );
-  return {
-    next: () => {
-      const runs = tasks.map((task) => task.getNextRun()).filter((run) => run !== null);
-      return runs.reduce<Date | null>(
-        (soonest, run) => (soonest === null || run < soonest ? run : soonest),
-        null,
-      );
-    },
-    stop: () => tasks.forEach((task) => void task.destroy()),
-  };
+  const cron = createCron(expression, timezone);
+  let next_ms = cron.next(epochMs(clock.now()));
+  const timer = setInterval(() => {
+    if (next_ms === null || epochMs(clock.now()) < next_ms) return;
+    const slot = timestampOf(next_ms).replace('.000Z', 'Z');
+    next_ms = cron.next(epochMs(clock.now()));
+    onSlot(slot);
+  }, LOOK_MS);
+  return { next: () => (next_ms === null ? null : new Date(next_ms)), stop: () => clearInterval(timer) };
 }

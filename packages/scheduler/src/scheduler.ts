@@ -180,7 +180,7 @@ export function startScheduler({ config, runtime, logger, clock, random }: Sched
 
   for (const state of states) {
     resume(state);
-    state.cron = startCron(state.job.cron, state.job.timezone, (slot) => onSlot(state, slot));
+    state.cron = startCron(state.job.cron, state.job.timezone, clock, (slot) => onSlot(state, slot));
     logger.info(
       { job: state.job.name, cron: state.job.cron, next: state.cron.next()?.toISOString() ?? null },
       'job scheduled',
