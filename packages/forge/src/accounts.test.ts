@@ -94,6 +94,15 @@ describe('users and tokens', () => {
   });
 });
 
+describe('a data directory that cannot be made', () => {
+  it('is refused at once, with what to do', async () => {
+    await expect(addUser('/proc/absent', 'alice')).rejects.toMatchObject({
+      code: 'LOCAL_FORGE_DATA_DAMAGED',
+      hint: expect.stringContaining('--data') as unknown,
+    });
+  });
+});
+
 describe('the secondary limit', () => {
   it('takes so many changes a minute, says how long to wait, and lets reads through', async () => {
     const clock = fixedClock('2026-01-01T00:00:00.000Z');

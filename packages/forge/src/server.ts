@@ -128,9 +128,21 @@ async function listen(
   }
 }
 
+/** One directory after the other: where none can be made (below /proc), Node's `recursive` never comes back. */
+function makeDirectory(dir: string): void {
+  if (existsSync(dir)) return;
+  makeDirectory(path.dirname(dir));
+  try {
+    mkdirSync(dir, { mode: 0o700 });
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if (!existsSync(dir)) throw error;
+  }
+}
+
 function makeDirectories(data: string): void {
   try {
-    mkdirSync(repositoriesDir(data), { recursive: true, mode: 0o700 });
+    makeDirectory(repositoriesDir(data));
   } catch (error) {
     const hint = 'name a directory this user may write with --data';
     throw new LocalForgeError(
