@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { mkdirSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
@@ -108,6 +108,33 @@ describe('the caloron-forge command', () => {
     const { data: repo } = await root.repos.get({ owner: 'alice', repo: 'p' });
 
     expect(repo.permissions?.admin).toBe(true);
+  });
+
+  it('takes --data before a command as well as after it', async () => {
+    const { stdout } = await run('--data', data, 'user', 'add', 'alice');
+
+    expect(NewUser.parse(JSON.parse(stdout)).login).toBe('alice');
+    const [before, after] = [
+      await run('--data', data, 'user', 'list'),
+      await run('--data', path.join(dir, 'other'), 'user', 'list', '--data', data),
+    ];
+    expect(before.stdout).toContain('"alice"');
+    expect(after.stdout).toBe(before.stdout);
+  });
+
+  it('gives no token whose file cannot be written, and makes no forge where one is only asked about', async () => {
+    await addUser('alice');
+
+    const lost = await run('user', 'add', 'alice', '--data', data, '--token-file', path.join(dir, 'no/such'));
+    const other = await run('user', 'list', '--data', path.join(dir, 'other'));
+
+    for (const { exitCode, stderr, stdout } of [lost, other]) {
+      expect(exitCode).toBe(1);
+      expect(stderr).toContain('LOCAL_FORGE_OPTION_INVALID');
+      expect(stdout).toBe('');
+    }
+    expect((await run('user', 'list', '--data', data)).stdout).toContain('"tokens":1');
+    expect(existsSync(path.join(dir, 'other'))).toBe(false);
   });
 
   it('refuses what is no login and what is no port', async () => {

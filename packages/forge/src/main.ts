@@ -1,4 +1,5 @@
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { createLogger } from '@caloron/capabilities/logger';
 import { CodedError, codeOf, messageOf } from '@caloron/noether/errors';
@@ -37,6 +38,27 @@ function createProgram(): Command {
     .option('--rate-limit <n>', 'requests per hour and token', '5000')
     .option('--secondary <n>', 'changes per minute and token; no such limit when left out')
     .action(runServer);
+  addUserCommands(program);
+  addTokenCommands(program);
+  return program;
+}
+
+/** The directory a command works on: its own `--data`, else the one that stands before the command. */
+function directoryOf(program: Command, { data }: { readonly data?: string }): string {
+  return dataDirectory(data ?? program.opts<{ data: string }>().data);
+}
+
+/** The same, of a forge that is there: a directory misspelt is not one without users. */
+function existing(program: Command, options: { readonly data?: string }): string {
+  const data = directoryOf(program, options);
+  if (existsSync(path.join(data, 'forge.db'))) return data;
+  const expected = 'the directory of a forge, as its server was started with';
+  throw new LocalForgeError('LOCAL_FORGE_OPTION_INVALID', { option: '--data', given: data, expected });
+}
+
+const DATA = ['--data <dir>', 'directory of the forge (default: ".caloron/forge")'] as const;
+
+function addUserCommands(program: Command): void {
   const user = program.command('user').description('users of the forge');
   user
     .command('add')
@@ -44,33 +66,41 @@ function createProgram(): Command {
     .description(
       'give a login a fresh token, and create the user when there is none; prints {"login","token"}',
     )
-    .option('--data <dir>', 'directory of the forge', '.caloron/forge')
+    .option(...DATA)
     .option('--token-file <file>', 'write the token into this file too, readable by you alone')
     .option('--admin', 'may do everything in every repository', false)
-    .action(addUserCommand);
+    .action((login: string, options: AddUser) =>
+      addUserCommand(directoryOf(program, options), login, options),
+    );
   user
     .command('list')
     .description('print {"users":[{"login","admin","tokens"}]}, tokens being how many there are')
-    .option('--data <dir>', 'directory of the forge', '.caloron/forge')
-    .action(async ({ data }: { data: string }) => print({ users: await listUsers(dataDirectory(data)) }));
+    .option(...DATA)
+    .action(async (options: { data?: string }) =>
+      print({ users: await listUsers(existing(program, options)) }),
+    );
   user
     .command('remove')
     .argument('<login>')
     .description('take tokens and permissions from a user; what they wrote stays')
-    .option('--data <dir>', 'directory of the forge', '.caloron/forge')
-    .action(async (login: string, { data }: { data: string }) =>
-      print(await removeUser(dataDirectory(data), login)),
+    .option(...DATA)
+    .action(async (login: string, options: { data?: string }) =>
+      print(await removeUser(existing(program, options), login)),
     );
+}
+
+function addTokenCommands(program: Command): void {
   program
     .command('token')
     .description('tokens of the forge')
     .command('revoke')
     .argument('[login]', 'whose tokens; all of them are revoked')
     .option('--token-file <file>', 'the one token to revoke')
-    .option('--data <dir>', 'directory of the forge', '.caloron/forge')
+    .option(...DATA)
     .description('revoke one token or all of a user; prints {"revoked"}')
-    .action(revokeCommand);
-  return program;
+    .action((login: string | undefined, options: { data?: string; tokenFile?: string }) =>
+      revokeCommand(existing(program, options), login, options),
+    );
 }
 
 function print(answer: object): void {
@@ -88,8 +118,9 @@ function tokenIn(file: string): string {
 }
 
 async function revokeCommand(
+  data: string,
   login: string | undefined,
-  { data, tokenFile }: { data: string; tokenFile?: string },
+  { tokenFile }: { tokenFile?: string },
 ): Promise<void> {
   if ((login === undefined) === (tokenFile === undefined)) {
     const details = {
@@ -100,7 +131,7 @@ async function revokeCommand(
     throw new LocalForgeError('LOCAL_FORGE_OPTION_INVALID', details);
   }
   const of = tokenFile === undefined ? { login: login ?? '' } : { token: tokenIn(tokenFile) };
-  print(await revokeTokens(dataDirectory(data), of));
+  print(await revokeTokens(data, of));
 }
 
 async function runServer(options: {
@@ -129,15 +160,28 @@ async function runServer(options: {
   process.stdout.write(`${JSON.stringify({ ready: true, url: forge.url, pid: process.pid })}\n`);
 }
 
-async function addUserCommand(
-  login: string,
-  options: { data: string; tokenFile?: string; admin: boolean },
-): Promise<void> {
-  const user = await addUser(dataDirectory(options.data), login, { admin: options.admin });
-  if (options.tokenFile !== undefined) {
-    writeFileSync(options.tokenFile, `${user.token}\n`, { mode: 0o600 });
-    // A file that was there keeps its mode when written.
-    chmodSync(options.tokenFile, 0o600);
-  }
+interface AddUser {
+  readonly data?: string;
+  readonly tokenFile?: string;
+  readonly admin: boolean;
+}
+
+async function addUserCommand(data: string, login: string, { tokenFile, admin }: AddUser): Promise<void> {
+  // Before the token is made: one that reached nobody would stay good for ever.
+  if (tokenFile !== undefined) writeToken(tokenFile, '');
+  const user = await addUser(data, login, { admin });
+  if (tokenFile !== undefined) writeToken(tokenFile, `${user.token}\n`);
   print(user);
+}
+
+/** Empties or fills a file of a token. A file that was there keeps its mode when written, so it is set. */
+function writeToken(file: string, text: string): void {
+  try {
+    writeFileSync(file, text, { mode: 0o600 });
+    chmodSync(file, 0o600);
+  } catch (error) {
+    const expected = `a file this user may write (${messageOf(error)})`;
+    const details = { option: '--token-file', given: file, expected };
+    throw new LocalForgeError('LOCAL_FORGE_OPTION_INVALID', details, { cause: error });
+  }
 }
