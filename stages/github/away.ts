@@ -1,4 +1,4 @@
-import { codeOf, isRetryable, messageOf } from '@caloron/noether/stage';
+import { CodedError, codeOf, isRetryable, messageOf } from '@caloron/noether/stage';
 import type { ForgeAway, Timestamp } from '@caloron/types';
 
 import { resetOf } from '../sprint/retry_policy.ts';
@@ -18,7 +18,14 @@ export function awayOf(error: unknown, now: Timestamp, before: ForgeAway | undef
   const until = resetOf(error);
   // Kept as it was told first: an outage that goes on is no news at every tick.
   if (before !== undefined && before.code === code && before.until === until) return before;
-  return { since: before?.since ?? now, until, code, message: messageOf(error) };
+  return { since: before?.since ?? now, until, code, message: told(error, code) };
+}
+
+/** A page in place of an answer may be somebody's maintenance, or an address that was moved: the hint says where to look. */
+function told(error: unknown, code: string): string {
+  const hint = error instanceof CodedError ? error.hint : undefined;
+  const message = messageOf(error);
+  return code === 'FORGE_ANSWER_INVALID' && hint !== undefined ? `${message} (${hint})` : message;
 }
 
 /** In words for a person: since when the forge is away, why, and when it is asked again. */

@@ -316,6 +316,17 @@ describe('github_poll_events while the forge is away', () => {
     );
   });
 
+  it('is a page that came in place of the forge too, and says what to look at if it stays', async () => {
+    const forge = memoryForge();
+    const options = { retryable: true, hint: 'check the API address' };
+    const page = new CodedError<Record<string, object>>('FORGE_ANSWER_INVALID', {}, 'no JSON came', options);
+    forge.faults.set('changedPulls', [{ error: page }]);
+
+    const { away } = await pollWith(forge, [], NOW)(state, cursors);
+
+    expect(away?.message).toBe('no JSON came (check the API address)');
+  });
+
   it.each(['FORGE_UNAUTHORIZED', 'FORGE_FORBIDDEN', 'FORGE_ANSWER_INVALID', 'STORE_BUSY'])(
     'is not what %s means: that stays an error',
     async (code) => {

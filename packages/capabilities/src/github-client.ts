@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import { budgetGate } from './github-budget.ts';
 import type { ForgeError } from './forge-errors.ts';
 import type { MadeToken } from './github-app.ts';
-import { forgeError, headersOf, statusOf, toForgeError } from './github-errors.ts';
+import { forgeError, headersOf, statusOf, toForgeError, passingAnswer } from './github-errors.ts';
 import { guardedFetch, sameOrigin } from './github-fetch.ts';
 import { tokenIdOf } from './token-id.ts';
 
@@ -107,6 +107,9 @@ async function createOctokit(deps: ForgeClientDeps, token_id: string): Promise<O
   });
 }
 
+/** Redirects that say of themselves that they are temporary. */
+const PASSING_REDIRECTS: readonly number[] = [302, 303, 307];
+
 /** The address of the `next` page in a Link header. */
 function nextLink(headers: Readonly<Record<string, unknown>>): string | undefined {
   const link = headers['link'];
@@ -188,13 +191,10 @@ export function createForgeClient(deps: ForgeClientDeps): ForgeClient {
     const data: unknown = answer.data;
     if (answer.status >= 300) {
       const answerText = `it redirects to another address (${answer.headers.location ?? 'unnamed'})`;
-      throw forgeError('FORGE_ANSWER_INVALID', {
-        host,
-        repo,
-        doing: request.doing,
-        status: answer.status,
-        answer: answerText,
-      });
+      const facts = { host, repo, doing: request.doing, status: answer.status, answer: answerText };
+      throw PASSING_REDIRECTS.includes(answer.status)
+        ? passingAnswer(facts)
+        : forgeError('FORGE_ANSWER_INVALID', facts);
     }
     return { status: answer.status, headers: answer.headers, data };
   }
@@ -233,16 +233,10 @@ export function createForgeClient(deps: ForgeClientDeps): ForgeClient {
     const parsed = schema.safeParse(answer.data);
     if (parsed.success) return parsed.data;
     const [issue] = parsed.error.issues;
-    const isText = typeof answer.data === 'string';
-    throw forgeError('FORGE_ANSWER_INVALID', {
-      host,
-      repo,
-      doing: request.doing,
-      status: answer.status,
-      answer: isText
-        ? 'no JSON came'
-        : `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'another shape'}`,
-    });
+    const facts = { host, repo, doing: request.doing, status: answer.status };
+    if (typeof answer.data === 'string') throw passingAnswer({ ...facts, answer: 'no JSON came' });
+    const shape = `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'another shape'}`;
+    throw forgeError('FORGE_ANSWER_INVALID', { ...facts, answer: shape });
   }
 
   return {

@@ -62,6 +62,18 @@ export function forgeError(code: PlainCode, facts: ForgeFacts, told?: string): F
   });
 }
 
+/**
+ * FORGE_ANSWER_INVALID of an answer that somebody between us and the forge gives for a while: a page of maintenance or of a network's
+ * sign-in, nothing at all, a redirect that says that it is temporary. Retryable.
+ */
+export function passingAnswer(facts: ForgeFacts): ForgeError {
+  const hint = HINTS.FORGE_ANSWER_INVALID;
+  return new ForgeError('FORGE_ANSWER_INVALID', facts, {
+    retryable: true,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
 /** Whether a thrown value is one of these forge refusals. */
 export function isForgeError(error: unknown, ...codes: readonly ForgeError['code'][]): error is ForgeError {
   return error instanceof ForgeError && codes.includes(error.code);

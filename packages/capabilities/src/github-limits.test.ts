@@ -183,13 +183,33 @@ describe('a limit', () => {
 });
 
 describe('an answer that is none', () => {
-  it.each([200, 404])('of HTML with status %i is FORGE_ANSWER_INVALID', async (status) => {
-    always(() => ({ status, html: '<html>welcome</html>' }));
+  it.each([
+    [200, '<html>welcome</html>', true],
+    [200, '', true],
+    [404, '<html>welcome</html>', false],
+  ])(
+    'of HTML with status %i and the body %j is FORGE_ANSWER_INVALID; retryable: %s',
+    async (status, html, retryable) => {
+      always(() => ({ status, html }));
 
-    const error = await failure(host.open().info());
+      const error = await failure(host.open().info());
 
-    expect(error).toMatchObject({ code: 'FORGE_ANSWER_INVALID', retryable: false });
-    expect(error.hint).toContain('/api/v1');
+      expect(error).toMatchObject({ code: 'FORGE_ANSWER_INVALID', retryable });
+      expect(error.hint).toContain('/api/v1');
+    },
+  );
+
+  it.each([
+    [302, true],
+    [307, true],
+    [301, false],
+    [308, false],
+  ])('of a redirect to elsewhere with status %i is retryable: %s', async (status, retryable) => {
+    always(() => ({ status, headers: { location: 'https://portal.example/login' }, json: {} }));
+
+    const error = await failure(host.open().comment(1, 'hello'));
+
+    expect(error).toMatchObject({ code: 'FORGE_ANSWER_INVALID', retryable });
   });
 
   it('of another shape names the field', async () => {
