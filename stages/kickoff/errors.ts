@@ -7,11 +7,14 @@ export interface BriefErrorDetails {
   KICKOFF_BRIEF_EMPTY: { readonly characters: number };
   /** The brief asks for more tasks than one sprint takes. */
   KICKOFF_TOO_MANY_TASKS: { readonly tasks: number; readonly most: number };
+  /** The repository has no commit, so no branch that work could begin on. */
+  KICKOFF_REPO_EMPTY: { readonly repo: string; readonly branch: string };
 }
 
 const message: Messages<BriefErrorDetails> = {
   KICKOFF_BRIEF_EMPTY: ({ characters }) => `the brief (${characters} characters) asks for nothing`,
   KICKOFF_TOO_MANY_TASKS: ({ tasks, most }) => `the brief gives ${tasks} tasks; a sprint takes ${most}`,
+  KICKOFF_REPO_EMPTY: ({ repo }) => `${repo} has no commit yet: there is no branch work could begin on`,
 };
 
 /** No DAG can be made of a brief. */

@@ -1,7 +1,8 @@
-import { RepoName, TokenEnv } from '@caloron/types';
+import { RepoName, shellWord, TokenEnv } from '@caloron/types';
 import { z } from 'zod';
 
 import { defineStage } from '../kit.ts';
+import { BriefError } from './errors.ts';
 
 /** What a plan needs to know of a repository, and as whom we speak to its forge. */
 export const RepoContext = z.strictObject({
@@ -33,7 +34,7 @@ const exampleContext: RepoContext = {
   logins: { author: 'caloron-bot', reviewer: null },
 };
 
-/** Reads what a kickoff plans with. An empty repository has no commits and no languages. */
+/** Reads what a kickoff plans with. Throws KICKOFF_REPO_EMPTY for a repository without a commit. */
 export const fetchRepoContext = defineStage({
   name: 'fetch_repo_context',
   description:
@@ -73,6 +74,7 @@ export const fetchRepoContext = defineStage({
       one.whoami(),
       second === target.token_env ? null : forge.open({ ...target, token_env: second }).whoami(),
     ]);
+    if (commits.length === 0) throw emptyRepo(repo, info.default_branch);
     return {
       description: info.description,
       default_branch: info.default_branch,
@@ -88,3 +90,8 @@ export const fetchRepoContext = defineStage({
     };
   },
 });
+
+function emptyRepo(repo: string, branch: string): BriefError {
+  const hint = `push a first commit to it (git commit --allow-empty -m first && git push origin ${shellWord(`HEAD:${branch}`)}), and give this command again`;
+  return new BriefError('KICKOFF_REPO_EMPTY', { repo, branch }, { hint });
+}

@@ -323,6 +323,22 @@ describe('fetch_repo_context', () => {
     });
   });
 
+  it('refuses a repository without a commit, and says what to push', async () => {
+    const { open } = forge({});
+    const empty = (target: ForgeTarget): ForgeRepo => ({
+      ...open(target),
+      commits: () => Promise.resolve([]),
+    });
+
+    const context = Promise.resolve(fetchRepoContext.call({ repo: 'acme/shop' }, { forge: { open: empty } }));
+
+    await expect(context).rejects.toMatchObject({
+      code: 'KICKOFF_REPO_EMPTY',
+      message: 'acme/shop has no commit yet: there is no branch work could begin on',
+      hint: expect.stringContaining('git push origin HEAD:trunk') as unknown,
+    });
+  });
+
   it.each([null, 'GITHUB_TOKEN', 'SAME'])('has no second login with %s', async (reviewer_token_env) => {
     const opened: ForgeTarget[] = [];
     const { logins } = await fetchRepoContext.call(

@@ -184,7 +184,7 @@ function repoOf(forge: Omit<MemoryForge, 'repo'>): ForgeRepo {
         open_issues: issues.length,
         private: false,
       }),
-    commits: () => Promise.resolve([]),
+    commits: () => Promise.resolve([{ sha: sha('b'), message: 'First', author: 'ada', at: START }]),
     languages: () => Promise.resolve({}),
     changedIssues: (cursor) => Promise.resolve(changes(issues, cursor)),
     changedPulls: (cursor) => Promise.resolve(changes(pulls, cursor)),

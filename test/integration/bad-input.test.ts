@@ -36,6 +36,8 @@ let home: string;
 /** A home without a sprint. */
 let empty: string;
 let world: ForgeWorld;
+/** A repository without a commit. */
+let blank: string;
 let shell: Serving;
 let env: Readonly<Record<string, string>>;
 
@@ -62,6 +64,10 @@ beforeAll(async () => {
   const brief = '- [first] The first\n- [second] The second (after: first)';
   const kickoff = ['kickoff', brief, '--repo', world.repo, '--sprint-id', 'open', '--home', home];
   await must('caloron', kickoff, { cwd: dir, env });
+  const made = await post(`${world.forge.url}/user/repos`, JSON.stringify({ name: 'blank' }), {
+    authorization: `token ${world.tokens.CALORON_FORGE_TOKEN}`,
+  });
+  blank = z.object({ full_name: z.string() }).parse(JSON.parse(made.text)).full_name;
   // The first agent works as long as the tests do.
   const steps = [{ say: 'working' }, { wait_ms: 600_000 }];
   writeText(join(dir, 'first.json'), JSON.stringify({ v: 1, attempts: [{ steps }] }));
@@ -265,6 +271,32 @@ describe('bad input is one clear error and changes nothing:', () => {
       code: 'KICKOFF_DAG_INVALID',
       says: /cycle involving: a, b/,
       next: /./,
+    });
+    unchanged();
+  });
+
+  it('a repository that is none, a host that is a word, and a repository without a commit', async () => {
+    const at = ['--home', empty];
+    const kickoff = (...more: readonly string[]): Promise<Ended> =>
+      run('caloron', ['kickoff', '- [a] A', ...more, ...at], { cwd: dir, env });
+
+    refusal(await kickoff('--repo', 'a/../x'), {
+      exit: 1,
+      code: 'CLI_USAGE',
+      says: /--repo: expected a repository like owner\/name, got "a\/\.\.\/x"/,
+      next: /--repo acme\/app/,
+    });
+    refusal(await run('caloron', ['init', '--repo', 'a/b', '--host', 'github', ...at], { cwd: dir, env }), {
+      exit: 1,
+      code: 'CLI_USAGE',
+      says: /--host: expected the API address of a forge/,
+      next: /leave --host out for github\.com/,
+    });
+    refusal(await kickoff('--repo', blank), {
+      exit: 1,
+      code: 'KICKOFF_REPO_EMPTY',
+      says: /blank has no commit yet/,
+      next: /push a first commit .*git push origin HEAD:main/,
     });
     unchanged();
   });

@@ -147,3 +147,19 @@ describe('fields of caloron.json that mean nothing', () => {
       expect(problemsOf(`"framework": "${framework}", "framework_options": {"${option}": "1"}`)).toEqual([]);
   });
 });
+
+describe('the host of caloron.json', () => {
+  it.each(['null', '"https://git.example.org/api/v1/"', '"http://127.0.0.1:7720"'])('may be %s', (host) => {
+    expect(problemsOf(`"host": ${host}`)).toEqual([]);
+  });
+
+  it.each(['"github"', '"ftp://git.example.org"', '"https://github.com"'])('cannot be %s', (host) => {
+    expect(problemsOf(`"host": ${host}`)).toEqual([
+      expect.stringMatching(/^host: .* is no API address of a forge: .*expected something like https:/),
+    ]);
+  });
+
+  it('shows no credential that stands in it', () => {
+    expect(problemsOf('"host": "https://ada:ghp_secret@git.example.org"').join()).not.toContain('ghp_secret');
+  });
+});

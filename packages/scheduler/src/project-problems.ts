@@ -1,4 +1,6 @@
+import { checkedHost } from '@caloron/capabilities/token-hosts';
 import { nearest } from '@caloron/noether';
+import { messageOf } from '@caloron/noether/errors';
 import { FRAMEWORK_NAMES, frameworkOptions, lacksPrice, ProjectConfig } from '@caloron/types';
 import { z } from 'zod';
 
@@ -45,6 +47,7 @@ function meaningProblems(config: ProjectConfig): readonly string[] {
   const known = FRAMEWORK_NAMES.includes(framework);
   const options = frameworkOptions(framework);
   return [
+    ...hostProblems(config.host),
     ...(known ? [] : [unknown('framework', framework)]),
     ...Object.keys(framework_options)
       .filter((name) => known && !options.includes(name))
@@ -59,6 +62,15 @@ function meaningProblems(config: ProjectConfig): readonly string[] {
       ? ['budget: a limit in cost_usd needs a price for every model: add "default" to prices']
       : []),
   ];
+}
+
+function hostProblems(host: string | null): readonly string[] {
+  try {
+    checkedHost(host);
+    return [];
+  } catch (error) {
+    return [`host: ${messageOf(error)}`];
+  }
 }
 
 function meant(written: string, known: readonly string[]): string {

@@ -20,7 +20,10 @@ export type Sha = z.infer<typeof Sha>;
 /** A repository as the forge names it: `owner/name`. */
 export const RepoName = z
   .string()
-  .regex(/^[A-Za-z0-9_.-]{1,100}\/[A-Za-z0-9_.-]{1,100}$/, 'expected a repository like owner/name')
+  .regex(/^[A-Za-z0-9_.-]{1,100}\/[A-Za-z0-9_.-]{1,100}$/, {
+    error: 'expected a repository like owner/name',
+    abort: true,
+  })
   .refine(
     (name) => !name.split('/').some((part) => /^\.+$/.test(part)),
     'expected a repository like owner/name',

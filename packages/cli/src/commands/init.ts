@@ -8,6 +8,7 @@ import { Command } from 'commander';
 import { compositionPath } from '../composition.ts';
 import { runCommand } from '../context.ts';
 import { CliError } from '../errors.ts';
+import { checkForgeWords } from '../forge-words.ts';
 import type { Io } from '../output.ts';
 import { writeStages } from '../stages.ts';
 
@@ -37,6 +38,7 @@ export function initCommand(io: Io): Command {
     .option('--force', 'replace files that exist')
     .action((options: Options) =>
       runCommand(command, io, async ({ home, home_flag }) => {
+        checkForgeWords(options);
         const config = projectConfig(options);
         const scheduler_file = join(home.dir, 'scheduler.json');
         const files = [

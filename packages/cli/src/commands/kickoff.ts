@@ -7,6 +7,7 @@ import { Command } from 'commander';
 import { runComposition } from '../composition.ts';
 import { idOf, runCommand } from '../context.ts';
 import { CliError } from '../errors.ts';
+import { checkForgeWords } from '../forge-words.ts';
 import { counted, type Io } from '../output.ts';
 import { sandboxWarning } from '../sandbox-warning.ts';
 
@@ -46,6 +47,7 @@ export function kickoffCommand(io: Io): Command {
         command,
         io,
         async (context) => {
+          checkForgeWords(options);
           const num_agents = options.numAgents === undefined ? undefined : Number(options.numAgents);
           if (num_agents !== undefined && (!Number.isInteger(num_agents) || num_agents < 1)) {
             throw new CliError('CLI_USAGE', {
