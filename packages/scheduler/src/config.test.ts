@@ -46,6 +46,9 @@ describe('a scheduler config', () => {
         on: [],
         timezone: null,
         timeout_s: null,
+        jitter_s: 0,
+        overlap: 'skip',
+        misfire: 'skip',
         enabled: true,
       },
     ]);
@@ -77,46 +80,83 @@ describe('a scheduler config', () => {
     );
   });
 
-  it('names line and column of a trailing comma', () => {
-    expect(problems('{\n  "jobs": [],\n}')).toMatchObject({
-      code: 'SCHEDULER_CONFIG_INVALID',
-      message: expect.stringMatching(/line 3 column 1/) as string,
-    });
+  const told = (value: unknown): readonly string[] =>
+    (problems(value) as { readonly details: { readonly problems: readonly string[] } }).details.problems;
+
+  it.each([
+    ['{\n  "jobs": [],\n}', 'line 3 column 1: there is a comma before this }; remove it'],
+    ['{"jobs": [1,]}', 'line 1 column 13: there is a comma before this ]; remove it'],
+    ['{"jobs": []\n "scheduler_id": "a"}', 'line 2 column 2: expected a comma between two values'],
+    ['{"jobs": [\r\n', 'line 2 column 1: expected ] here'],
+    ['// jobs\n{"jobs": []}', 'line 1 column 1: JSON has no comments'],
+    ["{'jobs': []}", 'line 1 column 2'],
+    ['{"jobs": []} x', 'line 1 column 14'],
+    ['{"jobs": [], "jobs": []}', 'line 1 column 14: the field "jobs" is written twice'],
+    ['', 'the file is empty'],
+    [' \n', 'the file is empty'],
+  ])('names line and column of what is no JSON: %j', (text, expected) => {
+    expect(told(text)).toContainEqual(expect.stringContaining(expected));
   });
 
-  it('lists every problem at once', () => {
-    const error = problems({
+  it('that begins with a byte order mark is read', () => {
+    expect(readConfig(write('\uFEFF{"jobs": []}'), dir).jobs).toEqual([]);
+  });
+
+  it.each(['null', '[]', '"x"', '1'])('that is %s is told what was expected', (text) => {
+    expect(told(text)).toEqual([expect.stringMatching(/^the file: .*expected object/)]);
+  });
+
+  it('that is a directory is said to be one', () => {
+    expect(() => readConfig(dir, dir)).toThrow(/Failed to read config from .*: it is a directory/);
+  });
+
+  it('lists every problem at once, of each kind', () => {
+    const found = told({
       store_path: 'a',
       registry_url: 'https://registry.example.com',
+      webhok: 1,
       jobs: [
         job,
         { ...job, cron: '61 * * * *', input: {}, input_from: 'kv:x' },
         { ...job, name: 'x', cron: '@daily' },
-        { ...job, name: 'y', timezone: 'Mars/Base' },
+        { ...job, name: 'y', timezone: 'Mars/Base', cron: '0 * * * * *' },
+        { ...job, name: 'z', webhook: 'ftp://x', timout_s: 1 },
+        { ...job, name: 7, graph: '', overlap: 'cancel', misfire: 'twice', timeout_s: -1, jitter_s: 1e9 },
       ],
     });
 
-    expect(error).toMatchObject({
-      details: {
-        problems: [
-          expect.stringContaining('exactly one') as string,
-          expect.stringContaining('registry_url') as string,
-          expect.stringContaining('another job is called sprint-tick') as string,
-          expect.stringContaining('jobs[1].cron') as string,
-          expect.stringContaining('not both') as string,
-          expect.stringContaining('five fields') as string,
-          expect.stringContaining('Mars/Base') as string,
-        ],
-      },
-    });
+    const expected = [
+      /^the file: there is no field "webhok"; known are /,
+      /^jobs\[1\]\.cron: minute: 61 is outside 0 to 59$/,
+      /^jobs\[2\]\.cron: expected five fields .* write "0 0 \* \* \*"$/,
+      /^jobs\[3\]\.cron: expected five fields .* got 6/,
+      /^jobs\[3\]\.timezone: expected an IANA zone like Europe\/Madrid$/,
+      /^jobs\[4\]\.webhook: .*expected .*address/,
+      /^jobs\[4\]: there is no field "timout_s"; did you mean "timeout_s"\?$/,
+      /^jobs\[5\]\.name: .*expected string/,
+      /^jobs\[5\]\.graph: expected the path of a graph$/,
+      /^jobs\[5\]\.overlap: expected "skip" or "queue"$/,
+      /^jobs\[5\]\.misfire: expected "skip" or "once"$/,
+      /^jobs\[5\]\.timeout_s: expected seconds, more than 0$/,
+      /^jobs\[5\]\.jitter_s: expected at most 86400 seconds$/,
+      /^store_path, registry_url: expected exactly one of them$/,
+      /^jobs\[1\]\.name: another job is called sprint-tick: jobs\[0\]$/,
+      /^jobs\[1\]: expected input or input_from, not both$/,
+    ];
+    for (const text of expected) expect(found).toContainEqual(expect.stringMatching(text));
   });
 
   it.each([
-    ['an unknown key', { jobs: [], webhok: 1 }],
-    ['a webhook that is no web address', { jobs: [{ ...job, webhook: 'ftp://x' }] }],
-    ['a job without a graph', { jobs: [{ name: 'x', cron: '* * * * *' }] }],
-    ['no jobs', {}],
-  ])('refuses %s', (_what, value) => {
-    expect(problems(value)).toMatchObject({ code: 'SCHEDULER_CONFIG_INVALID' });
+    ['a job without a graph', { jobs: [{ name: 'x', cron: '* * * * *' }] }, 'jobs[0].graph: '],
+    ['no jobs', {}, 'jobs: '],
+    ['jobs that are no list', { jobs: {} }, 'jobs: '],
+    ['a job that is no record', { jobs: [null] }, 'jobs[0]: '],
+    [
+      'a name twice among the names of all objects',
+      { jobs: [{ ...job, __proto__: 1, name: '' }] },
+      'jobs[0].name',
+    ],
+  ])('refuses %s and names the place', (_what, value, place) => {
+    expect(told(value).join('\n')).toContain(place);
   });
 });

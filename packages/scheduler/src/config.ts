@@ -1,18 +1,26 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 
-import { messageOf } from '@caloron/noether/errors';
 import { z } from 'zod';
 
-import { checkCron } from './cron.ts';
+import { cronProblems, isZone } from './cron.ts';
 import { SchedulerError, unreadable } from './errors.ts';
+import { readJsonText } from './json-text.ts';
+import { fieldsAt, meant } from './schema-problems.ts';
+import { readTextFile } from './text-file.ts';
 
 const url = z.url({ protocol: /^https?$/, error: 'expected an http or https address' });
+
+/** What a timer takes, 24.8 days, in whole seconds. */
+const LONGEST_TIMEOUT_S = 2_147_483;
+const DAY_S = 24 * 60 * 60;
 
 /** One job as the file states it. */
 const Job = z.strictObject({
   name: z.string().min(1, 'expected a name'),
-  cron: z.string(),
+  cron: z.string().superRefine((expression, context) => {
+    for (const message of cronProblems(expression)) context.addIssue({ code: 'custom', message });
+  }),
   graph: z.string().min(1, 'expected the path of a graph'),
   input: z.json().optional(),
   input_from: z
@@ -21,8 +29,15 @@ const Job = z.strictObject({
     .optional(),
   webhook: url.optional(),
   on: z.array(z.string().min(1)).optional(),
-  timezone: z.string().optional(),
-  timeout_s: z.number().positive().optional(),
+  timezone: z.string().refine(isZone, 'expected an IANA zone like Europe/Madrid').optional(),
+  timeout_s: z
+    .number()
+    .positive('expected seconds, more than 0')
+    .max(LONGEST_TIMEOUT_S, `expected at most ${LONGEST_TIMEOUT_S} seconds`)
+    .optional(),
+  jitter_s: z.number().min(0).max(DAY_S, `expected at most ${DAY_S} seconds`).optional(),
+  overlap: z.enum(['skip', 'queue'], { error: 'expected "skip" or "queue"' }).optional(),
+  misfire: z.enum(['skip', 'once'], { error: 'expected "skip" or "once"' }).optional(),
   enabled: z.boolean().optional(),
 });
 
@@ -52,6 +67,12 @@ export interface JobConfig {
   /** IANA zone; null is the process's local one. */
   readonly timezone: string | null;
   readonly timeout_s: number | null;
+  /** A slot is fired up to so many seconds later, by chance, so that not all jobs begin at once; 0–86,400. */
+  readonly jitter_s: number;
+  /** A slot that comes while the job runs is left out, or fired when the run has ended (the latest of several). */
+  readonly overlap: 'skip' | 'queue';
+  /** Slots nobody was there to fire are left out, or the latest of them is made up for. */
+  readonly misfire: 'skip' | 'once';
   readonly enabled: boolean;
 }
 
@@ -69,7 +90,7 @@ export interface SchedulerConfig {
 function parseJson(path: string): unknown {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = readTextFile(path);
   } catch (error) {
     throw new SchedulerError(
       'SCHEDULER_CONFIG_MISSING',
@@ -80,15 +101,9 @@ function parseJson(path: string): unknown {
       },
     );
   }
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (error) {
-    throw new SchedulerError(
-      'SCHEDULER_CONFIG_INVALID',
-      { path, problems: [messageOf(error)] },
-      { cause: error },
-    );
-  }
+  const { value, problems } = readJsonText(text);
+  if (problems !== undefined) throw new SchedulerError('SCHEDULER_CONFIG_INVALID', { path, problems });
+  return value;
 }
 
 function place(path: readonly PropertyKey[]): string {
@@ -100,7 +115,37 @@ function place(path: readonly PropertyKey[]): string {
 }
 
 function issuesOf(error: z.ZodError): readonly string[] {
-  return error.issues.map((issue) => `${place(issue.path) || 'the file'}: ${issue.message}`);
+  return error.issues.flatMap((issue) => {
+    const at = place(issue.path) || 'the file';
+    if (issue.code !== 'unrecognized_keys') return [`${at}: ${issue.message}`];
+    const known = fieldsAt(SchedulerFile, issue.path);
+    return issue.keys.map((key) => `${at}: there is no field ${JSON.stringify(key)}${meant(key, known)}`);
+  });
+}
+
+/** What no field shows by itself. The file may be wrong elsewhere as well: all is told at once. */
+function crossProblems(value: unknown): readonly string[] {
+  const { store_path, registry_url, jobs } = fieldsOf(value);
+  const problems: string[] = [];
+  if (store_path !== undefined && registry_url !== undefined)
+    problems.push('store_path, registry_url: expected exactly one of them');
+  if (registry_url !== undefined)
+    problems.push('registry_url: a remote registry cannot be read yet; use store_path');
+  const names = new Map<unknown, number>();
+  (Array.isArray(jobs) ? jobs : []).map(fieldsOf).forEach(({ name, input, input_from }, index) => {
+    const at = `jobs[${index}]`;
+    const other = names.get(name);
+    if (typeof name === 'string' && other !== undefined)
+      problems.push(`${at}.name: another job is called ${name}: jobs[${other}]`);
+    else names.set(name, index);
+    if (input !== undefined && input_from !== undefined)
+      problems.push(`${at}: expected input or input_from, not both`);
+  });
+  return problems;
+}
+
+function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return value !== null && typeof value === 'object' ? (value as Readonly<Record<string, unknown>>) : {};
 }
 
 function findPath(given: string, folder: string, cwd: string, warn: (text: string) => void): string {
@@ -120,29 +165,14 @@ function findPath(given: string, folder: string, cwd: string, warn: (text: strin
 export function readConfig(path: string, cwd: string): SchedulerConfig {
   const file = resolve(cwd, path);
   const folder = dirname(file);
-  const parsed = SchedulerFile.safeParse(parseJson(file));
-  if (!parsed.success)
-    throw new SchedulerError('SCHEDULER_CONFIG_INVALID', { path: file, problems: issuesOf(parsed.error) });
+  const value = parseJson(file);
+  const parsed = SchedulerFile.safeParse(value);
+  const problems = [...(parsed.success ? [] : issuesOf(parsed.error)), ...crossProblems(value)];
+  if (!parsed.success || problems.length > 0)
+    throw new SchedulerError('SCHEDULER_CONFIG_INVALID', { path: file, problems });
 
-  const { jobs, store_path, registry_url, scheduler_id } = parsed.data;
-  const problems: string[] = [];
+  const { jobs, store_path, scheduler_id } = parsed.data;
   const warnings: string[] = [];
-  if (store_path !== undefined && registry_url !== undefined)
-    problems.push('store_path, registry_url: expected exactly one of them');
-  if (registry_url !== undefined)
-    problems.push('registry_url: a remote registry cannot be read yet; use store_path');
-  const names = new Set<string>();
-  jobs.forEach((job, index) => {
-    const at = `jobs[${index}]`;
-    if (names.has(job.name)) problems.push(`${at}.name: another job is called ${job.name}`);
-    names.add(job.name);
-    const cron = checkCron(job.cron, job.timezone ?? null);
-    if (cron !== null) problems.push(`${at}.cron: ${cron}`);
-    if (job.input !== undefined && job.input_from !== undefined)
-      problems.push(`${at}: expected input or input_from, not both`);
-  });
-  if (problems.length > 0) throw new SchedulerError('SCHEDULER_CONFIG_INVALID', { path: file, problems });
-
   const warn = (text: string): void => void warnings.push(text);
   return Object.freeze({
     path: file,
@@ -158,6 +188,9 @@ export function readConfig(path: string, cwd: string): SchedulerConfig {
       on: job.on ?? [],
       timezone: job.timezone ?? null,
       timeout_s: job.timeout_s ?? null,
+      jitter_s: job.jitter_s ?? 0,
+      overlap: job.overlap ?? 'skip',
+      misfire: job.misfire ?? 'skip',
       enabled: job.enabled ?? true,
     })),
     warnings,

@@ -82,15 +82,6 @@ function calendarOf(expression: string): Calendar {
   return new Calendar(expression.trim(), { mode: '5-part', utcOffset: 0, domAndDow, paused: true });
 }
 
-/** Says what is wrong with a cron expression or zone; null when nothing is. */
-export function checkCron(expression: string, timezone: string | null): string | null {
-  const problems = cronProblems(expression);
-  if (problems.length > 0) return problems.join('; ');
-  return timezone === null || isZone(timezone)
-    ? null
-    : `timezone ${timezone} is no IANA zone like Europe/Madrid`;
-}
-
 /** A cron expression that fires. */
 export interface CronTimer {
   /** The soonest coming slot; null when there is none. */

@@ -1,8 +1,9 @@
 import { checkedHost } from '@caloron/capabilities/token-hosts';
-import { nearest } from '@caloron/noether';
 import { messageOf } from '@caloron/noether/errors';
 import { FRAMEWORK_NAMES, frameworkOptions, lacksPrice, ProjectConfig } from '@caloron/types';
-import { z } from 'zod';
+import type { z } from 'zod';
+
+import { fieldsAt, meant } from './schema-problems.ts';
 
 /** A value read as caloron.json: the settings, or every problem, each by its place. */
 export type CheckedProject =
@@ -71,28 +72,4 @@ function hostProblems(host: string | null): readonly string[] {
   } catch (error) {
     return [`host: ${messageOf(error)}`];
   }
-}
-
-function meant(written: string, known: readonly string[]): string {
-  const [close] = nearest(written, known);
-  return close === undefined ? `; known are ${known.join(', ')}` : `; did you mean ${JSON.stringify(close)}?`;
-}
-
-/** The names of the fields that a schema has at a place. */
-function fieldsAt(schema: z.core.$ZodType, [step, ...rest]: readonly PropertyKey[]): readonly string[] {
-  const inner = unwrapped(schema);
-  if (inner instanceof z.ZodObject) {
-    const shape: Readonly<Record<string, z.core.$ZodType>> = inner.shape;
-    if (step === undefined) return Object.keys(shape).filter((name) => name !== '$schema');
-    const next = Object.hasOwn(shape, step) ? shape[String(step)] : undefined;
-    return next === undefined ? [] : fieldsAt(next, rest);
-  }
-  if (inner instanceof z.ZodRecord && step !== undefined) return fieldsAt(inner.valueType, rest);
-  return [];
-}
-
-function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {
-  const wrapper =
-    schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodNullable;
-  return wrapper ? unwrapped(schema.unwrap()) : schema;
 }

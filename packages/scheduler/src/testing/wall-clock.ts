@@ -82,7 +82,8 @@ export function walkedSlots(
   for (let at = from_ms - 1_439 * MINUTE_MS; at < to_ms; at += MINUTE_MS) {
     const wall = wallOf(timezone, at);
     let due = matches(wall) && !(fixed && wall.number <= shown);
-    for (let left_out = shown + 1; fixed && left_out < wall.number; left_out += 1) {
+    const in_gap = fixed ? wall.number - shown - 1 : 0;
+    for (let left_out = shown + 1; left_out <= shown + in_gap; left_out += 1) {
       const date = new Date(left_out * MINUTE_MS);
       due ||= matches({
         minute: date.getUTCMinutes(),
