@@ -22,6 +22,8 @@ export interface Environment {
   readonly fs_allow: readonly string[];
   /** Shared with forges that post their events; null: none may. */
   readonly webhook_secret: string | null;
+  /** Hosts, addresses and networks beside the internet that webhooks of jobs may go to. */
+  readonly webhook_allow: readonly string[];
   readonly log_level: string;
   readonly variables: Readonly<Record<string, string | undefined>>;
 }
@@ -44,6 +46,7 @@ export function readEnvironment(
     env_allow: namesOf(variables['CALORON_ENV_ALLOW']) ?? [],
     fs_allow: foldersOf(variables['CALORON_FS_ALLOW'], home.dir),
     webhook_secret: variables['CALORON_WEBHOOK_SECRET']?.trim() || null,
+    webhook_allow: namesOf(variables['CALORON_WEBHOOK_ALLOW']) ?? [],
     log_level: variables['CALORON_LOG_LEVEL'] ?? 'info',
     variables,
   });

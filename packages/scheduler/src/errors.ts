@@ -22,6 +22,18 @@ export interface SchedulerErrorDetails {
   WEBHOOK_INVALID: { readonly problem: string };
   /** A delivery is larger than any of a forge; the limit in bytes. */
   WEBHOOK_TOO_LARGE: { readonly limit: number };
+  /** A job's webhook leads to an address that is not of the internet, and that nobody allowed. */
+  WEBHOOK_ADDRESS_REFUSED: { readonly host: string; readonly address: string; readonly range: string };
+  /** A job's webhook could not be sent: its host has no address, takes no connection, or ended it. */
+  WEBHOOK_UNREACHABLE: { readonly host: string; readonly reason: string };
+  /** A job's webhook was not answered in time. */
+  WEBHOOK_TIMEOUT: { readonly host: string; readonly timeout_ms: number };
+  /** A job's signed webhook was answered with another status than 2xx. */
+  WEBHOOK_NOT_TAKEN: { readonly host: string; readonly status: number };
+  /** The variable that `secret_env` of a webhook names holds no secret to sign with. */
+  WEBHOOK_SECRET_INVALID: { readonly name: string; readonly reason: string };
+  /** Too many deliveries to one host wait already. */
+  WEBHOOK_CROWDED: { readonly host: string; readonly waiting: number };
   /** caloron.json was read and refused. */
   PROJECT_CONFIG_INVALID: { readonly path: string; readonly problems: readonly string[] };
 }
@@ -41,6 +53,14 @@ const messages: Messages<SchedulerErrorDetails> = {
   WEBHOOK_SIGNATURE_INVALID: ({ reason }) => `the signature of the delivery does not hold: ${reason}`,
   WEBHOOK_INVALID: ({ problem }) => `the delivery is not one of a forge: ${problem}`,
   WEBHOOK_TOO_LARGE: ({ limit }) => `the delivery is larger than ${limit} bytes`,
+  WEBHOOK_ADDRESS_REFUSED: ({ host, address, range }) =>
+    `${host} is at ${address}, which is no address of the internet (${range})`,
+  WEBHOOK_UNREACHABLE: ({ host, reason }) => `${host} cannot be reached: ${reason}`,
+  WEBHOOK_TIMEOUT: ({ host, timeout_ms }) => `${host} did not answer within ${timeout_ms} ms`,
+  WEBHOOK_NOT_TAKEN: ({ host, status }) => `${host} answered HTTP ${status}`,
+  WEBHOOK_SECRET_INVALID: ({ name, reason }) =>
+    `the variable ${name} holds no secret of a webhook: ${reason}`,
+  WEBHOOK_CROWDED: ({ host, waiting }) => `${waiting} deliveries to ${host} wait already`,
   PROJECT_CONFIG_INVALID: ({ path, problems }) => `${path} is not a valid project config:${list(problems)}`,
 };
 
@@ -48,6 +68,8 @@ const hints: Partial<{ readonly [C in keyof SchedulerErrorDetails]: string }> = 
   SCHEDULER_CONFIG_INVALID: 'correct these places in the file and start again',
   PROJECT_CONFIG_INVALID: 'correct these places in the file; ./caloron doctor checks it',
   SCHEDULER_HOST_INVALID: 'name an address this machine has: ip address',
+  WEBHOOK_ADDRESS_REFUSED: 'list the host, its address or its network in CALORON_WEBHOOK_ALLOW',
+  WEBHOOK_SECRET_INVALID: 'make one: echo "whsec_$(openssl rand -base64 32)"',
   WEBHOOK_SIGNATURE_INVALID:
     'the secret of the webhook on the forge has to be the value of CALORON_WEBHOOK_SECRET; a signature is SHA-256',
 };

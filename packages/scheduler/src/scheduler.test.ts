@@ -15,6 +15,8 @@ import { readConfig } from './config.ts';
 import { readEnvironment } from './environment.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
 import { type Scheduler, startScheduler } from './scheduler.ts';
+import { watchedWebhooks } from './webhook-log.ts';
+import { createWebhooks } from './webhooks.ts';
 
 /** Fires in the first minute of a year: never during a test. */
 const NEVER = '0 0 1 1 *';
@@ -78,7 +80,22 @@ describe('the scheduler', () => {
     writeFileSync(join(dir, 'scheduler.json'), JSON.stringify({ jobs }));
     const config = readConfig('scheduler.json', dir);
     const logger = createLogger({ name: 'test', level: 'silent' });
-    const made = startScheduler({ config, runtime: on, logger, clock: systemClock, random: systemRandom });
+    const webhooks = createWebhooks({
+      outbox: on.store.forRun({ run_id: systemRandom.uuid(), lease: null }).outbox,
+      clock: systemClock,
+      variables: {},
+      allow: ['127.0.0.1'],
+      ...watchedWebhooks(logger),
+    });
+    undo.push(() => webhooks.close(0));
+    const made = startScheduler({
+      config,
+      runtime: on,
+      logger,
+      clock: systemClock,
+      random: systemRandom,
+      webhooks,
+    });
     undo.push(() => made.stop(0));
     return made;
   };
@@ -100,7 +117,9 @@ describe('the scheduler', () => {
     await announce(on, 'sprint.completed', 'd');
     await vi.waitFor(() => expect(ended(on)).toBe(2), { timeout: 5_000 });
 
-    expect(on.store.slots.list({ job: 'j', limit: 10 }).map(({ status }) => status)).toEqual(['ok', 'ok']);
+    const statuses = (): readonly string[] =>
+      on.store.slots.list({ job: 'j', limit: 10 }).map(({ status }) => status);
+    await vi.waitFor(() => expect(statuses()).toEqual(['ok', 'ok']), { timeout: 5_000 });
   });
 
   it('D11 runs a tick again when an agent of its sprint is due, once, and another job of the sprint never', async () => {

@@ -5,9 +5,10 @@ import type { JobConfig, SchedulerConfig } from './config.ts';
 import { startCron, type CronTimer } from './cron.ts';
 import { DELIVERED } from './inbound.ts';
 import { type JobOutcome, runJob } from './job.ts';
+import type { Metrics } from './metrics.ts';
 import type { Runtime } from './runtime.ts';
 import { consumedBy, consumedSeq, nextDue, WAKE_INTERVAL_MS, wakingEvent } from './wakeup.ts';
-import { postWebhook } from './webhook.ts';
+import { firedAt, payloadOf, type Webhooks } from './webhooks.ts';
 
 /** How soon a run that found its lease taken is made again: a dead holder's lease runs out after 30 s. */
 const LEASE_RETRY_MS = 2_000;
@@ -22,6 +23,10 @@ export interface SchedulerDeps {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;
+  /** Tells endpoints how runs ended; absent tells none. */
+  readonly webhooks?: Pick<Webhooks, 'tell'> | undefined;
+  /** Counts what happens. */
+  readonly metrics?: Pick<Metrics, 'ran'> | undefined;
 }
 
 /** One job as a person looks at it. */
@@ -54,7 +59,8 @@ interface JobState {
 }
 
 /** Starts every enabled job: by cron, and at once when an event of its `on` kinds arrives; arrivals during a run give one more run. */
-export function startScheduler({ config, runtime, logger, clock, random }: SchedulerDeps): Scheduler {
+export function startScheduler(deps: SchedulerDeps): Scheduler {
+  const { config, runtime, logger, clock, random, webhooks, metrics } = deps;
   const { scheduler_id } = config;
   const { store } = runtime;
   const stopping = new AbortController();
@@ -78,6 +84,8 @@ export function startScheduler({ config, runtime, logger, clock, random }: Sched
     const at = { scheduler_id, job: job.name, slot };
     if (!(await store.slots.claim({ ...at, run_id }))) return;
 
+    const fired_at = firedAt(slot, clock);
+    const late_ms = cause === 'cron' ? epochMs(clock.now()) - epochMs(slot) : null;
     const before = store.events.lastSeq();
     const outcome = await runJob(runtime, job, { run_id, slot, cause, signal: stopping.signal });
     state.last = outcome;
@@ -86,9 +94,17 @@ export function startScheduler({ config, runtime, logger, clock, random }: Sched
     state.again = taken
       ? { slot: `again:${run_id}`, at_ms: performance.now() + LEASE_RETRY_MS }
       : await dueAgain(run_id, outcome);
+    // Before the slot is settled: a crash in between makes the run again, and loses no webhook.
+    if (job.webhook !== null && outcome.status !== 'skipped')
+      await webhooks?.tell(job.webhook, {
+        scheduler_id,
+        slot,
+        run_id,
+        payload: payloadOf(outcome, fired_at),
+      });
     await store.slots.note({ ...at, run_id }, outcome.status, outcome.error?.message ?? outcome.reason);
     report(outcome, slot, cause);
-    if (job.webhook !== null && outcome.status !== 'skipped') void deliver(job.webhook, outcome, slot);
+    metrics?.ran(outcome, cause, late_ms);
   };
 
   /** What falls due is not left to the next slot. */
@@ -110,20 +126,6 @@ export function startScheduler({ config, runtime, logger, clock, random }: Sched
     if (outcome.status === 'failed') logger.error({ ...fields, error }, 'job failed');
     else if (outcome.status === 'skipped') logger.info({ ...fields, reason }, 'job skipped');
     else logger.info(fields, 'job done');
-  };
-
-  const deliver = async (url: string, outcome: JobOutcome, slot: string): Promise<void> => {
-    const { job, composition_id, duration_ms, output, error } = outcome;
-    const fired_at = slot.startsWith('event:') ? `${clock.now().slice(0, 19)}Z` : slot;
-    const sent = await postWebhook(url, {
-      job,
-      composition_id,
-      ok: outcome.status === 'ok',
-      ...(error === null ? { output } : { error }),
-      duration_ms,
-      fired_at,
-    });
-    logger[sent.sent ? 'info' : 'warn']({ job, detail: sent.detail }, 'webhook sent');
   };
 
   /** Starts a fire unless one is running: true when it was started. */

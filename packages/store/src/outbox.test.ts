@@ -228,8 +228,10 @@ describe('outbox', () => {
       { action_id: delivery.action_id, action: delivery },
     ]);
     await run.outbox.start(delivery.action_id);
+    expect(await run.outbox.countOpen(null)).toBe(1);
     await run.outbox.succeed(delivery.action_id, {});
 
+    expect(await run.outbox.countOpen(null)).toBe(0);
     expect(store.outboxRows(null)).toMatchObject([{ status: 'done' }]);
     expect(store.events.read({ after: 0, kinds: ['action_*'] })).toEqual([]);
   });

@@ -37,6 +37,7 @@ const Row = z.strictObject({
 });
 type Row = z.infer<typeof Row>;
 const NextAt = z.strictObject({ next_at: z.string().nullable() });
+const Count = z.strictObject({ rows: z.number() });
 
 /** An outbox row and whether its runner is gone. */
 export type OutboxItem = OutboxRow & { readonly interrupted: boolean };
@@ -96,6 +97,9 @@ export function createOutbox(database: Database, log: Log, leases: LeaseTable, c
   );
   const next = db.prepare(
     "SELECT min(next_at) AS next_at FROM outbox WHERE sprint_id IS ? AND status = 'failed'",
+  );
+  const open_rows = db.prepare(
+    "SELECT count(*) AS rows FROM outbox WHERE sprint_id IS ? AND status IN ('pending', 'running', 'failed')",
   );
 
   const times = () => ({ now: clock.now(), abandoned: addMs(clock.now(), -ABANDONED_MS) });
@@ -244,6 +248,7 @@ export function createOutbox(database: Database, log: Log, leases: LeaseTable, c
           announce(row, { type: 'action_failed', error, final: false }, suffix);
         }),
       nextDue: async (sprint_id) => database.read(() => NextAt.parse(next.get(sprint_id)).next_at),
+      countOpen: async (sprint_id) => database.read(() => Count.parse(open_rows.get(sprint_id)).rows),
     };
   };
 

@@ -115,6 +115,11 @@ export const Action = z.discriminatedUnion('type', [
     url: z.string(),
     body: z.unknown(),
     secret_env: z.string().nullable(),
+    /** Attempts after the first. */
+    retries: z.number().int().min(0).optional(),
+    /** The run it tells of, and what the run was fired for. */
+    run_id: z.string().optional(),
+    slot: z.string().optional(),
   }),
   z.strictObject({ ...base, type: z.literal('close_sprint') }),
 ]);
