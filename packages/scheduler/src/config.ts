@@ -8,6 +8,7 @@ import { SchedulerError, unreadable } from './errors.ts';
 import { readJsonText } from './json-text.ts';
 import { fieldsAt, meant } from './schema-problems.ts';
 import { readTextFile } from './text-file.ts';
+import { meantIssues, type WebhookConfig, WebhookField, webhookOf } from './webhook-config.ts';
 
 const url = z.url({ protocol: /^https?$/, error: 'expected an http or https address' });
 
@@ -27,7 +28,7 @@ const Job = z.strictObject({
     .string()
     .regex(/^kv:.+/, 'expected kv:KEY, e.g. kv:caloron:active_sprint')
     .optional(),
-  webhook: url.optional(),
+  webhook: WebhookField.optional(),
   on: z.array(z.string().min(1)).optional(),
   timezone: z.string().refine(isZone, 'expected an IANA zone like Europe/Madrid').optional(),
   timeout_s: z
@@ -61,7 +62,7 @@ export interface JobConfig {
   readonly input: unknown;
   /** KV key whose value is the input; null when the input is static. */
   readonly input_key: string | null;
-  readonly webhook: string | null;
+  readonly webhook: WebhookConfig | null;
   /** Event kinds that fire the job at once. */
   readonly on: readonly string[];
   /** IANA zone; null is the process's local one. */
@@ -115,7 +116,7 @@ function place(path: readonly PropertyKey[]): string {
 }
 
 function issuesOf(error: z.ZodError): readonly string[] {
-  return error.issues.flatMap((issue) => {
+  return meantIssues(error.issues).flatMap((issue) => {
     const at = place(issue.path) || 'the file';
     if (issue.code !== 'unrecognized_keys') return [`${at}: ${issue.message}`];
     const known = fieldsAt(SchedulerFile, issue.path);
@@ -184,7 +185,7 @@ export function readConfig(path: string, cwd: string): SchedulerConfig {
       graph: findPath(job.graph, folder, cwd, warn),
       input: job.input ?? null,
       input_key: job.input_from?.slice('kv:'.length) ?? null,
-      webhook: job.webhook ?? null,
+      webhook: webhookOf(job.webhook),
       on: job.on ?? [],
       timezone: job.timezone ?? null,
       timeout_s: job.timeout_s ?? null,

@@ -221,6 +221,8 @@ export interface OutboxQueue extends Outbox {
     readonly limit: number;
   }): Promise<readonly (OutboxRow & { readonly interrupted: boolean })[]>;
   nextDue(sprint_id: Id | null): Promise<Timestamp | null>;
+  /** How many rows are not over. */
+  countOpen(sprint_id: Id | null): Promise<number>;
   /** Adds pending rows, due now; an action_id that is there already is left as it is. */
   intend(actions: readonly Action[]): Promise<{ readonly added: number }>;
 }
