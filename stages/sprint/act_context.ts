@@ -17,6 +17,7 @@ import {
 import { isOneOf } from '../github/trust.ts';
 import { ActError } from './errors.ts';
 import type { ForeignHold } from './held_elsewhere.ts';
+import { written } from './unsure_write.ts';
 
 /** What acting needs of the world. */
 export interface ActContext {
@@ -92,6 +93,6 @@ export async function commentOnce(
   );
   const before = await firstOfOurs(marked, context);
   if (before !== undefined) return { comment_id: before.id, already: true };
-  const { id } = await repo.comment(issue_number, signed(text, action));
+  const { id } = await written(context, () => repo.comment(issue_number, signed(text, action)));
   return { comment_id: id, already: false };
 }

@@ -10,6 +10,7 @@ import {
   type ActContext,
   type Acted,
 } from './act_context.ts';
+import { written } from './unsure_write.ts';
 
 /** The label of what a person has to look at. */
 const ESCALATED_LABEL = 'caloron:escalated';
@@ -34,7 +35,8 @@ export async function createIssue(action: ActionOf<'create_issue'>, context: Act
     };
   }
   for (const label of labels) await context.ensureLabel(label);
-  const issue = await context.forge().createIssue({ title, body, labels });
+  const repo = context.forge();
+  const issue = await written(context, () => repo.createIssue({ title, body, labels }));
   return { result: { issue_number: issue.number }, line: `issue:#${String(issue.number)}` };
 }
 
@@ -72,11 +74,11 @@ export async function escalate(action: ActionOf<'escalate'>, context: ActContext
   const line = `escalate:${action.agent_id ?? action.task_id ?? action.sprint_id ?? ''}`;
   const own = actionMarker(action.action_id);
   const all = (await repo.issuesWithLabel(ESCALATED_LABEL)).filter((issue) => isAbout(issue, action));
-  const written = await firstOfOurs(
+  const before = await firstOfOurs(
     all.filter(({ body }) => body.includes(own)),
     context,
   );
-  if (written !== undefined) return { result: { issue_number: written.number, already: true }, line };
+  if (before !== undefined) return { result: { issue_number: before.number, already: true }, line };
 
   const open = await firstOfOurs(
     all.filter(({ state }) => state === 'open'),
@@ -100,7 +102,7 @@ export async function escalate(action: ActionOf<'escalate'>, context: ActContext
     body: escalationBody(action, task, people),
     labels: [ESCALATED_LABEL],
   };
-  const issue = await openFor(people, asked, repo);
+  const issue = await written(context, () => openFor(people, asked, repo));
   return { result: { issue_number: issue.number }, line };
 }
 

@@ -44,6 +44,8 @@ export class SprintError<C extends keyof SprintErrorDetails = keyof SprintErrorD
 
 /** Why an action is not taken. */
 export interface ActErrorDetails {
+  /** No answer says whether it was written: the host's lists show it at `reset_at` at the latest. Retryable. */
+  FORGE_UNAVAILABLE: { readonly why: string; readonly reset_at: string };
   /** The pull request conflicts with its base. */
   FORGE_NOT_MERGEABLE: { readonly pr_number: number; readonly base_branch: string };
   /** The pull request is a draft: it is merged once it is ready. Retryable. */
@@ -103,6 +105,8 @@ export interface ActErrorDetails {
 }
 
 const actMessage: Messages<ActErrorDetails> = {
+  FORGE_UNAVAILABLE: ({ why, reset_at }) =>
+    `${why}; it may have been written all the same, and is looked for from ${reset_at} on`,
   FORGE_NOT_MERGEABLE: ({ pr_number, base_branch }) =>
     `PR #${String(pr_number)} cannot be merged: it conflicts with ${base_branch}`,
   MERGE_DRAFT: ({ pr_number }) => `PR #${String(pr_number)} is a draft`,

@@ -114,6 +114,31 @@ describe('an action that was interrupted after its effect', () => {
   });
 });
 
+describe('a write that nobody has answered', () => {
+  const other = { ...createIssue, body: markerOf('sprint-1', 'other'), task_id: 'other' };
+  const lost = { error: forgeError('FORGE_UNAVAILABLE', true), after: true };
+
+  it.each<[Action, 'createIssue' | 'comment']>([
+    [other, 'createIssue'],
+    [escalate, 'createIssue'],
+    [notify, 'comment'],
+  ])('$type is looked for once the lists of a host that lags would show it', async (intended, method) => {
+    const w = world([intended], {}, { host: null });
+    w.forge.faults.set(method, [lost]);
+
+    expect((await w.run()).errors).toEqual([
+      expect.stringMatching(
+        /FORGE_UNAVAILABLE: .*; it may have been written all the same, and is looked for from /,
+      ),
+    ]);
+    w.later(39_000);
+    expect(await w.run()).toMatchObject({ actions_taken: [], errors: [] });
+    w.later(1_000);
+    expect((await w.run()).actions_taken).toHaveLength(1);
+    expect(w.forge.calls.filter((call) => call === method)).toHaveLength(1);
+  });
+});
+
 describe('create_issue', () => {
   it('opens the issue with its label and tells its number', async () => {
     const w = world([{ ...createIssue, task_id: 'other', body: markerOf('sprint-1', 'other') }]);
