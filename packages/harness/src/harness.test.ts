@@ -183,6 +183,24 @@ describe('an author', () => {
     expect(bench.shell.reports[0]).toMatchObject({ outcome: 'completed', pr_number: 100 });
   });
 
+  it('finds the pull request whose answer was lost in lists that lag', async () => {
+    await bench.script('t1', writes);
+    const { repo, faults } = bench.forge;
+    faults['createPull'] = [
+      { error: forgeError('FORGE_UNAVAILABLE', true), after: true },
+      { error: forgeError('FORGE_INVALID', false) },
+    ];
+    const listed = repo.pullsOfBranch.bind(repo);
+    let looks = 0;
+    const lagging = async (branch: string) => ((looks += 1) <= 3 ? [] : listed(branch));
+    Object.assign(repo, { pullsOfBranch: lagging });
+
+    await runHarness(bench.order(), bench.deps());
+
+    expect(bench.forge.pulls).toHaveLength(1);
+    expect(bench.shell.reports[0]).toMatchObject({ outcome: 'completed', pr_number: 100 });
+  });
+
   it('waits for the end of a limit that its pull request meets', async () => {
     await bench.script('t1', writes);
     const reset_at = addMs(systemClock.now(), 300);

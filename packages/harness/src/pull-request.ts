@@ -1,4 +1,4 @@
-import { codeOf } from '@caloron/noether/errors';
+import { codeOf, isRetryable } from '@caloron/noether/errors';
 import { type ForgePull, type ForgeRepo, markerOf, type Order } from '@caloron/types';
 
 import type { CleanGit } from './clean-repository.ts';
@@ -10,9 +10,20 @@ const SUBJECTS_SHOWN = 20;
 /** The branch's pull request: the open one is used again, one that was merged at this very head counts, else one is opened. */
 export async function ensurePull(context: HarnessContext, clean: CleanGit, head: string): Promise<ForgePull> {
   const body = await bodyOf(context.order, clean, head);
+  /** The error of a try that nobody answered. */
+  let lost: unknown;
   return persist(context, 'open the pull request', async () => {
     const forge = await forgeOf(context);
-    return (await present(forge, context.order, head)) ?? (await open(context, forge, body, head));
+    const there = await present(forge, context.order, head);
+    if (there !== undefined) return there;
+    try {
+      return await open(context, forge, body, head);
+    } catch (error) {
+      // Refused because that try opened it, and not in the host's list yet: it is looked for again.
+      if (codeOf(error) === 'FORGE_INVALID' && lost !== undefined) throw lost;
+      if (isRetryable(error)) lost = error;
+      throw error;
+    }
   });
 }
 
