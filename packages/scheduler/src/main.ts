@@ -10,15 +10,12 @@ import { loadCatalog } from './catalog.ts';
 import { type JobConfig, readConfig } from './config.ts';
 import { type Environment, readEnvironment } from './environment.ts';
 import { DELIVERED, INBOUND_PATH, inboundRoutes } from './inbound.ts';
-import { type Health, healthOf, waitingIn } from './health.ts';
-import { createMetrics } from './metrics.ts';
+import { createOperation, warnOfSecrets } from './operation.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
 import { type JobStatus, type Scheduler, startScheduler } from './scheduler.ts';
 import { startServer } from './server.ts';
 import { verifyStageStore } from './verify-stages.ts';
 import { watchesRepo } from './wakeup.ts';
-import { watchedWebhooks } from './webhook-log.ts';
-import { createWebhooks } from './webhooks.ts';
 
 /** A run still going this long after SIGTERM is interrupted; its work is taken up by the next tick. */
 const STOP_GRACE_MS = 10_000;
@@ -63,35 +60,23 @@ async function serve(positional: string | undefined, options: Options): Promise<
   let started: Scheduler | undefined;
   const jobs = (): readonly JobStatus[] => started?.jobs() ?? [];
   const { host, port: at } = options;
-  const { store } = runtime;
-  const metrics = createMetrics({ jobs, waiting: () => waitingIn(store) });
-  const webhooks = createWebhooks({
-    outbox: store.forRun({ run_id: `webhooks:${systemRandom.uuid()}`, lease: null }).outbox,
-    clock: systemClock,
-    variables: environment.variables,
-    allow: environment.webhook_allow,
-    ...watchedWebhooks(logger, metrics),
-  });
-  const watched = { store, jobs, started_at: systemClock.now(), pid: process.pid };
-  const health = (): Promise<Health> => healthOf(watched);
-  const facts = { db_id: store.db_id, host, port: at, health, metrics };
+  const seams = { clock: systemClock, random: systemRandom, logger, runtime };
+  const operation = createOperation({ ...seams, environment, jobs, pid: process.pid });
+  const { metrics, health, systemd } = operation;
+  const facts = { db_id: runtime.store.db_id, host, port: at, health, metrics };
   const server = await startServer({ jobs }, facts, inbound(environment, runtime, config.jobs, logger));
-  const scheduler = startScheduler({
-    config,
-    runtime,
-    logger,
-    clock: systemClock,
-    random: systemRandom,
-    webhooks,
-    metrics,
-  });
+  warnOfSecrets(config.jobs, environment, logger);
+  const webhooks = operation.openWebhooks();
+  const scheduler = startScheduler({ ...seams, config, webhooks, metrics });
   started = scheduler;
   process.stdout.write(`${JSON.stringify({ ready: true, url: server.url, pid: process.pid })}\n`);
+  void systemd.ready(`${jobs().length} jobs, ${server.url}`);
 
   await new Promise<void>((resolve) => {
     for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(name, () => resolve());
   });
-  await scheduler.stop(STOP_GRACE_MS);
+  systemd.close();
+  await Promise.all([systemd.stopping(), scheduler.stop(STOP_GRACE_MS)]);
   await webhooks.close(WEBHOOK_GRACE_MS);
   await server.close();
   runtime.close();
