@@ -7,7 +7,10 @@ const exclude = ['**/node_modules/**', '**/dist/**', '**/.caloron/**'];
 /** Whole sprints with many processes: `pnpm test:slow`, so that `pnpm test` stays under five minutes on two cores. */
 const SLOW = 'test/integration/**/*.slow.test.ts';
 /** Files of which `pnpm test` runs a sample and `pnpm test:slow` all. */
-const SAMPLED = 'test/integration/{bad-input,crash,lease,restarts}.test.ts';
+const SAMPLED = [
+  'test/contract/contract.test.ts',
+  'test/integration/{bad-input,crash,lease,restarts}.test.ts',
+];
 
 export default defineConfig({
   test: {
@@ -42,7 +45,7 @@ export default defineConfig({
       {
         test: {
           name: 'slow',
-          include: [SLOW, SAMPLED],
+          include: [SLOW, ...SAMPLED],
           exclude,
           env: { CALORON_TEST_SLOW: '1' },
           testTimeout: 60_000,

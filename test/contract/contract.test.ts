@@ -1,15 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { Case } from './case.ts';
-import { CASES } from './cases.ts';
+import { type CaseName, CASES } from './cases.ts';
 import { emulatedGitHub } from './emulated.ts';
 import { scriptedGitea } from './gitea.ts';
 import type { ContractWorld } from './host.ts';
 import { localForge } from './local.ts';
 
-const cases = Object.entries<Case>(CASES);
+const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
+const all = Object.entries(CASES) as readonly (readonly [CaseName, Case])[];
 
 describe.each([localForge, emulatedGitHub, scriptedGitea])('the contract on $name', (host) => {
+  const { brief = () => true } = host;
+  const cases = all.filter(([name]) => SLOW || brief(name));
   let world: ContractWorld;
   beforeAll(async () => {
     world = await host.start();

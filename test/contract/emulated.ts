@@ -2,6 +2,7 @@ import { Octokit } from '@octokit/rest';
 import { Sha } from '@caloron/types';
 import { createEmulator } from 'emulate';
 
+import type { CaseName } from './cases.ts';
 import { clients, type ContractHost } from './host.ts';
 import { openWire } from './wire.ts';
 
@@ -32,10 +33,21 @@ const LACKS: ContractHost['lacks'] = {
   'merge: by a stranger is refused': ANYBODY,
 };
 
+/** One of each kind, and one that it lacks. */
+const SAMPLE: readonly CaseName[] = [
+  'read: lists the newest commits, no more than asked for',
+  'write: opens an issue with its labels',
+  'poll: tells an issue, a change of it and its closing',
+  'review: carries verdict, reviewer and commit',
+  'merge: by a squash',
+  'merge: closes the issue its body names',
+];
+
 /** Emulates api.github.com from nothing of ours: a second opinion on the parts it has. */
 export const emulatedGitHub: ContractHost = {
   name: 'emulate 0.12.2',
   lacks: LACKS,
+  brief: (name) => SAMPLE.includes(name),
   async start() {
     const logins = Object.keys(TOKENS);
     const emulator = await createEmulator({

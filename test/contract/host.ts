@@ -33,6 +33,8 @@ export interface ContractHost {
   readonly name: string;
   /** What the host cannot do, with the evidence. A case of this list that passes all the same fails: the list tells the truth. */
   readonly lacks: Partial<Readonly<Record<CaseName, string>>>;
+  /** What `pnpm test` runs of it; `pnpm test:slow` runs all. Absent: all. */
+  readonly brief?: (name: CaseName) => boolean;
   start(): Promise<ContractWorld>;
 }
 

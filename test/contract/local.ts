@@ -4,6 +4,7 @@ import { execa } from 'execa';
 
 import { appRepo, testForge } from '../../packages/forge/src/test-kit.ts';
 import { BRANCHES, filesOf } from './case.ts';
+import type { CaseName } from './cases.ts';
 import { clients, type ContractHost } from './host.ts';
 import { openWire } from './wire.ts';
 
@@ -34,10 +35,35 @@ async function importCommits(cwd: string, works: readonly Work[]): Promise<reado
     .map((sha) => Sha.parse(sha));
 }
 
+/** What starts git most often, and what the tests of the forge itself hold too. */
+const LONG: readonly CaseName[] = [
+  'read: counts how far two branches have parted',
+  'read: knows the common ancestor of two branches',
+  'poll: is complete over all pages',
+  'poll: tells a pull request among the issues too',
+  'poll: tells the comments of the whole repository with their issue',
+  'pull: is found by its branch',
+  'pull: that conflicts is not mergeable, and one that does not is',
+  'pull: has its body changed, is closed and opened again',
+  'pull: of a branch that has one already is refused',
+  'review: that was asked for is none',
+  'checks: of a commit without any are none',
+  'checks: follow what the CI says',
+  'merge: by a merge commit',
+  'merge: by a rebase',
+  'merge: of a head that moved is refused',
+  'merge: twice merges once',
+  'merge: closes the issue its body names',
+  'merge: whose answer was lost is seen in the pull request',
+  'merge: by a stranger is refused',
+  'merge: of a closed pull request is refused',
+];
+
 /** The forge of this repository: everything the contract asks for. */
 export const localForge: ContractHost = {
   name: 'the local forge',
   lacks: {},
+  brief: (name) => !LONG.includes(name),
   async start() {
     const forge = await testForge();
     const { clone } = await appRepo(forge);
