@@ -20,6 +20,8 @@ export interface ForgeErrorDetails {
   FORGE_TOKEN_NOT_ALLOWED: { readonly token_env: string; readonly allowed: readonly string[] };
   /** The variable is allowed and not set. */
   FORGE_TOKEN_MISSING: { readonly token_env: string };
+  /** What the variable holds cannot be a token, and was sent to nobody. */
+  FORGE_TOKEN_MALFORMED: { readonly token_env: string };
   /** The variable's token belongs to another host and stays there; null: nobody said where it belongs. */
   FORGE_TOKEN_OTHER_HOST: {
     readonly token_env: string;
@@ -79,6 +81,8 @@ const forgeMessage: Messages<ForgeErrorDetails> = {
     `${token_env} is not on the list of token variables (${allowed.join(', ') || 'the list is empty'})`,
   FORGE_TOKEN_MISSING: ({ token_env }) =>
     `the variable ${token_env}, which should hold the forge token, is not set`,
+  FORGE_TOKEN_MALFORMED: ({ token_env }) =>
+    `the variable ${token_env} holds no token: expected one word of letters, digits and signs, and there are spaces, line breaks or other characters in it`,
   FORGE_TOKEN_OTHER_HOST: ({ token_env, host, belongs_to }) =>
     `the token in ${token_env} ${belongs_to === null ? 'was given no host' : `belongs to ${belongs_to}`} and is not sent to ${host}`,
   FORGE_APP_INVALID: ({ token_env, reason }) => `the GitHub App of ${token_env} gives no token: ${reason}`,

@@ -58,6 +58,18 @@ describe('opening', () => {
     expect(requests).toEqual([]);
   });
 
+  it.each(['ghp_one\nghp_two', 'token ghp_one', 'ghp_…', 'ghp_\u0000'])(
+    'throws FORGE_TOKEN_MALFORMED for what no header can hold (%j), names the variable alone and makes no request',
+    (held) => {
+      const open = () => forges({ env: { GITHUB_TOKEN: held } }).open(target);
+
+      expect(open).toThrow(expect.objectContaining({ code: 'FORGE_TOKEN_MALFORMED' }) as Error);
+      expect(open).not.toThrow(/ghp_/);
+      expect(open).toThrow(/GITHUB_TOKEN/);
+      expect(requests).toEqual([]);
+    },
+  );
+
   it('keeps a credential of the address out of the message', () => {
     expect(() => forges().open({ ...target, host: 'https://u:hunter2@git.example.test' })).not.toThrow(
       /hunter2/,

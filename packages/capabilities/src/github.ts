@@ -97,7 +97,7 @@ export interface ForgesDeps {
   readonly learn?: ((secret: string) => void) | undefined;
 }
 
-/** Throws FORGE_TOKEN_NOT_ALLOWED, FORGE_TOKEN_OTHER_HOST, FORGE_TOKEN_MISSING or FORGE_APP_INVALID. */
+/** Throws FORGE_TOKEN_NOT_ALLOWED, FORGE_TOKEN_OTHER_HOST, FORGE_TOKEN_MISSING, FORGE_TOKEN_MALFORMED or FORGE_APP_INVALID. */
 function tokenOf(
   target: AppTarget,
   deps: ForgesDeps,
@@ -122,6 +122,11 @@ function tokenOf(
       { token_env },
       { hint: `export ${token_env}=… and try again` },
     );
+  }
+  // No header can hold another: the failed request would look like a host that is away.
+  if (!/^[!-~]+$/u.test(token)) {
+    const hint = 'copy the token again, whole and alone';
+    throw new ForgeError('FORGE_TOKEN_MALFORMED', { token_env }, { hint });
   }
   return token;
 }

@@ -48,6 +48,14 @@ describe('the forge token of a role', () => {
     expect(host.requests).toHaveLength(2);
   });
 
+  it('is given as the forge’s client takes it, without the line end of the file it came from', async () => {
+    const credentials = createCredentials({ REVIEWS: 'ghp_plain\n' }, ['REVIEWS'], nobody, clock);
+
+    expect(await credentials.forRole(sprint(), 'reviewer')).toMatchObject({ token: 'ghp_plain' });
+    const blank = createCredentials({ REVIEWS: ' \n' }, ['REVIEWS'], nobody, clock);
+    await expect(blank.forRole(sprint(), 'reviewer')).rejects.toMatchObject({ code: 'CREDENTIAL_MISSING' });
+  });
+
   it('is asked for on no host but its own, allowed or not', async () => {
     const env = { BOTS_APP_ID: '7', BOTS_PRIVATE_KEY: private_key };
     const elsewhere: TokenHostOf = () => 'https://git.example.test';

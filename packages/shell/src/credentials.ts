@@ -44,12 +44,13 @@ export function createCredentials(
         const hint = placeHint(token_env, host, belongs_to);
         throw new ShellError('CREDENTIAL_OTHER_HOST', { token_env, host, belongs_to }, { hint });
       }
-      const token = env[token_env];
-      if ((token ?? '') === '' && isApp(env, token_env)) {
+      // As the client takes it, so that both speak with the same token.
+      const token = env[token_env]?.trim() ?? '';
+      if (token === '' && isApp(env, token_env)) {
         const made = await apps({ token_env, host, repo: sprint.repo }).get();
         return { username: USERNAME, ...made };
       }
-      if (token === undefined || token === '') throw new ShellError('CREDENTIAL_MISSING', { token_env });
+      if (token === '') throw new ShellError('CREDENTIAL_MISSING', { token_env });
       return { username: USERNAME, token, expires_at: null };
     },
   };

@@ -143,7 +143,7 @@ export interface Outbox {
 
 /** `forge`: repositories on a forge. */
 export interface Forges {
-  /** Throws FORGE_TOKEN_NOT_ALLOWED, FORGE_TOKEN_MISSING or FORGE_HOST_INVALID; makes no request. */
+  /** Throws FORGE_TOKEN_NOT_ALLOWED, FORGE_TOKEN_MISSING, FORGE_TOKEN_MALFORMED or FORGE_HOST_INVALID; makes no request. */
   open(target: ForgeTarget): ForgeRepo;
 }
 
