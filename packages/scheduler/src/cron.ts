@@ -1,4 +1,3 @@
-import { type Clock, epochMs, timestampOf } from '@caloron/types';
 import { Cron as Calendar } from 'croner';
 
 import { fieldProblems } from './cron-fields.ts';
@@ -80,32 +79,4 @@ function calendarOf(expression: string): Calendar {
   const [, , day = '*', , weekday = '*'] = expression.trim().split(/\s+/);
   const domAndDow = day.startsWith('*') || weekday.startsWith('*');
   return new Calendar(expression.trim(), { mode: '5-part', utcOffset: 0, domAndDow, paused: true });
-}
-
-/** A cron expression that fires. */
-export interface CronTimer {
-  /** The soonest coming slot; null when there is none. */
-  next(): Date | null;
-  stop(): void;
-}
-
-/** How often the clock is looked at. */
-const LOOK_MS = 200;
-
-/** Fires `onSlot` with the slot's instant (whole minute, `…:00Z`) at each match. */
-export function startCron(
-  expression: string,
-  timezone: string | null,
-  clock: Clock,
-  onSlot: (slot: string) => void,
-): CronTimer {
-  const cron = createCron(expression, timezone);
-  let next_ms = cron.next(epochMs(clock.now()));
-  const timer = setInterval(() => {
-    if (next_ms === null || epochMs(clock.now()) < next_ms) return;
-    const slot = timestampOf(next_ms).replace('.000Z', 'Z');
-    next_ms = cron.next(epochMs(clock.now()));
-    onSlot(slot);
-  }, LOOK_MS);
-  return { next: () => (next_ms === null ? null : new Date(next_ms)), stop: () => clearInterval(timer) };
 }

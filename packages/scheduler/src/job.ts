@@ -55,14 +55,14 @@ export async function runJob(
         reason: `${job.input_key ?? ''} holds nothing`,
       };
     }
-    const limit = job.timeout_s === null ? [] : [AbortSignal.timeout(job.timeout_s * 1000)];
     const result = await runtime.run({
       graph: loadGraph(job.graph),
       graph_name: job.graph,
       input,
       run_id: fire.run_id,
       labels: { job: job.name, slot: fire.slot, cause: fire.cause },
-      signal: AbortSignal.any([fire.signal, ...limit]),
+      signal: fire.signal,
+      ...(job.timeout_s === null ? {} : { rules: { timeout_ms: job.timeout_s * 1000 } }),
     });
     return { ...base, input, ...outcomeOf(result), duration_ms: elapsed() };
   } catch (error) {

@@ -1,20 +1,26 @@
 import type { Logger } from '@caloron/capabilities/logger';
-import { type Clock, epochMs, type Random } from '@caloron/types';
+import { type Clock, epochMs, type Random, timestampOf } from '@caloron/types';
 
+import { lookAtClock } from './calendar.ts';
 import type { JobConfig, SchedulerConfig } from './config.ts';
-import { startCron, type CronTimer } from './cron.ts';
+import { cutOff, runsElsewhere } from './cut-off.ts';
+import { createFires } from './fire.ts';
 import { DELIVERED } from './inbound.ts';
-import { type JobOutcome, runJob } from './job.ts';
+import { changeJob, createJobState, type Fire, type JobState } from './job-state.ts';
+import type { JobOutcome } from './job.ts';
 import type { Metrics } from './metrics.ts';
 import type { Runtime } from './runtime.ts';
-import { consumedBy, consumedSeq, nextDue, WAKE_INTERVAL_MS, wakingEvent } from './wakeup.ts';
-import { firedAt, payloadOf, type Webhooks } from './webhooks.ts';
-
-/** How soon a run that found its lease taken is made again: a dead holder's lease runs out after 30 s. */
-const LEASE_RETRY_MS = 2_000;
+import { WAKE_INTERVAL_MS, wakingEvent } from './wakeup.ts';
+import type { Webhooks } from './webhooks.ts';
 
 /** A forge tells of one change in several deliveries, and of a busy repository in many: they make at most one run in this time. */
 const DELIVERY_GAP_MS = 2_000;
+
+/** How often fires of processes that died are looked for. */
+const CUT_OFF_INTERVAL_MS = 5_000;
+
+/** A run that was interrupted and does not end within this is left behind: its process ends anyway. */
+const INTERRUPTED_MS = 3_000;
 
 /** What a scheduler needs. */
 export interface SchedulerDeps {
@@ -41,99 +47,32 @@ export interface JobStatus {
 /** A running scheduler. */
 export interface Scheduler {
   jobs(): readonly JobStatus[];
+  /** Goes on with other jobs. Runs that are under way end as they began. */
+  reload(jobs: readonly JobConfig[]): void;
   /** Stops firing and lets runs finish; those still going after `grace_ms` are interrupted. */
   stop(grace_ms: number): Promise<void>;
 }
 
-interface JobState {
-  readonly job: JobConfig;
-  cron: CronTimer | null;
-  running: Promise<void> | null;
-  /** Events up to this seq need no fire. */
-  consumed: number;
-  /** When the job is run again besides its slots (performance.now()): its graph's lease was taken, or something falls due. */
-  again: { readonly slot: string; readonly at_ms: number } | null;
-  last: JobOutcome | null;
-  /** Until then (performance.now()) deliveries of forges wait. */
-  gap_until_ms: number;
-}
-
 /** Starts every enabled job: by cron, and at once when an event of its `on` kinds arrives; arrivals during a run give one more run. */
 export function startScheduler(deps: SchedulerDeps): Scheduler {
-  const { config, runtime, logger, clock, random, webhooks, metrics } = deps;
+  const { config, runtime, logger, clock, random } = deps;
   const { scheduler_id } = config;
   const { store } = runtime;
   const stopping = new AbortController();
+  const states = new Map<string, JobState>();
+  const makeFire = createFires({ ...deps, scheduler_id, signal: stopping.signal });
   let open = true;
 
-  const states: JobState[] = config.jobs
-    .filter(({ enabled }) => enabled)
-    .map((job) => ({
-      job,
-      cron: null,
-      running: null,
-      consumed: consumedSeq(store, job, scheduler_id),
-      again: null,
-      last: null,
-      gap_until_ms: 0,
-    }));
-
-  const fire = async (state: JobState, slot: string, cause: string): Promise<void> => {
-    const { job } = state;
-    const run_id = random.uuid();
-    const at = { scheduler_id, job: job.name, slot };
-    if (!(await store.slots.claim({ ...at, run_id }))) return;
-
-    const fired_at = firedAt(slot, clock);
-    const late_ms = cause === 'cron' ? epochMs(clock.now()) - epochMs(slot) : null;
-    const before = store.events.lastSeq();
-    const outcome = await runJob(runtime, job, { run_id, slot, cause, signal: stopping.signal });
-    state.last = outcome;
-    state.consumed = Math.max(state.consumed, consumedBy(store, job, { ...outcome, before }));
-    const taken = outcome.status === 'skipped' && outcome.composition_id !== null;
-    state.again = taken
-      ? { slot: `again:${run_id}`, at_ms: performance.now() + LEASE_RETRY_MS }
-      : await dueAgain(run_id, outcome);
-    // Before the slot is settled: a crash in between makes the run again, and loses no webhook.
-    if (job.webhook !== null && outcome.status !== 'skipped')
-      await webhooks?.tell(job.webhook, {
-        scheduler_id,
-        slot,
-        run_id,
-        payload: payloadOf(outcome, fired_at),
-      });
-    await store.slots.note({ ...at, run_id }, outcome.status, outcome.error?.message ?? outcome.reason);
-    report(outcome, slot, cause);
-    metrics?.ran(outcome, cause, late_ms);
-  };
-
-  /** What falls due is not left to the next slot. */
-  const dueAgain = async (
-    run_id: string,
-    { input, consumed_seq }: Pick<JobOutcome, 'input' | 'consumed_seq'>,
-  ): Promise<JobState['again']> => {
-    // Of what works through a sprint's log, as ticks do; a report of it is not due again.
-    if (consumed_seq === null) return null;
-    const now = clock.now();
-    const due = await nextDue(store, input, now);
-    if (due === undefined) return null;
-    return { slot: `due:${run_id}`, at_ms: performance.now() + epochMs(due) - epochMs(now) };
-  };
-
-  const report = (outcome: JobOutcome, slot: string, cause: string): void => {
-    const { job, run_id, composition_id, duration_ms, error, reason } = outcome;
-    const fields = { job, run_id, composition_id, slot, cause, duration_ms };
-    if (outcome.status === 'failed') logger.error({ ...fields, error }, 'job failed');
-    else if (outcome.status === 'skipped') logger.info({ ...fields, reason }, 'job skipped');
-    else logger.info(fields, 'job done');
-  };
+  const active = (): readonly JobState[] => [...states.values()].filter((state) => state.active);
+  const now = (): number => epochMs(clock.now());
 
   /** Starts a fire unless one is running: true when it was started. */
-  const begin = (state: JobState, slot: string, cause: string): boolean => {
+  const begin = (state: JobState, fire: Fire): boolean => {
     if (!open || state.running !== null) return false;
-    state.running = fire(state, slot, cause)
+    state.running = makeFire(state, fire)
+      .then(() => undefined)
       .catch((error: unknown) =>
-        logger.error({ job: state.job.name, slot, err: error }, 'job could not be recorded'),
+        logger.error({ job: state.job.name, slot: fire.slot, err: error }, 'job could not be recorded'),
       )
       .finally(() => {
         state.running = null;
@@ -141,86 +80,161 @@ export function startScheduler(deps: SchedulerDeps): Scheduler {
     return true;
   };
 
-  const onSlot = (state: JobState, slot: string): void => {
-    if (begin(state, slot, 'cron')) return;
-    logger.warn({ job: state.job.name, slot }, 'slot skipped: the job is still running');
-    const at = { scheduler_id, job: state.job.name, slot };
+  const skip = ({ job }: JobState, slot: string, reason: string): void => {
+    logger.warn({ job: job.name, slot, reason }, 'slot skipped');
     void store.slots
-      .note(at, 'skipped', 'the job was still running')
+      .note({ scheduler_id, job: job.name, slot }, 'skipped', reason)
       .catch((error: unknown) => logger.error({ err: error }, 'slot not recorded'));
   };
 
+  /** Why a slot cannot be fired now; null when it can. */
+  const busy = ({ job, running }: JobState, slot: string): string | null => {
+    if (running !== null) return 'the job was still running';
+    return runsElsewhere(store, scheduler_id, job.name, slot)
+      ? 'the job was still running in another process'
+      : null;
+  };
+
+  const onSlot = (state: JobState, fire: Fire): void => {
+    const reason = busy(state, fire.slot);
+    if (reason === null && state.queued === null) return void begin(state, fire);
+    if (state.job.overlap === 'skip') return skip(state, fire.slot, reason ?? 'an earlier slot was waiting');
+    if (state.queued !== null)
+      skip(state, state.queued.slot, `${reason ?? 'the job was still running'}, and a later slot came`);
+    state.queued = fire;
+  };
+
+  /** Slots: those that are due by the calendar, those whose jitter has passed, and the one that waited for a run to end. */
+  const lookAtSlots = (state: JobState, now_ms: number): void => {
+    const found = lookAtClock(state, now_ms);
+    if (found !== null && found.skipped !== null) skip(state, found.skipped.slot, found.skipped.reason);
+    if (found !== null && found.fire !== null) {
+      const at_ms = now_ms + random.fraction() * state.job.jitter_s * 1_000;
+      state.delayed = [...state.delayed, { ...found.fire, at_ms }];
+    }
+    const due = state.delayed.filter(({ at_ms }) => at_ms <= now_ms);
+    if (due.length > 0) state.delayed = state.delayed.filter(({ at_ms }) => at_ms > now_ms);
+    for (const fire of due) onSlot(state, fire);
+    const { queued } = state;
+    if (queued !== null && busy(state, queued.slot) === null) {
+      state.queued = null;
+      begin(state, queued);
+    }
+  };
+
   let looked = 0;
-  const look = (): void => {
+  const lookAtEvents = (): void => {
     const last = store.events.lastSeq();
     const quiet = last === looked;
     looked = last;
-    for (const state of states) {
+    for (const state of active()) {
       if (state.running !== null || state.job.on.length === 0) continue;
       if (state.again !== null && performance.now() >= state.again.at_ms) {
-        begin(state, state.again.slot, 'again');
+        begin(state, { slot: state.again.slot, cause: 'again' });
         continue;
       }
       if (quiet && state.consumed >= last) continue;
       const in_gap = performance.now() < state.gap_until_ms;
       const found = wakingEvent(store, state.job, state.consumed, in_gap ? [DELIVERED] : []);
       // A claimed slot never fires again, so what was found is consumed even when another scheduler has it.
-      if (found !== undefined && begin(state, `event:${found.seq}`, found.kind)) {
+      if (found !== undefined && begin(state, { slot: `event:${found.seq}`, cause: found.kind })) {
         state.consumed = found.seq;
         if (found.kind === DELIVERED) state.gap_until_ms = performance.now() + DELIVERY_GAP_MS;
       } else if (found === undefined && !in_gap) state.consumed = Math.max(state.consumed, last);
     }
   };
 
+  let cut_off_at = performance.now();
   /** A fire that was cut off by the death of its process left its slot as `fired`: it is made again. */
-  const resume = (state: JobState): void => {
-    const newest = store.slots
-      .list({ job: state.job.name, limit: 1_000 })
-      .find((row) => row.scheduler_id === scheduler_id);
-    if (newest?.status === 'fired') begin(state, `resume:${newest.run_id ?? newest.slot}`, 'resume');
+  const resume = (at_start: boolean): void => {
+    cut_off_at = performance.now() + CUT_OFF_INTERVAL_MS;
+    for (const [name, fire] of cutOff(store, scheduler_id, at_start)) {
+      const state = states.get(name);
+      if (state?.active === true) begin(state, fire);
+    }
   };
 
-  for (const state of states) {
-    resume(state);
-    state.cron = startCron(state.job.cron, state.job.timezone, clock, (slot) => onSlot(state, slot));
-    logger.info(
-      { job: state.job.name, cron: state.job.cron, next: state.cron.next()?.toISOString() ?? null },
-      'job scheduled',
-    );
-  }
-  const timer = setInterval(() => {
-    try {
-      look();
-    } catch (error) {
-      logger.error({ err: error }, 'the event log could not be read');
+  const schedule = (jobs: readonly JobConfig[]): void => {
+    const wanted = new Map(jobs.filter(({ enabled }) => enabled).map((job) => [job.name, job]));
+    for (const state of states.values())
+      if (!wanted.has(state.job.name))
+        Object.assign(state, { active: false, delayed: [], queued: null, again: null });
+    for (const [name, job] of wanted) {
+      const known = states.get(name);
+      const state = known ?? createJobState(store, job, scheduler_id, now());
+      if (known !== undefined) changeJob(known, job, now());
+      states.set(name, state);
+      logger.info({ job: name, cron: job.cron, next: nextAt(state) }, 'job scheduled');
     }
-  }, WAKE_INTERVAL_MS);
+  };
+
+  let timer: NodeJS.Timeout | undefined;
+  const look = (): void => {
+    try {
+      const now_ms = now();
+      if (performance.now() >= cut_off_at) resume(false);
+      for (const state of active()) lookAtSlots(state, now_ms);
+      lookAtEvents();
+    } catch (error) {
+      logger.error({ err: error }, 'slots and events could not be looked at');
+    }
+    if (open) timer = setTimeout(look, untilNext(active(), now()));
+  };
+
+  schedule(config.jobs);
+  resume(true);
+  look();
 
   return {
-    jobs: () =>
-      states.map(({ job, cron, running, last }) => ({
-        name: job.name,
-        cron: job.cron,
-        running: running !== null,
-        next_at: cron?.next()?.toISOString() ?? null,
-        last:
-          last === null
-            ? null
-            : {
-                run_id: last.run_id,
-                status: last.status,
-                duration_ms: last.duration_ms,
-                error: last.error,
-                reason: last.reason,
-              },
-      })),
+    jobs: () => active().map(statusOf),
+    reload: schedule,
     stop: async (grace_ms) => {
       open = false;
-      clearInterval(timer);
-      for (const { cron } of states) cron?.stop();
+      clearTimeout(timer);
+      const runs = Promise.all([...states.values()].map(({ running }) => running ?? Promise.resolve()));
       const interrupt = setTimeout(() => stopping.abort(), grace_ms);
-      await Promise.all(states.map(({ running }) => running ?? Promise.resolve()));
+      const { promise: late, resolve } = Promise.withResolvers<void>();
+      const leave = setTimeout(() => {
+        logger.warn({}, 'runs that were interrupted have not ended; they are left behind');
+        resolve();
+      }, grace_ms + INTERRUPTED_MS);
+      await Promise.race([runs, late]);
       clearTimeout(interrupt);
+      clearTimeout(leave);
     },
+  };
+}
+
+/** How long nothing of the calendar is due, at most until events are looked at again; milliseconds. */
+function untilNext(states: readonly JobState[], now_ms: number): number {
+  let soonest = now_ms + WAKE_INTERVAL_MS;
+  for (const { next_ms, delayed } of states) {
+    if (next_ms !== null && next_ms < soonest) soonest = next_ms;
+    for (const { at_ms } of delayed) if (at_ms < soonest) soonest = at_ms;
+  }
+  return Math.max(1, soonest - now_ms);
+}
+
+function nextAt({ next_ms }: JobState): string | null {
+  return next_ms === null ? null : timestampOf(next_ms);
+}
+
+function statusOf(state: JobState): JobStatus {
+  const { job, running, last } = state;
+  return {
+    name: job.name,
+    cron: job.cron,
+    running: running !== null,
+    next_at: nextAt(state),
+    last:
+      last === null
+        ? null
+        : {
+            run_id: last.run_id,
+            status: last.status,
+            duration_ms: last.duration_ms,
+            error: last.error,
+            reason: last.reason,
+          },
   };
 }

@@ -154,6 +154,8 @@ export interface JobSlots {
     readonly job: string;
     readonly slot: string;
     readonly run_id: string;
+    /** The process that fires it, as others find out whether it lives. */
+    readonly owner?: string;
   }): Promise<boolean>;
   /** Records why a slot did not fire, or how the fired one ended. A fired slot is noted as skipped only by the run that claimed it. */
   note(
@@ -166,6 +168,15 @@ export interface JobSlots {
     status: 'fired' | 'skipped' | 'ok' | 'failed',
     reason: string | null,
   ): Promise<void>;
+  /** The latest slot of the calendar (not of an event) that a job has fired or skipped; null before the first. */
+  latest(of: { readonly scheduler_id: string; readonly job: string }): string | null;
+  /** Slots that were fired and have not ended, oldest first. */
+  open(of: { readonly scheduler_id: string; readonly job?: string }): readonly {
+    readonly job: string;
+    readonly slot: string;
+    readonly run_id: string | null;
+    readonly owner: string | null;
+  }[];
   list(query: { readonly job?: string; readonly limit: number }): readonly {
     readonly scheduler_id: string;
     readonly job: string;

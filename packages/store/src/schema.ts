@@ -192,6 +192,12 @@ CREATE TABLE forge_budgets (
 ) STRICT, WITHOUT ROWID;
 `;
 
+const SLOT_OWNERS = `
+-- Which process fires a slot: what a dead one has begun is made again, and by nobody while it lives.
+ALTER TABLE job_slots ADD COLUMN owner TEXT;
+CREATE INDEX job_slots_open ON job_slots (scheduler_id, job, n) WHERE status = 'fired';
+`;
+
 /** The steps that make Caloron's database; `uuid` names it at its creation. A released step is never edited: the next change is a new step. */
 export function migrationsFor(uuid: () => string): readonly Migration[] {
   const seed = (db: Sql) => void db.prepare("INSERT INTO meta (key, value) VALUES ('db_id', ?)").run(uuid());
@@ -202,5 +208,6 @@ export function migrationsFor(uuid: () => string): readonly Migration[] {
     { name: 'store-4', sql: EVIDENCE },
     { name: 'store-5', sql: USAGE },
     { name: 'store-6', sql: FORGE_BUDGETS },
+    { name: 'store-7', sql: SLOT_OWNERS },
   ];
 }

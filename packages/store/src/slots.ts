@@ -15,13 +15,21 @@ const Row = z.strictObject({
   reason: z.string().nullable(),
   at: z.string(),
 });
+const OpenRow = z.strictObject({
+  job: z.string(),
+  slot: z.string(),
+  run_id: z.string().nullable(),
+  owner: z.string().nullable(),
+});
+const OPEN = "SELECT job, slot, run_id, owner FROM job_slots WHERE scheduler_id = ? AND status = 'fired'";
+const Latest = z.strictObject({ slot: z.string().nullable() });
 const COLUMNS = 'SELECT scheduler_id, job, slot, run_id, status, reason, at FROM job_slots';
 
 /** Job slots: each fires once, for ever. */
 export function createSlots(database: Database, clock: Clock): JobSlots {
   const { db } = database;
   const claim = db.prepare(
-    "INSERT INTO job_slots (scheduler_id, job, slot, run_id, status, at) VALUES (?, ?, ?, ?, 'fired', ?) ON CONFLICT DO NOTHING",
+    "INSERT INTO job_slots (scheduler_id, job, slot, run_id, status, at, owner) VALUES (?, ?, ?, ?, 'fired', ?, ?) ON CONFLICT DO NOTHING",
   );
   const skip = db.prepare(
     "INSERT INTO job_slots (scheduler_id, job, slot, status, reason, at) VALUES (?, ?, ?, 'skipped', ?, ?) ON CONFLICT DO NOTHING",
@@ -33,12 +41,23 @@ export function createSlots(database: Database, clock: Clock): JobSlots {
     `INSERT INTO job_slots (scheduler_id, job, slot, status, reason, at) VALUES (?, ?, ?, ?, ?, ?)
      ON CONFLICT DO UPDATE SET status = excluded.status, reason = excluded.reason, at = excluded.at`,
   );
+  // Slots of the calendar begin with a year, those of events, people and repetitions with a word.
+  const latest = db.prepare(
+    "SELECT max(slot) AS slot FROM job_slots WHERE scheduler_id = ? AND job = ? AND slot >= '0' AND slot < ':'",
+  );
+  const open = db.prepare(`${OPEN} ORDER BY n`);
+  const openOfJob = db.prepare(`${OPEN} AND job = ? ORDER BY n`);
   const all = db.prepare(`${COLUMNS} ORDER BY n DESC LIMIT ?`);
   const ofJob = db.prepare(`${COLUMNS} WHERE job = ? ORDER BY n DESC LIMIT ?`);
 
   return {
-    claim: ({ scheduler_id, job, slot, run_id }) =>
-      database.write(() => claim.run(scheduler_id, job, slot, run_id, clock.now()).changes === 1),
+    claim: ({ scheduler_id, job, slot, run_id, owner = null }) =>
+      database.write(() => claim.run(scheduler_id, job, slot, run_id, clock.now(), owner).changes === 1),
+    latest: ({ scheduler_id, job }) => Latest.parse(latest.get(scheduler_id, job)).slot,
+    open: ({ scheduler_id, job }) =>
+      (job === undefined ? open.all(scheduler_id) : openOfJob.all(scheduler_id, job)).map((row) =>
+        parseRow(OpenRow, row, 'job_slots', ''),
+      ),
     note: ({ scheduler_id, job, slot, run_id }, status, reason) =>
       database.write(() => {
         // A slot another scheduler fired stays fired.

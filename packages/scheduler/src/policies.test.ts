@@ -1,0 +1,273 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import { systemRandom } from '@caloron/capabilities/random';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { slotName } from './passed-slots.ts';
+import { schedulerWorld, type SchedulerWorld } from './testing/scheduler-world.ts';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const NOON = '2026-04-15T12:00:30.000Z';
+const WITHIN = { timeout: 10_000 };
+
+describe('a slot', () => {
+  let world: SchedulerWorld;
+  let servers: Server[];
+
+  beforeEach(() => {
+    world = schedulerWorld(NOON);
+    servers = [];
+  });
+  afterEach(async () => {
+    for (const server of servers) {
+      server.closeAllConnections();
+      server.close();
+    }
+    await world.close();
+  });
+
+  const quick = (): string => world.graph('quick.json', { op: 'Const', value: 1 });
+  /** A graph whose run lasts until it is let go. */
+  const held = async (): Promise<{ graph: string; begun: () => number; letGo: () => void }> => {
+    const waiting: (() => void)[] = [];
+    let begun = 0;
+    let open = false;
+    const server = createServer((request, response) => {
+      request.resume();
+      begun += 1;
+      const answer = (): void => void response.end(JSON.stringify({ ok: true, data: { output: 'done' } }));
+      if (open) answer();
+      else waiting.push(answer);
+    });
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    const root = { op: 'RemoteStage', url, input: { kind: 'Any' }, output: { kind: 'Text' } };
+    const letGo = (): void => {
+      open = true;
+      for (const answer of waiting.splice(0)) answer();
+    };
+    return { graph: world.graph('held.json', root), begun: () => begun, letGo };
+  };
+  const settled = (job: string, slots: readonly unknown[]): Promise<void> =>
+    vi.waitFor(() => expect(world.slots(job)).toEqual(slots), WITHIN);
+  const ok = (slot: string): object => ({ slot, status: 'ok', reason: null });
+  const skipped = (slot: string, reason: RegExp): object => ({
+    slot,
+    status: 'skipped',
+    reason: expect.stringMatching(reason) as string,
+  });
+
+  it('is fired when the clock reaches it and not before, in the zone of its job', async () => {
+    world.start([
+      { name: 'utc', cron: '1 12 * * *', timezone: 'UTC', graph: quick() },
+      { name: 'madrid', cron: '2 14 * * *', timezone: 'Europe/Madrid', graph: quick() },
+    ]);
+    world.clock.advance(30_000);
+    await settled('utc', [ok('2026-04-15T12:01:00Z')]);
+    expect(world.slots('madrid')).toEqual([]);
+
+    world.clock.advance(MINUTE_MS);
+    await settled('madrid', [ok('2026-04-15T12:02:00Z')]);
+    expect(world.causes()).toEqual(['cron', 'cron']);
+  });
+
+  it('of a disabled job is never fired', async () => {
+    const job = { cron: '* * * * *', timezone: 'UTC', graph: quick() };
+    const scheduler = world.start([
+      { ...job, name: 'off', enabled: false },
+      { ...job, name: 'on' },
+    ]);
+    world.clock.advance(MINUTE_MS);
+    await settled('on', [ok('2026-04-15T12:01:00Z')]);
+
+    expect(world.slots('off')).toEqual([]);
+    expect(scheduler.jobs().map(({ name }) => name)).toEqual(['on']);
+  });
+
+  it('that comes during a run is left out and recorded with the reason, unless overlap says otherwise', async () => {
+    const { graph, begun, letGo } = await held();
+    world.start([{ name: 'j', cron: '* * * * *', timezone: 'UTC', graph }]);
+    world.clock.advance(MINUTE_MS);
+    await vi.waitFor(() => expect(begun()).toBe(1), WITHIN);
+    world.clock.advance(MINUTE_MS);
+    await vi.waitFor(() => expect(world.slots('j')).toHaveLength(2), WITHIN);
+    letGo();
+
+    await settled('j', [
+      ok('2026-04-15T12:01:00Z'),
+      skipped('2026-04-15T12:02:00Z', /^the job was still running$/),
+    ]);
+    world.clock.advance(MINUTE_MS);
+    await vi.waitFor(() => expect(world.slots('j').at(-1)).toEqual(ok('2026-04-15T12:03:00Z')), WITHIN);
+  });
+
+  it('that comes during a run is fired after it with overlap: queue, the latest of several', async () => {
+    const { graph, begun, letGo } = await held();
+    world.start([{ name: 'j', cron: '* * * * *', timezone: 'UTC', graph, overlap: 'queue' }]);
+    world.clock.advance(MINUTE_MS);
+    await vi.waitFor(() => expect(begun()).toBe(1), WITHIN);
+    world.clock.advance(MINUTE_MS);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    world.clock.advance(MINUTE_MS);
+    await vi.waitFor(() => expect(world.slots('j')).toHaveLength(2), WITHIN);
+    expect(begun()).toBe(1);
+    letGo();
+
+    await settled('j', [
+      ok('2026-04-15T12:01:00Z'),
+      skipped('2026-04-15T12:02:00Z', /still running, and a later slot came$/),
+      ok('2026-04-15T12:03:00Z'),
+    ]);
+  });
+
+  it('that nobody was there to fire is left out and recorded, how many as well', async () => {
+    world.start([{ name: 'j', cron: '0 * * * *', timezone: 'UTC', graph: quick() }]);
+    // The machine sleeps.
+    world.clock.advance(5 * HOUR_MS + 10 * MINUTE_MS);
+    await settled('j', [
+      skipped('2026-04-15T17:00:00Z', /^missed, with the 4 before it since 2026-04-15T13:00:00Z/),
+    ]);
+
+    world.clock.advance(50 * MINUTE_MS);
+    await vi.waitFor(() => expect(world.slots('j').at(-1)).toEqual(ok('2026-04-15T18:00:00Z')), WITHIN);
+    expect(world.causes()).toEqual(['cron']);
+  });
+
+  it('that nobody was there to fire is made up for with misfire: once, the latest of several', async () => {
+    world.start([{ name: 'j', cron: '0 * * * *', timezone: 'UTC', graph: quick(), misfire: 'once' }]);
+    world.clock.advance(5 * HOUR_MS + 10 * MINUTE_MS);
+    await vi.waitFor(() => expect(world.causes()).toEqual(['misfire']), WITHIN);
+    await vi.waitFor(
+      () =>
+        expect(world.slots('j')).toEqual(
+          expect.arrayContaining([
+            ok('2026-04-15T17:00:00Z'),
+            skipped('2026-04-15T16:00:00Z', /the 3 before it/),
+          ]),
+        ),
+      WITHIN,
+    );
+  });
+
+  it.each([
+    ['skip', 'skipped'],
+    ['once', 'ok'],
+  ])('missed while no scheduler was up is seen at the next start: misfire %s', async (misfire, status) => {
+    const job = { name: 'j', cron: '0 * * * *', timezone: 'UTC', graph: quick(), misfire };
+    const first = world.start([job]);
+    world.clock.advance(HOUR_MS - 30_000);
+    await settled('j', [ok('2026-04-15T13:00:00Z')]);
+    await first.stop(0);
+    world.clock.advance(HOUR_MS + 10 * MINUTE_MS);
+    world.start([job]);
+
+    await vi.waitFor(
+      () => expect(world.slots('j').at(-1)).toMatchObject({ slot: '2026-04-15T14:00:00Z', status }),
+      WITHIN,
+    );
+  });
+
+  it('that passed while its scheduler was restarted is fired a little late', async () => {
+    const job = { name: 'j', cron: '* * * * *', timezone: 'UTC', graph: quick() };
+    const first = world.start([job]);
+    world.clock.advance(MINUTE_MS);
+    await settled('j', [ok('2026-04-15T12:01:00Z')]);
+    await first.stop(0);
+    world.clock.advance(50_000);
+    world.start([job]);
+
+    await settled('j', [ok('2026-04-15T12:01:00Z'), ok('2026-04-15T12:02:00Z')]);
+  });
+
+  it('is not fired again when the clock is put back', async () => {
+    world.start([{ name: 'j', cron: '* * * * *', timezone: 'UTC', graph: quick() }]);
+    world.clock.advance(MINUTE_MS);
+    await settled('j', [ok('2026-04-15T12:01:00Z')]);
+    world.clock.advance(-2 * MINUTE_MS);
+    await vi.waitFor(
+      () => expect(world.runtime.store.slots.list({ job: 'j', limit: 9 })).toHaveLength(1),
+      WITHIN,
+    );
+    for (let minute = 1; minute <= 3; minute += 1) {
+      world.clock.advance(MINUTE_MS);
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+
+    await vi.waitFor(() => expect(world.slots('j').at(-1)?.slot).toBe('2026-04-15T12:02:00Z'), WITHIN);
+    const slots = world.slots('j').map(({ slot }) => slot);
+    expect(slots).toHaveLength(new Set(slots).size);
+    expect(slots.filter((slot) => slot === '2026-04-15T12:01:00Z')).toHaveLength(1);
+  });
+
+  it('of a job with jitter_s is fired later by chance, under its own name', async () => {
+    const random = { ...systemRandom, fraction: () => 0.5 };
+    world.start([{ name: 'j', cron: '1 12 * * *', timezone: 'UTC', graph: quick(), jitter_s: 40 }], random);
+    world.clock.advance(30_000);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(world.slots('j')).toEqual([]);
+
+    world.clock.advance(20_000);
+    await settled('j', [ok('2026-04-15T12:01:00Z')]);
+  });
+
+  it('whose run lasts longer than timeout_s fails and says so', async () => {
+    const { graph } = await held();
+    world.start([{ name: 'j', cron: '* * * * *', timezone: 'UTC', graph, timeout_s: 0.2 }]);
+    world.clock.advance(MINUTE_MS);
+
+    await vi.waitFor(
+      () =>
+        expect(world.slots('j')[0]).toMatchObject({
+          status: 'failed',
+          reason: expect.stringMatching(/deadline of 200 ms/) as string,
+        }),
+      WITHIN,
+    );
+  });
+
+  it('of a bad job is no matter of the others', async () => {
+    world.start([
+      { name: 'bad', cron: '* * * * *', timezone: 'UTC', graph: 'missing.json' },
+      { name: 'good', cron: '* * * * *', timezone: 'UTC', graph: quick() },
+    ]);
+    world.clock.advance(MINUTE_MS);
+
+    await settled('good', [ok('2026-04-15T12:01:00Z')]);
+    await vi.waitFor(() => expect(world.slots('bad')[0]?.status).toBe('failed'), WITHIN);
+  });
+
+  it('is fired by the jobs that are given at a reload, and a run that is under way ends', async () => {
+    const { graph, begun, letGo } = await held();
+    const job = { cron: '* * * * *', timezone: 'UTC', graph: quick() };
+    const scheduler = world.start([
+      { ...job, name: 'kept' },
+      { ...job, name: 'gone', graph },
+    ]);
+    world.clock.advance(MINUTE_MS);
+    await vi.waitFor(() => expect(begun()).toBe(1), WITHIN);
+    await settled('kept', [ok('2026-04-15T12:01:00Z')]);
+
+    scheduler.reload(
+      world.config([
+        { ...job, name: 'kept', cron: '5 12 * * *' },
+        { ...job, name: 'new' },
+      ]).jobs,
+    );
+    world.clock.advance(MINUTE_MS);
+    await settled('new', [ok('2026-04-15T12:02:00Z')]);
+    letGo();
+    await settled('gone', [ok('2026-04-15T12:01:00Z')]);
+    world.clock.advance(3 * MINUTE_MS - 30_000);
+
+    await settled('kept', [ok('2026-04-15T12:01:00Z'), ok('2026-04-15T12:05:00Z')]);
+    expect(world.slots('gone')).toHaveLength(1);
+    expect(scheduler.jobs().map(({ name }) => name)).toEqual(['kept', 'new']);
+  });
+
+  it('is named by its instant in whole seconds', () => {
+    expect(slotName(Date.parse(NOON) - 30_000)).toBe('2026-04-15T12:00:00Z');
+  });
+});
