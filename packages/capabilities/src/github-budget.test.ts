@@ -1,6 +1,7 @@
 import type { ForgeBudget, ForgeLeave } from '@caloron/types';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { ForgeError } from './forge-errors.ts';
 import { failure, type ScriptedHost, scriptedHost, wireIssue } from './testing/scripted-host.ts';
 import { tokenIdOf } from './token-id.ts';
 
@@ -95,6 +96,45 @@ describe('the budget of a host', () => {
 
     expect(host.requests).toHaveLength(2);
     expect(told).toEqual([['reserve', 'read', 'tick'], ['failed']]);
+  });
+
+  it.each([
+    [
+      'a limit',
+      'FORGE_RATE_LIMITED',
+      '2026-04-14T09:00:00.000Z',
+      ['limited', 'slow_down', '2026-04-14T09:00:00.000Z'],
+    ],
+    ['a limit without an end', 'FORGE_RATE_LIMITED', null, undefined],
+    ['an outage', 'FORGE_UNAVAILABLE', null, ['failed']],
+  ] as const)('hears of %s that an app met while its token was made', async (_, code, reset_at, heard) => {
+    const facts = { host: host.url, repo: 'acme/app', doing: 'get a token', status: 429, answer: 'no' };
+    const refusal = new ForgeError(code, { ...facts, reset_at }, { retryable: true });
+    const token = {
+      id: tokenIdOf('ghp_secretsecretsecret'),
+      known: () => '',
+      get: () => Promise.reject(refusal),
+      login: () => Promise.reject(refusal),
+    };
+
+    expect(await failure(host.open({ budget, token }).issue(1))).toMatchObject({ code });
+    expect(told).toEqual([['reserve', 'read', 'tick'], ...(heard === undefined ? [] : [heard])]);
+    expect(host.requests).toEqual([]);
+  });
+
+  it('makes no token of an app while the host is left alone', async () => {
+    leave = { ok: false, hold: 'slow_down', until: '2026-04-14T08:50:00.000Z', limit: null };
+    const asked: string[] = [];
+    const made = { token: 'ghs_x', expires_at: null };
+    const token = {
+      id: tokenIdOf('ghp_secretsecretsecret'),
+      known: () => '',
+      get: () => Promise.resolve(made).finally(() => asked.push('token')),
+      login: () => Promise.resolve('app[bot]'),
+    };
+
+    const parked = await failure(host.open({ budget, token }).issue(1));
+    expect([parked.code, asked]).toEqual(['FORGE_PARKED', []]);
   });
 
   it('hears which answer cost nothing', async () => {

@@ -82,10 +82,11 @@ export function budgetGate({ budget, account, who, repo, now }: GateDeps): Budge
     answered: (headers, status) => told(headers, status === 304),
     failed: async (error, headers) => {
       if (error.code === 'FORGE_UNAVAILABLE') return budget.failed(account);
-      if (headers === undefined) return undefined;
-      await told(headers, false);
+      if (headers !== undefined) await told(headers, false);
       if (!isLimited(error) || error.details.reset_at === null) return undefined;
-      return budget.limited(account, isUsedUp(headers) ? 'used_up' : 'slow_down', error.details.reset_at);
+      // A limit that an app met while its token was made comes without headers: they tell of the app's own requests.
+      const used_up = headers !== undefined && isUsedUp(headers);
+      return budget.limited(account, used_up ? 'used_up' : 'slow_down', error.details.reset_at);
     },
   };
 }
