@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { ForgeError } from './forge-errors.ts';
 import { statusOf, toForgeError } from './github-errors.ts';
 import { guardedFetch } from './github-fetch.ts';
+import { appTokenIdOf } from './token-id.ts';
 
 /** A token and until when it holds; null when it has no end that is known. */
 export interface TokenGrant {
@@ -215,7 +216,7 @@ function appToken(deps: AppsDeps, target: AppTarget, app: App): MadeToken {
   const holds = ({ token, expires_at }: TokenGrant, refused: string | undefined): boolean =>
     token !== refused && (expires_at === null || addMs(clock.now(), EARLY_MS) < expires_at);
   return {
-    id: digest(`app ${app.id} ${app.installation_id ?? ''} ${repo}`),
+    id: appTokenIdOf(app, repo),
     known: () => last?.token ?? '',
     get: async (refused) => {
       if (last !== undefined && holds(last, refused)) return last;

@@ -4,3 +4,11 @@ import { createHash } from 'node:crypto';
 export function tokenIdOf(token: string): string {
   return createHash('sha256').update(token).digest('hex').slice(0, 16);
 }
+
+/** The same of a GitHub App's tokens for a repository, whichever was made last. */
+export function appTokenIdOf(
+  app: { readonly id: string; readonly installation_id: string | null },
+  repo: string,
+): string {
+  return tokenIdOf(`app ${app.id} ${app.installation_id ?? ''} ${repo}`);
+}

@@ -1,4 +1,4 @@
-import { tokenIdOf } from '@caloron/capabilities/token-id';
+import { appTokenIdOf, tokenIdOf } from '@caloron/capabilities/token-id';
 import type { ForgeStanding } from '@caloron/store';
 import { GITHUB_API } from '@caloron/types';
 import { describe, expect, it } from 'vitest';
@@ -52,9 +52,20 @@ describe('the limits of forges', () => {
   it('name a token by its variable, and never show what is in it', () => {
     const [line = ''] = told({ token_id: tokenIdOf('another') });
 
-    expect(line).toMatch(/^https:\/\/api\.github\.com \(an app, or a token that is not set here\): /);
+    expect(line).toMatch(
+      /^https:\/\/api\.github\.com \(a token that is not set here, or an app of another repository\): /,
+    );
     expect(JSON.stringify(limitsOf([standing({})], environment, NOW))).not.toContain('ghp_secret');
     expect(JSON.stringify(limitsOf([standing({})], environment, NOW))).not.toContain(tokenIdOf('ghp_secret'));
+  });
+
+  it('name an app by what it stands under, for the repository its token is for', () => {
+    const apps = { ...environment, variables: { GITEA_TOKEN: '', GITEA_TOKEN_APP_ID: '7' } };
+    const token_id = appTokenIdOf({ id: '7', installation_id: null }, 'acme/app');
+    const named = (repo?: string) =>
+      limitsOf([standing({ token_id })], apps, NOW, null, repo).map((one) => one.token_env);
+
+    expect([named('acme/app'), named('acme/other'), named()]).toEqual([['GITEA_TOKEN'], [null], [null]]);
   });
 
   it('of a host nobody asked for a day are not told, unless it is left alone', () => {

@@ -134,7 +134,9 @@ function checks({ home, environment, runtime }: Context): readonly Promise<Check
       return names.join(', ');
     }),
     checked('forge limits', () => {
-      const told = limitsOf(runtime().store.forgeBudgets.list(), environment, systemClock.now());
+      const repo = readProjectConfig(home.project_file)?.repo;
+      const standings = runtime().store.forgeBudgets.list();
+      const told = limitsOf(standings, environment, systemClock.now(), undefined, repo);
       return told.length === 0 ? 'no forge was asked within a day' : told.map(limitWords).join('; ');
     }),
     checked('approvals', () => approvalsSay(home.project_file, variables)),

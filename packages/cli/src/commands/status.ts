@@ -52,8 +52,14 @@ async function look(context: Context, options: StatusOptions): Promise<Answer> {
   const paused = await pausedOf(store, state.sprint_id);
   const forge_away = await awayOf(store, state.sprint_id);
   const { agents, spending, facts } = await accountOfSprint(context, state, systemClock.now());
-  const { host } = state.sprint;
-  const forge_limits = limitsOf(store.forgeBudgets.list(), context.environment, systemClock.now(), host);
+  const { host, repo } = state.sprint;
+  const forge_limits = limitsOf(
+    store.forgeBudgets.list(),
+    context.environment,
+    systemClock.now(),
+    host,
+    repo,
+  );
   const rows = orderedTasks(state).map((task) => statusRow(task, facts.get(task.id)));
   const { terminal } = context.io;
   const table =
@@ -106,7 +112,7 @@ function heldLines(
   environment: Context['environment'],
   { sprint }: DagState,
 ): readonly string[] {
-  const told = limitsOf(forgeBudgets.list(), environment, systemClock.now(), sprint.host);
+  const told = limitsOf(forgeBudgets.list(), environment, systemClock.now(), sprint.host, sprint.repo);
   const held = told.filter((one) => one.held !== null);
   return held.map((one) => `forge: ${limitWords(one)}`);
 }
