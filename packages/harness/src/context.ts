@@ -106,31 +106,70 @@ function limitMs(error: unknown, now: Timestamp): number | null {
   return reset_at === null ? null : Math.max(0, epochMs(reset_at) - epochMs(now)) + AFTER_LIMIT_MS;
 }
 
+/** How long what may succeed later is tried again. */
+export interface Patience {
+  /** Tries of one round, after the first. */
+  readonly retries: number;
+  /** Milliseconds before the second try; doubled by each further one, at most 20 s. */
+  readonly first_ms: number;
+  /** Rounds in all while the forge is away, and the milliseconds between two. */
+  readonly rounds: number;
+  readonly pause_ms: number;
+}
+
+/** A round is a minute to two; together they are about an hour, as long as a shell is waited for. */
+const PATIENCE: Patience = { retries: 8, first_ms: 500, rounds: 30, pause_ms: 30_000 };
+
+/** Longest one round takes, in milliseconds. */
+const ROUND_MS = 120_000;
+
+/** Whether the forge, its API or its git, has not served what was asked, and may later. */
+function isAway(error: unknown): boolean {
+  return isRetryable(error) && /^(?:FORGE|GIT)_/.test(codeOf(error));
+}
+
 /**
- * Tries again what may succeed later (`retryable`), for at most two minutes; the work must be safe to repeat. The end of a forge's limit is
- * waited for, four times at most, and promised as the time until which nothing is seen of the agent.
+ * Tries again what may succeed later (`retryable`), for at most two minutes; the work must be safe to repeat. A forge that is away is
+ * waited for, about an hour, and the end of its limit, four times at most: each is promised as the time until which nothing is seen of the agent.
  */
-export async function persist<T>(context: HarnessContext, doing: string, work: () => Promise<T>): Promise<T> {
-  for (let limits = 0; ; limits += 1) {
+export async function persist<T>(
+  context: HarnessContext,
+  doing: string,
+  work: () => Promise<T>,
+  patience: Patience = PATIENCE,
+): Promise<T> {
+  let limits = 0;
+  for (let round = 1; ; round += 1) {
     try {
-      return await tried(context, doing, work);
+      return await tried(context, doing, work, patience);
     } catch (error) {
-      const wait = limitMs(error, context.clock.now());
-      if (wait === null || limits >= LIMITS_WAITED) throw error;
-      note(context, `${doing}: ${messageOf(error)}; it is done after that`);
-      context.activity.promise(wait + 60_000);
+      const limit = limitMs(error, context.clock.now());
+      if (limit !== null) limits += 1;
+      const gives_up = limit === null ? !isAway(error) || round >= patience.rounds : limits > LIMITS_WAITED;
+      if (gives_up || context.signal.aborted) throw error;
+      const wait = limit ?? patience.pause_ms;
+      note(
+        context,
+        `${doing}: ${messageOf(error)}; ${limit === null ? 'it is tried on' : 'it is done after that'}`,
+      );
+      context.activity.promise(wait + ROUND_MS);
       await delay(wait, undefined, { signal: context.signal }).catch(() => assertRunning(context));
     }
   }
 }
 
-function tried<T>(context: HarnessContext, doing: string, work: () => Promise<T>): Promise<T> {
+function tried<T>(
+  context: HarnessContext,
+  doing: string,
+  work: () => Promise<T>,
+  { retries, first_ms }: Patience,
+): Promise<T> {
   return pRetry(work, {
-    retries: 8,
-    minTimeout: 500,
+    retries,
+    minTimeout: first_ms,
     factor: 2,
     maxTimeout: 20_000,
-    maxRetryTime: 120_000,
+    maxRetryTime: ROUND_MS,
     signal: context.signal,
     shouldRetry: ({ error }) => isRetryable(error) && limitMs(error, context.clock.now()) === null,
     onFailedAttempt: ({ error, attemptNumber }) => {
