@@ -106,7 +106,7 @@ describe("the scheduler's port", () => {
     operation.metrics.told({ job: 'j', result: 'sent', duration_ms: 1 });
     const filled = await operation.metrics.text();
     for (const name of names) {
-      const [, labels = ''] = new RegExp(`^${name}(?:_sum)?\\{?([^}]*)`, 'm').exec(filled) ?? [];
+      const [, labels = ''] = new RegExp(`^${name}(?:_sum)?(?:\\{([^}]*)\\})? `, 'm').exec(filled) ?? [];
       const row = DOCUMENT.split('\n').find((line) => line.startsWith(`| \`${name}\``)) ?? '';
       const own = [...(row.split('|')[2] ?? '').matchAll(/`([a-z]+)`/g)].map(([, label]) => label);
       expect(
