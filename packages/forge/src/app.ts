@@ -170,7 +170,9 @@ function answerError(
   // git and browsers send a token only to a server that asks for one.
   if (status === 401 && !isApi(request)) void reply.header('www-authenticate', 'Basic realm="caloron-forge"');
   if (request.url.startsWith('/ui')) {
-    const body = html`<p>${messageOf(error)}</p>`;
+    const how = 'Any name will do; the password is a token: caloron-forge user add LOGIN';
+    const body = html`<p>${messageOf(error)}</p>
+      ${status === 401 ? html`<p>${how}</p>` : html``}`;
     return sendPage(request, reply.code(status), `${status}`, body);
   }
   const details: unknown = error instanceof LocalForgeError ? error.details : {};

@@ -88,11 +88,31 @@ describe('the pages', () => {
     expect(watched).toContain('stop watching');
   });
 
-  it('say in a page what is not there', async () => {
-    const answer = await forge.fetch('/ui/alice/app/issues/99999');
+  it.each(['/ui/alice/app/issues/99999', '/ui/alice/app/wiki/Home/x'])(
+    'say in a page what is not there (%s)',
+    async (address) => {
+      const answer = await forge.fetch(address);
 
-    expect(answer.status).toBe(404);
-    expect(answer.headers.get('content-type')).toContain('text/html');
-    expect(await answer.text()).toContain('Not Found');
+      expect(answer.status).toBe(404);
+      expect(answer.headers.get('content-type')).toContain('text/html');
+      expect(await answer.text()).toContain('Not Found');
+    },
+  );
+
+  it('are found under the addresses a person knows from GitHub', async () => {
+    expect(await text('/ui/alice/app/issues')).toContain('&lt;script&gt;');
+    expect(await text('/ui/alice/app/pulls')).toContain(`/ui/alice/app/pulls/${number}`);
+    expect(await text(`/ui/alice/app/pull/${number}`)).toContain('looks &lt;odd&gt;');
+  });
+
+  it('ask a browser for a token where somebody wants to see what is private', async () => {
+    expect(await text('/ui/')).toContain('href="/ui/sign-in"');
+    expect(await text('/ui/', 'alice')).not.toContain('sign-in');
+
+    const asked = await forge.fetch('/ui/sign-in');
+    expect(asked.status).toBe(401);
+    expect(asked.headers.get('www-authenticate')).toContain('Basic');
+    expect(await asked.text()).toContain('the password is a token');
+    expect(await text('/ui/sign-in', 'alice')).toContain('alice/hidden');
   });
 });

@@ -1,8 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { ForgeContext } from '../context.ts';
+import { requireViewer } from '../auth.ts';
 import { changes } from '../diff-page.ts';
 import { discussion, labelChips, stateWord } from '../discussion-page.ts';
+import { notFound } from '../errors.ts';
 import { countOpen, listIssues, type Issue } from '../model/issues.ts';
 import { pullById, type Pull } from '../model/pulls.ts';
 import { allRepos, permissionOf, type Repo } from '../model/repos.ts';
@@ -21,6 +23,8 @@ export function pageRoutes(
   facts: (repo: Repo, pull: Pull) => Promise<PullFacts>,
 ): void {
   app.get('/', async (_request, reply) => reply.redirect('/ui/'));
+  signIn(app);
+  knownAddresses(app, ctx);
 
   app.get('/ui', async (request, reply) => {
     const repos = allRepos(ctx.sql).filter((repo) => permissionOf(ctx.sql, repo, request.viewer) !== null);
@@ -37,7 +41,9 @@ export function pageRoutes(
     const table = html`<table>
       ${rows}
     </table>`;
-    return send(request, reply, 'Repositories', rows.length === 0 ? html`<p>There is none yet.</p>` : table);
+    const list = rows.length === 0 ? html`<p>There is none yet.</p>` : table;
+    const more = html`<p><a href="/ui/sign-in">sign in to see private ones</a></p>`;
+    return send(request, reply, 'Repositories', html`${list} ${request.viewer === null ? more : html``}`);
   });
 
   app.get('/ui/:owner/:repo', async (request, reply) => {
@@ -65,6 +71,31 @@ export function pageRoutes(
     const changed = await changes(ctx, access.repo, pull, await facts(access.repo, pull));
     const body = html`${discussion(ctx, access.repo, pullById(ctx.sql, pull.id))} ${changed}`;
     return send(request, reply, title(pull), body, trailOf(access.repo));
+  });
+}
+
+/** Browsers ask for a token where they are refused without one, and send it below the same path from then on. */
+function signIn(app: FastifyInstance): void {
+  app.get('/ui/sign-in', async (request, reply) => {
+    requireViewer(request);
+    return reply.redirect('/ui/');
+  });
+}
+
+/** Addresses as a person knows them from GitHub, and a page for those that lead nowhere. */
+function knownAddresses(app: FastifyInstance, ctx: ForgeContext): void {
+  for (const list of ['issues', 'pulls'])
+    app.get(`/ui/:owner/:repo/${list}`, async (request, reply) => {
+      const { repo } = accessOf(ctx, request);
+      return reply.redirect(`/ui/${repo.owner}/${repo.name}`);
+    });
+  app.get('/ui/:owner/:repo/pull/:number', async (request, reply) => {
+    const access = accessOf(ctx, request);
+    const { number } = pullOf(ctx, request, access);
+    return reply.redirect(`/ui/${access.repo.owner}/${access.repo.name}/pulls/${number}`);
+  });
+  app.get('/ui/*', () => {
+    throw notFound();
   });
 }
 
