@@ -6,6 +6,8 @@ export interface SchedulerErrorDetails {
   SCHEDULER_CONFIG_MISSING: { readonly path: string; readonly reason: string };
   /** The config was read and refused; every problem is listed. */
   SCHEDULER_CONFIG_INVALID: { readonly path: string; readonly problems: readonly string[] };
+  /** No job of the config has the name. */
+  SCHEDULER_JOB_UNKNOWN: { readonly name: string; readonly path: string };
   /** A job's or command's graph file cannot be read. */
   SCHEDULER_GRAPH_MISSING: { readonly path: string; readonly reason: string };
   /** The stage store has no file at its path. */
@@ -44,6 +46,7 @@ const messages: Messages<SchedulerErrorDetails> = {
   SCHEDULER_CONFIG_MISSING: ({ path, reason }) => `Failed to read config from ${path}: ${reason}`,
   SCHEDULER_CONFIG_INVALID: ({ path, problems }) =>
     `Invalid scheduler config JSON in ${path}:${list(problems)}`,
+  SCHEDULER_JOB_UNKNOWN: ({ name, path }) => `no job in ${path} is called ${JSON.stringify(name)}`,
   SCHEDULER_GRAPH_MISSING: ({ path, reason }) => `cannot read the graph ${path}: ${reason}`,
   SCHEDULER_STORE_MISSING: ({ path }) => `no stage store at ${path}: no stage in a graph can be found`,
   SCHEDULER_STORE_STALE: ({ path, stages }) =>
@@ -54,7 +57,9 @@ const messages: Messages<SchedulerErrorDetails> = {
   WEBHOOK_INVALID: ({ problem }) => `the delivery is not one of a forge: ${problem}`,
   WEBHOOK_TOO_LARGE: ({ limit }) => `the delivery is larger than ${limit} bytes`,
   WEBHOOK_ADDRESS_REFUSED: ({ host, address, range }) =>
-    `${host} is at ${address}, which is no address of the internet (${range})`,
+    host === address
+      ? `${host} is no address of the internet (${range})`
+      : `${host} is at ${address}, which is no address of the internet (${range})`,
   WEBHOOK_UNREACHABLE: ({ host, reason }) => `${host} cannot be reached: ${reason}`,
   WEBHOOK_TIMEOUT: ({ host, timeout_ms }) => `${host} did not answer within ${timeout_ms} ms`,
   WEBHOOK_NOT_TAKEN: ({ host, status }) => `${host} answered HTTP ${status}`,

@@ -3,14 +3,19 @@ import { createLogger, type Logger } from '@caloron/capabilities/logger';
 import { systemRandom } from '@caloron/capabilities/random';
 import { CodedError, codeOf, messageOf } from '@caloron/noether/errors';
 import { findHome } from '@caloron/store';
+import { epochMs } from '@caloron/types';
 import { Command, InvalidArgumentError } from 'commander';
 import type { FastifyInstance } from 'fastify';
 
 import { loadCatalog } from './catalog.ts';
-import { type JobConfig, readConfig } from './config.ts';
+import { checkConfig } from './check-config.ts';
+import { type JobConfig, readConfig, type SchedulerConfig } from './config.ts';
 import { type Environment, readEnvironment } from './environment.ts';
+import type { FireDeps } from './fire.ts';
 import { DELIVERED, INBOUND_PATH, inboundRoutes } from './inbound.ts';
 import { createOperation, warnOfSecrets } from './operation.ts';
+import { watchConfig } from './reload.ts';
+import { runOnce } from './run-once.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
 import { type JobStatus, type Scheduler, startScheduler } from './scheduler.ts';
 import { startServer } from './server.ts';
@@ -28,7 +33,13 @@ interface Options {
   readonly home?: string;
   readonly host: string;
   readonly port: number;
+  readonly check?: boolean;
+  /** Name of a job. */
+  readonly run?: string;
 }
+
+/** Exit code of a run that failed, as every command has it. */
+const FAILED = 3;
 
 function port(text: string): number {
   const value = Number(text);
@@ -37,10 +48,21 @@ function port(text: string): number {
   return value;
 }
 
-async function serve(positional: string | undefined, options: Options): Promise<void> {
+/** `--check`: tells every problem, or when each job is fired next. */
+async function check(config: SchedulerConfig): Promise<void> {
+  for (const warning of config.warnings) process.stderr.write(`noether-scheduler: ${warning}\n`);
+  const text = await checkConfig(config, loadCatalog(), epochMs(systemClock.now()));
+  process.stdout.write(`${text || 'no jobs'}\n`);
+}
+
+async function start(positional: string | undefined, options: Options): Promise<void> {
+  const config = readConfig(options.config ?? positional ?? 'scheduler.json', process.cwd());
+  return options.check === true ? check(config) : serve(config, options);
+}
+
+async function serve(config: SchedulerConfig, options: Options): Promise<void> {
   const home = findHome({ flag: options.home, variables: process.env, cwd: process.cwd() });
   const environment = readEnvironment(process.env, home);
-  const config = readConfig(options.config ?? positional ?? 'scheduler.json', process.cwd());
   const logger = createLogger({ name: 'noether-scheduler', level: environment.log_level });
   for (const warning of config.warnings) logger.warn({ warning }, 'config');
 
@@ -63,18 +85,32 @@ async function serve(positional: string | undefined, options: Options): Promise<
   const seams = { clock: systemClock, random: systemRandom, logger, runtime };
   const operation = createOperation({ ...seams, environment, jobs, pid: process.pid });
   const { metrics, health, systemd } = operation;
+  if (options.run !== undefined) return runNow(config, options.run, seams, operation);
   const facts = { db_id: runtime.store.db_id, host, port: at, health, metrics };
-  const server = await startServer({ jobs }, facts, inbound(environment, runtime, config.jobs, logger));
+  let current = config;
+  const known = (): readonly JobConfig[] => current.jobs;
+  const server = await startServer({ jobs }, facts, inbound(environment, runtime, known, logger));
   warnOfSecrets(config.jobs, environment, logger);
   const webhooks = operation.openWebhooks();
   const scheduler = startScheduler({ ...seams, config, webhooks, metrics });
   started = scheduler;
+  const unwatch = watchConfig({
+    config,
+    cwd: process.cwd(),
+    logger,
+    apply: (changed) => {
+      current = changed;
+      scheduler.reload(changed.jobs);
+      warnOfSecrets(changed.jobs, environment, logger);
+    },
+  });
   process.stdout.write(`${JSON.stringify({ ready: true, url: server.url, pid: process.pid })}\n`);
   void systemd.ready(`${jobs().length} jobs, ${server.url}`);
 
   await new Promise<void>((resolve) => {
     for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(name, () => resolve());
   });
+  unwatch();
   systemd.close();
   await Promise.all([systemd.stopping(), scheduler.stop(STOP_GRACE_MS)]);
   await webhooks.close(WEBHOOK_GRACE_MS);
@@ -83,17 +119,38 @@ async function serve(positional: string | undefined, options: Options): Promise<
   process.exit(0);
 }
 
+/** `--run NAME`: fires one job, prints how it ended, and exits 0, or 3 when it failed. */
+async function runNow(
+  config: SchedulerConfig,
+  name: string,
+  seams: Pick<FireDeps, 'clock' | 'random' | 'logger' | 'runtime'>,
+  operation: Pick<ReturnType<typeof createOperation>, 'openWebhooks'>,
+): Promise<void> {
+  const interrupted = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
+    process.once(signal, () => interrupted.abort());
+  const webhooks = operation.openWebhooks();
+  try {
+    const outcome = await runOnce(config, name, { ...seams, webhooks, signal: interrupted.signal });
+    process.stdout.write(`${JSON.stringify(outcome)}\n`);
+    process.exitCode = outcome?.status === 'failed' ? FAILED : 0;
+  } finally {
+    await webhooks.close(STOP_GRACE_MS);
+    seams.runtime.close();
+  }
+}
+
 /** The route forges post to; undefined without a secret. */
 function inbound(
   { webhook_secret: secret }: Environment,
   { store }: Runtime,
-  jobs: readonly JobConfig[],
+  jobs: () => readonly JobConfig[],
   logger: Logger,
 ): ((app: FastifyInstance) => void) | undefined {
   if (secret === null) return undefined;
-  if (!jobs.some(({ enabled, on }) => enabled && on.includes(DELIVERED)))
+  if (!jobs().some(({ enabled, on }) => enabled && on.includes(DELIVERED)))
     logger.warn({ path: INBOUND_PATH }, `webhooks wake no job: none has "${DELIVERED}" in its "on"`);
-  const watches = (repo: string): Promise<boolean> => watchesRepo(store, jobs, repo);
+  const watches = (repo: string): Promise<boolean> => watchesRepo(store, jobs(), repo);
   const warn = (facts: object, message: string): void => logger.warn(facts, message);
   return (app) => inboundRoutes(app, { secret, deliveries: store.deliveries, watches, warn });
 }
@@ -107,7 +164,9 @@ export async function main(argv: readonly string[]): Promise<void> {
     .option('--home <dir>', 'directory that holds .caloron/')
     .option('--host <address>', 'address to listen on; others than this machine see /jobs then', '127.0.0.1')
     .option('--port <n>', 'port for /health, /jobs and webhooks of forges; 0 takes a free one', port, 0)
-    .action((positional: string | undefined, options: Options) => serve(positional, options));
+    .option('--check', 'tell every problem of the config, or the next five fires of each job; start nothing')
+    .option('--run <job>', 'fire one job now, tell how it ended and exit: 0, or 3 when it failed')
+    .action((positional: string | undefined, options: Options) => start(positional, options));
   try {
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {

@@ -1,10 +1,12 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+import { createLogger } from '@caloron/capabilities/logger';
 import { systemRandom } from '@caloron/capabilities/random';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { slotName } from './passed-slots.ts';
+import { runOnce } from './run-once.ts';
 import { schedulerWorld, type SchedulerWorld } from './testing/scheduler-world.ts';
 
 const MINUTE_MS = 60_000;
@@ -265,6 +267,41 @@ describe('a slot', () => {
     await settled('kept', [ok('2026-04-15T12:01:00Z'), ok('2026-04-15T12:05:00Z')]);
     expect(world.slots('gone')).toHaveLength(1);
     expect(scheduler.jobs().map(({ name }) => name)).toEqual(['kept', 'new']);
+  });
+
+  it('whose run goes on when the scheduler is stopped may finish within the grace', async () => {
+    const { graph, begun, letGo } = await held();
+    const scheduler = world.start([{ name: 'j', cron: '* * * * *', timezone: 'UTC', graph }]);
+    world.clock.advance(MINUTE_MS);
+    await vi.waitFor(() => expect(begun()).toBe(1), WITHIN);
+    const stopped = scheduler.stop(10_000);
+    letGo();
+    await stopped;
+
+    expect(world.slots('j')).toEqual([ok('2026-04-15T12:01:00Z')]);
+  });
+
+  it('whose run goes on beyond the grace is interrupted, and the scheduler ends', async () => {
+    const { graph, begun } = await held();
+    const scheduler = world.start([{ name: 'j', cron: '* * * * *', timezone: 'UTC', graph }]);
+    world.clock.advance(MINUTE_MS);
+    await vi.waitFor(() => expect(begun()).toBe(1), WITHIN);
+    await scheduler.stop(100);
+
+    expect(world.slots('j')).toMatchObject([{ status: 'failed' }]);
+    world.clock.advance(MINUTE_MS);
+    expect(world.slots('j')).toHaveLength(1);
+  });
+
+  it('of a name that no job has is not fired, and the job that was meant is named', async () => {
+    const config = world.config([{ name: 'good', cron: '* * * * *', graph: quick() }]);
+    const { runtime, clock } = world;
+    const logger = createLogger({ name: 'test', level: 'silent' });
+    const { signal } = new AbortController();
+
+    await expect(
+      runOnce(config, 'god', { runtime, clock, random: systemRandom, logger, signal }),
+    ).rejects.toThrow(expect.objectContaining({ code: 'SCHEDULER_JOB_UNKNOWN', hint: 'did you mean good?' }));
   });
 
   it('is named by its instant in whole seconds', () => {

@@ -1,0 +1,71 @@
+import type { Catalog } from '@caloron/noether';
+import { messageOf } from '@caloron/noether/errors';
+
+import type { JobConfig, SchedulerConfig } from './config.ts';
+import { createCron } from './cron.ts';
+import { SchedulerError } from './errors.ts';
+import { openCatalog } from './open-catalog.ts';
+import { slotName } from './passed-slots.ts';
+import { check, loadGraph } from './runtime.ts';
+import { verifyStageStore } from './verify-stages.ts';
+
+/** How many of a job's coming fires are told. */
+const FIRES = 5;
+
+/**
+ * Looks at all a scheduler would start with and starts nothing: each job's graph is read and checked, the stage store verified.
+ * Gives the coming fires of each job as text; throws SCHEDULER_CONFIG_INVALID with every problem.
+ */
+export async function checkConfig(
+  config: SchedulerConfig,
+  catalog: Catalog,
+  now_ms: number,
+): Promise<string> {
+  const problems = await Promise.all([
+    said(`store_path`, () => verifyStageStore(config.store_path, catalog)),
+    ...config.jobs.map((job, index) => graphProblems(`jobs[${index}].graph`, job, config, catalog)),
+  ]);
+  if (problems.flat().length > 0)
+    throw new SchedulerError('SCHEDULER_CONFIG_INVALID', { path: config.path, problems: problems.flat() });
+  return config.jobs.map((job) => firesOf(job, now_ms)).join('\n');
+}
+
+async function graphProblems(
+  at: string,
+  { graph: path }: JobConfig,
+  { store_path }: SchedulerConfig,
+  catalog: Catalog,
+): Promise<readonly string[]> {
+  return said(at, async () => {
+    const graph = loadGraph(path);
+    const { problems } = check(graph, await openCatalog(graph, store_path, catalog));
+    return problems.map((problem) => `${at}: ${path}: ${problem.message}`);
+  });
+}
+
+async function said(at: string, look: () => Promise<readonly string[] | void>): Promise<readonly string[]> {
+  try {
+    return (await look()) ?? [];
+  } catch (error) {
+    return [`${at}: ${messageOf(error)}`];
+  }
+}
+
+function firesOf({ name, cron, timezone, enabled, on }: JobConfig, now_ms: number): string {
+  const zone = timezone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const events = on.length === 0 ? '' : `, and on ${on.join(', ')}`;
+  const head = `${name}: ${cron} in ${zone}${events}${enabled ? '' : ' (disabled: it is not fired)'}`;
+  const wall = new Intl.DateTimeFormat('en-GB', {
+    timeZone: zone,
+    weekday: 'short',
+    day: '2-digit',
+    month: 'short',
+    hour: '2-digit',
+    minute: '2-digit',
+  });
+  const calendar = createCron(cron, timezone);
+  const lines: string[] = [];
+  for (let at = calendar.next(now_ms); at !== null && lines.length < FIRES; at = calendar.next(at))
+    lines.push(`  ${slotName(at)}  ${wall.format(at)}`);
+  return [head, ...lines].join('\n');
+}
