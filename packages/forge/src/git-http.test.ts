@@ -177,6 +177,26 @@ describe('git over HTTP', () => {
     expect(await again.git('branch', '--show-current')).toBe('trunk');
   });
 
+  it('makes another branch the default one where an admin says so and it is there', async () => {
+    const alice = forge.as('alice');
+    const at = { owner: 'alice', repo: 'renamed' } as const;
+    await alice.repos.createForAuthenticatedUser({ name: at.repo, auto_init: true });
+    const absent = alice.repos.update({ ...at, default_branch: 'trunk' });
+    await expect(absent).rejects.toMatchObject({ status: 422 });
+    const fresh = await cloneAs(forge, 'alice', 'alice/renamed');
+    await fresh.push('main:trunk');
+
+    await alice.repos.update({ ...at, default_branch: 'trunk' });
+
+    expect((await alice.repos.get(at)).data.default_branch).toBe('trunk');
+    await fresh.push(':main');
+    const again = await cloneAs(forge, 'bob', 'alice/renamed');
+    expect(await again.git('branch', '--show-current')).toBe('trunk');
+    await expect(alice.repos.update({ ...at, default_branch: '../x' })).rejects.toMatchObject({
+      status: 422,
+    });
+  });
+
   it('closes issues that commits pushed to the default branch name', async () => {
     const alice = forge.as('alice');
     const { data } = await alice.issues.create({ ...at, title: 'by push' });

@@ -4,7 +4,7 @@ import { requireViewer } from '../auth.ts';
 import type { ForgeContext } from '../context.ts';
 import { notFound, refused } from '../errors.ts';
 import { commitReadme, initRepository } from '../git/init.ts';
-import { branches, isRefName } from '../git/refs.ts';
+import { branches, branchSha, isRefName, setHead } from '../git/refs.ts';
 import { signatureOf } from '../merging.ts';
 import {
   allRepos,
@@ -40,6 +40,7 @@ const Granted = z
 const ChangedRepo = z.object({
   description: z.string().max(350).nullish(),
   private: z.boolean().optional(),
+  default_branch: z.string().refine(isRefName, 'not a branch name').optional(),
 });
 
 /** Repositories and who works in them. */
@@ -75,6 +76,7 @@ export function repoRoutes(app: FastifyInstance, ctx: ForgeContext): void {
     const change = bodyOf(request, ChangedRepo, 'Repository');
     const description = change.description === undefined ? repo.description : change.description;
     const hidden = change.private ?? repo.private === 1;
+    if (change.default_branch !== undefined) await setDefaultBranch(ctx, repo, change.default_branch);
     await ctx.sql.write(() => {
       const text = 'UPDATE repos SET description = ?, private = ?, updated_ms = ? WHERE id = ?';
       ctx.sql.run(text, description, hidden ? 1 : 0, ctx.stamp(), repo.id);
@@ -83,6 +85,19 @@ export function repoRoutes(app: FastifyInstance, ctx: ForgeContext): void {
   });
 
   collaboratorRoutes(app, ctx);
+}
+
+/** Throws LOCAL_FORGE_REFUSED for a branch that is not there. */
+async function setDefaultBranch(ctx: ForgeContext, repo: Repo, branch: string): Promise<void> {
+  await ctx.alone(repo, async () => {
+    if ((await branchSha(ctx.gitDir(repo), branch)) === undefined) {
+      const message = `The branch ${branch} was not found. Please push that ref first or create it via the Git Data API.`;
+      throw refused({ resource: 'Repository', field: 'default_branch', code: 'custom', message });
+    }
+    await setHead(ctx.gitDir(repo), branch);
+    const text = 'UPDATE repos SET default_branch = ? WHERE id = ?';
+    await ctx.sql.write(() => ctx.sql.run(text, branch, repo.id));
+  });
 }
 
 /** The row and the bare repository. The directory is made inside the queue of the new id; a crash before it is healed at the next start. */
