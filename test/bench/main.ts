@@ -10,6 +10,7 @@ import { benchRequests } from './requests.ts';
 import { benchAdoption, benchSnapshot } from './restarts.ts';
 import { render, type Row } from './table.ts';
 import { benchTicks } from './ticks.ts';
+import { benchWebhooks } from './webhooks.ts';
 
 const BENCHES: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   engine: benchEngine,
@@ -23,6 +24,7 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   agents: benchAgents,
   adoption: benchAdoption,
   snapshot: benchSnapshot,
+  webhook: benchWebhooks,
   demo: benchDemo,
 };
 
