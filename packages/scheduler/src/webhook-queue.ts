@@ -113,20 +113,34 @@ export function createWebhookQueue(deps: WebhookDeps): WebhookQueue {
   const stopping = new AbortController();
   const going = new Map<string, { readonly host: string; readonly done: Promise<void> }>();
 
+  /** What was due at the last look and waits for its host. */
+  let waiting: Awaited<ReturnType<OutboxQueue['due']>> = [];
+
   const look = async (): Promise<void> => {
-    const due = await outbox.due({ sprint_id: null, now: clock.now(), limit: ROWS });
-    for (const { action, action_id, attempts } of due) {
-      if (action.type !== 'deliver_webhook' || going.has(action_id) || stopping.signal.aborted) continue;
+    waiting = await outbox.due({ sprint_id: null, now: clock.now(), limit: ROWS });
+    begin();
+  };
+
+  /** Starts what its host has room for; the rest waits. */
+  const begin = (): void => {
+    if (stopping.signal.aborted) return;
+    const busy = new Map<string, number>();
+    for (const { host } of going.values()) busy.set(host, (busy.get(host) ?? 0) + 1);
+    waiting = waiting.filter(({ action, action_id, attempts }) => {
+      if (action.type !== 'deliver_webhook' || going.has(action_id)) return false;
       const host = hostOf(action.url);
-      if ([...going.values()].filter((other) => other.host === host).length >= PER_HOST) continue;
+      const at_once = busy.get(host) ?? 0;
+      if (at_once >= PER_HOST) return true;
+      busy.set(host, at_once + 1);
       const done = deliver(action, attempts + 1)
         .catch(failed)
         .finally(() => {
           going.delete(action_id);
-          pump();
+          begin();
         });
       going.set(action_id, { host, done });
-    }
+      return false;
+    });
   };
 
   const deliver = async (action: Delivery, attempt: number): Promise<void> => {

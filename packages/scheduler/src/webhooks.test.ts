@@ -361,7 +361,25 @@ describe('a webhook with retries', () => {
     await vi.waitFor(() => expect(statuses()).toEqual(['done', 'done']), WAIT);
   });
 
-  it('is sent once by two processes on one database', async () => {
+  it('waits its turn where many go to one host, eight at once', async () => {
+    const hook = await endpoint();
+    let [open, most] = [0, 0];
+    hook.answer = (response) => {
+      open += 1;
+      most = Math.max(most, open);
+      setTimeout(() => {
+        open -= 1;
+        response.writeHead(200).end();
+      }, 5);
+    };
+    const made = webhooks();
+    await Promise.all(Array.from({ length: 60 }, (_, n) => made.tell(again(hook.url), telling(String(n)))));
+    await vi.waitFor(() => expect(statuses().filter((status) => status === 'done')).toHaveLength(60), WAIT);
+    expect(hook.taken).toHaveLength(60);
+    expect(most).toBe(8);
+  });
+
+  it('is sent once by two queues on one database', async () => {
     const hook = await endpoint();
     const both = [webhooks(), webhooks()];
     for (let n = 0; n < 20; n += 1) await both[n % 2]!.tell(again(hook.url), telling(String(n)));
