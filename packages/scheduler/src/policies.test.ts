@@ -293,6 +293,21 @@ describe('a slot', () => {
     expect(world.slots('j')).toHaveLength(1);
   });
 
+  it('is fired once by three schedulers on one database, one of which is stopped each minute', async () => {
+    const job = { name: 'j', cron: '* * * * *', timezone: 'UTC', graph: quick() };
+    const three = [world.start([job]), world.start([job]), world.start([job])];
+    const expected: object[] = [];
+    for (let minute = 1; minute <= 3; minute += 1) {
+      await three[minute % 3]?.stop(0);
+      world.clock.advance(MINUTE_MS);
+      expected.push(ok(`2026-04-15T12:0${minute}:00Z`));
+      await settled('j', expected);
+      three[minute % 3] = world.start([job]);
+    }
+
+    expect(world.causes()).toEqual(['cron', 'cron', 'cron']);
+  });
+
   it('of a name that no job has is not fired, and the job that was meant is named', async () => {
     const config = world.config([{ name: 'good', cron: '* * * * *', graph: quick() }]);
     const { runtime, clock } = world;
