@@ -102,8 +102,8 @@ export function deliveryOf(
 export interface WebhookQueue {
   /** From here on the delivery outlives the process. */
   intend(delivery: Delivery): Promise<void>;
-  /** Ends what goes on; it is taken up again at the next start. */
-  close(): Promise<void>;
+  /** Lets what goes on finish for `grace_ms`, then ends it; it is taken up again at the next start. */
+  close(grace_ms: number): Promise<void>;
 }
 
 /** Makes the outbox's deliveries that are due, also those of a process that died: what it was at counts as given up after a minute. */
@@ -196,11 +196,15 @@ export function createWebhookQueue(deps: WebhookDeps): WebhookQueue {
       await outbox.intend([delivery]);
       pump();
     },
-    close: async () => {
+    close: async (grace_ms) => {
       clearInterval(timer);
-      stopping.abort();
+      const late = setTimeout(() => stopping.abort(), grace_ms);
       await looking;
+      // What waits for its host is left for the next start.
+      waiting = [];
       await Promise.all([...going.values()].map(({ done }) => done));
+      clearTimeout(late);
+      stopping.abort();
     },
   };
 }

@@ -343,6 +343,15 @@ describe('a webhook with retries', () => {
     expect(new Set(hook.taken.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
   });
 
+  it('has the time of a stop to be delivered', async () => {
+    const hook = await endpoint();
+    hook.answer = (response) => void setTimeout(() => response.writeHead(200).end(), 100);
+    const made = webhooks();
+    await made.tell(again(hook.url), telling());
+    await made.close(10_000);
+    expect(statuses()).toEqual(['done']);
+  });
+
   it('is taken up a minute after a process died in the middle of an attempt', async () => {
     const hook = await endpoint();
     const dead = store.forRun({ run_id: 'dead', lease: null }).outbox;

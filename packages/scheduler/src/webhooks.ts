@@ -84,9 +84,8 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
     },
     close: async (grace_ms) => {
       const late = setTimeout(() => stopping.abort(), grace_ms);
-      await Promise.all(going);
+      await Promise.all([...going, queue.close(grace_ms)]);
       clearTimeout(late);
-      await queue.close();
     },
   };
 }
