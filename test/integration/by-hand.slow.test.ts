@@ -132,7 +132,7 @@ describe('a sprint by hand', () => {
     expect(await caloron('kickoff', brief, '--repo', world.repo, '--sprint-id', 'by-hand')).toContain(
       'exists already: nothing was changed',
     );
-    expect(await caloron('status')).toMatch(/sprint by-hand on agent\/lib: .*\n\n[\s\S]*^second /m);
+    expect(await caloron('status')).toMatch(/sprint by-hand on agent\/lib: .*\n[\s\S]*^second /m);
     expect(await caloron('retro')).toContain('interim report (the sprint is open)');
 
     const ticks = await tickUntilDone('by-hand');

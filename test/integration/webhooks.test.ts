@@ -131,7 +131,7 @@ const resume = (event_id: string): Promise<unknown> =>
   runtime.store.events.append([{ event_id, kind: 'sprint.resumed', sprint_id: 's1', payload: {} }]);
 
 describe('a forge that posts its events', () => {
-  it('has the next tick made within a second, and what no delivery told is found by the one after', async () => {
+  it('has a tick made by its delivery, and what no delivery told is found by the one that cron makes', async () => {
     const url = await schedule();
     await ask('POST', `/repos/${REPO}/hooks`, {
       config: { url, secret: SECRET, content_type: 'json' },
@@ -140,21 +140,23 @@ describe('a forge that posts its events', () => {
     // The first tick learns of the issues; polls begin there.
     await resume('first');
     await vi.waitFor(() => expect(ticks()).toBeGreaterThan(0), { timeout: 10_000 });
-    const began = performance.now();
 
     await ask('PATCH', `/repos/${REPO}/issues/1`, { state: 'closed' });
-    await vi.waitFor(() => expect(closed()).toEqual([1]), { timeout: 5_000, interval: 10 });
-    expect(performance.now() - began).toBeLessThan(2_000);
+    await vi.waitFor(() => expect(closed()).toEqual([1]), { timeout: 10_000 });
     const told = delivered();
     const slots = runtime.store.slots.list({ job: 'tick', limit: 100 }).map(({ slot }) => slot);
     expect(slots.filter((slot) => told.includes(slot))).not.toEqual([]);
 
     lose = true;
-    const before = ticks();
     await ask('PATCH', `/repos/${REPO}/issues/2`, { state: 'closed' });
-    await resume('as-cron');
-    await vi.waitFor(() => expect(ticks()).toBeGreaterThan(before), { timeout: 10_000 });
-    await vi.waitFor(() => expect(closed()).toEqual([1, 2]), { timeout: 10_000 });
+    let minute = 0;
+    // A tick that is under way may have asked the forge before, and takes the word of this minute with it.
+    const cron = async (): Promise<void> => {
+      minute += 1;
+      await resume(`as-cron-${String(minute)}`);
+      expect(closed()).toEqual([1, 2]);
+    };
+    await vi.waitFor(cron, { timeout: 10_000, interval: 500 });
     expect(delivered()).toEqual(told);
   });
 });
