@@ -34,7 +34,7 @@ const exampleContext: RepoContext = {
   logins: { author: 'caloron-bot', reviewer: null },
 };
 
-/** Reads what a kickoff plans with. Throws KICKOFF_REPO_EMPTY for a repository without a commit. */
+/** Reads what a kickoff plans with. Throws KICKOFF_REPO_EMPTY for a repository without a commit, KICKOFF_REPO_READONLY where agents could not push. */
 export const fetchRepoContext = defineStage({
   name: 'fetch_repo_context',
   description:
@@ -74,6 +74,7 @@ export const fetchRepoContext = defineStage({
       one.whoami(),
       second === target.token_env ? null : forge.open({ ...target, token_env: second }).whoami(),
     ]);
+    if (info.can_push === false) throw readonlyRepo(repo, author, target.token_env);
     if (commits.length === 0) throw emptyRepo(repo, info.default_branch);
     return {
       description: info.description,
@@ -94,4 +95,9 @@ export const fetchRepoContext = defineStage({
 function emptyRepo(repo: string, branch: string): BriefError {
   const hint = `push a first commit to it (git commit --allow-empty -m first && git push origin ${shellWord(`HEAD:${branch}`)}), and give this command again`;
   return new BriefError('KICKOFF_REPO_EMPTY', { repo, branch }, { hint });
+}
+
+function readonlyRepo(repo: string, login: string, token_env: string): BriefError {
+  const hint = `let ${login} push to ${repo}, or put the token of an account that may into ${token_env}`;
+  return new BriefError('KICKOFF_REPO_READONLY', { repo, login, token_env }, { hint });
 }

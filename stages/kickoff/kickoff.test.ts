@@ -277,7 +277,11 @@ describe('generate_sprint_dag', () => {
 });
 
 describe('fetch_repo_context', () => {
-  function forge(logins: Readonly<Record<string, string>>, opened: ForgeTarget[] = []) {
+  function forge(
+    logins: Readonly<Record<string, string>>,
+    opened: ForgeTarget[] = [],
+    can_push: boolean | null = null,
+  ) {
     return {
       open: (target: ForgeTarget) => {
         opened.push(target);
@@ -289,6 +293,7 @@ describe('fetch_repo_context', () => {
               default_branch: 'trunk',
               open_issues: 0,
               private: false,
+              can_push,
             }),
           commits: () =>
             Promise.resolve([
@@ -320,6 +325,19 @@ describe('fetch_repo_context', () => {
       recent_commits: [{ sha: '01234567', message: 'One', author: null, date: '2026-04-14T08:30:00.000Z' }],
       languages: { Go: 1 },
       logins: { author: 'a', reviewer: 'b' },
+    });
+  });
+
+  it('refuses a token whose account may only read, and says whose', async () => {
+    const call = fetchRepoContext.call(
+      { repo: 'acme/shop' },
+      { forge: forge({ GITHUB_TOKEN: 'reader' }, [], false) },
+    );
+
+    await expect(call).rejects.toMatchObject({
+      code: 'KICKOFF_REPO_READONLY',
+      message: expect.stringMatching(/^reader, whose token GITHUB_TOKEN holds/) as string,
+      hint: expect.stringContaining('let reader push to acme/shop') as string,
     });
   });
 

@@ -183,6 +183,7 @@ function repoOf(forge: Omit<MemoryForge, 'repo'>): ForgeRepo {
         default_branch: 'main',
         open_issues: issues.length,
         private: false,
+        can_push: true,
       }),
     commits: () => Promise.resolve([{ sha: sha('b'), message: 'First', author: 'ada', at: START }]),
     languages: () => Promise.resolve({}),

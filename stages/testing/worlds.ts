@@ -33,6 +33,7 @@ function shopAnswers(): Partial<ForgeRepo> {
         default_branch: 'main',
         open_issues: 2,
         private: false,
+        can_push: true,
       }),
     commits: () =>
       Promise.resolve([

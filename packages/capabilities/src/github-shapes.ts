@@ -233,6 +233,7 @@ export const RepoShape = z
     default_branch: z.string().nullish(),
     open_issues_count: z.number().nullish(),
     private: z.boolean().nullish(),
+    permissions: z.object({ pull: z.boolean().nullish(), push: z.boolean().nullish() }).nullish(),
   })
   .transform((raw): ForgeRepoInfo => ({
     full_name: raw.full_name,
@@ -240,7 +241,17 @@ export const RepoShape = z
     default_branch: raw.default_branch ?? 'main',
     open_issues: raw.open_issues_count ?? 0,
     private: raw.private ?? false,
+    can_push: mayPush(raw.permissions ?? {}),
   }));
+
+/** An app's permissions are told as all false: nothing is known of it then. */
+function mayPush(told: {
+  readonly pull?: boolean | null | undefined;
+  readonly push?: boolean | null | undefined;
+}): boolean | null {
+  if (told.push === true) return true;
+  return told.push === false && told.pull === true ? false : null;
+}
 
 /** A commit of a branch. */
 export const CommitShape = z

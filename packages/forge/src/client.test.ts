@@ -19,6 +19,15 @@ describe('Caloron’s own client on the local forge', () => {
     expect(await alice.languages()).toEqual({ TypeScript: 11 });
   });
 
+  it('tells who may push, and who may only read', async () => {
+    await forge
+      .as('alice')
+      .repos.addCollaborator({ owner: 'alice', repo: 'app', username: 'carol', permission: 'pull' });
+    const carol = openRepo({ repo: 'alice/app', host: forge.url, token: forge.tokens.carol });
+
+    expect([await alice.info(), await carol.info()]).toMatchObject([{ can_push: true }, { can_push: false }]);
+  });
+
   it('compares commits and branches, also where a tag has a branch’s name', async () => {
     const first = await clone.git('rev-parse', 'origin/main');
     await clone.git('checkout', '--quiet', '-B', 'release/v1.0', 'origin/main');

@@ -132,6 +132,8 @@ export interface ForgeRepoInfo {
   readonly default_branch: string;
   readonly open_issues: number;
   readonly private: boolean;
+  /** Whether the token's account may push; null where the host does not say. */
+  readonly can_push: boolean | null;
 }
 
 /** One repository on one forge. Every method throws a ForgeError (CodedError with `retryable`). Writes are sent once: the outbox repeats them after a look-up. */
