@@ -9,7 +9,10 @@ const SLOW = 'test/integration/**/*.slow.test.ts';
 /** Files of which `pnpm test` runs a sample and `pnpm test:slow` all. */
 const SAMPLED = [
   'test/contract/contract.test.ts',
-  'test/integration/{bad-input,crash,lease,restarts}.test.ts',
+  'test/integration/{bad-input,crash,lease,restarts,scheduler-command}.test.ts',
+  'test/e2e/demo.test.ts',
+  'packages/forge/src/main.test.ts',
+  'packages/shell/src/attack-repository.test.ts',
 ];
 
 export default defineConfig({
@@ -48,7 +51,7 @@ export default defineConfig({
           include: [SLOW, ...SAMPLED],
           exclude,
           env: { CALORON_TEST_SLOW: '1' },
-          testTimeout: 60_000,
+          testTimeout: 150_000,
           hookTimeout: 60_000,
         },
       },

@@ -90,13 +90,13 @@ const kickoff = (runtime: Runtime, more: object): Promise<RunResult> =>
     input: { brief: '- [one] Do one thing', repo: REPO, sprint_id: 's1', ...more },
   });
 
-/** Origins that are sent a credential. */
+/** Origins that are sent the forge's token. */
 function watch(): Set<string> {
   const origins = new Set<string>();
   const { fetch: real } = globalThis;
   vi.spyOn(globalThis, 'fetch').mockImplementation((address, init) => {
     const url = new URL(address instanceof Request ? address.url : address);
-    if (new Headers(init?.headers).has('authorization')) origins.add(url.origin);
+    if (new Headers(init?.headers).get('authorization')?.includes(token) === true) origins.add(url.origin);
     return real(address, init);
   });
   return origins;

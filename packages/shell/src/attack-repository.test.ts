@@ -20,6 +20,8 @@ import type { RunningShell } from './start.ts';
 import { createFixture, type Fixture, SHELL_TOKEN, spawnOf } from './testing/fixture.ts';
 import { HOOKS, poisonOf } from './testing/poison.ts';
 
+const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
+
 let fixture: Fixture;
 let shell: RunningShell;
 let root: string;
@@ -125,43 +127,45 @@ describe('a malicious repository', () => {
     expect(readFileSync(canary, 'utf8')).toContain('reference-transaction');
   });
 
-  it('runs nothing it takes in by include or includeIf', async () => {
-    const first = await spawned();
-    await poison(first.worktree);
-    const config = join(clone(), 'config');
-    const taken = join(clone(), 'taken-in');
-    renameSync(config, taken);
-    const includes = ['include', 'includeIf "gitdir:/**"', 'includeIf "onbranch:**"']
-      .map((section) => `[${section}]\n\tpath = ${taken}\n`)
-      .join('');
-    writeFileSync(config, `[core]\n\trepositoryformatversion = 0\n\tbare = true\n${includes}`);
+  if (SLOW)
+    it('runs nothing it takes in by include or includeIf', async () => {
+      const first = await spawned();
+      await poison(first.worktree);
+      const config = join(clone(), 'config');
+      const taken = join(clone(), 'taken-in');
+      renameSync(config, taken);
+      const includes = ['include', 'includeIf "gitdir:/**"', 'includeIf "onbranch:**"']
+        .map((section) => `[${section}]\n\tpath = ${taken}\n`)
+        .join('');
+      writeFileSync(config, `[core]\n\trepositoryformatversion = 0\n\tbare = true\n${includes}`);
 
-    await wholeLife(first);
+      await wholeLife(first);
 
-    expect(existsSync(canary)).toBe(false);
-  });
-
-  it('runs nothing its worktree config names, and works in no other directory it names', async () => {
-    const elsewhere = join(root, 'elsewhere');
-    mkdirSync(elsewhere);
-    writeFileSync(join(elsewhere, 'precious.txt'), 'precious\n');
-    const first = await spawned();
-    await gitIn(clone(), 'config', 'core.repositoryformatversion', '1');
-    await gitIn(clone(), 'config', 'extensions.worktreeConfig', 'true');
-    const lines = Object.entries(settings()).map(([key, value]) => {
-      const [section = '', ...rest] = key.split('.');
-      const name = rest.pop() ?? '';
-      const middle = rest.length === 0 ? '' : ` "${rest.join('.')}"`;
-      return `[${section}${middle}]\n\t${name} = ${JSON.stringify(value)}\n`;
+      expect(existsSync(canary)).toBe(false);
     });
-    writeFileSync(join(admin(), 'config.worktree'), `${lines.join('')}[core]\n\tworktree = ${elsewhere}\n`);
-    writeFileSync(join(first.worktree, '.gitattributes'), ATTRIBUTES);
 
-    await wholeLife(first);
+  if (SLOW)
+    it('runs nothing its worktree config names, and works in no other directory it names', async () => {
+      const elsewhere = join(root, 'elsewhere');
+      mkdirSync(elsewhere);
+      writeFileSync(join(elsewhere, 'precious.txt'), 'precious\n');
+      const first = await spawned();
+      await gitIn(clone(), 'config', 'core.repositoryformatversion', '1');
+      await gitIn(clone(), 'config', 'extensions.worktreeConfig', 'true');
+      const lines = Object.entries(settings()).map(([key, value]) => {
+        const [section = '', ...rest] = key.split('.');
+        const name = rest.pop() ?? '';
+        const middle = rest.length === 0 ? '' : ` "${rest.join('.')}"`;
+        return `[${section}${middle}]\n\t${name} = ${JSON.stringify(value)}\n`;
+      });
+      writeFileSync(join(admin(), 'config.worktree'), `${lines.join('')}[core]\n\tworktree = ${elsewhere}\n`);
+      writeFileSync(join(first.worktree, '.gitattributes'), ATTRIBUTES);
 
-    expect(existsSync(canary)).toBe(false);
-    expect(readFileSync(join(elsewhere, 'precious.txt'), 'utf8')).toBe('precious\n');
-  });
+      await wholeLife(first);
+
+      expect(existsSync(canary)).toBe(false);
+      expect(readFileSync(join(elsewhere, 'precious.txt'), 'utf8')).toBe('precious\n');
+    });
 
   it('fetches nothing from a promisor of its own when an object is missing', async () => {
     const first = await spawned();
