@@ -46,7 +46,11 @@ function reviewWrite({ client, dialect, reads }: ForgeWriteDeps): ForgeWrites['r
         login === null ? saysOwn(error.details.answer) : author?.toLowerCase() === login.toLowerCase();
       if (author === null || !own) throw error;
       const hint = 'let a second identity review (reviewer_token_env), or review with a comment';
-      throw new ForgeError('FORGE_SELF_REVIEW', { ...error.details, pr_number, login: login ?? author }, { hint });
+      throw new ForgeError(
+        'FORGE_SELF_REVIEW',
+        { ...error.details, pr_number, login: login ?? author },
+        { hint },
+      );
     }
     const facts = { host: client.host, repo: client.repo, doing: request.doing, status: 200 };
     throw forgeError('FORGE_ANSWER_INVALID', { ...facts, answer: 'the review was left pending' });

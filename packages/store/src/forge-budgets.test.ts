@@ -141,7 +141,10 @@ describe('a limit', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 40 }),
-        fc.array(fc.record({ at: fc.nat(1), person: fc.boolean(), free: fc.boolean() }), { minLength: 50, maxLength: 80 }),
+        fc.array(fc.record({ at: fc.nat(1), person: fc.boolean(), free: fc.boolean() }), {
+          minLength: 50,
+          maxLength: 80,
+        }),
         async (limit, asked) => {
           const whose = { host: 'http://127.0.0.1:2', token_id: String(opened.length) };
           const stores = [open(), open()];
