@@ -60,7 +60,7 @@ it('W2 shows nothing of what is kept below the folders of the system, but what i
         readable: [],
         writable: [cwd, worktree],
         instead: [],
-        hidden: [root, db, '/root/elsewhere', '/opt/not-there'],
+        hidden: [root, db, '/home/elsewhere', '/opt/not-there'],
         cwd,
       },
       [
