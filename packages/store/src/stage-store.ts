@@ -11,8 +11,8 @@ import { fileFailed, withFileLock } from './stage-store-lock.ts';
 
 const Hex64 = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hex digits');
 
-/** One record as the file holds it; fields this program does not know are kept. */
-const Record = z.looseObject({
+/** One record as the file and the registry hold it; fields this program does not know are kept. */
+export const StageRecordShape = z.looseObject({
   id: Hex64,
   signature_id: Hex64,
   signature: z.looseObject({
@@ -47,7 +47,7 @@ const Record = z.looseObject({
   record_signature: z.string().exactOptional(),
   record_signer: z.string().exactOptional(),
 });
-const File = z.looseObject({ stages: z.array(Record) });
+const File = z.looseObject({ stages: z.array(StageRecordShape) });
 
 function parseFile(text: string, file: string): readonly StageRecord[] {
   let value: unknown;
