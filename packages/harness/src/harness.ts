@@ -98,6 +98,7 @@ export async function runHarness(order: Order, deps: HarnessDeps): Promise<numbe
     shell: context.shell,
     activity: context.activity,
     logger,
+    clock,
     look: async () => lookAt(order.worktree).catch(() => undefined),
     worked: () => cpu.worked(),
     onStop(reason) {

@@ -19,6 +19,7 @@ function beating(answers: (() => HeartbeatReply)[], looks: (string | undefined)[
     order,
     activity,
     logger: createLogger({ name: 'test', level: 'silent' }),
+    clock: fixedClock(AT),
     shell: {
       async heartbeat(body) {
         beats.push(body);
@@ -50,7 +51,7 @@ describe('the heartbeat', () => {
     await beat.stop();
     const then = beats.length;
 
-    expect(beats[0]).toMatchObject({ progress_at: null, tokens_used: 0 });
+    expect(beats[0]).toMatchObject({ progress_at: null, tokens_used: 0, sent_at: AT });
     expect(beats).toHaveLength(then);
   });
 

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { codeOf, messageOf } from '@caloron/noether/errors';
 import type { Logger } from '@caloron/capabilities/logger';
-import { type Heartbeat, type Order, totalTokens } from '@caloron/types';
+import { type Clock, type Heartbeat, type Order, totalTokens } from '@caloron/types';
 import pRetry from 'p-retry';
 
 import type { Activity } from './activity.ts';
@@ -27,6 +27,7 @@ export interface HeartbeatDeps {
   readonly shell: AgentShell;
   readonly activity: Activity;
   readonly logger: Logger;
+  readonly clock: Clock;
   /** Looked at before each beat: the worktree's state as one string, undefined when it cannot be read. */
   readonly look: () => Promise<string | undefined>;
   /** Asked before each beat: whether the agent's processes have computed. */
@@ -47,9 +48,11 @@ function headIn(state: string): string {
 }
 
 /** What a beat tells. */
-function bodyOf({ order, activity, spending }: HeartbeatDeps): Heartbeat {
+function bodyOf({ order, activity, spending, clock }: HeartbeatDeps): Heartbeat {
   const usage = spending?.usage ?? [];
   return {
+    // Before the signs: what is told of them is no older than it.
+    sent_at: clock.now(),
     agent_id: order.agent_id,
     sprint_id: order.sprint_id,
     status: activity.status.slice(0, 200),

@@ -397,6 +397,16 @@ describe('an agent', () => {
     expect(agents[0]?.last_heartbeat).toBe(agents[0]?.last_heartbeat_at);
   });
 
+  it('G1 whose beat was sent before the shell listened is not heard since', async () => {
+    const { token } = await agent();
+
+    const sent_at = '2026-01-01T00:00:00.000Z';
+    await post('/heartbeat', { sprint_id: 's1', agent_id: 'agent-1', sent_at }, token);
+
+    const { agents, listening_since } = StatusReply.parse((await get('/status')).json());
+    expect(agents[0]?.last_heartbeat).toBe(listening_since);
+  });
+
   it('5.6.10 is heard while git does not come to an end for another', async () => {
     const { token } = await agent();
     const at = (name: string): string => join(fixture.remote, name);

@@ -46,3 +46,17 @@ it.each([
   pass(1000);
   expect(made.since()).toBe(since);
 });
+
+it('G1 what was under way while the machine slept was heard when it fell asleep, and what was sent after now', () => {
+  const { made, pass } = listening();
+  pass(1000);
+  const asleep = made.heard(AT);
+  expect(asleep).toBe(new Date(Date.parse(AT) + 1000).toISOString());
+  pass(8 * HOUR);
+  expect(made.heard(AT)).toBe(asleep);
+  const awake = made.since();
+  pass(500);
+  const now = new Date(Date.parse(awake) + 500).toISOString();
+  expect(made.heard(awake)).toBe(now);
+  expect(made.heard(null)).toBe(now);
+});

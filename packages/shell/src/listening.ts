@@ -10,6 +10,8 @@ const GAP_MS = 3000;
 export interface Listening {
   /** Since when it has been, without a gap: its start, or the end of the last time at which it stood still or the clock was changed. */
   since(): Timestamp;
+  /** When what says it was sent then was heard: now, or when the last gap began for what was under way in it. */
+  heard(sent_at: Timestamp | null): Timestamp;
   close(): void;
 }
 
@@ -20,14 +22,19 @@ export interface Listening {
  */
 export function createListening(clock: Clock, monotonic: () => number): Listening {
   let since = clock.now();
-  let last = { wall: epochMs(since), at: monotonic() };
-  function look(): void {
+  let gap_from = since;
+  let last = { now: since, wall: epochMs(since), at: monotonic() };
+  function look(): Timestamp {
     const now = clock.now();
-    const next = { wall: epochMs(now), at: monotonic() };
+    const next = { now, wall: epochMs(now), at: monotonic() };
     const passed_ms = next.at - last.at;
     const moved_ms = next.wall - last.wall - passed_ms;
-    if (passed_ms > LOOK_MS + GAP_MS || Math.abs(moved_ms) > GAP_MS) since = now;
+    if (passed_ms > LOOK_MS + GAP_MS || Math.abs(moved_ms) > GAP_MS) {
+      gap_from = last.now;
+      since = now;
+    }
     last = next;
+    return now;
   }
   const timer = setInterval(look, LOOK_MS);
   timer.unref();
@@ -36,6 +43,10 @@ export function createListening(clock: Clock, monotonic: () => number): Listenin
       // Asked right after a gap, before the timer has come round.
       look();
       return since;
+    },
+    heard(sent_at) {
+      const now = look();
+      return sent_at !== null && sent_at < since ? gap_from : now;
     },
     close: () => clearInterval(timer),
   };

@@ -52,6 +52,8 @@ export const Heartbeat = z.strictObject({
   /** When the agent's processes last used the processor for more than waiting. */
   cpu_at: Timestamp.nullable().optional(),
   next_by: Timestamp.nullable().optional(),
+  /** When it was sent: what the machine slept between sending and hearing says nothing of its agent. */
+  sent_at: Timestamp.optional(),
   /** Its program has just ended: the answer is `stop` also where the task is over, looked up for this one beat. */
   turn_ended: z.literal(true).optional(),
 });

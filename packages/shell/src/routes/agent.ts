@@ -36,12 +36,12 @@ export function agentRoutes(app: FastifyInstance, deps: AppDeps): void {
 }
 
 async function heartbeat(deps: AppDeps, request: FastifyRequest): Promise<HeartbeatReply> {
-  const { auth, clock, store } = deps;
+  const { auth, listening, store } = deps;
   const { sprint_id, agent_id, turn_ended = false, ...said } = parse(Heartbeat, request.body);
   const caller = auth.callerOf(request);
   const row = caller.kind === 'agent' ? caller.row : undefined;
   if (row !== undefined) assertOwn(row, { sprint_id, agent_id });
-  const now = clock.now();
+  const now = listening.heard(said.sent_at ?? null);
   const beat = {
     status: said.status ?? null,
     tokens_used: said.usage ? totalTokens(said.usage) : (said.tokens_used ?? null),
