@@ -1,20 +1,16 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
-import { systemClock } from '@caloron/capabilities/clock';
-import { git } from '@caloron/capabilities/git';
-import { systemRandom } from '@caloron/capabilities/random';
-import { addUser, type RunningForge, startForge } from '@caloron/forge';
+import type { RunningForge } from '@caloron/forge';
 import type { RunResult } from '@caloron/noether';
-import { createRuntime, findHome, loadGraph, readEnvironment, type Runtime } from '@caloron/scheduler';
+import { loadGraph, type Runtime } from '@caloron/scheduler';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { temporaryHome } from '../support/home.ts';
+import { LIB, libForge, runtimeAt } from '../support/lib-forge.ts';
 import { ROOT } from '../support/tree.ts';
 
-const REPO = 'agent/lib';
 const KICKOFF = join(ROOT, 'compositions/kickoff.json');
 const TICK = join(ROOT, 'compositions/sprint_tick.json');
 
@@ -30,11 +26,8 @@ beforeEach(async () => {
   const home = temporaryHome();
   undo = [() => home.remove()];
   dir = home.dir;
-  const data = join(dir, 'forge');
-  forge = await startForge({ data, port: 0 });
+  ({ forge, token } = await libForge(join(dir, 'forge')));
   undo.push(() => forge.close());
-  ({ token } = await addUser(data, 'agent'));
-  await fill();
   heard = [];
   const server: Server = createServer((request, response) => {
     heard.push(`${request.method} ${request.url} ${request.headers.authorization}`);
@@ -52,33 +45,9 @@ afterEach(async () => {
   for (const step of undo.reverse()) await step();
 });
 
-/** A repository with a main branch. */
-async function fill(): Promise<void> {
-  await fetch(`${forge.url}/user/repos`, {
-    method: 'POST',
-    headers: { authorization: `token ${token}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ name: 'lib', private: false }),
-  });
-  const work = join(dir, 'seed');
-  mkdirSync(work);
-  await git(['init', '--quiet', '--initial-branch=main'], { cwd: work });
-  const author = { name: 'Agent', email: 'agent@localhost' };
-  await git(['commit', '--quiet', '--allow-empty', '-m', 'Start'], { cwd: work, author });
-  await git(['push', '--quiet', `${forge.url}/${REPO}.git`, 'HEAD:refs/heads/main'], {
-    cwd: work,
-    credential: { username: 'x-access-token', token },
-  });
-}
-
 /** A home of its own with settings and variables; no shell runs. */
 function runtimeOf(settings: object | null, variables: Readonly<Record<string, string>>): Runtime {
-  const at = join(dir, 'home');
-  mkdirSync(join(at, '.caloron'), { recursive: true });
-  if (settings !== null) writeFileSync(join(at, 'caloron.json'), JSON.stringify({ repo: REPO, ...settings }));
-  const home = findHome({ flag: at, cwd: at, variables: {} });
-  const given = { CALORON_LLM_PROVIDER: 'none', CALORON_SHELL_URL: 'http://127.0.0.1:9', ...variables };
-  const environment = readEnvironment(given, home);
-  const runtime = createRuntime({ home, environment, clock: systemClock, random: systemRandom });
+  const runtime = runtimeAt(join(dir, 'home'), settings, variables);
   undo.push(() => runtime.close());
   return runtime;
 }
@@ -87,7 +56,7 @@ const kickoff = (runtime: Runtime, more: object): Promise<RunResult> =>
   runtime.run({
     graph: loadGraph(KICKOFF),
     graph_name: KICKOFF,
-    input: { brief: '- [one] Do one thing', repo: REPO, sprint_id: 's1', ...more },
+    input: { brief: '- [one] Do one thing', repo: LIB, sprint_id: 's1', ...more },
   });
 
 /** Origins that are sent the forge's token. */
@@ -114,7 +83,7 @@ describe('a forge token', () => {
     const ticked = await runtime.run({
       graph: loadGraph(TICK),
       graph_name: TICK,
-      input: { sprint_id: 's1', repo: REPO },
+      input: { sprint_id: 's1', repo: LIB },
     });
 
     expect([begun, ticked]).toEqual([

@@ -1,23 +1,20 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { systemClock } from '@caloron/capabilities/clock';
-import { git } from '@caloron/capabilities/git';
-import { systemRandom } from '@caloron/capabilities/random';
 import { tokenIdOf } from '@caloron/capabilities/token-id';
-import { addUser, type RunningForge, startForge } from '@caloron/forge';
+import type { RunningForge } from '@caloron/forge';
 import type { RunResult } from '@caloron/noether';
-import { createRuntime, findHome, loadGraph, readEnvironment, type Runtime } from '@caloron/scheduler';
+import { loadGraph, type Runtime } from '@caloron/scheduler';
 import { addMs } from '@caloron/types';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 
 import { temporaryHome } from '../support/home.ts';
+import { LIB, libForge, runtimeAt } from '../support/lib-forge.ts';
 import { ROOT } from '../support/tree.ts';
 
-const REPO = 'agent/lib';
 const ASKER = join(ROOT, 'test/support/forge-asker.ts');
 const Asked = z.object({ answered: z.number(), code: z.string().nullable() });
 
@@ -28,31 +25,13 @@ let token: string;
 
 /** A forge that answers so many requests an hour to each token, with a repository. */
 async function forgeWith(rate_limit: number): Promise<void> {
-  const data = join(dir, 'forge');
-  const filling = await startForge({ data, port: 0 });
-  ({ token } = await addUser(data, 'agent'));
-  await fetch(`${filling.url}/user/repos`, {
-    method: 'POST',
-    headers: { authorization: `token ${token}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ name: 'lib', private: false }),
-  });
-  const work = join(dir, 'seed');
-  mkdirSync(work);
-  await git(['init', '--quiet', '--initial-branch=main'], { cwd: work });
-  const author = { name: 'Agent', email: 'agent@localhost' };
-  await git(['commit', '--quiet', '--allow-empty', '-m', 'Start'], { cwd: work, author });
-  await git(['push', '--quiet', `${filling.url}/${REPO}.git`, 'HEAD:refs/heads/main'], {
-    cwd: work,
-    credential: { username: 'x-access-token', token },
-  });
-  await filling.close();
-  forge = await startForge({ data, port: 0, rate_limit });
+  ({ forge, token } = await libForge(join(dir, 'forge'), rate_limit));
   undo.push(() => forge.close());
 }
 
 /** Asks from a process of its own. */
 async function asked(who: 'tick' | 'person', most: number): Promise<z.output<typeof Asked>> {
-  const order = { db: join(dir, 'a.db'), host: forge.url, repo: REPO, most, who };
+  const order = { db: join(dir, 'a.db'), host: forge.url, repo: LIB, most, who };
   const { stdout } = await promisify(execFile)(process.execPath, [ASKER, JSON.stringify(order)], {
     env: { ...process.env, FORGE_ASKER_TOKEN: token },
     timeout: 30_000,
@@ -61,18 +40,8 @@ async function asked(who: 'tick' | 'person', most: number): Promise<z.output<typ
 }
 
 function runtimeHere(): Runtime {
-  const at = join(dir, 'home');
-  mkdirSync(join(at, '.caloron'), { recursive: true });
-  const settings = { repo: REPO, host: forge.url, token_env: 'CALORON_FORGE_TOKEN', agent_logins: ['agent'] };
-  writeFileSync(join(at, 'caloron.json'), JSON.stringify(settings));
-  const home = findHome({ flag: at, cwd: at, variables: {} });
-  const variables = {
-    CALORON_LLM_PROVIDER: 'none',
-    CALORON_SHELL_URL: 'http://127.0.0.1:9',
-    CALORON_FORGE_TOKEN: token,
-  };
-  const environment = readEnvironment(variables, home);
-  const runtime = createRuntime({ home, environment, clock: systemClock, random: systemRandom });
+  const settings = { host: forge.url, token_env: 'CALORON_FORGE_TOKEN', agent_logins: ['agent'] };
+  const runtime = runtimeAt(join(dir, 'home'), settings, { CALORON_FORGE_TOKEN: token });
   undo.push(() => runtime.close());
   return runtime;
 }
@@ -82,7 +51,7 @@ const run = (runtime: Runtime, name: string, input: Record<string, string>): Pro
   return runtime.run({
     graph: loadGraph(graph_name),
     graph_name,
-    input: { repo: REPO, sprint_id: 's1', ...input },
+    input: { repo: LIB, sprint_id: 's1', ...input },
   });
 };
 

@@ -1,19 +1,11 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { systemClock } from '@caloron/capabilities/clock';
-import { git } from '@caloron/capabilities/git';
 import { createLogger } from '@caloron/capabilities/logger';
 import { systemRandom } from '@caloron/capabilities/random';
-import { addUser, type RunningForge, startForge } from '@caloron/forge';
-import {
-  createRuntime,
-  findHome,
-  loadGraph,
-  readConfig,
-  readEnvironment,
-  type Runtime,
-} from '@caloron/scheduler';
+import type { RunningForge } from '@caloron/forge';
+import { loadGraph, readConfig, type Runtime } from '@caloron/scheduler';
 import { DELIVERED, INBOUND_PATH, inboundRoutes } from '@caloron/scheduler/inbound';
 import { startScheduler } from '@caloron/scheduler/scheduler';
 import { startServer } from '@caloron/scheduler/server';
@@ -21,9 +13,9 @@ import { watchesRepo } from '@caloron/scheduler/wakeup';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { temporaryHome } from '../support/home.ts';
+import { LIB, libForge, runtimeAt } from '../support/lib-forge.ts';
 import { ROOT } from '../support/tree.ts';
 
-const REPO = 'agent/lib';
 const SECRET = 'shared-with-the-forge';
 const NEVER = '0 0 1 1 *';
 const KICKOFF = join(ROOT, 'compositions/kickoff.json');
@@ -41,20 +33,8 @@ beforeEach(async () => {
   undo = [() => home.remove()];
   dir = home.dir;
   lose = false;
-  const data = join(dir, 'forge');
-  forge = await startForge({ data, port: 0 });
+  ({ forge, token } = await libForge(join(dir, 'forge')));
   undo.push(() => forge.close());
-  ({ token } = await addUser(data, 'agent'));
-  await ask('POST', '/user/repos', { name: 'lib', private: false });
-  const work = join(dir, 'seed');
-  mkdirSync(work);
-  await git(['init', '--quiet', '--initial-branch=main'], { cwd: work });
-  const author = { name: 'Agent', email: 'agent@localhost' };
-  await git(['commit', '--quiet', '--allow-empty', '-m', 'Start'], { cwd: work, author });
-  await git(['push', '--quiet', `${forge.url}/${REPO}.git`, 'HEAD:refs/heads/main'], {
-    cwd: work,
-    credential: { username: 'x-access-token', token },
-  });
   runtime = await kickedOff();
 });
 afterEach(async () => {
@@ -74,20 +54,10 @@ async function ask(method: string, path: string, body: unknown): Promise<unknown
 
 /** A home with a sprint of two tasks; no shell runs. */
 async function kickedOff(): Promise<Runtime> {
-  const at = join(dir, 'home');
-  mkdirSync(join(at, '.caloron'), { recursive: true });
-  const settings = { repo: REPO, host: forge.url, token_env: 'CALORON_FORGE_TOKEN', framework: 'stub' };
-  writeFileSync(join(at, 'caloron.json'), JSON.stringify(settings));
-  const home = findHome({ flag: at, cwd: at, variables: {} });
-  const variables = {
-    CALORON_LLM_PROVIDER: 'none',
-    CALORON_SHELL_URL: 'http://127.0.0.1:9',
-    CALORON_FORGE_TOKEN: token,
-  };
-  const environment = readEnvironment(variables, home);
-  const made = createRuntime({ home, environment, clock: systemClock, random: systemRandom });
+  const settings = { host: forge.url, token_env: 'CALORON_FORGE_TOKEN', framework: 'stub' };
+  const made = runtimeAt(join(dir, 'home'), settings, { CALORON_FORGE_TOKEN: token });
   undo.push(() => made.close());
-  const input = { brief: '- [one] Do one thing\n- [two] Do another', repo: REPO, sprint_id: 's1' };
+  const input = { brief: '- [one] Do one thing\n- [two] Do another', repo: LIB, sprint_id: 's1' };
   const begun = await made.run({ graph: loadGraph(KICKOFF), graph_name: KICKOFF, input });
   expect(begun).toMatchObject({ ok: true, output: { issues_created: [1, 2] } });
   return made;
@@ -133,7 +103,7 @@ const resume = (event_id: string): Promise<unknown> =>
 describe('a forge that posts its events', () => {
   it('has a tick made by its delivery, and what no delivery told is found by the one that cron makes', async () => {
     const url = await schedule();
-    await ask('POST', `/repos/${REPO}/hooks`, {
+    await ask('POST', `/repos/${LIB}/hooks`, {
       config: { url, secret: SECRET, content_type: 'json' },
       events: ['issues', 'issue_comment', 'pull_request', 'push'],
     });
@@ -141,14 +111,14 @@ describe('a forge that posts its events', () => {
     await resume('first');
     await vi.waitFor(() => expect(ticks()).toBeGreaterThan(0), { timeout: 10_000 });
 
-    await ask('PATCH', `/repos/${REPO}/issues/1`, { state: 'closed' });
+    await ask('PATCH', `/repos/${LIB}/issues/1`, { state: 'closed' });
     await vi.waitFor(() => expect(closed()).toEqual([1]), { timeout: 10_000 });
     const told = delivered();
     const slots = runtime.store.slots.list({ job: 'tick', limit: 100 }).map(({ slot }) => slot);
     expect(slots.filter((slot) => told.includes(slot))).not.toEqual([]);
 
     lose = true;
-    await ask('PATCH', `/repos/${REPO}/issues/2`, { state: 'closed' });
+    await ask('PATCH', `/repos/${LIB}/issues/2`, { state: 'closed' });
     let minute = 0;
     // A tick that is under way may have asked the forge before, and takes the word of this minute with it.
     const cron = async (): Promise<void> => {
