@@ -102,6 +102,16 @@ describe('the systemd units', () => {
       expect(set).not.toContain(key);
   });
 
+  it('the scheduler’s waits for its word, and for its signs of life longer than a tick may hold it up', () => {
+    const path = 'deploy/systemd/noether-scheduler.service';
+
+    expect(valuesOf(path, 'Type')).toEqual(['notify']);
+    // systemd-notify is a child of the scheduler, so that its main process alone would not be heard.
+    expect(valuesOf(path, 'NotifyAccess')).toEqual(['all']);
+    expect(Number(valuesOf(path, 'WatchdogSec')[0])).toBeGreaterThanOrEqual(30);
+    expect(unit('deploy/systemd/caloron-shell.service').map(([key]) => key)).not.toContain('NotifyAccess');
+  });
+
   it('the scheduler’s works over the shell’s home as the shell’s user', () => {
     for (const key of ['User', 'WorkingDirectory', 'StateDirectory', 'EnvironmentFile', 'Environment'])
       expect(valuesOf('deploy/systemd/noether-scheduler.service', key)).toEqual(
