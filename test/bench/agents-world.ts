@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { systemClock } from '@caloron/capabilities/clock';
 import { systemRandom } from '@caloron/capabilities/random';
 import { openStore } from '@caloron/store';
-import { newTask, Sprint, type SpawnReply } from '@caloron/types';
+import { newTask, type SpawnReply } from '@caloron/types';
 import { execa } from 'execa';
 
 import { temporaryHome } from '../support/home.ts';
+import { stateOf, storeState } from '../support/stored-sprint.ts';
 import { ROOT } from '../support/tree.ts';
 import { start, type Started } from './process.ts';
 
@@ -67,43 +68,9 @@ async function kickoff(db: string, tasks: number): Promise<void> {
     status: 'Ready' as const,
     issue_number: n + 1,
   }));
-  const sprint = Sprint.parse({
-    sprint_id: SPRINT,
-    goal: 'measure',
-    repo: REPO,
-    host: 'http://127.0.0.1:9',
-    base_branch: 'main',
-    token_env: 'CALORON_FORGE_TOKEN',
-    reviewer_token_env: null,
-    agent_logins: [],
-    reviewer_logins: [],
-    human_logins: [],
-    required_approvals: 1,
-    max_review_cycles: 3,
-    max_attempts: 3,
-    stall_threshold_m: 20,
-    cooldown_m: 10,
-    merge_method: 'merge',
-    verify: [],
-    framework: 'stub',
-    framework_options: {},
-    agent_timeout_ms: 600_000,
-    conventions: '',
-  });
-  const entries = all.map((task) => [task.id, task] as const);
-  const order = all.map(({ id }) => id);
-  await store.forRun({ run_id: 'bench', lease: null }).state.commit({
-    sprint_id: SPRINT,
-    expect_rev: 0,
-    state: { v: 1, sprint_id: SPRINT, sprint, order, tasks: Object.fromEntries(entries), status: 'active' },
-    cursors: { v: 1, log_seq: 0, forge: {} },
-    last_poll: null,
-    events: [],
-    actions: [],
-    announce: [],
-    puts: {},
-    now: AT,
-  });
+  const facts = { sprint_id: SPRINT, goal: 'measure', repo: REPO, host: 'http://127.0.0.1:9' };
+  const long = { stall_threshold_m: 20, agent_timeout_ms: 600_000 };
+  await storeState(store, stateOf(all, { ...facts, ...long }));
   store.close();
 }
 

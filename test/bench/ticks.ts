@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-import { markerOf, newTask, type DagState, type Event, Sprint, type Task } from '@caloron/types';
+import { markerOf, newTask, type DagState, type Event, type Task } from '@caloron/types';
 import {
   createRuntime,
   findHome,
@@ -14,6 +14,7 @@ import { systemRandom } from '@caloron/capabilities/random';
 import { addUser } from '@caloron/forge';
 
 import { temporaryHome } from '../support/home.ts';
+import { stateOf, storeState } from '../support/stored-sprint.ts';
 import { ROOT } from '../support/tree.ts';
 import { start } from './process.ts';
 import type { Row } from './table.ts';
@@ -44,36 +45,9 @@ function task(index: number): Task {
 
 function state(repo: string, host: string): DagState {
   const tasks = Array.from({ length: TASKS }, (_, index) => task(index));
-  return {
-    v: 1,
-    sprint_id: SPRINT,
-    sprint: Sprint.parse({
-      sprint_id: SPRINT,
-      goal: 'measure',
-      repo,
-      host,
-      base_branch: 'main',
-      token_env: 'CALORON_FORGE_TOKEN',
-      reviewer_token_env: null,
-      agent_logins: ['bench'],
-      reviewer_logins: ['bench'],
-      human_logins: [],
-      required_approvals: 1,
-      max_review_cycles: 3,
-      max_attempts: 3,
-      stall_threshold_m: 20,
-      cooldown_m: 10,
-      merge_method: 'merge',
-      verify: [],
-      framework: 'stub',
-      framework_options: {},
-      agent_timeout_ms: 60_000,
-      conventions: '',
-    }),
-    order: tasks.map(({ id }) => id),
-    tasks: Object.fromEntries(tasks.map((entry) => [entry.id, entry])),
-    status: 'active',
-  };
+  const logins = { agent_logins: ['bench'], reviewer_logins: ['bench'] };
+  const facts = { sprint_id: SPRINT, goal: 'measure', repo, host, stall_threshold_m: 20, ...logins };
+  return stateOf(tasks, facts);
 }
 
 function failure(index: number, round: number): Event {
@@ -170,18 +144,7 @@ export async function benchTicks(): Promise<readonly Row[]> {
     }),
   });
   try {
-    await runtime.store.forRun({ run_id: 'bench', lease: null }).state.commit({
-      sprint_id: SPRINT,
-      expect_rev: 0,
-      state: state(repo, forge.url),
-      cursors: { v: 1, log_seq: 0, forge: {} },
-      last_poll: null,
-      events: [],
-      actions: [],
-      announce: [],
-      puts: {},
-      now: systemClock.now(),
-    });
+    await storeState(runtime.store, state(repo, forge.url));
     const idle = await measure(runtime, waiting, repo, () => Promise.resolve());
     const busy = await measure(runtime, waiting, repo, async (round) => {
       for (let index = 0; index < EVENTS; index += 1)

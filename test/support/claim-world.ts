@@ -16,7 +16,6 @@ import {
   type DagState,
   markerOf,
   newTask,
-  Sprint,
   SpawnRequest,
   StopRequest,
   type Task,
@@ -24,6 +23,7 @@ import {
 import { Octokit } from '@octokit/rest';
 
 import { temporaryHome } from './home.ts';
+import { stateOf, storeState } from './stored-sprint.ts';
 import { ROOT } from './tree.ts';
 
 const SPRINT = 'shared';
@@ -150,16 +150,8 @@ export class ClaimWorld {
     this.#closers.push(() => store.close());
     const shell = await fakeShell(() => store.db_id);
     this.#closers.push(() => shell.close());
-    const { state } = store.forRun({ run_id: 'setup', lease: null });
-    const empty = {
-      cursors: { v: 1, log_seq: 0, forge: {} },
-      last_poll: null,
-      events: [],
-      actions: [],
-    } as const;
-    const now = systemClock.now();
-    const begun = { sprint_id: SPRINT, expect_rev: 0, state: this.#state(), announce: [], puts: {}, now };
-    await state.commit({ ...begun, ...empty });
+    await storeState(store, this.#state());
+    const { state: reading } = store.forRun({ run_id: 'setup', lease: null });
     const errors: string[] = [];
     const child = { kill: (): Promise<void> => Promise.resolve() };
     this.#closers.push(() => child.kill());
@@ -170,7 +162,7 @@ export class ClaimWorld {
       at_work: shell.at_work,
       run: () => void (child.kill = this.#run(dir, shell.url, errors)),
       kill: () => child.kill(),
-      tasks: async () => Object.values((await state.load(SPRINT)).state.tasks),
+      tasks: async () => Object.values((await reading.load(SPRINT)).state.tasks),
     };
   }
 
@@ -214,37 +206,13 @@ export class ClaimWorld {
       const start = { id, title: id, description: '', depends_on: [], agent_id: id, reviewer_id: null };
       return { ...newTask(SPRINT, start, AT), issue_number, status: 'Ready' };
     });
-    const sprint = Sprint.parse({
+    return stateOf(tasks, {
       sprint_id: SPRINT,
       goal: 'do it once',
       repo: `${REPO.owner}/${REPO.repo}`,
       host: this.#url,
-      base_branch: 'main',
-      token_env: 'CALORON_FORGE_TOKEN',
-      reviewer_token_env: null,
       agent_logins: [REPO.owner],
-      reviewer_logins: [],
-      human_logins: [],
       required_approvals: 0,
-      max_review_cycles: 3,
-      max_attempts: 3,
-      stall_threshold_m: 60_000,
-      cooldown_m: 10,
-      merge_method: 'merge',
-      verify: [],
-      framework: 'stub',
-      framework_options: {},
-      agent_timeout_ms: 60_000,
-      conventions: '',
     });
-    const by_id = Object.fromEntries(tasks.map((task) => [task.id, task]));
-    return {
-      v: 1,
-      sprint_id: SPRINT,
-      sprint,
-      order: tasks.map(({ id }) => id),
-      tasks: by_id,
-      status: 'active',
-    };
   }
 }

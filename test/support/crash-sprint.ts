@@ -1,6 +1,7 @@
-import { systemClock } from '@caloron/capabilities/clock';
 import type { Store } from '@caloron/store';
 import { type DagState, newTask, type Report, type Task } from '@caloron/types';
+
+import { stateOf, storeState } from './stored-sprint.ts';
 
 /** The sprint of the crash tests. */
 export const SPRINT = 'crash';
@@ -78,37 +79,16 @@ function tasksOf({ base, issues, pulls }: Facts): readonly Task[] {
 /** Writes the sprint as one commit, without anything that wakes a scheduler. */
 export async function seedSprint(store: Store, facts: Facts): Promise<DagState> {
   const tasks = tasksOf(facts);
-  const state: DagState = {
-    v: 1,
+  const state = stateOf(tasks, {
     sprint_id: SPRINT,
-    sprint: {
-      sprint_id: SPRINT,
-      goal: 'survive',
-      repo: `${AGENT}/work`,
-      host: facts.host,
-      base_branch: 'main',
-      token_env: 'CALORON_FORGE_TOKEN',
-      reviewer_token_env: null,
-      agent_logins: [AGENT],
-      reviewer_logins: [REVIEWER],
-      human_logins: [],
-      required_approvals: 1,
-      max_review_cycles: 3,
-      max_attempts: 3,
-      stall_threshold_m: 600,
-      cooldown_m: 10,
-      merge_method: 'merge',
-      verify: [],
-      framework: 'stub',
-      framework_options: {},
-      agent_timeout_ms: 60_000,
-      conventions: '',
-    },
-    order: tasks.map(({ id }) => id),
-    tasks: Object.fromEntries(tasks.map((entry) => [entry.id, entry])),
-    status: 'active',
-  };
-  await commit(store, state, 0, []);
+    goal: 'survive',
+    repo: `${AGENT}/work`,
+    host: facts.host,
+    agent_logins: [AGENT],
+    reviewer_logins: [REVIEWER],
+    stall_threshold_m: 600,
+  });
+  await storeState(store, state);
   return state;
 }
 
@@ -135,7 +115,8 @@ export async function startSprint(
       trusted: true,
       report: said,
     });
-  await commit(store, { ...state, tasks: { ...state.tasks, silent: bound } }, 1, ['sprint.started']);
+  const started = { ...state, tasks: { ...state.tasks, silent: bound } };
+  await storeState(store, started, { expect_rev: 1, announce: ['sprint.started'] });
 }
 
 function reportOf(state: DagState, task_id: string, change: Partial<Report>): Report {
@@ -158,24 +139,4 @@ function reportOf(state: DagState, task_id: string, change: Partial<Report>): Re
     synthetic: true,
     ...change,
   };
-}
-
-async function commit(
-  store: Store,
-  state: DagState,
-  expect_rev: number,
-  announced: readonly `sprint.${string}`[],
-): Promise<void> {
-  await store.forRun({ run_id: 'seed', lease: null }).state.commit({
-    sprint_id: SPRINT,
-    expect_rev,
-    state,
-    cursors: { v: 1, log_seq: 0, forge: {} },
-    last_poll: null,
-    events: [],
-    actions: [],
-    announce: announced.map((kind) => ({ kind, payload: {} })),
-    puts: {},
-    now: systemClock.now(),
-  });
 }

@@ -14,17 +14,10 @@ import {
   readEnvironment,
   type Runtime,
 } from '@caloron/scheduler';
-import {
-  addMs,
-  type Clock,
-  type DagState,
-  markerOf,
-  newTask,
-  Sprint,
-  type Task,
-  TickOutput,
-} from '@caloron/types';
+import { addMs, type Clock, markerOf, newTask, type Task, TickOutput } from '@caloron/types';
 import { z } from 'zod';
+
+import { stateOf, storeState } from './stored-sprint.ts';
 import { ROOT } from './tree.ts';
 
 const SPRINT = 'polled';
@@ -234,28 +227,10 @@ export class PollWorld {
   }
 
   async #store(tasks: readonly Task[]): Promise<void> {
-    const state: DagState = {
-      v: 1,
-      sprint_id: SPRINT,
-      sprint: sprintOn(this.#url()),
-      order: tasks.map(({ id }) => id),
-      tasks: Object.fromEntries(tasks.map((task) => [task.id, task])),
-      status: 'active',
-    };
-    await this.#opened()
-      .store.forRun({ run_id: 'setup', lease: null })
-      .state.commit({
-        sprint_id: SPRINT,
-        expect_rev: 0,
-        state,
-        cursors: { v: 1, log_seq: 0, forge: {} },
-        last_poll: null,
-        events: [],
-        actions: [],
-        announce: [],
-        puts: {},
-        now: systemClock.now(),
-      });
+    const host = this.#url();
+    const logins = { agent_logins: ['bot'], reviewer_logins: ['rita'] };
+    const facts = { sprint_id: SPRINT, goal: 'count requests', repo: REPO, host, ...logins };
+    await storeState(this.#opened().store, stateOf(tasks, facts));
   }
 }
 
@@ -271,30 +246,4 @@ function fresh(id: string): Task {
     reviewer_id: null,
   };
   return newTask(SPRINT, start, AT);
-}
-
-function sprintOn(host: string): Sprint {
-  return Sprint.parse({
-    sprint_id: SPRINT,
-    goal: 'count requests',
-    repo: REPO,
-    host,
-    base_branch: 'main',
-    token_env: 'CALORON_FORGE_TOKEN',
-    reviewer_token_env: null,
-    agent_logins: ['bot'],
-    reviewer_logins: ['rita'],
-    human_logins: [],
-    required_approvals: 1,
-    max_review_cycles: 3,
-    max_attempts: 3,
-    stall_threshold_m: 60_000,
-    cooldown_m: 10,
-    merge_method: 'merge',
-    verify: [],
-    framework: 'stub',
-    framework_options: {},
-    agent_timeout_ms: 60_000,
-    conventions: '',
-  });
 }
