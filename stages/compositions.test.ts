@@ -339,8 +339,28 @@ describe('a sprint', () => {
 
     expect(other).toMatchObject({
       ok: false,
+      status: 'skipped',
       error: { code: 'KICKOFF_SPRINT_ACTIVE', message: expect.stringContaining('sprint-1') as string },
     });
+  });
+
+  it('without a name is begun once a day, and again on another', async () => {
+    const h = home();
+    const job = { brief: 'Tidy up.', repo: 'owner/repo', host };
+    const begun = KickoffOutput.parse(await h.run('kickoff', job));
+    expect(begun).toMatchObject({ sprint_id: 'tidy-up-20260414', already_exists: false });
+
+    h.later(60_000);
+    const again = KickoffOutput.parse(await h.run('kickoff', job));
+    expect(again).toMatchObject({ sprint_id: 'tidy-up-20260414', already_exists: true });
+    expect(h.forge.issues).toHaveLength(1);
+
+    h.later(86_400_000);
+    expect(await h.attempt('kickoff', job)).toMatchObject({ status: 'skipped' });
+    h.store.rows.set(keys.endedAt('tidy-up-20260414'), { value: '2026-04-15T08:00:00.000Z', rev: 1 });
+    const next = KickoffOutput.parse(await h.run('kickoff', job));
+    expect(next).toMatchObject({ sprint_id: 'tidy-up-20260415', already_exists: false });
+    expect(h.forge.issues).toHaveLength(2);
   });
 
   it('with a DAG that cannot be run is not begun, and every problem is named', async () => {

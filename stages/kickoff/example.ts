@@ -2,6 +2,7 @@ import { ProjectConfig } from '@caloron/types';
 import type { DagState } from '@caloron/types';
 
 import { exampleSprint, exampleTask } from '../dag/example.ts';
+import { briefIdOf } from './planned.ts';
 
 const now = '2026-04-14T08:30:00.000Z';
 
@@ -27,7 +28,7 @@ export const exampleKickoff = {
 export const exampleDag: DagState = {
   v: 1,
   sprint_id: exampleSprint.sprint_id,
-  sprint: exampleSprint,
+  sprint: { ...exampleSprint, brief_id: briefIdOf(exampleKickoff.brief) },
   order: ['form', 'mail'],
   tasks: {
     form: exampleTask('form'),
@@ -39,7 +40,11 @@ export const exampleDag: DagState = {
 /** The same work as a brief of two clauses: a description is all that differs, and there is none. */
 export const exampleClauses: DagState = {
   ...exampleDag,
-  sprint: { ...exampleSprint, goal: 'A login form Write form. Write mail.' },
+  sprint: {
+    ...exampleSprint,
+    goal: 'A login form Write form. Write mail.',
+    brief_id: briefIdOf('A login form\n\nWrite form. Write mail.'),
+  },
   order: ['a-login-form', 'write-form', 'write-mail'],
   tasks: {
     'a-login-form': exampleTask('a-login-form', { title: 'A login form' }),

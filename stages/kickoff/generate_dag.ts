@@ -5,7 +5,6 @@ import {
   Id,
   ProjectConfig,
   RepoName,
-  slug,
   SprintPolicy,
   Timestamp,
   TokenEnv,
@@ -20,7 +19,7 @@ import { planOfClauses } from './clauses.ts';
 import { BriefError } from './errors.ts';
 import { exampleClauses, exampleDag, exampleKickoff } from './example.ts';
 import { RepoContext } from './fetch_repo_context.ts';
-import type { Plan } from './planned.ts';
+import { briefIdOf, type Plan, sprintIdOf } from './planned.ts';
 import { parseTaskList } from './task_list.ts';
 
 /** Tasks of one sprint: more is a sign that the brief was not meant to be split like this. */
@@ -65,8 +64,9 @@ function sprintOf(input: Input, goal: string): Sprint {
   const { author, reviewer } = repo_context.logins;
   const host = input.host ?? config.host;
   return {
-    sprint_id: input.sprint_id ?? `${slug(goal, 'sprint')}-${now.slice(0, 10).replaceAll('-', '')}`,
+    sprint_id: input.sprint_id ?? sprintIdOf(goal, now),
     goal,
+    brief_id: briefIdOf(input.brief),
     repo,
     host: host === '' ? null : host,
     base_branch: config.base_branch ?? repo_context.default_branch,

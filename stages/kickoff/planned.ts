@@ -1,5 +1,6 @@
+import { contentId } from '@caloron/noether/stage';
 import { slug } from '@caloron/types';
-import type { Id } from '@caloron/types';
+import type { Id, Timestamp } from '@caloron/types';
 
 /** A task as a brief gives it, before anybody is assigned. */
 export interface PlannedTask {
@@ -22,6 +23,17 @@ const GOAL_CHARS = 200;
 export function goalOf(text: string): string {
   const line = text.replaceAll(/\s+/g, ' ').trim();
   return Array.from(line).slice(0, GOAL_CHARS).join('');
+}
+
+/** The id of a sprint that nobody named: its goal and the day (UTC). */
+export function sprintIdOf(goal: string, now: Timestamp): Id {
+  return `${slug(goal, 'sprint')}-${now.slice(0, 10).replaceAll('-', '')}`;
+}
+
+/** Which brief a text is: the hash of what it says, white space around it aside. */
+export function briefIdOf(brief: string): string {
+  // Half an emoji has no canonical form.
+  return contentId(brief.trim().toWellFormed());
 }
 
 /** An id made of a title that none of `taken` is: a second one of the same words gets a number. */

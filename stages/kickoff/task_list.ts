@@ -51,6 +51,11 @@ function read(brief: string): { readonly intro: readonly string[]; readonly item
   return { intro, items };
 }
 
+/** What a brief is all for, however its tasks are found. */
+export function goalOfBrief(brief: string): string {
+  return parseTaskList(brief)?.goal ?? goalOf(brief);
+}
+
 /** The plan a Markdown list of tasks stands for, exactly; undefined when the brief has no item with an `[id]`. Text above the list is the goal. */
 export function parseTaskList(brief: string): Plan | undefined {
   const { intro, items } = read(brief);

@@ -30,6 +30,9 @@ const message: Messages<SprintErrorDetails> = {
   KICKOFF_DAG_INVALID: ({ problems }) => `the DAG cannot be run: ${problems.join('; ')}`,
 };
 
+/** What to do where the id of a new sprint is another's. */
+export const OTHER_ID = 'give the sprint another id: ./caloron kickoff --sprint-id ID';
+
 /** A stage refuses a sprint or a kickoff. */
 export class SprintError<C extends keyof SprintErrorDetails = keyof SprintErrorDetails> extends CodedError<
   SprintErrorDetails,

@@ -12,8 +12,10 @@ import {
 } from '@caloron/types';
 import { z } from 'zod';
 
+import { briefIdOf, sprintIdOf } from '../kickoff/planned.ts';
+import { goalOfBrief } from '../kickoff/task_list.ts';
 import { defineStage } from '../kit.ts';
-import { SprintError } from './errors.ts';
+import { OTHER_ID, SprintError } from './errors.ts';
 import { readValue } from './read_value.ts';
 
 const exampleStart = {
@@ -21,19 +23,26 @@ const exampleStart = {
   learnings: [],
   existing: null,
   active: null,
+  sprint_id: null,
   host: null,
   token_env: 'GITHUB_TOKEN',
   reviewer_token_env: null,
 };
 
-/** What a kickoff begins with. One home works on one sprint at a time: another open one is refused by name. */
+/**
+ * What a kickoff begins with. One home works on one sprint at a time: another open one is told by name, and the run is skipped. A sprint that is
+ * known is what it is, whatever else is open; one without a name is known by its goal, its day and its brief, so that a job that is fired twice on
+ * a day begins one.
+ */
 export const loadKickoff = defineStage({
   name: 'load_kickoff',
   description: 'Loads the settings, learnings and any earlier state a kickoff begins with.',
   effects: ['NonDeterministic', 'Fallible'],
-  capabilities: ['kv.read', 'state.commit'],
+  capabilities: ['kv.read', 'state.commit', 'clock'],
   input: z.object({
     repo: RepoName,
+    /** Names the sprint that has no other name. */
+    brief: z.string().nullish(),
     sprint_id: Id.nullish(),
     host: z.string().nullish(),
     token_env: TokenEnv.nullish(),
@@ -46,6 +55,8 @@ export const loadKickoff = defineStage({
     existing: DagState.nullable(),
     /** The sprint the home works on now; null without one. */
     active: Id.nullable(),
+    /** The sprint's id, as given or as its brief and this day name it; null without either. */
+    sprint_id: Id.nullable(),
     /** API address of the forge; null is github.com. */
     host: z.string().nullable(),
     token_env: TokenEnv,
@@ -58,34 +69,55 @@ export const loadKickoff = defineStage({
     },
     {
       input: { repo: 'owner/repo', sprint_id: 'sprint-9', token_env: 'GITEA_TOKEN' },
-      output: { ...exampleStart, token_env: 'GITEA_TOKEN' },
+      output: { ...exampleStart, sprint_id: 'sprint-9', token_env: 'GITEA_TOKEN' },
     },
     {
-      input: { repo: 'owner/repo', host: 'https://git.example.org/api/v1' },
-      output: { ...exampleStart, host: 'https://git.example.org/api/v1' },
+      input: { repo: 'owner/repo', brief: 'Write mail.', host: 'https://git.example.org/api/v1' },
+      output: {
+        ...exampleStart,
+        sprint_id: 'write-mail-20260414',
+        host: 'https://git.example.org/api/v1',
+      },
     },
   ],
-  run: async ({ sprint_id, host, token_env }, { kv, state: store }) => {
+  run: async ({ sprint_id: given, brief, host, token_env }, { kv, state: store, clock }) => {
     const config = (await readValue(kv, keys.config, ProjectConfig)) ?? ProjectConfig.parse({});
     const learnings = await readValue(kv, keys.learnings, Learnings);
     const active = await openSprint(kv, store);
-    if (active !== null && active.sprint_id !== sprint_id) {
-      const { repo } = active;
-      const hint = `see how it stands: ./caloron status --sprint ${active.sprint_id}; go on with it: ./caloron tick`;
-      throw new SprintError('KICKOFF_SPRINT_ACTIVE', { active: active.sprint_id, repo }, { hint });
-    }
-    const known = sprint_id && (await store.exists(sprint_id));
+    const sprint_id = given ?? (brief ? sprintIdOf(goalOfBrief(brief), clock.now()) : null);
+    const found = sprint_id !== null && (await store.exists(sprint_id)) ? sprint_id : null;
+    const known = found === null ? null : (await store.load(found)).state;
+    const existing = known !== null && (given || isOf(known, brief)) ? known : null;
+    if (existing === null) refuse(active, found);
     return {
       config,
       learnings: (learnings?.items ?? []).map(({ text }) => text),
-      existing: known ? (await store.load(sprint_id)).state : null,
+      existing,
       active: active?.sprint_id ?? null,
+      sprint_id,
       host: host ? host : config.host,
       token_env: token_env ?? config.token_env,
       reviewer_token_env: config.reviewer_token_env,
     };
   },
 });
+
+/** Whether a sprint was made of a brief. */
+function isOf({ sprint }: DagState, brief: string | null | undefined): boolean {
+  return typeof brief === 'string' && sprint.brief_id === briefIdOf(brief);
+}
+
+/** Throws where no new sprint can begin: another one is open, or its id is another's. */
+function refuse(active: ActiveSprint | null, taken: Id | null): void {
+  if (active !== null) {
+    const { sprint_id, repo } = active;
+    const hint = `see how it stands: ./caloron status --sprint ${sprint_id}; go on with it: ./caloron tick`;
+    // Nothing is wrong: a job's kickoff waits for the end of the sprint before it.
+    throw new SprintError('KICKOFF_SPRINT_ACTIVE', { active: sprint_id, repo }, { hint, skips: true });
+  }
+  if (taken !== null)
+    throw new SprintError('KICKOFF_SPRINT_EXISTS', { sprint_id: taken }, { hint: OTHER_ID });
+}
 
 /** The active sprint while it is not over. */
 async function openSprint(kv: KvRead, store: StateCommit): Promise<ActiveSprint | null> {

@@ -1,6 +1,7 @@
 import { keys, type DagState, type Event, type Report, type Task } from '@caloron/types';
 import { describe, expect, it } from 'vitest';
 
+import { briefIdOf } from '../kickoff/planned.ts';
 import { agentOf, memoryShell, shellError } from '../testing/memory_shell.ts';
 import { memoryStore } from '../testing/memory_store.ts';
 import { commitSupervision } from './commit_supervision.ts';
@@ -294,7 +295,16 @@ describe('commit_supervision', () => {
 
 describe('load_kickoff', () => {
   const load = (store: ReturnType<typeof memoryStore>, input: object = {}) =>
-    Promise.resolve(loadKickoff.call(loadKickoff.input.parse({ repo: 'owner/repo', ...input }), store));
+    Promise.resolve(
+      loadKickoff.call(loadKickoff.input.parse({ repo: 'owner/repo', ...input }), {
+        ...store,
+        clock: { now: () => EXAMPLE_NOW },
+      }),
+    );
+  const named = (sprint_id: string, brief: string, status: DagState['status'] = 'active'): DagState => {
+    const sprint = { ...exampleState.sprint, sprint_id, brief_id: briefIdOf(brief) };
+    return { ...sprintWith({}, status), sprint_id, sprint };
+  };
   const active = { value: { sprint_id: 'sprint-1', repo: 'owner/repo', stall_threshold_m: 20 }, rev: 1 };
 
   it('refuses to begin beside an open sprint, and names it with the next step', async () => {
@@ -304,11 +314,51 @@ describe('load_kickoff', () => {
     await expect(load(store, { sprint_id: 'sprint-2' })).rejects.toMatchObject({
       code: 'KICKOFF_SPRINT_ACTIVE',
       details: { active: 'sprint-1' },
+      skips: true,
       hint: expect.stringContaining('caloron status') as string,
     });
     expect(await load(store, { sprint_id: 'sprint-1' })).toMatchObject({
       active: 'sprint-1',
       existing: exampleState,
+    });
+  });
+
+  it('knows the sprint it is told of, whatever else is open', async () => {
+    const store = memoryStore([exampleState, named('sprint-0', 'old', 'completed')]);
+    store.rows.set(keys.activeSprint, active);
+
+    expect(await load(store, { sprint_id: 'sprint-0', brief: 'Something else.' })).toMatchObject({
+      existing: { sprint_id: 'sprint-0' },
+      active: 'sprint-1',
+    });
+  });
+
+  it.each(['active', 'completed'] as const)(
+    'knows a sprint without a name by its goal, its day and its brief, also one that is %s',
+    async (status) => {
+      const store = memoryStore([named('write-mail-20260414', 'Write mail.', status)]);
+      store.rows.set(keys.activeSprint, {
+        ...active,
+        value: { ...active.value, sprint_id: 'write-mail-20260414' },
+      });
+
+      expect(await load(store, { brief: ' Write mail.\n' })).toMatchObject({
+        sprint_id: 'write-mail-20260414',
+        existing: { sprint_id: 'write-mail-20260414' },
+      });
+    },
+  );
+
+  it('takes no other brief for it, and says that its name is taken', async () => {
+    const taken = memoryStore([named('write-mail-20260414', 'Write mail.', 'completed')]);
+    await expect(load(taken, { brief: '# Write mail\n\n- [a] Ask' })).rejects.toMatchObject({
+      code: 'KICKOFF_SPRINT_EXISTS',
+      skips: false,
+      hint: expect.stringContaining('--sprint-id') as string,
+    });
+    expect(await load(taken, { brief: 'Write letters.' })).toMatchObject({
+      sprint_id: 'write-letters-20260414',
+      existing: null,
     });
   });
 

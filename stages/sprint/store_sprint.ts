@@ -3,7 +3,7 @@ import { z } from 'zod';
 
 import { createIssue } from '../dag/issue.ts';
 import { defineStage } from '../kit.ts';
-import { SprintError } from './errors.ts';
+import { OTHER_ID, SprintError } from './errors.ts';
 import { EXAMPLE_NOW, exampleState } from './example.ts';
 
 /** Begins a sprint in one transaction: its state, the intended issues (tasks that can start first), and that it is the active one. */
@@ -37,8 +37,7 @@ export const storeSprint = defineStage({
     const { sprint_id, sprint } = dag;
     if (already_exists) return { sprint_id, dag };
     if (await store.exists(sprint_id)) {
-      const hint = 'give the sprint another id: ./caloron kickoff --sprint-id ID';
-      throw new SprintError('KICKOFF_SPRINT_EXISTS', { sprint_id }, { hint });
+      throw new SprintError('KICKOFF_SPRINT_EXISTS', { sprint_id }, { hint: OTHER_ID });
     }
     const { repo, stall_threshold_m } = sprint;
     await store.commit({

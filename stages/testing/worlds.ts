@@ -94,7 +94,7 @@ export const worlds: Readonly<Record<string, () => object>> = {
   commit_supervision: () => memoryStore([exampleState]),
   execute_actions: executing,
   spawn_agent: () => ({ shell: { open: () => memoryShell().shell } }),
-  load_kickoff: () => memoryStore(),
+  load_kickoff: () => ({ ...memoryStore(), clock }),
   store_sprint: () => memoryStore(),
   kickoff_refuse: () => ({}),
   kickoff_output: () => memoryStore([exampleState]),

@@ -5,6 +5,8 @@ export type Messages<D> = { readonly [C in keyof D]: (details: D[C]) => string }
 export interface CodedErrorOptions extends ErrorOptions {
   /** True when the same call may succeed later. */
   readonly retryable?: boolean;
+  /** True when nothing is wrong and there is nothing to do now: a run that ends by it counts as skipped. */
+  readonly skips?: boolean;
   /** The next command or step to try, for a person. */
   readonly hint?: string;
 }
@@ -15,6 +17,7 @@ export class CodedError<D = object, C extends keyof D = keyof D> extends Error {
   readonly code: C;
   readonly details: D[C];
   readonly retryable: boolean;
+  readonly skips: boolean;
   readonly hint: string | undefined;
 
   constructor(code: C, details: D[C], message: string, options: CodedErrorOptions = {}) {
@@ -22,6 +25,7 @@ export class CodedError<D = object, C extends keyof D = keyof D> extends Error {
     this.code = code;
     this.details = details;
     this.retryable = options.retryable ?? false;
+    this.skips = options.skips ?? false;
     this.hint = options.hint;
   }
 }

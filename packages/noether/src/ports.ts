@@ -43,7 +43,7 @@ export interface RunStarted {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** How it ended. `skipped`: another run holds the graph's lease. */
+/** How it ended. `skipped`: another run holds the graph's lease, or a stage said why there is nothing to do now (`error`). */
 export interface RunFinished {
   readonly run_id: string;
   readonly finished_at: string;

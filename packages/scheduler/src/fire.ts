@@ -50,8 +50,7 @@ export function createFires(deps: FireDeps): MakeFire {
     const outcome = await runJob(runtime, job, { run_id, slot, cause, signal });
     state.last = outcome;
     state.consumed = Math.max(state.consumed, consumedBy(store, job, { ...outcome, before }));
-    const taken = outcome.status === 'skipped' && outcome.composition_id !== null;
-    state.again = taken
+    state.again = outcome.lease_taken
       ? { slot: `again:${run_id}`, at_ms: performance.now() + LEASE_RETRY_MS }
       : await dueAgain(deps, run_id, outcome);
     // Before the slot is settled: a crash in between makes the run again, and loses no webhook.

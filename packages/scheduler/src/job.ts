@@ -11,8 +11,10 @@ export interface JobOutcome {
   readonly composition_id: string | null;
   /** What the run was given; null when it was given nothing. */
   readonly input: Json;
-  /** `skipped`: nothing to work on, or another run holds the lease. */
+  /** `skipped`: nothing to work on, another run holds the lease, or a stage said that there is nothing to do now. */
   readonly status: 'ok' | 'failed' | 'skipped';
+  /** Whether it was skipped as another run holds the lease: it is made again soon. */
+  readonly lease_taken: boolean;
   readonly output: Json;
   readonly error: { readonly code: string; readonly message: string } | null;
   readonly duration_ms: number;
@@ -38,6 +40,7 @@ export async function runJob(
     job: job.name,
     run_id: fire.run_id,
     composition_id: null,
+    lease_taken: false,
     output: null,
     consumed_seq: null,
     reason: null,
@@ -85,14 +88,16 @@ async function inputOf(runtime: Runtime, job: JobConfig): Promise<Json | undefin
 function outcomeOf(result: RunResult): Omit<JobOutcome, 'job' | 'run_id' | 'input' | 'duration_ms'> {
   const { composition_id } = result;
   if (!result.ok) {
-    const { code, message } = result.error;
+    const { code, message, said } = result.error;
+    const skipped = result.status === 'skipped';
     return {
       composition_id,
-      status: 'failed',
+      status: skipped ? 'skipped' : 'failed',
+      lease_taken: false,
       output: null,
-      error: { code, message },
+      error: skipped ? null : { code, message },
       consumed_seq: null,
-      reason: null,
+      reason: skipped ? (said ?? message) : null,
     };
   }
   const { output } = result;
@@ -101,6 +106,7 @@ function outcomeOf(result: RunResult): Omit<JobOutcome, 'job' | 'run_id' | 'inpu
   return {
     composition_id,
     status: result.status,
+    lease_taken: result.status === 'skipped',
     output,
     error: null,
     consumed_seq: numberField(output, 'consumed_seq'),

@@ -38,6 +38,8 @@ export type MergeMethod = z.infer<typeof MergeMethod>;
 export const Sprint = z.strictObject({
   sprint_id: Id,
   goal: z.string(),
+  /** Which brief it was made of, as the hash of its text; absent in sprints begun before this was kept. */
+  brief_id: z.string().optional(),
   repo: RepoName,
   /** API address of the forge; null is github.com. */
   host: z.string().nullable(),

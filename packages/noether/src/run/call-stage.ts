@@ -132,16 +132,20 @@ async function execute({ called, path, input, taken }: Attempt, run: RunContext)
   return takeOutput(entry, path, answer);
 }
 
-/** What a stage threw, placed in the graph; its own code, hint and retryable are kept. */
+/** What a stage threw, placed in the graph; its own code, hint, retryable and skips are kept. */
 function failure(stage: string, path: string, cause: unknown, signal: AbortSignal): Error {
   if (signal.aborted && cause === signal.reason) return cause as Error;
   // What a stage it called failed of has its place already.
   if (pathOf(cause)?.startsWith(`${path}.calls[`) === true) return cause as Error;
   const cause_code = cause instanceof CodedError ? String(cause.code) : null;
   const options = { cause, retryable: isRetryable(cause) };
-  const hint = cause instanceof CodedError ? cause.hint : undefined;
+  const { hint, skips = false } = cause instanceof CodedError ? cause : {};
   const details = { stage, path, cause_code, reason: messageOf(cause) };
-  return new StageError('STAGE_FAILED', details, hint === undefined ? options : { ...options, hint });
+  return new StageError('STAGE_FAILED', details, {
+    ...options,
+    skips,
+    ...(hint !== undefined && { hint }),
+  });
 }
 
 /** The code people see for an error of a run: a failed stage's own code where it has one. */
@@ -150,6 +154,13 @@ export function publicCode(error: unknown): string {
     return (error as StageError<'STAGE_FAILED'>).details.cause_code ?? 'STAGE_FAILED';
   }
   return codeOf(error);
+}
+
+/** What the stage itself said, without its place in the graph; undefined where it said nothing under a code of its own. */
+export function saidOf(error: unknown): string | undefined {
+  if (!(error instanceof StageError) || error.code !== 'STAGE_FAILED') return undefined;
+  const { cause_code, reason } = (error as StageError<'STAGE_FAILED'>).details;
+  return cause_code === null ? undefined : reason;
 }
 
 /** The node an error came from; null when it belongs to none. */

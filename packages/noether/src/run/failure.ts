@@ -1,12 +1,14 @@
 import type { CheckProblem } from '../check/problem.ts';
 import { CodedError, messageOf } from '../errors.ts';
-import { pathOf, publicCode } from './call-stage.ts';
+import { pathOf, publicCode, saidOf } from './call-stage.ts';
 import type { Redactor } from './redact.ts';
 
 /** Why a run ended without an output. */
 export interface RunFailure {
   readonly code: string;
   readonly message: string;
+  /** What the stage said that failed, without its place; absent where it said nothing under a code of its own. */
+  readonly said?: string;
   /** Node it happened at; null when it concerns the run as a whole. */
   readonly path: string | null;
   readonly hint?: string;
@@ -16,17 +18,29 @@ export interface RunFailure {
 /** What a thrown value says of the run it ended. */
 export function failureOf(error: unknown): RunFailure {
   const hint = error instanceof CodedError ? error.hint : undefined;
-  const failure = { code: publicCode(error), message: messageOf(error), path: pathOf(error) };
-  return hint === undefined ? failure : { ...failure, hint };
+  const said = saidOf(error);
+  return {
+    code: publicCode(error),
+    message: messageOf(error),
+    ...(said !== undefined && { said }),
+    path: pathOf(error),
+    ...(hint !== undefined && { hint }),
+  };
+}
+
+/** Whether what was thrown means that there is nothing to do now. */
+export function skips(error: unknown): boolean {
+  return error instanceof CodedError && error.skips;
 }
 
 /** A failure without its secrets: in whatever it says, where it says it happened too. */
 export function hidden(failure: RunFailure, { text }: Redactor): RunFailure {
   const told = (given: string | null): string | null => (given === null ? null : text(given));
-  const { message, path, hint, problems } = failure;
+  const { message, said, path, hint, problems } = failure;
   return {
     ...failure,
     message: text(message),
+    ...(said !== undefined && { said: text(said) }),
     path: told(path),
     ...(hint !== undefined && { hint: text(hint) }),
     ...(problems && {

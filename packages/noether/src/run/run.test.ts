@@ -152,8 +152,23 @@ describe('a stage', () => {
         path: 'root.stages[0]',
         hint: 'try again',
         message: 'root.stages[0]: stage act failed: no answer',
+        said: 'no answer',
       },
     });
+  });
+
+  it('that says there is nothing to do now skips the run, with its reason in the trace', async () => {
+    const trace = sink();
+    const thrown = new CodedError<{ BUSY: object }>('BUSY', {}, 'another one is open', { skips: true });
+    const result = await run(stage('act'), 1, {
+      act: () => Promise.reject(thrown),
+      trace,
+    });
+
+    expect(result).toMatchObject({ ok: false, status: 'skipped', error: { code: 'BUSY' } });
+    expect(trace.finished).toMatchObject([
+      { status: 'skipped', output_hash: null, error: { code: 'BUSY', path: 'root' } },
+    ]);
   });
 
   it('that answers with what JSON cannot carry fails', async () => {

@@ -8,7 +8,7 @@ import { GraphError } from '../graph/errors.ts';
 import type { Json, Leases, OutputCache, RunFinished, RunInfo, TraceSink } from '../ports.ts';
 import type { Catalog } from '../stage/catalog.ts';
 import type { Called, Moment, RunContext } from './context.ts';
-import { failureOf, hidden, type RunFailure } from './failure.ts';
+import { failureOf, hidden, type RunFailure, skips } from './failure.ts';
 import { interpret } from './interpret.ts';
 import { type HeldLease, holdLease, leaseName } from './lease.ts';
 import { discreetCache, Memo } from './memo.ts';
@@ -58,7 +58,7 @@ export interface RunOptions {
   readonly fetch?: typeof globalThis.fetch | undefined;
 }
 
-/** How a run ended. `refused`: before any stage ran. */
+/** How a run ended. `refused`: before any stage ran; `skipped`: another run holds the lease, or a stage said that there is nothing to do now. */
 export type RunResult =
   | {
       readonly ok: true;
@@ -72,7 +72,7 @@ export type RunResult =
     }
   | {
       readonly ok: false;
-      readonly status: 'refused' | 'failed';
+      readonly status: 'refused' | 'failed' | 'skipped';
       readonly run_id: string;
       readonly composition_id: string;
       readonly error: RunFailure;
@@ -81,7 +81,7 @@ export type RunResult =
 
 type Outcome =
   | { readonly status: 'ok' | 'skipped'; readonly output: Json }
-  | { readonly status: 'refused' | 'failed'; readonly error: RunFailure };
+  | { readonly status: 'refused' | 'failed' | 'skipped'; readonly error: RunFailure };
 
 /** Runs a graph: check, lease, stages, trace. Never throws for what the graph or its stages do: the result says it. */
 export async function runGraph(options: RunOptions): Promise<RunResult> {
@@ -219,7 +219,8 @@ async function interpreted(
   } catch (error) {
     // What ended the run explains it better than what a stage made of being stopped.
     const { signal } = control;
-    return { status: 'failed', error: failureOf(signal.aborted ? signal.reason : error) };
+    const thrown: unknown = signal.aborted ? signal.reason : error;
+    return { status: skips(thrown) ? 'skipped' : 'failed', error: failureOf(thrown) };
   }
 }
 
