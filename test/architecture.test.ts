@@ -2,6 +2,7 @@ import { dirname, join, normalize } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
+import { IMPORTS } from '../packages/scheduler/src/registry/archive-modules.ts';
 import { filesBelow, importsOf, textOf } from './support/tree.ts';
 
 /** What each room may import beside its own files: exact names, or a prefix that ends in `*`. */
@@ -176,6 +177,16 @@ describe('the house', () => {
       );
 
     expect(wrong).toEqual([]);
+  });
+
+  it('gives stages from an archive what the stages here import, and no more than their rows allow', () => {
+    const rows = [...(ALLOWED['stages'] ?? []), ...(ALLOWED['packages/stdlib'] ?? [])];
+    const used = code
+      .filter(({ room }) => room === 'stages' || room === 'packages/stdlib')
+      .flatMap(({ imports }) => imports.filter((name) => !name.startsWith('.')));
+
+    expect([...new Set(used)].filter((name) => !IMPORTS.has(name))).toEqual([]);
+    expect([...IMPORTS.keys()].filter((name) => !allowed(name, rows))).toEqual([]);
   });
 
   it('opens each door in one place', () => {
