@@ -13,6 +13,8 @@ const SPRINT = 'alive';
 const THRESHOLD_M = 0.08;
 /** Longer than an agent may be silent before it is lost. */
 const ASLEEP_MS = 10_000;
+/** Several heartbeats long. */
+const UNDER_WAY_MS = 1000;
 
 const world = new SprintWorld({
   settings: { num_agents: 3, required_approvals: 0, stall_threshold_m: THRESHOLD_M, cooldown_m: 0.01 },
@@ -58,6 +60,9 @@ it('G1 D14 an agent that hangs is asked and started anew; one that computes, ans
   const before = await processes();
   const asked = (await ticks.tasks())['build']?.intervention_count;
   const asleep = processesOf(world.dir).filter(({ pid }) => pid !== world.forge.forge.pid);
+  // The shell first: a beat of each agent is under way when it wakes up.
+  signal(world.shell.pid, 'SIGSTOP');
+  await delay(UNDER_WAY_MS);
   for (const { pid } of asleep) signal(pid, 'SIGSTOP');
   await delay(ASLEEP_MS);
   for (const { pid } of asleep) signal(pid, 'SIGCONT');
