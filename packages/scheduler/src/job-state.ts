@@ -3,7 +3,6 @@ import type { Store } from '@caloron/store';
 import type { JobConfig } from './config.ts';
 import { createCron, type Cron } from './cron.ts';
 import type { JobOutcome } from './job.ts';
-import { consumedSeq } from './wakeup.ts';
 
 /** A fire to make. */
 export interface Fire {
@@ -53,7 +52,7 @@ export function createJobState(store: Store, job: JobConfig, scheduler_id: strin
     next_ms: cron.next(checked_ms),
     delayed: [],
     queued: null,
-    consumed: job.on.length === 0 ? 0 : consumedSeq(store, job, scheduler_id),
+    consumed: job.on.length === 0 ? 0 : store.slots.lastEvent({ scheduler_id, job: job.name }),
     again: null,
     last: null,
     gap_until_ms: 0,

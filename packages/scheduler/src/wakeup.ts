@@ -8,17 +8,6 @@ import { DELIVERED } from './inbound.ts';
 /** How often the log is asked for new rows: an agent's report is acted on within this many milliseconds. */
 export const WAKE_INTERVAL_MS = 200;
 
-const EVENT_SLOT = /^event:(\d+)$/;
-
-/** How far a job has consumed the log: the newest event it ever fired for, 0 before the first. */
-export function consumedSeq(store: Store, job: JobConfig, scheduler_id: string): number {
-  const fired = store.slots.list({ job: job.name, limit: 1_000 });
-  return fired
-    .filter((row) => row.scheduler_id === scheduler_id)
-    .map((row) => Number(EVENT_SLOT.exec(row.slot)?.[1] ?? 0))
-    .reduce((highest, seq) => Math.max(highest, seq), 0);
-}
-
 /** Whether a job is for an event: not for one of another sprint than its input's, nor for a delivery of another repository. */
 function isFor(job: JobConfig, row: LogRow): boolean {
   if (row.kind === DELIVERED) {

@@ -27,6 +27,7 @@ import type {
 } from '@caloron/types';
 
 import type { ForgeBudgets } from './forge-budgets.ts';
+import type { JobSlots } from './job-slots.ts';
 import type { WorktreeLeases } from './worktree-leases.ts';
 
 /** One row of the append-only log. */
@@ -146,48 +147,6 @@ export interface ForgeCache {
   put(key: string, answer: CachedAnswer): Promise<void>;
 }
 
-/** One row per (scheduler_id, job, slot), for ever. */
-export interface JobSlots {
-  /** True for the one caller that may fire this slot. */
-  claim(slot: {
-    readonly scheduler_id: string;
-    readonly job: string;
-    readonly slot: string;
-    readonly run_id: string;
-    /** The process that fires it, as others find out whether it lives. */
-    readonly owner?: string;
-  }): Promise<boolean>;
-  /** Records why a slot did not fire, or how the fired one ended. A fired slot is noted as skipped only by the run that claimed it. */
-  note(
-    slot: {
-      readonly scheduler_id: string;
-      readonly job: string;
-      readonly slot: string;
-      readonly run_id?: string;
-    },
-    status: 'fired' | 'skipped' | 'ok' | 'failed',
-    reason: string | null,
-  ): Promise<void>;
-  /** The latest slot of the calendar (not of an event) that a job has fired or skipped; null before the first. */
-  latest(of: { readonly scheduler_id: string; readonly job: string }): string | null;
-  /** Slots that were fired and have not ended, oldest first. */
-  open(of: { readonly scheduler_id: string; readonly job?: string }): readonly {
-    readonly job: string;
-    readonly slot: string;
-    readonly run_id: string | null;
-    readonly owner: string | null;
-  }[];
-  list(query: { readonly job?: string; readonly limit: number }): readonly {
-    readonly scheduler_id: string;
-    readonly job: string;
-    readonly slot: string;
-    readonly status: string;
-    readonly reason: string | null;
-    readonly run_id: string | null;
-    readonly at: Timestamp;
-  }[];
-}
-
 /** A run as it can be looked up. */
 export type RunRow = RunStarted &
   Partial<Omit<RunFinished, 'run_id' | 'status'>> & { readonly status: RunFinished['status'] | 'running' };
@@ -246,6 +205,13 @@ export interface Deliveries {
   accept(delivery_id: string, row: NewLogRow | null): Promise<boolean>;
 }
 
+/** What one batch of a pruning has deleted. */
+export interface Pruned {
+  readonly table: 'job_slots' | 'runs' | 'outbox' | 'events' | 'forge_budgets';
+  /** Rows that went; those of a run's steps count as its own. */
+  readonly rows: number;
+}
+
 /** What a rebuild of the kv rows found. */
 export interface KvRebuild {
   /** Keys the log knows, deleted ones included. */
@@ -286,5 +252,10 @@ export interface Store {
   sprints(): readonly Id[];
   /** Replays the log and repairs kv rows that differ from it; `check_only` writes nothing. Throws STORE_VALUE_INVALID when the log itself is damaged. */
   rebuildKv(options?: { readonly check_only?: boolean }): Promise<KvRebuild>;
+  /**
+   * Deletes what grows with time alone and is old: one batch of at most 500 rows, a transaction of a few milliseconds, for each value
+   * that is asked for. Whoever asks makes the pauses.
+   */
+  prune(): AsyncGenerator<Pruned>;
   close(): void;
 }

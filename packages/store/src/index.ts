@@ -4,12 +4,12 @@ export type {
   Deliveries,
   EventLog,
   ForgeCache,
-  JobSlots,
   KvRebuild,
   LogRow,
   NewLogRow,
   OutboxQueue,
   Processes,
+  Pruned,
   RunQuery,
   RunRow,
   Runs,
@@ -23,6 +23,7 @@ export type { ForgeBudgets, ForgeStanding } from './forge-budgets.ts';
 export { findHome } from './home.ts';
 export type { Home, HomeChoice } from './home.ts';
 export type { StoreErrorDetails } from './errors.ts';
+export type { JobSlots } from './job-slots.ts';
 export type { Database, DatabaseOptions, Migration, Sql, SqlValue, Statement } from './sql.ts';
 export { openStore } from './store.ts';
 export type { StoreDeps } from './store.ts';

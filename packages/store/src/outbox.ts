@@ -109,13 +109,15 @@ export function createOutbox(database: Database, log: Log, leases: LeaseTable, c
     return parseRow(Row, found, 'outbox', action_id);
   };
   const item = (row: unknown) => itemOf(parseRow(Row, row, 'outbox', ''));
+  /** What is of no sprint is told by its row alone: the log would grow with each delivery of a job's webhook, for ever. */
   const record = (
     kind: string,
     row: Pick<Row, 'action_id' | 'sprint_id'>,
     suffix: string,
     run_id: string | null,
     payload: object,
-  ) =>
+  ): void => {
+    if (row.sprint_id === null) return;
     log.add({
       event_id: `outbox.${kind}:${row.action_id}${suffix}`,
       kind: `outbox.${kind}`,
@@ -126,6 +128,7 @@ export function createOutbox(database: Database, log: Log, leases: LeaseTable, c
       causation_id: row.action_id,
       payload: { action_id: row.action_id, ...payload },
     });
+  };
 
   const intend: OutboxTable['intend'] = (action, next_at, run_id) => {
     const { action_id, sprint_id, type } = parseRow(Action, action, 'outbox', action.action_id);

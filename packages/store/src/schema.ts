@@ -198,6 +198,24 @@ ALTER TABLE job_slots ADD COLUMN owner TEXT;
 CREATE INDEX job_slots_open ON job_slots (scheduler_id, job, n) WHERE status = 'fired';
 `;
 
+const RETENTION = `
+-- Below these nothing of a job fires any more: what was fired there may have lost its row. slot is of the calendar, seq of the log.
+CREATE TABLE job_marks (
+  scheduler_id TEXT NOT NULL,
+  job TEXT NOT NULL,
+  slot TEXT,
+  seq INTEGER,
+  PRIMARY KEY (scheduler_id, job)
+) STRICT, WITHOUT ROWID;
+-- Slots of events, people and repetitions begin with a letter.
+CREATE INDEX job_slots_aside ON job_slots (scheduler_id, job, n) WHERE slot >= ':';
+-- The log stays append-only but for rows of no sprint that nothing is rebuilt from.
+DROP TRIGGER events_no_delete;
+CREATE TRIGGER events_no_delete BEFORE DELETE ON events
+WHEN OLD.sprint_id IS NOT NULL OR NOT (OLD.kind = 'forge.delivered' OR OLD.kind GLOB 'outbox.*')
+BEGIN SELECT raise(ABORT, 'events are append-only'); END;
+`;
+
 /** The steps that make Caloron's database; `uuid` names it at its creation. A released step is never edited: the next change is a new step. */
 export function migrationsFor(uuid: () => string): readonly Migration[] {
   const seed = (db: Sql) => void db.prepare("INSERT INTO meta (key, value) VALUES ('db_id', ?)").run(uuid());
@@ -209,5 +227,6 @@ export function migrationsFor(uuid: () => string): readonly Migration[] {
     { name: 'store-5', sql: USAGE },
     { name: 'store-6', sql: FORGE_BUDGETS },
     { name: 'store-7', sql: SLOT_OWNERS },
+    { name: 'store-8', sql: RETENTION },
   ];
 }

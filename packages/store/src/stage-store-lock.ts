@@ -113,9 +113,20 @@ async function writeWhole(file: string, text: string): Promise<void> {
       await handle.close();
     }
     await rename(beside, target);
+    await syncFolder(dirname(target));
   } catch (error) {
     await rm(beside, { force: true });
     throw error;
+  }
+}
+
+/** The name a file was given is the folder's: it survives a power cut once the folder is on the disk. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }
 

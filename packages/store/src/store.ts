@@ -11,6 +11,7 @@ import { createLeases } from './leases.ts';
 import { createLog } from './log.ts';
 import { createOutbox } from './outbox.ts';
 import { createProcesses } from './processes.ts';
+import { prunePass } from './pruning.ts';
 import { rebuildKv } from './rebuild.ts';
 import { createRuns } from './runs.ts';
 import { migrationsFor } from './schema.ts';
@@ -74,6 +75,8 @@ export function openStore(path: string, { clock, uuid, warn = () => undefined }:
     outboxRows: (sprint_id) => outbox.rows(sprint_id),
     sprints: () => sprints.ids(),
     rebuildKv: (options) => rebuildKv(database, options),
+    // Over its own connection: a batch never shares the transaction of a fire.
+    prune: () => prunePass(traces, clock),
     close: () => {
       rows.close();
       traces.close();
