@@ -45,6 +45,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   'packages/forge': [
     '@caloron/types',
+    '@caloron/types/version',
     '@caloron/noether/errors',
     '@caloron/store',
     '@caloron/capabilities/*',
@@ -56,6 +57,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   'packages/shell': [
     '@caloron/types',
+    '@caloron/types/version',
     '@caloron/noether',
     '@caloron/noether/errors',
     '@caloron/store',
@@ -69,6 +71,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'packages/harness': [
     '@agentclientprotocol/sdk',
     '@caloron/types',
+    '@caloron/types/version',
     '@caloron/noether/errors',
     '@caloron/capabilities/*',
     'execa',
@@ -80,6 +83,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   'packages/scheduler': [
     '@caloron/types',
+    '@caloron/types/version',
     '@caloron/noether',
     '@caloron/noether/errors',
     '@caloron/noether/records',
@@ -104,6 +108,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   'packages/cli': [
     '@caloron/types',
+    '@caloron/types/version',
     '@caloron/noether',
     '@caloron/noether/errors',
     '@caloron/noether/records',

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
+import { VERSION } from '@caloron/types/version';
 import { DockerfileParser, type Instruction, type JSONInstruction } from 'dockerfile-ast';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -119,6 +120,22 @@ describe('the systemd units', () => {
       );
     const [user] = valuesOf('deploy/systemd/caloron-shell.service', 'User');
     expect(textOf('deploy/systemd/caloron.sysusers.conf')).toContain(`u ${user} `);
+  });
+});
+
+describe('the version', () => {
+  it('is one for every package, for what the commands say, and for the files that name a tarball or an image', () => {
+    const folders = ['.', 'stages', ...readdirSync(join(ROOT, 'packages')).map((name) => `packages/${name}`)];
+    const versions = folders.map(
+      (folder) =>
+        z.object({ version: z.string() }).parse(JSON.parse(textOf(`${folder}/package.json`))).version,
+    );
+    const named = ['deploy/docker/Dockerfile', 'deploy/docker/compose.yaml', 'docs/deployment.md'].flatMap(
+      (path) => [...textOf(path).matchAll(/\bcaloron[:-](\d+\.\d+\.\d+)/g)].map(([, version]) => version),
+    );
+
+    expect(named.length).toBeGreaterThan(5);
+    expect(new Set([...versions, ...named])).toEqual(new Set([VERSION]));
   });
 });
 

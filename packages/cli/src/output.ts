@@ -1,4 +1,5 @@
 import { CodedError, codeOf, messageOf } from '@caloron/noether/errors';
+import { VERSION } from '@caloron/types/version';
 
 import { CliError, type RunProblem } from './errors.ts';
 
@@ -35,9 +36,6 @@ export interface Answer {
   /** It told what happened line by line: its JSON envelope is a line too, the last one. */
   readonly streamed?: boolean;
 }
-
-/** The version every envelope names. */
-export const VERSION = '0.1.0';
 
 /** A number of things in words: `1 stage`, `2 stages`. */
 export function counted(n: number, thing: string): string {

@@ -1,7 +1,8 @@
+import { VERSION } from '@caloron/types/version';
 import { type Command, CommanderError, Option } from 'commander';
 
 import { CliError } from './errors.ts';
-import { exitCodeOf, type Io, type OutputFormat, type Terminal, VERSION, writeFailure } from './output.ts';
+import { exitCodeOf, type Io, type OutputFormat, type Terminal, writeFailure } from './output.ts';
 
 /** A command's name with those above it: `noether stage list`. */
 export function fullName(command: Command): string {

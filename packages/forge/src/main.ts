@@ -3,6 +3,7 @@ import path from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { createLogger } from '@caloron/capabilities/logger';
 import { CodedError, codeOf, messageOf } from '@caloron/noether/errors';
+import { VERSION } from '@caloron/types/version';
 import { listUsers, removeUser, revokeTokens } from './accounts.ts';
 import { dataDirectory, forgeConfig } from './config.ts';
 import { LocalForgeError } from './errors.ts';
@@ -30,6 +31,7 @@ function createProgram(): Command {
     .description(
       'A forge on this machine: the part of GitHub that a sprint needs, with no account and no network.',
     )
+    .version(VERSION)
     .exitOverride()
     .enablePositionalOptions()
     .option('--port <n>', 'port to listen on; 0 takes a free one', '7720')

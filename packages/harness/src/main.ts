@@ -4,6 +4,7 @@ import { systemClock } from '@caloron/capabilities/clock';
 import { openRepo } from '@caloron/capabilities/github';
 import { createLogger } from '@caloron/capabilities/logger';
 import { codeOf, messageOf } from '@caloron/noether/errors';
+import { VERSION } from '@caloron/types/version';
 import { Command } from 'commander';
 
 import { readConfig } from './config.ts';
@@ -15,9 +16,9 @@ import { runOrderedHook } from './ordered-hook.ts';
 
 /** `caloron-harness start`: does what the order in CALORON_ORDER_FILE says and exits with the truth. */
 export async function main(argv: readonly string[]): Promise<void> {
-  const program = new Command('caloron-harness').description(
-    'Runs one agent in its worktree; started by caloron-shell.',
-  );
+  const program = new Command('caloron-harness')
+    .description('Runs one agent in its worktree; started by caloron-shell.')
+    .version(VERSION);
   program
     .command('start')
     .description('read the order in CALORON_ORDER_FILE, do it, report it')

@@ -4,6 +4,7 @@ import { systemRandom } from '@caloron/capabilities/random';
 import { CodedError, codeOf, messageOf } from '@caloron/noether/errors';
 import { findHome } from '@caloron/store';
 import { epochMs } from '@caloron/types';
+import { VERSION } from '@caloron/types/version';
 import { Command, InvalidArgumentError } from 'commander';
 import type { FastifyInstance } from 'fastify';
 
@@ -159,6 +160,7 @@ function inbound(
 export async function main(argv: readonly string[]): Promise<void> {
   const program = new Command('noether-scheduler')
     .description('Runs composition graphs by cron and at once when events arrive.')
+    .version(VERSION)
     .argument('[config]', 'scheduler config', undefined)
     .option('--config <path>', 'scheduler config (default ./scheduler.json)')
     .option('--home <dir>', 'directory that holds .caloron/')

@@ -1,4 +1,5 @@
 import { codeOf, CodedError, messageOf } from '@caloron/noether/errors';
+import { VERSION } from '@caloron/types/version';
 import { Command } from 'commander';
 
 import { readConfig, type ShellFlags } from './config.ts';
@@ -18,7 +19,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       '--require-sandbox',
       'start no agent without a sandbox, and refuse to serve where none works (also: CALORON_REQUIRE_SANDBOX=1)',
     )
-    .version('0.1.0')
+    .version(VERSION)
     .allowExcessArguments(false)
     .action((flags: ShellFlags) => serve(flags));
   await program.parseAsync(argv, { from: 'user' });

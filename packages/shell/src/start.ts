@@ -9,6 +9,7 @@ import { createTokenHosts } from '@caloron/capabilities/token-hosts';
 import { messageOf } from '@caloron/noether/errors';
 import { openStore, type Store } from '@caloron/store';
 import { type Clock, cloneUrl, type Random } from '@caloron/types';
+import { VERSION } from '@caloron/types/version';
 import type { FastifyInstance } from 'fastify';
 
 import { serveAt } from './address.ts';
@@ -57,9 +58,6 @@ export interface RunningShell {
 
 /** How long a shell that closes waits for the sweep it began with, in milliseconds. */
 const SWEEP_WAIT_MS = 3000;
-
-/** The version all packages share. */
-const VERSION = '0.1.0';
 
 /**
  * Starts a shell: opens the database, takes the home, adopts what runs, listens. Throws SHELL_PLATFORM, SHELL_ALREADY_RUNNING,

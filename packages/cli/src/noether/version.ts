@@ -1,7 +1,8 @@
+import { VERSION } from '@caloron/types/version';
 import { Command } from 'commander';
 
 import { runCommand } from '../context.ts';
-import { type Io, VERSION } from '../output.ts';
+import { type Io } from '../output.ts';
 
 /** `noether version`. */
 export function versionCommand(io: Io): Command {

@@ -7,6 +7,7 @@ import {
   type SendRequestOptions,
   type SessionConfigOption,
 } from '@agentclientprotocol/sdk';
+import { VERSION } from '@caloron/types/version';
 
 import { HarnessError } from '../errors.ts';
 import type { FrameworkCall } from './framework.ts';
@@ -37,7 +38,7 @@ export async function openSession(agent: ClientContext, call: FrameworkCall): Pr
     {
       protocolVersion: PROTOCOL_VERSION,
       clientCapabilities: { fs: { readTextFile: false, writeTextFile: false }, terminal: false },
-      clientInfo: { name: 'caloron', version: '0.1.0' },
+      clientInfo: { name: 'caloron', version: VERSION },
     },
     within(),
   );
