@@ -1,7 +1,7 @@
 import type { ListCursor } from '@caloron/types';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
-import { type ScriptedHost, scriptedHost, SHA, wireIssue, wirePull } from './testing/scripted-host.ts';
+import { hostOfEachTest, SHA, wireIssue, wirePull } from './testing/scripted-host.ts';
 
 const ISSUES = '/repos/acme/app/issues';
 const T1 = '2026-04-14T08:01:00Z';
@@ -10,13 +10,7 @@ const T3 = '2026-04-14T08:03:00Z';
 const NOW = '2026-04-14T08:30:00Z';
 const at = (text: string) => text.replace('Z', '.000Z');
 
-let host: ScriptedHost;
-
-beforeEach(async () => {
-  host = await scriptedHost();
-});
-
-afterEach(() => host.close());
+const host = hostOfEachTest();
 
 interface Serving {
   /** The host's own time of each answer. */

@@ -1,15 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import type { CachedForgeAnswer } from './github-cache.ts';
-import { type Answer, type ScriptedHost, scriptedHost, SHA } from './testing/scripted-host.ts';
+import { type Answer, hostOfEachTest, SHA } from './testing/scripted-host.ts';
 
-let host: ScriptedHost;
-
-beforeEach(async () => {
-  host = await scriptedHost();
-});
-
-afterEach(() => host.close());
+const host = hostOfEachTest();
 
 const STATUS = `GET /repos/acme/app/commits/${SHA}/status`;
 const RUNS = `GET /repos/acme/app/commits/${SHA}/check-runs`;

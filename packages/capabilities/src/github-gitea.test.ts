@@ -1,21 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
-import {
-  OTHER_SHA,
-  scriptedHost,
-  SHA,
-  wireIssue,
-  wirePull,
-  type ScriptedHost,
-} from './testing/scripted-host.ts';
+import { hostOfEachTest, OTHER_SHA, SHA, wireIssue, wirePull } from './testing/scripted-host.ts';
 
-let host: ScriptedHost;
-
-beforeEach(async () => {
-  host = await scriptedHost();
-});
-
-afterEach(() => host.close());
+const host = hostOfEachTest();
 
 async function pullWith(more: object) {
   host.script({ 'GET /repos/acme/app/pulls/3': { json: wirePull(3, more) } });

@@ -1,16 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import { limitEnd, skewMs, toldLimit } from './github-limits.ts';
-import {
-  type Answer,
-  failure,
-  type ScriptedHost,
-  scriptedHost,
-  TOKEN,
-  wireIssue,
-} from './testing/scripted-host.ts';
+import { type Answer, failure, hostOfEachTest, TOKEN, wireIssue } from './testing/scripted-host.ts';
 
-let host: ScriptedHost;
+const host = hostOfEachTest();
 
 /** Answers whatever is asked the same way. */
 function always(answer: () => Answer): void {
@@ -18,11 +11,6 @@ function always(answer: () => Answer): void {
   const asked = ['GET', 'POST'].flatMap((method) => paths.map((path) => `${method} /repos/acme/app${path}`));
   host.script(Object.fromEntries([...asked, 'GET /user'].map((key) => [key, answer])));
 }
-
-beforeEach(async () => {
-  host = await scriptedHost();
-});
-afterEach(() => host.close());
 
 describe('a refusal of the host', () => {
   it.each([

@@ -1,22 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
-import {
-  failure,
-  OTHER_SHA,
-  scriptedHost,
-  SHA,
-  wireIssue,
-  wirePull,
-  type ScriptedHost,
-} from './testing/scripted-host.ts';
+import { failure, hostOfEachTest, OTHER_SHA, SHA, wireIssue, wirePull } from './testing/scripted-host.ts';
 
-let host: ScriptedHost;
-
-beforeEach(async () => {
-  host = await scriptedHost();
-});
-
-afterEach(() => host.close());
+const host = hostOfEachTest();
 
 describe('a merge', () => {
   const merge = { sha: SHA, method: 'squash' } as const;

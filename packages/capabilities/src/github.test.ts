@@ -1,23 +1,17 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import {
   failure,
   OTHER_SHA,
+  hostOfEachTest,
   scriptedHost,
   SHA,
   TOKEN,
   wireIssue,
   wirePull,
-  type ScriptedHost,
 } from './testing/scripted-host.ts';
 
-let host: ScriptedHost;
-
-beforeEach(async () => {
-  host = await scriptedHost();
-});
-
-afterEach(() => host.close());
+const host = hostOfEachTest();
 
 describe('the token', () => {
   it('goes to the host as a header and nowhere else', async () => {

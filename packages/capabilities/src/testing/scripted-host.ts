@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 
 import type { ForgeRepo } from '@caloron/types';
+import { afterEach, beforeEach } from 'vitest';
 
 import { fixedClock } from '../clock.ts';
 import { ForgeError } from '../forge-errors.ts';
@@ -92,6 +93,26 @@ export async function scriptedHost(): Promise<ScriptedHost> {
         server.closeAllConnections();
         server.close(() => resolve());
       }),
+  };
+}
+
+/** A scripted host of its own for each test of the file that calls this. */
+export function hostOfEachTest(): ScriptedHost {
+  let host: ScriptedHost;
+  beforeEach(async () => {
+    host = await scriptedHost();
+  });
+  afterEach(() => host.close());
+  return {
+    get url() {
+      return host.url;
+    },
+    get requests() {
+      return host.requests;
+    },
+    script: (table) => host.script(table),
+    open: (options) => host.open(options),
+    close: () => host.close(),
   };
 }
 
