@@ -90,4 +90,6 @@ export interface OutputCache {
 export interface CatalogEntry {
   readonly stage: Stage;
   readonly record: StageRecord;
+  /** It came from a stage store or registry: what means a stage of the program never means it. */
+  readonly foreign?: boolean;
 }

@@ -2,12 +2,21 @@ import { mkdtempSync, rmSync, writeFileSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { checkGraph, parseGraph, runGraph, type StageRecord } from '@caloron/noether';
+import {
+  checkGraph,
+  implementationHash,
+  parseGraph,
+  runGraph,
+  type SignatureFacts,
+  stageId,
+  type StageRecord,
+} from '@caloron/noether';
 import { readStageSpec } from '@caloron/noether/records';
 import { openStageStore } from '@caloron/store';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { openCatalog } from './open-catalog.ts';
+import { archived } from './testing/archived-stage.ts';
 
 let dir: string;
 let file: string;
@@ -130,3 +139,117 @@ it('a graph of stages of the program reads no store', async () => {
   expect(result).toMatchObject({ ok: true, output: '1' });
   await expect(openCatalog(graphOf('nobody'), file)).rejects.toMatchObject({ code: 'STORE_STAGES_INVALID' });
 });
+
+describe('a stage of the store that carries its code', () => {
+  const ask = async (id: string, config?: object, pinning?: string): Promise<unknown> => {
+    const root = { op: 'Stage', id, ...(config && { config }), ...(pinning && { pinning }) };
+    const graph = parseGraph(JSON.stringify({ description: '', version: '0', root }), 'graph');
+    return runGraph({
+      graph,
+      graph_name: 'g',
+      input: config === undefined ? 'a' : { items: ['a', 'b'] },
+      catalog: await openCatalog(graph, file),
+      capabilities: () => ({}),
+      clock: { now: () => '2026-04-14T08:30:00.000Z' },
+      uuid: () => 'run',
+    });
+  };
+  const shout = (name: string, changes = {}): StageRecord =>
+    archived({ name, text: 'value.toUpperCase()', ...changes });
+
+  it('runs, by name, id, a beginning of it and signature, also called by another stage', async () => {
+    const { record } = await openStageStore({ file }).put(shout('cat_shout'));
+
+    for (const reference of ['cat_shout', record.id, record.id.slice(0, 12), record.signature_id])
+      expect(await ask(reference)).toMatchObject({ ok: true, output: 'A' });
+    expect(await ask('map', { stage_id: 'cat_shout' })).toMatchObject({ ok: true, output: ['A', 'B'] });
+  });
+
+  it('runs pinned to its id after it was deprecated, and else its successor does', async () => {
+    const store = openStageStore({ file });
+    const { record: old } = await store.put(shout('cat_old'));
+    await store.put(shout('cat_new', { text: '`${value}!`' }));
+    await store.deprecate('cat_old', 'cat_new');
+
+    expect(await ask(old.id)).toMatchObject({ ok: true, output: 'a!' });
+    expect(await ask(old.id, undefined, 'both')).toMatchObject({ ok: true, output: 'A' });
+  });
+
+  it('never runs in place of a stage of the program that has its name or signature', async () => {
+    const graph = graphOf('to_text');
+    const own = (await openCatalog(graph, file)).resolve('to_text').record;
+    const store = openStageStore({ file });
+    const { record } = await store.put(archived({ name: 'dag_is_complete' }));
+    const { record: leads } = await store.put(shout('cat_leads'));
+    await store.put({ ...archived({ name: 'to_text' }), lifecycle: 'Active' });
+    await store.deprecate(leads.id, 'to_text');
+
+    const both = parseGraph(
+      JSON.stringify({
+        description: '',
+        version: '0',
+        root: {
+          op: 'Parallel',
+          branches: {
+            a: { op: 'Stage', id: 'to_text' },
+            b: { op: 'Stage', id: leads.id },
+            c: { op: 'Stage', id: record.id },
+            d: { op: 'Stage', id: own.signature_id },
+          },
+        },
+      }),
+      'graph',
+    );
+    const catalog = await openCatalog(both, file);
+
+    expect(catalog.resolve('to_text').record.id).toBe(own.id);
+    expect(catalog.resolve(own.signature_id).record.id).toBe(own.id);
+    expect(catalog.resolve(leads.id).record.name).toBe('to_text');
+    expect(catalog.resolve('dag_is_complete').foreign).toBe(false);
+  });
+
+  it('is refused where nobody trusts its author, and never loaded', async () => {
+    await openStageStore({ file }).put(
+      shout('cat_stranger', { imports: "Reflect.set(globalThis, 'cat_stranger', true);" }),
+    );
+    rmSync(join(dir, 'author-key.hex'));
+
+    await expect(ask('cat_stranger')).rejects.toMatchObject({ code: 'STAGE_UNTRUSTED' });
+    expect(Reflect.has(globalThis, 'cat_stranger')).toBe(false);
+  });
+
+  it('is found though somebody else, whom nobody trusts, has put another of its name there', async () => {
+    const other = join(dir, 'other', 'store.json');
+    await openStageStore({ file }).put(shout('cat_squatted'));
+    const { record } = await openStageStore({ file: other }).put(
+      archived({ name: 'cat_squatted', description: 'Gives another text.', text: "'stolen'" }),
+    );
+    const { stages } = JSON.parse(readFileSync(file, 'utf8')) as { readonly stages: readonly object[] };
+    writeFileSync(file, JSON.stringify({ stages: [record, ...stages] }));
+
+    expect(await ask('cat_squatted')).toMatchObject({ ok: true, output: 'A' });
+    await expect(ask(record.id)).rejects.toMatchObject({ code: 'STAGE_UNTRUSTED' });
+  });
+
+  it('is refused, by any key, when what it carries is another stage', async () => {
+    const record = shout('cat_named');
+    const claimed = archived({ name: 'cat_claimed', effects: ['NonDeterministic'] });
+    const { archive = {} } = claimed;
+    const store = openStageStore({ file });
+    await store.put({
+      ...record,
+      archive,
+      id: stageId(factsOf(record), implementationHash(archive)),
+      signature: { ...record.signature, implementation_hash: implementationHash(archive) },
+    });
+
+    await expect(ask('cat_named')).rejects.toMatchObject({
+      code: 'STAGE_CODE_REFUSED',
+      message: expect.stringContaining('there is cat_claimed') as string,
+    });
+  });
+});
+
+function factsOf({ name, signature }: StageRecord): SignatureFacts {
+  return { name, ...signature, effects: signature.effects.effects } as SignatureFacts;
+}

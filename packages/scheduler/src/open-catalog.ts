@@ -6,29 +6,79 @@ import {
   type Graph,
   type Json,
   StageError,
+  type StageNode,
   type StageRecord,
   walk,
 } from '@caloron/noether';
 import { codeOf } from '@caloron/noether/errors';
 import type { Distrust } from '@caloron/noether/records';
+import type { VerifiedStages } from '@caloron/store/stage-store-open';
 import { shellWord } from '@caloron/types';
 
 import { catalogFor } from './graph-catalog.ts';
 
+/** Stages that are not of this program: a verified catalogue of a registry. */
+export interface StageLibrary {
+  /** Read for each graph that names one of them. */
+  read(): Promise<VerifiedStages>;
+  /** What helps where a record carries no seal or signature. */
+  readonly unsigned_hint: string;
+}
+
 /**
- * The stages a graph needs: the program's, and for what it names besides, records of the stage store. The store is read, and
- * verified, only then; its records have no code here, so that calling one is STAGE_NO_CODE, but a deprecated one leads to its
- * successor. The program's stage wins where both have the name. Throws STAGE_TAMPERED, STAGE_UNTRUSTED, STORE_STAGES_INVALID.
+ * The stages a graph needs: the program's, and for what it names besides, records of a stage store, given by its path, or of a
+ * registry. These are read, and verified, only then. A record runs when it carries its code and that is the record's (see
+ * stageOfArchive); else calling it is STAGE_NO_CODE. A deprecated one leads to its successor. The program's stage wins where both have the
+ * name. Throws STAGE_TAMPERED, STAGE_UNTRUSTED, STAGE_CODE_REFUSED, STORE_STAGES_INVALID, and as the registry does.
  */
-export async function openCatalog(graph: Graph, store: string, known?: Catalog): Promise<Catalog> {
-  const catalog = known ?? (await catalogFor(graph));
-  const missing = referencesOf(graph, catalog).filter((reference) => !resolves(catalog, reference));
-  if (missing.length === 0 || !existsSync(store)) return catalog;
+export async function openCatalog(
+  graph: Graph,
+  store: string | StageLibrary,
+  known?: Catalog,
+): Promise<Catalog> {
+  const own = known ?? (await catalogFor(graph));
+  if (missingFrom(own, graph).length === 0 || (typeof store === 'string' && !existsSync(store))) return own;
+  const library = typeof store === 'string' ? await storeLibrary(store) : store;
+  const stages = await library.read();
+  let catalog = own;
+  // What has been loaded may name further stages in its node's config.
+  for (let found = lookUp(catalog, graph, stages, library); found.length > 0;) {
+    const { entryWithoutCode } = await import('@caloron/noether/records');
+    const entries = found.map((record) => ({ ...entryWithoutCode(record), foreign: true }));
+    catalog = await withCode(catalogOf([...catalog.entries, ...entries]), graph);
+    found = lookUp(catalog, graph, stages, library);
+  }
+  return catalog;
+}
+
+async function storeLibrary(file: string): Promise<StageLibrary> {
   const { readVerifiedStages } = await import('@caloron/store/stage-store-open');
-  const { records, distrust } = await readVerifiedStages({ file: store });
+  return {
+    read: () => readVerifiedStages({ file }),
+    unsigned_hint: `move ${shellWord(file)} away and take it over, every stage verified: ./noether stage sync MOVED.json`,
+  };
+}
+
+function missingFrom(catalog: Catalog, graph: Graph): readonly string[] {
+  return referencesOf(graph, catalog).filter((reference) => !resolves(catalog, reference));
+}
+
+/** Records a graph needs beside a catalog, with the successors they lead to. Throws STAGE_UNTRUSTED. */
+function lookUp(
+  catalog: Catalog,
+  graph: Graph,
+  { records, distrust }: VerifiedStages,
+  library: StageLibrary,
+): readonly StageRecord[] {
   const here = new Set(catalog.entries.map(({ record }) => record.id));
   const found = new Set<StageRecord>();
-  for (const record of missing.flatMap((reference) => matches(records, reference))) {
+  const wanted = missingFrom(catalog, graph).flatMap((reference) => {
+    const all = matches(records, reference);
+    // Whoever may push to a registry may use any name: it takes nothing from those who are trusted.
+    const trusted = all.filter(({ id }) => !distrust.has(id));
+    return trusted.length > 0 ? trusted : all;
+  });
+  for (const record of wanted) {
     for (const step of chain(record, records)) {
       if (here.has(step.id)) break;
       const why = distrust.get(step.id);
@@ -36,26 +86,40 @@ export async function openCatalog(graph: Graph, store: string, known?: Catalog):
         throw new StageError(
           'STAGE_UNTRUSTED',
           { stage: step.name, id: step.id, ...why },
-          { hint: untrustedHint(why, store) },
+          { hint: untrustedHint(why, library) },
         );
       found.add(step);
     }
   }
-  if (found.size === 0) return catalog;
-  const { entryWithoutCode } = await import('@caloron/noether/records');
-  return catalogOf([...catalog.entries, ...[...found].map(entryWithoutCode)]);
+  return [...found];
+}
+
+/** The catalog with the code of those stages that the graph runs and that carry it. Throws STAGE_CODE_REFUSED. */
+async function withCode(catalog: Catalog, graph: Graph): Promise<Catalog> {
+  const run = new Set(referencesOf(graph, catalog).map((reference) => resolution(catalog, reference)));
+  const pinned = nodesOf(graph).flatMap(({ id, pinning }) => (pinning === 'both' ? [id.toLowerCase()] : []));
+  const runs = ({ id }: StageRecord): boolean => run.has(id) || pinned.some((start) => id.startsWith(start));
+  const { hasCode } = await import('@caloron/noether/records');
+  const loaded = await Promise.all(
+    catalog.entries.map(async (entry) => {
+      if (hasCode(entry.stage) || entry.record.archive === undefined || !runs(entry.record)) return entry;
+      const { stageOfArchive } = await import('./registry/archive-code.ts');
+      return { ...entry, stage: await stageOfArchive(entry.record) };
+    }),
+  );
+  return catalogOf(loaded);
 }
 
 /** How a stage nobody trusted vouches for comes to be relied on: a key by trust, what carries no seal by taking it over. */
-function untrustedHint({ reason, public_key }: Distrust, store: string): string {
+function untrustedHint({ reason, public_key }: Distrust, { unsigned_hint }: StageLibrary): string {
   return reason === 'author' || reason === 'sealer'
     ? `./noether stage trust ${public_key ?? 'KEY'} --name WHO, if you know whose key that is`
-    : `move ${shellWord(store)} away and take it over, every stage verified: ./noether stage sync MOVED.json`;
+    : unsigned_hint;
 }
 
 /** What a graph's nodes refer to, and what the config of those that call others does. */
-function referencesOf({ root }: Graph, catalog: Catalog): readonly string[] {
-  const nodes = [...walk(root)].flatMap(({ node }) => (node.op === 'Stage' ? [node] : []));
+function referencesOf(graph: Graph, catalog: Catalog): readonly string[] {
+  const nodes = nodesOf(graph);
   const named = nodes.flatMap(({ id, config }) => {
     const { references = {} } = resolves(catalog, id) ? catalog.resolve(id).stage : {};
     return Object.keys(references).flatMap((field) => texts(config?.[field]));
@@ -63,17 +127,26 @@ function referencesOf({ root }: Graph, catalog: Catalog): readonly string[] {
   return [...new Set([...nodes.map(({ id }) => id), ...named])];
 }
 
+function nodesOf({ root }: Graph): readonly StageNode[] {
+  return [...walk(root)].flatMap(({ node }) => (node.op === 'Stage' ? [node] : []));
+}
+
 function texts(value: Json | undefined): readonly string[] {
   return [value].flat().filter((item) => typeof item === 'string');
 }
 
+/** Whether a reference means a stage of a catalog, or several: the checker says so then. */
 function resolves(catalog: Catalog, reference: string): boolean {
+  return resolution(catalog, reference) !== null;
+}
+
+/** The id a reference means, `several`, or null when it means none. */
+function resolution(catalog: Catalog, reference: string): string | null {
   try {
-    catalog.resolve(reference);
-    return true;
+    return catalog.resolve(reference).record.id;
   } catch (error) {
-    if (codeOf(error) === 'GRAPH_STAGE_AMBIGUOUS') return true;
-    if (codeOf(error) === 'GRAPH_STAGE_UNKNOWN') return false;
+    if (codeOf(error) === 'GRAPH_STAGE_AMBIGUOUS') return 'several';
+    if (codeOf(error) === 'GRAPH_STAGE_UNKNOWN') return null;
     throw error;
   }
 }

@@ -13,6 +13,8 @@ const MAX_HOPS = 10;
 
 /** Stages by what a graph may call them. */
 interface Index {
+  /** Those that are not foreign; null where none is. */
+  readonly own: readonly CatalogStage[] | null;
   readonly byId: ReadonlyMap<string, CatalogStage>;
   /** Active stages alone. */
   readonly bySignature: ReadonlyMap<string, readonly CatalogStage[]>;
@@ -28,7 +30,8 @@ function indexOf(stages: readonly CatalogStage[]): Index {
   const byId = new Map(stages.toReversed().map((entry) => [entry.record.id, entry]));
   const bySignature = grouped(active(stages), ({ record }) => record.signature_id);
   const byName = grouped(stages, ({ record }) => record.name);
-  const index = { byId, bySignature, byName };
+  const own = stages.some(({ foreign }) => foreign) ? stages.filter(({ foreign }) => !foreign) : null;
+  const index = { own, byId, bySignature, byName };
   indexes.set(stages, index);
   return index;
 }
@@ -48,8 +51,8 @@ function grouped(
 
 /**
  * Finds the stage a reference means: signature id, exact stage id, unique hex prefix, name; pinned to `both` it means one
- * implementation, which no signature id is. A deprecated stage gives its successor. Throws GRAPH_STAGE_UNKNOWN or
- * GRAPH_STAGE_AMBIGUOUS.
+ * implementation, which no signature id is. What means a stage that is not foreign means no foreign one. A deprecated stage
+ * gives its successor. Throws GRAPH_STAGE_UNKNOWN or GRAPH_STAGE_AMBIGUOUS.
  */
 export function resolveReference(
   stages: readonly CatalogStage[],
@@ -59,12 +62,24 @@ export function resolveReference(
 ): Resolved {
   const index = indexOf(stages);
   const found =
+    (index.own && find(index.own, reference, path, pinning)) ?? find(stages, reference, path, pinning);
+  if (!found || found.record.lifecycle === 'Tombstone') throw unknown(stages, reference, path);
+  return pinning === 'both' ? { entry: found, deprecated: [] } : successor(index, found);
+}
+
+function find(
+  stages: readonly CatalogStage[],
+  reference: string,
+  path: string | null,
+  pinning: 'signature' | 'both',
+): CatalogStage | undefined {
+  const index = indexOf(stages);
+  return (
     (pinning === 'both' ? undefined : bySignature(index, reference)) ??
     index.byId.get(reference) ??
     byPrefix(stages, reference, path) ??
-    byName(index, reference, path);
-  if (!found || found.record.lifecycle === 'Tombstone') throw unknown(stages, reference, path);
-  return pinning === 'both' ? { entry: found, deprecated: [] } : successor(index, found);
+    byName(index, reference, path)
+  );
 }
 
 function unknown(stages: readonly CatalogStage[], reference: string, path: string | null): GraphError {

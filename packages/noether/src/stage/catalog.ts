@@ -52,9 +52,10 @@ export function buildCatalog(sources: readonly StageSource[]): Catalog {
 
 /** A catalog over stages whose records are known already. */
 export function catalogOf(entries: readonly CatalogEntry[]): Catalog {
-  const stages = entries.map(({ stage, record }) => ({
+  const stages = entries.map(({ stage, record, foreign = false }) => ({
     stage,
     record,
+    foreign,
     input: NType.parse(record.signature.input),
     output: NType.parse(record.signature.output),
     effects: record.signature.effects.effects as readonly EffectJson[],
