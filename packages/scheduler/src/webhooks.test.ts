@@ -373,16 +373,25 @@ describe('a webhook with retries', () => {
   it('waits its turn where many go to one host, eight at once', async () => {
     const hook = await endpoint();
     let [open, most] = [0, 0];
+    // The first are held until as many are open as may be.
+    const held: (() => void)[] = [];
+    let full = false;
     hook.answer = (response) => {
       open += 1;
       most = Math.max(most, open);
-      setTimeout(() => {
+      const answer = (): void => {
         open -= 1;
         response.writeHead(200).end();
-      }, 5);
+      };
+      if (full) setTimeout(answer, 5);
+      else held.push(answer);
     };
     const made = webhooks();
-    await Promise.all(Array.from({ length: 60 }, (_, n) => made.tell(again(hook.url), telling(String(n)))));
+    const told = Array.from({ length: 60 }, (_, n) => made.tell(again(hook.url), telling(String(n))));
+    await vi.waitFor(() => expect(held).toHaveLength(8), WAIT);
+    full = true;
+    for (const answer of held) answer();
+    await Promise.all(told);
     await vi.waitFor(() => expect(statuses().filter((status) => status === 'done')).toHaveLength(60), WAIT);
     expect(hook.taken).toHaveLength(60);
     expect(most).toBe(8);
