@@ -40,6 +40,12 @@ const task: Task = {
   status: 'InProgress',
 };
 
+/** A running sprint with these tasks, as far as an account reads it. */
+function stateOf(tasks: DagState['tasks']): DagState {
+  const sprint = { framework: 'stub', framework_options: {} } as DagState['sprint'];
+  return { v: 1, sprint_id: 's1', sprint, order: Object.keys(tasks), tasks, status: 'active' };
+}
+
 function row(process_id: string, attempt: number, given: Partial<ProcessRow> = {}): ProcessRow {
   return {
     process_id,
@@ -269,14 +275,7 @@ describe('the account of a task', () => {
     ).toEqual([]);
 
     at(4);
-    const state: DagState = {
-      v: 1,
-      sprint_id: 's1',
-      sprint: { framework: 'stub', framework_options: {} } as DagState['sprint'],
-      order: ['t1'],
-      tasks: { t1: task },
-      status: 'active',
-    };
+    const state = stateOf({ t1: task });
     const situation = {
       task,
       state,
@@ -356,9 +355,7 @@ describe('the account of a task', () => {
     const until = new Date(T0 + 20 * 60_000).toISOString();
     const working = { ...task, status: 'InProgress', process_id: null } as const;
     const other: Task = { ...working, id: 't2', provider_limit: { provider: 'stub', until } };
-    const sprint = { framework: 'stub', framework_options: {} } as DagState['sprint'];
-    const tasks = { t1: working, t2: other };
-    const state: DagState = { v: 1, sprint_id: 's1', sprint, order: ['t1', 't2'], tasks, status: 'active' };
+    const state = stateOf({ t1: working, t2: other });
     const flags = { home: '', sprint: '' };
     const look = { task: working, state, paused: null, evidence: [], decisions: [], flags };
 
@@ -382,11 +379,7 @@ describe('the account of a task', () => {
     const over = [{ scope: 'sprint', kind: 'ms', limit: 60_000, used: 90_000 }] as const;
     const breach = { n: 1, at: at(1), task_id: 't1', over: [...over] };
     const state: DagState = {
-      v: 1,
-      sprint_id: 's1',
-      sprint: { framework: 'stub', framework_options: {} } as DagState['sprint'],
-      order: ['t1'],
-      tasks: { t1: there },
+      ...stateOf({ t1: there }),
       status: 'waiting_for_human',
       budget: { breaches: 1, breach, approved: null, sprint: {} },
     };
@@ -423,14 +416,7 @@ describe('the account of a task', () => {
     [{ status: 'HumanAssigned' }, [/merge its pull request, or \.\/caloron resolve t1 --sprint s1/]],
   ])('says what a person can do where it stands as %j', (given, expected) => {
     const there = { ...task, ...given };
-    const state: DagState = {
-      v: 1,
-      sprint_id: 's1',
-      sprint: { framework: 'stub', framework_options: {} } as DagState['sprint'],
-      order: ['t1'],
-      tasks: { t1: there },
-      status: 'active',
-    };
+    const state = stateOf({ t1: there });
     const flags = { home: ' --home h', sprint: ' --sprint s1' };
     const steps = nextSteps({
       task: there,
