@@ -1,9 +1,11 @@
 import type { Logger } from '@caloron/capabilities/logger';
 import { type Clock, epochMs, type Random } from '@caloron/types';
 
+import { LATE_MS } from './calendar.ts';
 import type { Fire, JobState } from './job-state.ts';
 import { type JobOutcome, runJob } from './job.ts';
 import type { Metrics } from './metrics.ts';
+import { recorded } from './recorded.ts';
 import { ownProcess } from './run-process.ts';
 import type { Runtime } from './runtime.ts';
 import { consumedBy, nextDue } from './wakeup.ts';
@@ -23,10 +25,14 @@ export interface FireDeps {
   readonly random: Random;
   /** Interrupts runs. */
   readonly signal: AbortSignal;
+  /** What could not be recorded is tried once more and then left; the same as `signal` when absent. */
+  readonly ending?: AbortSignal | undefined;
   /** Tells endpoints how runs ended; absent tells none. */
   readonly webhooks?: Pick<Webhooks, 'tell'> | undefined;
   /** Counts what happens. */
   readonly metrics?: Pick<Metrics, 'ran'> | undefined;
+  /** How soon a write that failed is tried again, milliseconds; 5,000 unless told. */
+  readonly retry_ms?: number | undefined;
 }
 
 /** Makes a fire: claims its slot, runs the job, records and tells how it ended. Null where another process has the slot. */
@@ -34,38 +40,106 @@ export type MakeFire = (state: JobState, fire: Fire) => Promise<JobOutcome | nul
 
 /** Makes the fires of a scheduler. */
 export function createFires(deps: FireDeps): MakeFire {
-  const { scheduler_id, runtime, clock, random, signal, webhooks, metrics } = deps;
+  const { scheduler_id, runtime, clock, random, signal, webhooks, metrics, logger } = deps;
   const { store } = runtime;
+  const recording = {
+    logger,
+    signal: deps.ending ?? signal,
+    ...(deps.retry_ms === undefined ? {} : { retry_ms: deps.retry_ms }),
+  };
+
+  /** Whether the slot is ours. What failed may have been written all the same. */
+  const claim = (at: SlotOf, run_id: string): Promise<boolean> => {
+    const facts = { job: at.job, slot: at.slot };
+    const message = 'slot could not be claimed, and is not fired yet';
+    return recorded(
+      async (attempt) =>
+        (await store.slots.claim({ ...at, run_id, owner: ownProcess() })) ||
+        (attempt > 1 && store.slots.open(at).some((row) => row.slot === at.slot && row.run_id === run_id)),
+      { ...recording, facts, message, patience_ms: LATE_MS },
+    );
+  };
+
+  /** Does it now; where it fails, goes on trying beside other fires, for as long as the process lives. */
+  const settle = async (write: () => Promise<void>, facts: object): Promise<void> => {
+    try {
+      await write();
+    } catch (error) {
+      const message = 'how a slot ended could not be recorded';
+      logger.error({ ...facts, err: error }, message);
+      void recorded(write, { ...recording, facts: { ...facts }, message }).catch((last: unknown) =>
+        logger.error({ ...facts, err: last }, `${message}: it is fired again at the next start`),
+      );
+    }
+  };
 
   return async (state, { slot, cause, makes_up_for = [] }) => {
     const { job } = state;
+    const { webhook } = job;
     const run_id = random.uuid();
     const at = { scheduler_id, job: job.name, slot };
-    if (!(await store.slots.claim({ ...at, run_id, owner: ownProcess() }))) return null;
-    for (const cut_off of makes_up_for) await store.slots.note({ ...at, slot: cut_off }, 'failed', CUT_OFF);
+    if (!(await claim(at, run_id))) return null;
+    const cut_off = async (): Promise<void> => {
+      for (const other of makes_up_for) await store.slots.note({ ...at, slot: other }, 'failed', CUT_OFF);
+    };
+    await settle(cut_off, { job: job.name, slots: makes_up_for });
 
     const fired_at = firedAt(slot, clock);
     const late_ms = cause === 'cron' ? epochMs(clock.now()) - epochMs(slot) : null;
-    const before = store.events.lastSeq();
+    const before = lastSeq(deps, state);
     const outcome = await runJob(runtime, job, { run_id, slot, cause, signal });
     state.last = outcome;
-    state.consumed = Math.max(state.consumed, consumedBy(store, job, { ...outcome, before }));
-    state.again = outcome.lease_taken
-      ? { slot: `again:${run_id}`, at_ms: performance.now() + LEASE_RETRY_MS }
-      : await dueAgain(deps, run_id, outcome);
-    // Before the slot is settled: a crash in between makes the run again, and loses no webhook.
-    if (job.webhook !== null && outcome.status !== 'skipped')
-      await webhooks?.tell(job.webhook, {
-        scheduler_id,
-        slot,
-        run_id,
-        payload: payloadOf(outcome, fired_at),
-      });
-    await store.slots.note({ ...at, run_id }, outcome.status, outcome.error?.message ?? outcome.reason);
-    report(deps.logger, outcome, slot, cause);
+    await lookAhead(deps, state, outcome, before);
+    let told = webhook === null || outcome.status === 'skipped';
+    const end = async (): Promise<void> => {
+      // Before the slot is settled: a crash in between makes the run again, and loses no webhook.
+      if (!told && webhook !== null)
+        await webhooks?.tell(webhook, { scheduler_id, slot, run_id, payload: payloadOf(outcome, fired_at) });
+      told = true;
+      await store.slots.note({ ...at, run_id }, outcome.status, outcome.error?.message ?? outcome.reason);
+    };
+    await settle(end, { job: job.name, slot, run_id });
+    report(logger, outcome, slot, cause);
     metrics?.ran(outcome, cause, late_ms);
     return outcome;
   };
+}
+
+interface SlotOf {
+  readonly scheduler_id: string;
+  readonly job: string;
+  readonly slot: string;
+}
+
+/** Where the log ends; how far the job has consumed it where that cannot be read. */
+function lastSeq({ runtime, logger }: FireDeps, { job, consumed }: JobState): number {
+  try {
+    return runtime.store.events.lastSeq();
+  } catch (error) {
+    logger.error({ job: job.name, err: error }, 'the end of the log could not be read');
+    return consumed;
+  }
+}
+
+/** How far the run consumed the log, and when the job is run again besides its slots. */
+async function lookAhead(
+  deps: FireDeps,
+  state: JobState,
+  outcome: JobOutcome,
+  before: number,
+): Promise<void> {
+  const { runtime, logger } = deps;
+  const { run_id } = outcome;
+  try {
+    const consumed = consumedBy(runtime.store, state.job, { ...outcome, before });
+    state.consumed = Math.max(state.consumed, consumed);
+    state.again = outcome.lease_taken
+      ? { slot: `again:${run_id}`, at_ms: performance.now() + LEASE_RETRY_MS }
+      : await dueAgain(deps, run_id, outcome);
+  } catch (error) {
+    state.again = null;
+    logger.error({ job: state.job.name, err: error }, 'what falls due could not be read');
+  }
 }
 
 /** What falls due is not left to the next slot. */

@@ -1,7 +1,7 @@
 import type { Logger } from '@caloron/capabilities/logger';
 import { type Clock, epochMs, type Random, timestampOf } from '@caloron/types';
 
-import { lookAtClock } from './calendar.ts';
+import { LATE_MS, lookAtClock } from './calendar.ts';
 import type { JobConfig, SchedulerConfig } from './config.ts';
 import { cutOff, runsElsewhere } from './cut-off.ts';
 import { createFires } from './fire.ts';
@@ -9,6 +9,7 @@ import { DELIVERED } from './inbound.ts';
 import { changeJob, createJobState, type Fire, type JobState } from './job-state.ts';
 import type { JobOutcome } from './job.ts';
 import type { Metrics } from './metrics.ts';
+import { startPruning } from './pruning.ts';
 import type { Runtime } from './runtime.ts';
 import { WAKE_INTERVAL_MS, wakingEvent } from './wakeup.ts';
 import type { Webhooks } from './webhooks.ts';
@@ -33,6 +34,8 @@ export interface SchedulerDeps {
   readonly webhooks?: Pick<Webhooks, 'tell'> | undefined;
   /** Counts what happens. */
   readonly metrics?: Pick<Metrics, 'ran'> | undefined;
+  /** How soon a write that failed is tried again, milliseconds; 5,000 unless told. */
+  readonly retry_ms?: number | undefined;
 }
 
 /** One job as a person looks at it. */
@@ -60,7 +63,9 @@ export function startScheduler(deps: SchedulerDeps): Scheduler {
   const { store } = runtime;
   const stopping = new AbortController();
   const states = new Map<string, JobState>();
-  const makeFire = createFires({ ...deps, scheduler_id, signal: stopping.signal });
+  const ending = new AbortController();
+  const signals = { signal: stopping.signal, ending: ending.signal };
+  const makeFire = createFires({ ...deps, scheduler_id, ...signals });
   let open = true;
 
   const active = (): readonly JobState[] => [...states.values()].filter((state) => state.active);
@@ -128,11 +133,12 @@ export function startScheduler(deps: SchedulerDeps): Scheduler {
     const quiet = last === looked;
     looked = last;
     for (const state of active()) {
-      if (state.running !== null || state.job.on.length === 0) continue;
+      if (state.running !== null) continue;
       if (state.again !== null && performance.now() >= state.again.at_ms) {
         begin(state, { slot: state.again.slot, cause: 'again' });
         continue;
       }
+      if (state.job.on.length === 0) continue;
       if (quiet && state.consumed >= last) continue;
       const in_gap = performance.now() < state.gap_until_ms;
       const found = wakingEvent(store, state.job, state.consumed, in_gap ? [DELIVERED] : []);
@@ -154,6 +160,13 @@ export function startScheduler(deps: SchedulerDeps): Scheduler {
     }
   };
 
+  /** Where a clock was ahead for so long that what it fired was deleted since, nothing fires until it is reached. */
+  const warnOfMark = (job: string): void => {
+    const { slot } = store.slots.over({ scheduler_id, job });
+    if (slot !== null && epochMs(slot) > now() + LATE_MS)
+      logger.warn({ job, until: slot }, 'job fires no slot until then: was the clock ahead? (decision 30)');
+  };
+
   const schedule = (jobs: readonly JobConfig[]): void => {
     const wanted = new Map(jobs.filter(({ enabled }) => enabled).map((job) => [job.name, job]));
     for (const state of states.values())
@@ -162,28 +175,34 @@ export function startScheduler(deps: SchedulerDeps): Scheduler {
     for (const [name, job] of wanted) {
       const known = states.get(name);
       const state = known ?? createJobState(store, job, scheduler_id, now());
-      if (known !== undefined) changeJob(known, job, now());
+      if (known === undefined) warnOfMark(name);
+      else changeJob(known, job, now());
       states.set(name, state);
       logger.info({ job: name, cron: job.cron, next: nextAt(state) }, 'job scheduled');
     }
   };
 
+  /** What one job, or one look, meets stops no other. */
+  const guarded = (look: () => void, facts: object): void => {
+    try {
+      look();
+    } catch (error) {
+      logger.error({ ...facts, err: error }, 'slots and events could not be looked at');
+    }
+  };
   let timer: NodeJS.Timeout | undefined;
   const look = (): void => {
-    try {
-      const now_ms = now();
-      if (performance.now() >= cut_off_at) resume(false);
-      for (const state of active()) lookAtSlots(state, now_ms);
-      lookAtEvents();
-    } catch (error) {
-      logger.error({ err: error }, 'slots and events could not be looked at');
-    }
+    const now_ms = now();
+    if (performance.now() >= cut_off_at) guarded(() => resume(false), {});
+    for (const state of active()) guarded(() => lookAtSlots(state, now_ms), { job: state.job.name });
+    guarded(lookAtEvents, {});
     if (open) timer = setTimeout(look, untilNext(active(), now()));
   };
 
   schedule(config.jobs);
-  resume(true);
+  guarded(() => resume(true), {});
   look();
+  const endPruning = startPruning({ store, logger });
 
   return {
     jobs: () => active().map(statusOf),
@@ -191,6 +210,7 @@ export function startScheduler(deps: SchedulerDeps): Scheduler {
     stop: async (grace_ms) => {
       open = false;
       clearTimeout(timer);
+      ending.abort();
       const runs = Promise.all([...states.values()].map(({ running }) => running ?? Promise.resolve()));
       const interrupt = setTimeout(() => stopping.abort(), grace_ms);
       const { promise: late, resolve } = Promise.withResolvers<void>();
@@ -199,6 +219,7 @@ export function startScheduler(deps: SchedulerDeps): Scheduler {
         resolve();
       }, grace_ms + INTERRUPTED_MS);
       await Promise.race([runs, late]);
+      await endPruning();
       clearTimeout(interrupt);
       clearTimeout(leave);
     },
