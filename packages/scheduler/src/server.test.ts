@@ -124,6 +124,7 @@ describe('the payload of a webhook', () => {
       composition_id: 'c',
       input: null,
       status: 'ok',
+      lease_taken: false,
       output: 1,
       error: null,
       duration_ms: 4,

@@ -38,7 +38,8 @@ export async function runDrawn(drawn: DrawnGraph, run: DrawnRun = {}): Promise<D
   });
   if (result.ok) return { status: 'ok', output: result.output };
   const { code, path, message } = result.error;
-  return { status: result.status, code, at: path, message };
+  // A drawn stage never says that there is nothing to do.
+  return { status: result.status === 'refused' ? 'refused' : 'failed', code, at: path, message };
 }
 
 /** A cache in memory. */
