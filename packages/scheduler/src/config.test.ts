@@ -133,17 +133,98 @@ describe('a scheduler config', () => {
       /^jobs\[3\]\.timezone: expected an IANA zone like Europe\/Madrid$/,
       /^jobs\[4\]\.webhook: .*expected .*address/,
       /^jobs\[4\]: there is no field "timout_s"; did you mean "timeout_s"\?$/,
-      /^jobs\[5\]\.name: .*expected string/,
+      /^jobs\[5\]\.name: expected string, got number$/,
       /^jobs\[5\]\.graph: expected the path of a graph$/,
       /^jobs\[5\]\.overlap: expected "skip" or "queue"$/,
       /^jobs\[5\]\.misfire: expected "skip" or "once"$/,
       /^jobs\[5\]\.timeout_s: expected seconds, more than 0$/,
       /^jobs\[5\]\.jitter_s: expected at most 86400 seconds$/,
       /^store_path, registry_url: expected exactly one of them$/,
-      /^jobs\[1\]\.name: another job is called sprint-tick: jobs\[0\]$/,
+      /^jobs\[1\]\.name: another job is called "sprint-tick": jobs\[0\]$/,
       /^jobs\[1\]: expected input or input_from, not both$/,
     ];
     for (const text of expected) expect(found).toContainEqual(expect.stringMatching(text));
+  });
+
+  it.each([
+    [
+      'nested deeper than anything means',
+      '['.repeat(100_000),
+      /^line 1 column 501: expected at most 500 levels$/,
+    ],
+    [
+      'of an input that is',
+      JSON.stringify({
+        jobs: [{ ...job, input: JSON.parse(`${'['.repeat(600)}${']'.repeat(600)}`) as unknown }],
+      }),
+      /^line 1 column \d+: expected at most 500 levels$/,
+    ],
+    [
+      'of more jobs than a scheduler takes',
+      `{"jobs": [${'{},'.repeat(10_000)}{}]}`,
+      /^jobs: expected at most 10000, got 10001$/,
+    ],
+    [
+      'of a name nobody can read',
+      { jobs: [{ ...job, name: 'x'.repeat(10_000) }] },
+      /^jobs\[0\]\.name: expected at most 200 characters$/,
+    ],
+    [
+      'of a name that colours a terminal',
+      { jobs: [{ ...job, name: 'a\u001B[31m' }] },
+      /^jobs\[0\]\.name: .*control characters$/,
+    ],
+    ['of a name of spaces', { jobs: [{ ...job, name: ' ' }] }, /^jobs\[0\]\.name: expected a name$/],
+    [
+      'of a secret in a wrong place',
+      { registry_api_key: ['hidden'], jobs: [] },
+      /^registry_api_key: expected string, got a list$/,
+    ],
+    [
+      'without a field',
+      { jobs: [{ ...job, cron: undefined }] },
+      /^jobs\[0\]\.cron: missing: expected string$/,
+    ],
+  ])('%s is told in one line', (_what, value, expected) => {
+    expect(told(value)).toEqual([expect.stringMatching(expected)]);
+  });
+
+  it('of 10 MB is read', () => {
+    const jobs = Array.from({ length: 100 }, (_, n) => ({
+      ...job,
+      name: `n${n}`,
+      input: 'x'.repeat(100_000),
+    }));
+    expect(readConfig(write({ jobs }), dir).jobs).toHaveLength(100);
+  });
+
+  it('of very many problems tells the first hundred and how many there are', () => {
+    const found = told({ jobs: Array.from({ length: 1_000 }, () => 7) });
+    expect([found.length, found.at(-1)]).toEqual([101, 'and 900 more']);
+  });
+
+  it('with keys that every object has is told of them as of others', () => {
+    const text = `{"__proto__": 1, "jobs": [{"__proto__": {"enabled": false}, "constructor": 1, "name": "a", "cron": "* * * * *", "graph": "g.json"}]}`;
+    expect(told(text)).toEqual([
+      expect.stringMatching(/^jobs\[0\]: there is no field "__proto__"/),
+      expect.stringMatching(/^jobs\[0\]: there is no field "constructor"/),
+      expect.stringMatching(/^the file: there is no field "__proto__"/),
+    ]);
+  });
+
+  it.each([
+    ['is a directory', () => dir, /: it is a directory$/, /--config PATH names the file/],
+    ['is a device', () => '/dev/null', /: it is a device, not a file$/, /--config PATH names the file/],
+    ['is no path', () => 'a\0b', /: this is no path$/, /--config PATH names the file/],
+    ['lies below a file', () => join(write('{}'), 'x.json'), /: there is no such file$/, /working directory/],
+  ])('that %s is told with the next step', (_what, path, message, hint) => {
+    expect(() => readConfig(path(), dir)).toThrow(
+      expect.objectContaining({
+        code: 'SCHEDULER_CONFIG_MISSING',
+        message: expect.stringMatching(message) as string,
+        hint: expect.stringMatching(hint) as string,
+      }),
+    );
   });
 
   it.each([

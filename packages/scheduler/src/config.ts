@@ -16,9 +16,19 @@ const url = z.url({ protocol: /^https?$/, error: 'expected an http or https addr
 const LONGEST_TIMEOUT_S = 2_147_483;
 const DAY_S = 24 * 60 * 60;
 
+/** A name stands in every line of the log and of `--check`, and in labels of metrics. */
+const LONGEST_NAME = 200;
+const MOST_JOBS = 10_000;
+/** Who is told of so many corrects what they have in common first. */
+const MOST_PROBLEMS = 100;
+
 /** One job as the file states it. */
 const Job = z.strictObject({
-  name: z.string().min(1, 'expected a name'),
+  name: z
+    .string()
+    .regex(/\S/, 'expected a name')
+    .max(LONGEST_NAME, `expected at most ${LONGEST_NAME} characters`)
+    .regex(/^\P{Cc}*$/u, 'expected a name of one line, without control characters'),
   cron: z.string().superRefine((expression, context) => {
     for (const message of cronProblems(expression)) context.addIssue({ code: 'custom', message });
   }),
@@ -93,18 +103,29 @@ function parseJson(path: string): unknown {
   try {
     text = readTextFile(path);
   } catch (error) {
+    const hint = missingHint(error);
     throw new SchedulerError(
       'SCHEDULER_CONFIG_MISSING',
       { path, reason: unreadable(error) },
-      {
-        cause: error,
-        hint: './caloron init --repo owner/name writes one; --config PATH names another, counted from the working directory',
-      },
+      { cause: error, hint },
     );
   }
   const { value, problems } = readJsonText(text);
   if (problems !== undefined) throw new SchedulerError('SCHEDULER_CONFIG_INVALID', { path, problems });
   return value;
+}
+
+/** The next step where a config cannot be read: another place where there is none, the file or its rights where there is one. */
+function missingHint(error: unknown): string {
+  switch (error instanceof Error && 'code' in error ? error.code : undefined) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return './caloron init --repo owner/name writes one; --config PATH names another, counted from the working directory';
+    case 'EACCES':
+      return 'let the user that the scheduler runs as read it and pass the folders above it: chmod, chown';
+    default:
+      return '--config PATH names the file, counted from the working directory';
+  }
 }
 
 function place(path: readonly PropertyKey[]): string {
@@ -113,6 +134,15 @@ function place(path: readonly PropertyKey[]): string {
       typeof key === 'number' ? `${at}[${key}]` : at === '' ? String(key) : `${at}.${String(key)}`,
     '',
   );
+}
+
+/** What a person is told of a value of the wrong kind, and of one that is not there. */
+function kindExpected({ code, expected, input }: z.core.$ZodRawIssue): string | undefined {
+  if (code !== 'invalid_type') return undefined;
+  if (input === undefined) return `missing: expected ${String(expected)}`;
+  // Its kind, not its value: what stands in a wrong place may be a secret.
+  const kind = input === null ? 'null' : Array.isArray(input) ? 'a list' : typeof input;
+  return `expected ${String(expected)}, got ${kind}`;
 }
 
 function issuesOf(error: z.ZodError): readonly string[] {
@@ -126,18 +156,18 @@ function issuesOf(error: z.ZodError): readonly string[] {
 
 /** What no field shows by itself. The file may be wrong elsewhere as well: all is told at once. */
 function crossProblems(value: unknown): readonly string[] {
-  const { store_path, registry_url, jobs } = fieldsOf(value);
+  const { store_path, registry_url } = fieldsOf(value);
   const problems: string[] = [];
   if (store_path !== undefined && registry_url !== undefined)
     problems.push('store_path, registry_url: expected exactly one of them');
   if (registry_url !== undefined)
     problems.push('registry_url: a remote registry cannot be read yet; use store_path');
   const names = new Map<unknown, number>();
-  (Array.isArray(jobs) ? jobs : []).map(fieldsOf).forEach(({ name, input, input_from }, index) => {
+  jobsOf(value).forEach(({ name, input, input_from }, index) => {
     const at = `jobs[${index}]`;
     const other = names.get(name);
     if (typeof name === 'string' && other !== undefined)
-      problems.push(`${at}.name: another job is called ${name}: jobs[${other}]`);
+      problems.push(`${at}.name: another job is called ${JSON.stringify(name)}: jobs[${other}]`);
     else names.set(name, index);
     if (input !== undefined && input_from !== undefined)
       problems.push(`${at}: expected input or input_from, not both`);
@@ -147,6 +177,21 @@ function crossProblems(value: unknown): readonly string[] {
 
 function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
   return value !== null && typeof value === 'object' ? (value as Readonly<Record<string, unknown>>) : {};
+}
+
+function jobsOf(value: unknown): readonly Readonly<Record<string, unknown>>[] {
+  const { jobs } = fieldsOf(value);
+  return Array.isArray(jobs) ? jobs.map(fieldsOf) : [];
+}
+
+/** SCHEDULER_CONFIG_INVALID; of very many problems the first are told, and how many there are. */
+export function invalid(
+  path: string,
+  problems: readonly string[],
+): SchedulerError<'SCHEDULER_CONFIG_INVALID'> {
+  const rest = problems.length - MOST_PROBLEMS;
+  const told = rest > 0 ? [...problems.slice(0, MOST_PROBLEMS), `and ${rest} more`] : problems;
+  return new SchedulerError('SCHEDULER_CONFIG_INVALID', { path, problems: told });
 }
 
 function findPath(given: string, folder: string, cwd: string, warn: (text: string) => void): string {
@@ -167,10 +212,11 @@ export function readConfig(path: string, cwd: string): SchedulerConfig {
   const file = resolve(cwd, path);
   const folder = dirname(file);
   const value = parseJson(file);
-  const parsed = SchedulerFile.safeParse(value);
+  const crowded = jobsOf(value).length > MOST_JOBS;
+  if (crowded) throw invalid(file, [`jobs: expected at most ${MOST_JOBS}, got ${jobsOf(value).length}`]);
+  const parsed = SchedulerFile.safeParse(value, { error: kindExpected });
   const problems = [...(parsed.success ? [] : issuesOf(parsed.error)), ...crossProblems(value)];
-  if (!parsed.success || problems.length > 0)
-    throw new SchedulerError('SCHEDULER_CONFIG_INVALID', { path: file, problems });
+  if (!parsed.success || problems.length > 0) throw invalid(file, problems);
 
   const { jobs, store_path, scheduler_id } = parsed.data;
   const warnings: string[] = [];

@@ -5,6 +5,8 @@ import { createTokenHosts, type TokenHostOf } from '@caloron/capabilities/token-
 import type { Home } from '@caloron/store';
 import { DEFAULT_TOKEN_ENVS } from '@caloron/types';
 
+import { logLevelOf } from './log-level.ts';
+
 /** The variables a runtime needs, resolved; tokens stay where they are and are read by name. */
 export interface Environment {
   readonly shell_url: string;
@@ -24,6 +26,7 @@ export interface Environment {
   readonly webhook_secret: string | null;
   /** Hosts, addresses and networks beside the internet that webhooks of jobs may go to. */
   readonly webhook_allow: readonly string[];
+  /** The level of the log, found when asked. Throws SCHEDULER_LOG_LEVEL_INVALID. */
   readonly log_level: string;
   readonly variables: Readonly<Record<string, string | undefined>>;
 }
@@ -47,7 +50,9 @@ export function readEnvironment(
     fs_allow: foldersOf(variables['CALORON_FS_ALLOW'], home.dir),
     webhook_secret: variables['CALORON_WEBHOOK_SECRET']?.trim() || null,
     webhook_allow: namesOf(variables['CALORON_WEBHOOK_ALLOW']) ?? [],
-    log_level: variables['CALORON_LOG_LEVEL'] ?? 'info',
+    get log_level() {
+      return logLevelOf(variables);
+    },
     variables,
   });
 }

@@ -6,6 +6,8 @@ export interface SchedulerErrorDetails {
   SCHEDULER_CONFIG_MISSING: { readonly path: string; readonly reason: string };
   /** The config was read and refused; every problem is listed. */
   SCHEDULER_CONFIG_INVALID: { readonly path: string; readonly problems: readonly string[] };
+  /** CALORON_LOG_LEVEL is no level. */
+  SCHEDULER_LOG_LEVEL_INVALID: { readonly given: string; readonly expected: readonly string[] };
   /** No job of the config has the name. */
   SCHEDULER_JOB_UNKNOWN: { readonly name: string; readonly path: string };
   /** A job's or command's graph file cannot be read. */
@@ -46,6 +48,8 @@ const messages: Messages<SchedulerErrorDetails> = {
   SCHEDULER_CONFIG_MISSING: ({ path, reason }) => `Failed to read config from ${path}: ${reason}`,
   SCHEDULER_CONFIG_INVALID: ({ path, problems }) =>
     `Invalid scheduler config JSON in ${path}:${list(problems)}`,
+  SCHEDULER_LOG_LEVEL_INVALID: ({ given, expected }) =>
+    `CALORON_LOG_LEVEL is ${JSON.stringify(given)}, expected one of ${expected.join(', ')}`,
   SCHEDULER_JOB_UNKNOWN: ({ name, path }) => `no job in ${path} is called ${JSON.stringify(name)}`,
   SCHEDULER_GRAPH_MISSING: ({ path, reason }) => `cannot read the graph ${path}: ${reason}`,
   SCHEDULER_STORE_MISSING: ({ path }) => `no stage store at ${path}: no stage in a graph can be found`,
@@ -101,6 +105,11 @@ export function unreadable(error: unknown): string {
       return 'it is a directory';
     case 'EACCES':
       return 'this user may not read it';
+    case 'ENAMETOOLONG':
+    case 'ERR_INVALID_ARG_VALUE':
+      return 'this is no path';
+    case 'ELOOP':
+      return 'its links lead round in a circle';
     default:
       return messageOf(error);
   }

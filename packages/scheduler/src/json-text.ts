@@ -9,6 +9,9 @@ export type JsonText =
 /** More places than these help nobody: the first is what has to be corrected. */
 const PLACES = 10;
 
+/** Nothing that is written by hand or by a program on purpose is deeper; what reads JSON by calling itself has its limits. */
+const LEVELS = 500;
+
 /** What is wrong at a place, by jsonc-parser's word for it; where it is silent about the reason, it says what was expected. */
 const SAID: Readonly<Record<string, string>> = {
   CloseBraceExpected: 'expected } here',
@@ -32,6 +35,8 @@ const SAID: Readonly<Record<string, string>> = {
 /** Reads JSON. A field that is written twice is a problem as well: only one of the two would count. */
 export function readJsonText(text: string): JsonText {
   if (text.trim() === '') return { problems: ['the file is empty; expected {"jobs": []}'] };
+  const deep = tooDeep(text);
+  if (deep !== null) return { problems: [`${placeOf(text, deep)}: expected at most ${LEVELS} levels`] };
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -45,6 +50,20 @@ export function readJsonText(text: string): JsonText {
   }
   const problems = repeatedFields(text);
   return problems.length === 0 ? { value } : { problems };
+}
+
+/** Where the text nests too deep, from its beginning; null where it does not. */
+function tooDeep(text: string): number | null {
+  const scanner = jsonc.createScanner(text, true);
+  let level = 0;
+  for (;;) {
+    scanner.scan();
+    const at = scanner.getTokenOffset();
+    if (at >= text.length) return null;
+    if (text[at] === '{' || text[at] === '[') level += 1;
+    if (text[at] === '}' || text[at] === ']') level -= 1;
+    if (level > LEVELS) return at;
+  }
 }
 
 function whyOf(text: string, code: jsonc.ParseErrorCode, offset: number): string {

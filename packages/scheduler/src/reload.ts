@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+
 import { messageOf } from '@caloron/noether/errors';
 import type { Logger } from '@caloron/capabilities/logger';
 
@@ -21,6 +23,8 @@ export interface ReloadDeps {
 /** Reads a config again when its file changes. One that is wrong is told, with every problem, and the last good one stays in use. Gives the end of it. */
 export function watchConfig({ config, cwd, logger, apply }: ReloadDeps): () => void {
   const { path } = config;
+  // What is no file, as <(…) of a shell, is read once.
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) return () => undefined;
   let used = textOf(path);
   let seen = used;
 

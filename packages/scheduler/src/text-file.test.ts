@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { loadGraph } from './runtime.ts';
@@ -34,6 +35,36 @@ describe('a text file', () => {
         hint: undefined,
       }) as Error,
     );
+  });
+});
+
+describe('what is no file', () => {
+  it('is refused at once: a pipe nobody writes to, a device without an end', async () => {
+    const pipe = join(dir, 'pipe.json');
+    await execa('mkfifo', [pipe]);
+
+    expect(() => readTextFile(pipe)).toThrow('it is a pipe, not a file');
+    expect(() => readTextFile('/dev/zero')).toThrow('it is a device, not a file');
+    expect(() => loadGraph(pipe)).toThrow(
+      expect.objectContaining({
+        message: `cannot read the graph ${pipe}: it is a pipe, not a file`,
+      }) as Error,
+    );
+  });
+
+  it('is read where the caller opened it for the process', async () => {
+    const read = `import { readTextFile } from '${import.meta.dirname}/text-file.ts';
+      process.stdout.write(readTextFile('/dev/stdin'));`;
+    const { stdout } = await execa(
+      'sh',
+      ['-c', 'printf %s "$1" | "$2" --input-type=module --eval "$3"'].concat(
+        'sh',
+        '{"a":1}',
+        process.execPath,
+        read,
+      ),
+    );
+    expect(stdout).toBe('{"a":1}');
   });
 });
 
