@@ -38,8 +38,17 @@ const SOURCES: Readonly<Record<string, string>> = { '@caloron/stages': '.', '@ca
 /** Carried along instead of fetched: the repository patches it. */
 const PATCHED = 'zod';
 
-/** Folders of the repository that people and graphs look for beside the bins. */
-const BESIDE = ['compositions', 'schemas', 'docs', 'LICENSE', 'README.md', 'SECURITY.md', '.env.example'];
+/** What people, graphs and editors look for beside the bins; documents name these by the same paths as in the repository. */
+export const BESIDE: readonly string[] = [
+  'compositions',
+  'schemas',
+  'docs',
+  'deploy/systemd',
+  'LICENSE',
+  'README.md',
+  'SECURITY.md',
+  '.env.example',
+];
 
 function readJson(path: string): unknown {
   return JSON.parse(readFileSync(path, 'utf8')) as unknown;
@@ -159,7 +168,7 @@ export function stageProduct(product: Product, to: string): void {
   writePatched(first, join(to, 'node_modules', PATCHED));
   for (const name of BESIDE) {
     if (!existsSync(join(ROOT, name))) continue;
-    cpSync(join(ROOT, name), join(to, name), { recursive: true });
+    cpSync(join(ROOT, name), join(to, name), { recursive: true, filter: (path) => !path.endsWith('.ts') });
   }
   const bin = Object.fromEntries(
     Object.entries(product.bins).map(([name, folder]) => [

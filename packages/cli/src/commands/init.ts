@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 import { checkProject, loadCatalog } from '@caloron/scheduler';
 import type { ProjectConfig } from '@caloron/types';
@@ -10,6 +11,7 @@ import { runCommand } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { checkForgeWords } from '../forge-words.ts';
 import type { Io } from '../output.ts';
+import { PRODUCT_ROOT } from '../product.ts';
 import { writeStages } from '../stages.ts';
 
 interface Options {
@@ -42,7 +44,7 @@ export function initCommand(io: Io): Command {
         const config = projectConfig(options);
         const scheduler_file = join(home.dir, 'scheduler.json');
         const files = [
-          [home.project_file, config],
+          [home.project_file, { $schema: schemaAddress(home.dir, 'caloron'), ...config }],
           [scheduler_file, schedulerConfig(home.dir)],
         ] as const;
         for (const [path] of files) {
@@ -95,6 +97,13 @@ function projectConfig(options: Options): ProjectConfig {
   throw new CliError('CLI_USAGE', { problem: problems.join('; ') }, { hint: './caloron init --help' });
 }
 
+/** Where editors find the schema of a file of a home, with no network: a path from there where the product lies below, else the file's address. */
+function schemaAddress(dir: string, name: string): string {
+  const path = join(PRODUCT_ROOT, 'schemas', `${name}.schema.json`);
+  const near = relative(dir, path);
+  return near.startsWith('..') ? pathToFileURL(path).href : `./${near}`;
+}
+
 /** A tick every minute and at once when something arrived; the retro when the sprint is complete. */
 function schedulerConfig(dir: string): unknown {
   const graph = (name: string): string => {
@@ -104,6 +113,7 @@ function schedulerConfig(dir: string): unknown {
   };
   const input_from = 'kv:caloron:active_sprint';
   return {
+    $schema: schemaAddress(dir, 'scheduler'),
     store_path: '.noether/store.json',
     jobs: [
       {
