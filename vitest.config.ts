@@ -9,7 +9,7 @@ const SLOW = 'test/integration/**/*.slow.test.ts';
 /** Files of which `pnpm test` runs a sample and `pnpm test:slow` all. */
 const SAMPLED = [
   'test/contract/contract.test.ts',
-  'test/integration/{bad-input,crash,kickoff-cron,lease,restarts,scheduler-command}.test.ts',
+  'test/integration/{bad-input,crash,kickoff-cron,lease,restarts,retro-jobs,scheduler-command}.test.ts',
   'test/e2e/demo.test.ts',
   'packages/forge/src/main.test.ts',
   'packages/shell/src/attack-repository.test.ts',

@@ -61,6 +61,12 @@ export class JobsWorld {
     return this.#runtime;
   }
 
+  /** The address of the forge's API; throws before `open`. */
+  get forgeUrl(): string {
+    if (this.#lib === undefined) throw new Error('the world was not opened');
+    return this.#lib.forge.url;
+  }
+
   /** Starts a scheduler of these jobs; the graph of each is named as in `compositions/`. */
   start(
     jobs: readonly ({ readonly name: string; readonly graph: string } & Readonly<Record<string, unknown>>)[],

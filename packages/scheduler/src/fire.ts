@@ -131,7 +131,11 @@ async function lookAhead(
   const { runtime, logger } = deps;
   const { run_id } = outcome;
   try {
-    const consumed = consumedBy(runtime.store, state.job, { ...outcome, before });
+    const consumed = consumedBy(runtime.store, state.job, {
+      ...outcome,
+      before,
+      consumed: state.consumed,
+    });
     state.consumed = Math.max(state.consumed, consumed);
     state.again = outcome.lease_taken
       ? { slot: `again:${run_id}`, at_ms: performance.now() + LEASE_RETRY_MS }

@@ -2,6 +2,7 @@ import type { Json, RunResult } from '@caloron/noether';
 import { codeOf, messageOf } from '@caloron/noether/errors';
 
 import type { JobConfig } from './config.ts';
+import { endedSprint } from './ended-sprint.ts';
 import { loadGraph, type Runtime } from './runtime.ts';
 
 /** How one fire of a job ended. */
@@ -47,7 +48,7 @@ export async function runJob(
   } as const;
   let input: Json | undefined;
   try {
-    input = await inputOf(runtime, job);
+    input = await inputOf(runtime, job, fire.slot);
     if (input === undefined) {
       return {
         ...base,
@@ -79,10 +80,14 @@ export async function runJob(
   }
 }
 
-async function inputOf(runtime: Runtime, job: JobConfig): Promise<Json | undefined> {
+/** A job that is fired by the end of a sprint works for that one, also when the next one has begun. */
+async function inputOf({ store }: Runtime, job: JobConfig, slot: string): Promise<Json | undefined> {
   if (job.input_key === null) return job.input as Json;
-  const found = await runtime.store.kv.get(job.input_key);
-  return found === undefined ? undefined : (found.value as Json);
+  const found = await store.kv.get(job.input_key);
+  const value = found?.value as Json | undefined;
+  const ended = endedSprint(store, job, slot);
+  if (ended === undefined || textField(value ?? null, 'sprint_id') === ended.sprint_id) return value;
+  return { ...ended };
 }
 
 function outcomeOf(result: RunResult): Omit<JobOutcome, 'job' | 'run_id' | 'input' | 'duration_ms'> {

@@ -3,6 +3,8 @@ import { Id, keys, Timestamp } from '@caloron/types';
 import { z } from 'zod';
 
 import type { JobConfig } from './config.ts';
+import type { JobOutcome } from './job.ts';
+import { endsSprint } from './ended-sprint.ts';
 import { DELIVERED } from './inbound.ts';
 
 /** How often the log is asked for new rows: an agent's report is acted on within this many milliseconds. */
@@ -18,7 +20,10 @@ function isFor(job: JobConfig, row: LogRow): boolean {
   return sprint === undefined || row.sprint_id === null || row.sprint_id === sprint;
 }
 
-/** The newest event after `after` that fires the job and is of none of the kinds in `but`; undefined without one. */
+/**
+ * The newest event after `after` that fires the job and is of none of the kinds in `but`; undefined without one. The end of a sprint fires a
+ * job whose input is of a key by itself, after what came before it.
+ */
 export function wakingEvent(
   store: Store,
   job: JobConfig,
@@ -27,21 +32,36 @@ export function wakingEvent(
 ): { readonly seq: number; readonly kind: string } | undefined {
   if (job.on.length === 0) return undefined;
   const rows = store.events.read({ after, kinds: job.on });
-  return rows.findLast((row) => !but.includes(row.kind) && isFor(job, row));
+  const waking = rows.filter((row) => !but.includes(row.kind) && isFor(job, row));
+  const end = waking.findIndex((row) => endsSprint(job, row));
+  return end < 0 ? waking.at(-1) : waking[Math.max(0, end - 1)];
 }
 
 /**
  * How far a run consumed the log. It worked for one sprint: an event of another one that arrived meanwhile, as the start of
  * the next sprint, fires the job again, though the run read the log beyond it. So does a delivery that arrived meanwhile: the run may
- * have asked the forge before.
+ * have asked the forge before. So does the end of another sprint that the job has not been fired for yet (after `consumed`), and of its own where
+ * the run did not go well.
  */
 export function consumedBy(
   store: Store,
   job: JobConfig,
-  run: { readonly input: unknown; readonly before: number; readonly consumed_seq: number | null },
+  run: {
+    readonly input: unknown;
+    readonly before: number;
+    readonly consumed_seq: number | null;
+    readonly consumed?: number;
+    readonly status?: JobOutcome['status'];
+  },
 ): number {
-  const { before, consumed_seq } = run;
-  if (consumed_seq === null) return before;
+  const { before, consumed_seq, consumed = before, status = 'ok' } = run;
+  if (consumed_seq === null) {
+    const own = status === 'ok' ? sprintOf(run.input) : undefined;
+    const left = store.events
+      .read({ after: consumed, kinds: job.on })
+      .find((row) => row.seq <= before && endsSprint(job, row) && row.sprint_id !== own);
+    return left === undefined ? before : left.seq - 1;
+  }
   const sprint = job.input_key === null ? undefined : sprintOf(run.input);
   const isLeft = (row: LogRow): boolean =>
     row.kind === DELIVERED ? isFor(job, row) : sprint !== undefined && isForeign(row, sprint);
