@@ -100,6 +100,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'croner',
     'jsonc-parser',
     'p-limit',
+    'p-retry',
     'prom-client',
     'standardwebhooks',
     'commander',

@@ -11,6 +11,7 @@ const COMMANDS: readonly ListedCommand[] = [
   { name: 'migrate', load: async () => (await import('./noether/migrate.ts')).migrateCommand },
   { name: 'stage', load: async () => (await import('./noether/stage.ts')).stageCommand },
   { name: 'store', load: async () => (await import('./noether/store.ts')).storeCommand },
+  { name: 'registry', load: async () => (await import('./noether/registry.ts')).registryCommand },
   { name: 'runs', load: async () => (await import('./noether/runs.ts')).runsCommand },
   { name: 'trace', load: async () => (await import('./noether/trace.ts')).traceCommand },
   { name: 'introspect', load: async () => (await import('./noether/introspect.ts')).introspectCommand },

@@ -36,6 +36,8 @@ export interface StageStore {
   read(): Promise<VerifiedStages>;
   /** Adds a record with the lifecycle it has, signed by this home's author unless it is signed. Throws STAGE_EXISTS and as read does. */
   put(record: StageRecord): Promise<LifecycleChange>;
+  /** Adds several as {@link StageStore.put} does, in one step; null for one whose id is there. */
+  putAll(records: readonly StageRecord[]): Promise<readonly (LifecycleChange | null)[]>;
   /** Draft → Active. `reference`: as findRecord takes it. */
   activate(reference: string): Promise<LifecycleChange>;
   /** Active → Deprecated in favour of another. */
@@ -81,6 +83,10 @@ export function openStageStore(place: StageStorePlace): StageStore {
     file,
     read: () => readVerifiedStages(place),
     put: (record) => change((records, { reseal, sign }) => putStage(records, sign(record), reseal)),
+    putAll: async (added) => {
+      const { changes } = await change((records, hand) => putEach(records, added, hand));
+      return changes;
+    },
     activate: (reference) =>
       change((records, { reseal }) => activateStage(records, findRecord(records, reference).id, reseal)),
     deprecate: (reference, successor) =>
@@ -91,6 +97,22 @@ export function openStageStore(place: StageStorePlace): StageStore {
       change((records, { reseal }) => buryStage(records, findRecord(records, reference).id, reseal)),
     seed: (stages) => change((records, hand) => seedRecords(records, stages.map(hand.sign), hand)),
   };
+}
+
+/** One after the other, into what the one before left. */
+function putEach(
+  records: readonly StageRecord[],
+  added: readonly StageRecord[],
+  { reseal, sign }: Hand,
+): { readonly records: readonly StageRecord[]; readonly changes: readonly (LifecycleChange | null)[] } {
+  let all = records;
+  const changes = added.map((record) => {
+    if (all.some(({ id }) => id === record.id)) return null;
+    const change = putStage(all, sign(record), reseal);
+    all = change.records;
+    return change;
+  });
+  return { records: all, changes };
 }
 
 /** What signs and seals in the author's name. */

@@ -4,6 +4,7 @@ import type { Io } from '../output.ts';
 import { addCommand } from './stage-add.ts';
 import { activateCommand, deprecateCommand, tombstoneCommand } from './stage-life.ts';
 import { getCommand, listCommand, searchCommand } from './stage-look.ts';
+import { pushCommand } from './stage-push.ts';
 import { syncCommand } from './stage-sync.ts';
 import { testCommand } from './stage-test.ts';
 import { keysCommand, trustCommand } from './stage-trust.ts';
@@ -18,6 +19,7 @@ export function stageCommand(io: Io): Command {
     searchCommand,
     addCommand,
     syncCommand,
+    pushCommand,
     activateCommand,
     deprecateCommand,
     tombstoneCommand,

@@ -1,7 +1,6 @@
 import { dirname } from 'node:path';
 
 import type { StageRecord } from '@caloron/noether';
-import { codeOf } from '@caloron/noether/errors';
 import {
   type Distrust,
   distrustOf,
@@ -42,31 +41,63 @@ function issueText({ path, message }: z.core.$ZodIssue): string {
 }
 
 /**
- * Puts a record into the store, sealed by this registry, once it is what it says and a key the registry trusts signed it; written
- * to the disk when this returns. The same stage again changes nothing, whatever became of it here since. Throws
- * REGISTRY_RECORD_REFUSED with every issue, REGISTRY_STAGE_DIFFERS, REGISTRY_STORE_STALE, and as the stage store does.
+ * Puts records into the store, sealed by this registry, once they are what they say and a key the registry trusts signed them;
+ * written to the disk when a promise is fulfilled. The same stage again changes nothing, whatever became of it here since. Those
+ * that come while the store is written are written together. Throws REGISTRY_RECORD_REFUSED with every issue,
+ * REGISTRY_STAGE_DIFFERS, REGISTRY_STORE_STALE, and as the stage store does.
  */
-export async function acceptStage(file: string, served: ServedStore, record: StageRecord): Promise<Accepted> {
-  const { stages } = await served.current();
-  if (served.problem !== null) throw new RegistryError('REGISTRY_STORE_STALE', { problem: served.problem });
-  const known = new Map(stages.map((stage) => [stage.record.id, stage.record]));
-  const issues = issuesOf(record, await trustedKeys(dirname(file)), known);
-  const { id, name: stage } = record;
-  if (issues.length > 0) throw new RegistryError('REGISTRY_RECORD_REFUSED', { stage, id, issues });
-  const there = known.get(id);
-  if (there !== undefined) return sameStage(there, record);
-  const store = openStageStore({ file });
-  try {
-    const { record: put, supersedes } = await store.put(record);
-    return { ...accepted(put), created: true, supersedes: [...supersedes] };
-  } catch (error) {
-    if (codeOf(error) !== 'STAGE_EXISTS') throw error;
+export function createIntake(file: string, served: ServedStore): (record: StageRecord) => Promise<Accepted> {
+  const put = together((records: readonly StageRecord[]) => openStageStore({ file }).putAll(records));
+  return async (record) => {
+    const { stages } = await served.current();
+    if (served.problem !== null) throw new RegistryError('REGISTRY_STORE_STALE', { problem: served.problem });
+    const known = new Map(stages.map((stage) => [stage.record.id, stage.record]));
+    const issues = issuesOf(record, await trustedKeys(dirname(file)), known);
+    const { id, name: stage } = record;
+    if (issues.length > 0) throw new RegistryError('REGISTRY_RECORD_REFUSED', { stage, id, issues });
+    const there = known.get(id);
+    if (there !== undefined) return sameStage(there, record);
+    const change = await put(record);
+    if (change !== null)
+      return { ...accepted(change.record), created: true, supersedes: [...change.supersedes] };
     // Somebody was quicker.
-    const { records } = await store.read();
-    const before = records.find((other) => other.id === id);
-    if (before === undefined) throw error;
-    return sameStage(before, record);
-  }
+    const now = (await served.current()).stages.find((other) => other.record.id === id);
+    if (now === undefined)
+      throw new RegistryError('REGISTRY_STORE_STALE', { problem: served.problem ?? 'gone' });
+    return sameStage(now.record, record);
+  };
+}
+
+/** Most pushes that are written together. */
+const MAX_TOGETHER = 64;
+
+/** Work on one item that is done on all that wait for it, in their order. */
+function together<T, R>(work: (items: readonly T[]) => Promise<readonly R[]>): (item: T) => Promise<R> {
+  const waiting: {
+    readonly item: T;
+    readonly done: (result: R) => void;
+    readonly failed: (error: unknown) => void;
+  }[] = [];
+  let busy = false;
+  const drain = async (): Promise<void> => {
+    if (busy) return;
+    busy = true;
+    while (waiting.length > 0) {
+      const now = waiting.splice(0, MAX_TOGETHER);
+      try {
+        const results = await work(now.map(({ item }) => item));
+        now.forEach(({ done }, i) => done(results[i] as R));
+      } catch (error) {
+        for (const { failed } of now) failed(error);
+      }
+    }
+    busy = false;
+  };
+  return (item) =>
+    new Promise<R>((done, failed) => {
+      waiting.push({ item, done, failed });
+      void drain();
+    });
 }
 
 /** What may differ between two records of one stage: who signed and sealed it, and what became of it. */

@@ -2,9 +2,8 @@ import { isIPv4, type AddressInfo } from 'node:net';
 
 import type { Logger } from '@caloron/capabilities/logger';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import pLimit from 'p-limit';
 
-import { acceptStage, parsePushed } from './accept.ts';
+import { createIntake, parsePushed } from './accept.ts';
 import { RegistryError } from './errors.ts';
 import { isKnown, type Page, stagePage, stagesPage } from './listing.ts';
 import { refuse, refuseBytes } from './refusal.ts';
@@ -132,11 +131,9 @@ function routes(app: FastifyInstance, { file, served, keys, version }: Routed): 
   app.get<{ Params: { id: string } }>('/stages/:id', { onRequest: reading }, async (request, reply) =>
     send(request, reply, stagePage(await served.current(), request.params.id)),
   );
-  // One after the other: they would wait for the store's lock all the same.
-  const inTurn = pLimit(1);
+  const accept = createIntake(file, served);
   app.post('/stages', { onRequest: guard(keys.requireWrite) }, async (request, reply) => {
-    const record = parsePushed(request.body);
-    const accepted = await inTurn(() => acceptStage(file, served, record));
+    const accepted = await accept(parsePushed(request.body));
     return reply.status(accepted.created ? 201 : 200).send({ ok: true, data: accepted });
   });
 }

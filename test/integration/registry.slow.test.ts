@@ -1,0 +1,82 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { readVerifiedStages } from '@caloron/store';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+
+import { environment, must, run, serve, writeText } from '../support/bins.ts';
+
+const READ = 'read-key-of-the-test-0001';
+const WRITE = 'write-key-of-the-test-001';
+
+let dir: string;
+let undo: (() => unknown)[];
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'caloron-registry-'));
+  undo = [() => rmSync(dir, { recursive: true, force: true })];
+  for (const name of ['there', 'here']) mkdirSync(join(dir, name));
+});
+afterEach(async () => {
+  for (const step of undo.reverse()) await step();
+});
+
+const spec = (i: number): string =>
+  JSON.stringify({
+    name: `shout_${i}`,
+    description: `Says a text ${i} times as loud, ${'very '.repeat(i)}loud.`,
+    input: 'Text',
+    output: { Record: [[`said_${i}`, 'Text']] },
+    implementation: `def execute(value):\n    return {'said_${i}': value.upper()}\n`,
+    examples: [{ input: 'a', output: { [`said_${i}`]: 'A' } }],
+  });
+
+it('a registry is seeded, served, pushed to by another home at once, read with its key, and ended by SIGTERM', async () => {
+  const [there, here] = [{ cwd: join(dir, 'there') }, { cwd: join(dir, 'here') }];
+  const store = join(there.cwd, '.noether', 'store.json');
+  await must('noether', ['stage', 'sync', '--home', there.cwd], there);
+  for (let i = 0; i < 4; i += 1) writeText(join(here.cwd, 'specs', `shout_${i}.json`), spec(i));
+  await must('noether', ['stage', 'sync', 'specs', '--home', here.cwd], here);
+  const keys = JSON.parse(
+    await must('noether', ['stage', 'keys', '--home', here.cwd, '--output', 'json'], here),
+  ) as {
+    readonly data: { readonly author: string };
+  };
+  const served = environment({ NOETHER_REGISTRY_READ_KEY: READ, NOETHER_REGISTRY_WRITE_KEY: WRITE });
+  const args = ['registry', 'serve', '--home', there.cwd, '--port', '0'];
+  const registry = await serve('noether', args, { ...there, env: served });
+  undo.push(() => registry.stop());
+  const before = (await readVerifiedStages({ file: store })).records.length;
+  const push = (...names: readonly string[]): ReturnType<typeof run> =>
+    run('noether', ['stage', 'push', ...names, '--home', here.cwd, '--registry', registry.url], {
+      ...here,
+      env: environment({ NOETHER_REGISTRY_API_KEY: WRITE }),
+    });
+
+  const refused = await push('shout_0');
+  await must('noether', ['stage', 'trust', keys.data.author, '--name', 'here', '--home', there.cwd], there);
+  const pushed = await Promise.all([0, 1, 2, 3].map((i) => push(`shout_${i}`)));
+  const all = await push('--all');
+  const taken = await run('noether', [...args, '--port', new URL(registry.url).port], {
+    ...there,
+    env: served,
+  });
+  const unread = await fetch(`${registry.url}/stages`);
+  const read = await fetch(`${registry.url}/stages?limit=200`, { headers: { 'x-api-key': READ } });
+
+  expect(refused).toMatchObject({
+    code: 2,
+    stdout: expect.stringContaining('is not trusted by this registry') as string,
+  });
+  expect(pushed.map(({ code }) => code)).toEqual([0, 0, 0, 0]);
+  expect(all.stdout.split('\n').at(-1)).toMatch(/^0 stages pushed, \d+ there already, 0 failed/);
+  expect(taken).toMatchObject({ code: 1, stderr: expect.stringContaining('REGISTRY_PORT_IN_USE') as string });
+  expect(unread.status).toBe(401);
+  expect(await read.json()).toMatchObject({ ok: true, data: { total: before + 4 } });
+  const { records, distrust } = await readVerifiedStages({ file: store });
+  expect(records).toHaveLength(before + 4);
+  expect(distrust.size).toBe(0);
+  expect(registry.log()).toContain('"route":"/stages"');
+  expect(registry.log()).not.toMatch(new RegExp(`${READ}|${WRITE}`));
+  expect(await registry.stop()).toBe(0);
+}, 150_000);
