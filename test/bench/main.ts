@@ -6,6 +6,7 @@ import { benchDemo } from './demo.ts';
 import { benchCheck, benchEngine } from './engine.ts';
 import { benchForge } from './forge.ts';
 import { benchHeartbeats } from './heartbeats.ts';
+import { benchJobs } from './jobs.ts';
 import { benchRequests } from './requests.ts';
 import { benchAdoption, benchSnapshot } from './restarts.ts';
 import { render, type Row } from './table.ts';
@@ -25,6 +26,7 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   adoption: benchAdoption,
   snapshot: benchSnapshot,
   webhook: benchWebhooks,
+  jobs: benchJobs,
   demo: benchDemo,
 };
 

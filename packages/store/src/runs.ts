@@ -196,8 +196,8 @@ export function createRuns(database: Database, buffer: TraceBuffer): Runs {
         statement: start,
         parameters: [run_id, composition_id, graph, started_at, input_hash, JSON.stringify(labels)],
       });
-      // At once: other processes see that it runs, and a killed run is not forgotten.
-      buffer.drain();
+      // Before it begins: other processes see that it runs, and a killed run is not forgotten.
+      return buffer.soon();
     },
     stepFinished: (finished) => buffer.add({ statement: step, parameters: stepParameters(finished) }),
     runFinished: ({ run_id, finished_at, duration_ms, status, output_hash, error }) => {

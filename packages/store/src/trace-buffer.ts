@@ -46,6 +46,7 @@ export class TraceBuffer {
   #characters = 0;
   #timer: NodeJS.Timeout | undefined;
   #trying: Promise<void> | undefined;
+  #soon: Promise<void> | undefined;
   #closed = false;
   readonly #database: Database;
   readonly #warn: TraceWarning;
@@ -76,6 +77,17 @@ export class TraceBuffer {
     } catch {
       // The rows wait on.
     }
+  }
+
+  /** The same at the end of this turn of the event loop: runs that begin together share a transaction. */
+  soon(): Promise<void> {
+    return (this.#soon ??= new Promise((resolve) => {
+      setImmediate(() => {
+        this.#soon = undefined;
+        this.drain();
+        resolve();
+      });
+    }));
   }
 
   /** Writes what waits, however long others hold the database. Throws STORE_BUSY after the deadline, or STORE_FULL; the rows then wait for the next try. */
