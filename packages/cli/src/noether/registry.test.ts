@@ -112,6 +112,37 @@ describe('noether stage push', () => {
     );
   });
 
+  it('gives a stage of a TypeScript file with its code, which runs here by its name', async () => {
+    await serve();
+    writeFileSync(join(dir, 'mark.ts'), "export const mark: string = '!';\n");
+    writeFileSync(
+      join(dir, 'shout.ts'),
+      `import { stageKit } from '@caloron/noether/stage';
+import { z } from 'zod';
+import { mark } from './mark.ts';
+export const shout = stageKit()({
+  name: 'shout', description: 'Says a text loud.', effects: ['Pure'],
+  input: z.object({ text: z.string() }), output: z.object({ said: z.string() }),
+  examples: [{ input: { text: 'a' }, output: { said: 'A!' } }],
+  run: ({ text }) => ({ said: text.toUpperCase() + mark }),
+});\n`,
+    );
+    const graph = join(dir, 'graph.json');
+    const root = { op: 'Stage', id: 'shout' };
+    writeFileSync(graph, JSON.stringify({ description: 'g', version: '0.1.0', root }));
+
+    expect(await noether('stage', 'add', join(dir, 'shout.ts'))).toMatchObject({ code: 0 });
+    expect(await noether('run', graph, '--input', '{"text":"a"}')).toMatchObject({
+      data: { output: { said: 'A!' } },
+    });
+    expect(await noether('stage', 'push', 'shout')).toMatchObject({
+      code: 0,
+      data: { counts: { created: 1 } },
+    });
+    const [record] = await readStageStore(join(dir, 'there', 'store.json'));
+    expect(Object.keys(record?.archive ?? {})).toEqual(['mark.ts', 'shout.ts']);
+  });
+
   it('--all pushes every active stage of the store', async () => {
     await serve();
     await add('shout');

@@ -7,6 +7,7 @@ import {
   lifecycleWord,
   nearDuplicates,
   parseStageSpec,
+  readStageSpec,
   recordFaults,
   type StageSpec,
 } from '@caloron/noether/records';
@@ -151,6 +152,15 @@ export function readText(path: string): string {
   }
 }
 
+/** The stage of a file. Throws CLI_FILE_UNREADABLE, SOURCE_MISSING, or STAGE_SPEC_INVALID with every issue. */
+async function readStage(path: string, where: string): Promise<StageSpec> {
+  const options = { capabilities: capabilities() };
+  const text = readText(path);
+  if (!/\.m?ts$/u.test(path)) return parseStageSpec(text, where, options);
+  const { stageOfFile } = await import('@caloron/scheduler/registry/stage-file');
+  return readStageSpec(await stageOfFile(path), where, options);
+}
+
 /** How stages of files are added. */
 export interface AddOptions extends StoreOption {
   readonly draft?: boolean;
@@ -160,16 +170,14 @@ export interface AddOptions extends StoreOption {
 export function addCommand(io: Io): Command {
   const command = withStore(
     new Command('add')
-      .description('add a stage from a spec file: checked, signed, and active unless --draft')
-      .argument('<file>', 'its spec file')
+      .description('add a stage from a spec or TypeScript file: checked, signed, and active unless --draft')
+      .argument('<file>', 'its spec file, or the .ts file that exports it: that one is run')
       .option('--draft', 'leave it a draft; ./noether stage activate makes it active'),
   );
   return command.action((path: string, options: AddOptions) =>
     runCommand(command, io, async (context) => {
       const file = storeFile(context, options);
-      const spec = parseStageSpec(readText(resolve(context.cwd, path)), path, {
-        capabilities: capabilities(),
-      });
+      const spec = await readStage(resolve(context.cwd, path), path);
       await requireGenuine(spec, path, file);
       const store = openStageStore({ file });
       const alike = await likenessWarnings(store, spec);
