@@ -25,4 +25,19 @@ describe('an idle tick', () => {
       expect(output.errors.filter((error) => !error.startsWith('shell: '))).toEqual([]);
     },
   );
+
+  it('adds to its traces alone, which are deleted when they are old', async () => {
+    world = new PollWorld({ pulls: 0 });
+    await world.open();
+    for (let n = 0; n < 2; n += 1) await world.tick();
+    const before = world.rows();
+
+    await world.tick();
+    await world.tick();
+
+    const { runs = 0, run_steps = 0, ...after } = world.rows();
+    expect({ ...before, ...after }).toEqual(before);
+    expect(runs - (before['runs'] ?? 0)).toBe(2);
+    expect(run_steps).toBeGreaterThan(before['run_steps'] ?? 0);
+  });
 });

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 
 import { systemClock } from '@caloron/capabilities/clock';
 import { git } from '@caloron/capabilities/git';
@@ -142,6 +143,26 @@ export class PollWorld {
       return { output: TickOutput.parse(result.output), asked, ms: performance.now() - begun };
     } finally {
       globalThis.fetch = real;
+    }
+  }
+
+  /** How many rows each table of the database has. */
+  rows(): Readonly<Record<string, number>> {
+    const db = new DatabaseSync(this.#opened().store.path, { readOnly: true });
+    try {
+      const tables = db
+        .prepare(
+          "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name",
+        )
+        .all();
+      return Object.fromEntries(
+        tables.map(({ name }) => {
+          const found = db.prepare(`SELECT count(*) AS rows FROM ${String(name)}`).get();
+          return [String(name), Number(found?.['rows'])];
+        }),
+      );
+    } finally {
+      db.close();
     }
   }
 
