@@ -28,6 +28,10 @@ export interface Environment {
   readonly webhook_allow: readonly string[];
   /** The level of the log, found when asked. Throws SCHEDULER_LOG_LEVEL_INVALID. */
   readonly log_level: string;
+  /** The registry commands look stages up in; null: the stage store. */
+  readonly registry_url: string | null;
+  /** The key of a registry, of that one where it is named; null without one. */
+  readonly registry_api_key: string | null;
   readonly variables: Readonly<Record<string, string | undefined>>;
 }
 
@@ -53,6 +57,8 @@ export function readEnvironment(
     get log_level() {
       return logLevelOf(variables);
     },
+    registry_url: variables['NOETHER_REGISTRY']?.trim() || null,
+    registry_api_key: variables['NOETHER_REGISTRY_API_KEY']?.trim() || null,
     variables,
   });
 }

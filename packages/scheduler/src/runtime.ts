@@ -19,7 +19,7 @@ import { createClients, type RunCapabilities } from './clients.ts';
 import { credentialOf, type Environment, secretsOf } from './environment.ts';
 import { SchedulerError, unreadable } from './errors.ts';
 import { createLiveSecrets } from './live-secrets.ts';
-import { openCatalog } from './open-catalog.ts';
+import { openCatalog, type StageLibrary } from './open-catalog.ts';
 import { syncProjectConfig } from './project-config.ts';
 import { ownProcess } from './run-process.ts';
 import { readTextFile } from './text-file.ts';
@@ -32,8 +32,10 @@ export interface RuntimeDeps {
   readonly random: Random;
   /** Every stage, for a process that runs many graphs; else each run loads the stages its graph names. */
   readonly catalog?: Catalog;
-  /** Where graphs' references to stages that are not of this program are looked up; absent: the home's. */
-  readonly stage_store?: string;
+  /** Where graphs' references to stages that are not of this program are looked up, a stage store's path or a registry; absent: the home's store. */
+  readonly stage_store?: string | StageLibrary;
+  /** Further values no trace may show, as of now. */
+  readonly secrets?: () => readonly string[];
   /** Who asks forges: the last of a limit is kept for people. A tick when absent. */
   readonly who?: ForgeAsker;
   /** Told when a trace cannot be written: facts first, then a sentence. */
@@ -159,7 +161,7 @@ export function createRuntime(deps: RuntimeDeps): Runtime {
           ...(observe === undefined ? {} : { observe }),
           ...(run_id === undefined ? {} : { run_id }),
         });
-      return live.during(secretsOf(environment), made);
+      return live.during([...secretsOf(environment), ...(deps.secrets?.() ?? [])], made);
     },
     close: () => store.close(),
   };

@@ -38,3 +38,29 @@ export function keyOf(name: string, text: string | null | undefined): string | n
   if (/^[\x21-\x7e]{1,1024}$/u.test(key)) return key;
   throw new RegistryClientError('REGISTRY_READ_KEY_INVALID', { name });
 }
+
+/** Where keys of registries are set beside scheduler.json. */
+export interface RegistryVariables {
+  /** NOETHER_REGISTRY: whose key the other is; null: any registry's. */
+  readonly registry_url: string | null;
+  /** NOETHER_REGISTRY_API_KEY. */
+  readonly registry_api_key: string | null;
+}
+
+/** A registry with the key that is its own: the one written beside its address, else the variable's where that is meant for it. Throws REGISTRY_READ_KEY_INVALID. */
+export function addressOf(
+  url: string,
+  written_key: string | null,
+  { registry_url, registry_api_key }: RegistryVariables,
+): RegistryAddress {
+  const own = registry_url === null || URL.parse(registry_url)?.origin === new URL(url).origin;
+  const api_key =
+    keyOf('registry_api_key', written_key) ??
+    (own ? keyOf('NOETHER_REGISTRY_API_KEY', registry_api_key) : null);
+  return { url, api_key };
+}
+
+/** What helps where a registry's record carries no seal or no signature. */
+export function unsignedHint(url: string): string {
+  return `ask the operator of ${plainUrl(url)} for it: a registry signs for what it takes`;
+}

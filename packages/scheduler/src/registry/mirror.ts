@@ -7,7 +7,7 @@ import { readVerifiedStages, type VerifiedStages } from '@caloron/store/stage-st
 import { type Clock, type Timestamp, timestampOf } from '@caloron/types';
 
 import type { StageLibrary } from '../open-catalog.ts';
-import { plainUrl, type RegistryAddress } from './address.ts';
+import { plainUrl, type RegistryAddress, unsignedHint } from './address.ts';
 import { invalid, lookAt } from './ask.ts';
 import { RegistryClientError } from './client-errors.ts';
 import { READ_LIMITS, readCatalogue, type ReadLimits } from './client.ts';
@@ -68,7 +68,7 @@ export function openMirror({
   let asked_ms = Number.NEGATIVE_INFINITY;
   let damaged = false;
   let asking: Promise<void> | undefined;
-  let known: { readonly mark: string; readonly stages: VerifiedStages } | undefined;
+  let known: { readonly mark: string; readonly stages: Promise<VerifiedStages> } | undefined;
 
   const ask = async (): Promise<void> => {
     try {
@@ -100,11 +100,10 @@ export function openMirror({
   const local = async (): Promise<VerifiedStages | null> => {
     const mark = await markOf(noether_dir, file);
     if (mark === null) return null;
-    if (known?.mark === mark) return known.stages;
+    // Many graphs ask at once, and each time a job is fired: what has not changed is verified once.
+    if (known?.mark !== mark) known = { mark, stages: readVerifiedStages(place) };
     try {
-      const stages = await readVerifiedStages(place);
-      known = { mark, stages };
-      return stages;
+      return await known.stages;
     } catch (error) {
       if (codeOf(error) !== 'STAGE_TAMPERED' && codeOf(error) !== 'STORE_STAGES_INVALID') throw error;
       damaged = true;
@@ -114,7 +113,7 @@ export function openMirror({
 
   return {
     file,
-    unsigned_hint: `ask the operator of ${plainUrl(url)} to push it anew: a registry seals what it takes`,
+    unsigned_hint: unsignedHint(url),
     read: async () => {
       const here = await local();
       if (here !== null) return here;
