@@ -1,13 +1,17 @@
-import { rmSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { must, run, serve, type Serving, temporaryDirectory, writeText } from '../support/bins.ts';
+import { ROOT } from '../support/tree.ts';
 
 const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
 
 const WITHIN = { timeout: 10_000 };
+const TICK = join(ROOT, 'compositions/sprint_tick.json');
 const NEVER = '0 0 1 1 *';
 
 describe('noether-scheduler', () => {
@@ -61,22 +65,105 @@ describe('noether-scheduler', () => {
       expect(lines[6]).toMatch(/^b: .*disabled/);
     });
 
-  it('--check lists every problem of the graphs at once and exits 1', async () => {
-    config(
-      [
-        { name: 'a', cron: NEVER, graph: 'wrong.json' },
-        { name: 'b', cron: NEVER, graph: 'nowhere.json' },
-        { name: 'c', cron: NEVER, graph: 'good.json' },
-      ],
-      'bad.json',
-    );
-    const { code, stderr, stdout } = await run('noether-scheduler', ['--check', 'bad.json'], { cwd: dir });
+  if (SLOW)
+    it('--check lists every problem of the graphs at once and exits 1', async () => {
+      config(
+        [
+          { name: 'a', cron: NEVER, graph: 'wrong.json' },
+          { name: 'b', cron: NEVER, graph: 'nowhere.json' },
+          { name: 'c', cron: NEVER, graph: 'good.json' },
+        ],
+        'bad.json',
+      );
+      const { code, stderr, stdout } = await run('noether-scheduler', ['--check', 'bad.json'], { cwd: dir });
 
-    expect([code, stdout]).toEqual([1, '']);
-    expect(stderr).toMatch(/jobs\[0\]\.graph: .*wrong\.json: .*text_uper/);
-    expect(stderr).toMatch(/jobs\[1\]\.graph: cannot read the graph .*nowhere\.json: there is no such file/);
-    expect(stderr).not.toMatch(/jobs\[2\]/);
-  });
+      expect([code, stdout]).toEqual([1, '']);
+      expect(stderr).toMatch(/jobs\[0\]\.graph: .*wrong\.json: .*text_uper/);
+      expect(stderr).toMatch(
+        /jobs\[1\]\.graph: cannot read the graph .*nowhere\.json: there is no such file/,
+      );
+      expect(stderr).not.toMatch(/jobs\[2\]/);
+    });
+
+  /** All that is there below the folder. */
+  const everything = (): readonly string[] => readdirSync(dir, { recursive: true }).map(String).toSorted();
+
+  it.each([['--check'], ['--port', '0']].slice(0, SLOW ? 2 : 1))(
+    'lists the problems of the file and of its graphs at once, by %s, with exit 1, and starts nothing',
+    async (...args) => {
+      writeText(
+        join(dir, 'all.json'),
+        JSON.stringify({
+          stor_path: 'x',
+          jobs: [
+            { name: 'a', cron: '61 * * * *', graph: 'good.json' },
+            { name: 'a', cron: '0 0 * * * *', graph: 'nowhere.json' },
+            { name: 'b', cron: '@daily', graph: 'wrong.json', timezone: 'Mars/Base', webhook: 'ftp://x' },
+            { name: 'c', cron: NEVER, graph: TICK, input: { sprint_id: 7, repo: 'o/r' }, inptu: 1 },
+            { name: 'd', cron: 5 },
+          ],
+        }),
+      );
+      const before = everything();
+      const { code, stderr, stdout } = await run('noether-scheduler', [...args, 'all.json'], { cwd: dir });
+
+      expect([code, stdout]).toEqual([1, '']);
+      for (const problem of [
+        'the file: there is no field "stor_path"; did you mean "store_path"?',
+        'jobs[0].cron: minute: 61 is outside 0 to 59',
+        'jobs[1].cron: expected five fields (minute hour day month weekday), got 6: "0 0 * * * *"; there is no field for seconds',
+        'jobs[2].cron: expected five fields (minute hour day month weekday), got 1: "@daily"; write "0 0 * * *"',
+        'jobs[2].timezone: expected an IANA zone like Europe/Madrid',
+        'jobs[2].webhook: expected an http or https address',
+        'jobs[3]: there is no field "inptu"; did you mean "input"?',
+        'jobs[4].cron: expected string, got number',
+        'jobs[4].graph: missing: expected string',
+        'jobs[1].name: another job is called "a": jobs[0]',
+        `jobs[1].graph: cannot read the graph ${join(dir, 'nowhere.json')}: there is no such file`,
+        `jobs[2].graph: ${join(dir, 'wrong.json')}: root: no stage is called \`text_uper\`; did you mean`,
+        'jobs[3].input.sprint_id: expected ',
+      ])
+        expect(stderr).toContain(`\n  - ${problem}`);
+      expect(stderr.match(/\n {2}- /gu)).toHaveLength(13);
+      expect(stderr).toMatch(/\[SCHEDULER_CONFIG_INVALID\]\n {2}next: correct these places/);
+      expect(everything()).toEqual(before);
+    },
+  );
+
+  if (SLOW)
+    it.each<[string, (at: string) => unknown, RegExp]>([
+      [
+        'is missing',
+        () => undefined,
+        /Failed to read config from .*: there is no such file .*\n {2}next: .*working directory/,
+      ],
+      ['is a directory', (at) => mkdirSync(at), /Failed to read config from .*: it is a directory/],
+      ['is empty', (at) => writeText(at, ''), /- the file is empty; expected \{"jobs": \[\]\}/],
+      [
+        'is a pipe nobody writes to',
+        (at) => execa('mkfifo', [at]),
+        /: it is a pipe, not a file .*\n {2}next: --config PATH/,
+      ],
+      [
+        'has CRLF and a comma too many behind a byte order mark',
+        (at) => writeText(at, '\uFEFF{\r\n  "jobs": [\r\n  ],\r\n}\r\n'),
+        /- line 4 column 1: there is a comma before this \}; remove it/,
+      ],
+      [
+        'is nested without an end',
+        (at) => writeText(at, '['.repeat(200_000)),
+        /- line 1 column 501: expected at most 500 levels/,
+      ],
+    ])('of a file that %s says so with exit 1', async (_what, make, expected) => {
+      const at = join(dir, `strange-${randomUUID()}.json`);
+      await make(at);
+      const before = everything();
+      const { code, stderr, stdout } = await run('noether-scheduler', ['--config', at], { cwd: dir });
+
+      expect([code, stdout, everything()]).toEqual([1, '', before]);
+      expect(stderr).toMatch(expected);
+      expect(stderr).not.toMatch(/\n\s+at .*:\d+:\d+|UNEXPECTED/);
+    });
 
   it('--run fires one job and exits 0, or 3 when it failed', async () => {
     config([

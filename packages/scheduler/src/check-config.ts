@@ -1,12 +1,11 @@
 import type { Catalog } from '@caloron/noether';
 import { messageOf } from '@caloron/noether/errors';
 
+import { invalidConfig } from './config-text.ts';
 import type { JobConfig, SchedulerConfig } from './config.ts';
 import { createCron } from './cron.ts';
-import { SchedulerError } from './errors.ts';
-import { openCatalog } from './open-catalog.ts';
+import { graphProblems, graphsOf } from './graph-problems.ts';
 import { slotName } from './passed-slots.ts';
-import { check, loadGraph } from './runtime.ts';
 import { verifyStageStore } from './verify-stages.ts';
 
 /** How many of a job's coming fires are told. */
@@ -23,24 +22,10 @@ export async function checkConfig(
 ): Promise<string> {
   const problems = await Promise.all([
     said(`store_path`, () => verifyStageStore(config.store_path, catalog)),
-    ...config.jobs.map((job, index) => graphProblems(`jobs[${index}].graph`, job, config, catalog)),
+    graphProblems(graphsOf(config.jobs), config.store_path, catalog),
   ]);
-  if (problems.flat().length > 0)
-    throw new SchedulerError('SCHEDULER_CONFIG_INVALID', { path: config.path, problems: problems.flat() });
+  if (problems.flat().length > 0) throw invalidConfig(config.path, problems.flat());
   return config.jobs.map((job) => firesOf(job, now_ms)).join('\n');
-}
-
-async function graphProblems(
-  at: string,
-  { graph: path }: JobConfig,
-  { store_path }: SchedulerConfig,
-  catalog: Catalog,
-): Promise<readonly string[]> {
-  return said(at, async () => {
-    const graph = loadGraph(path);
-    const { problems } = check(graph, await openCatalog(graph, store_path, catalog));
-    return problems.map((problem) => `${at}: ${path}: ${problem.message}`);
-  });
 }
 
 async function said(at: string, look: () => Promise<readonly string[] | void>): Promise<readonly string[]> {

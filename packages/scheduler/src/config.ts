@@ -3,11 +3,9 @@ import { dirname, isAbsolute, resolve } from 'node:path';
 
 import { z } from 'zod';
 
+import { fieldsOf, invalidConfig, jobsOf, readConfigValue } from './config-text.ts';
 import { cronProblems, isZone } from './cron.ts';
-import { SchedulerError, unreadable } from './errors.ts';
-import { readJsonText } from './json-text.ts';
 import { fieldsAt, meant } from './schema-problems.ts';
-import { readTextFile } from './text-file.ts';
 import { meantIssues, type WebhookConfig, WebhookField, webhookOf } from './webhook-config.ts';
 
 const url = z.url({ protocol: /^https?$/, error: 'expected an http or https address' });
@@ -18,9 +16,8 @@ const DAY_S = 24 * 60 * 60;
 
 /** A name stands in every line of the log and of `--check`, and in labels of metrics. */
 const LONGEST_NAME = 200;
-const MOST_JOBS = 10_000;
-/** Who is told of so many corrects what they have in common first. */
-const MOST_PROBLEMS = 100;
+/** A process of more jobs would be late for all of them. */
+export const MOST_JOBS = 10_000;
 
 /** One job as the file states it. */
 const Job = z.strictObject({
@@ -98,36 +95,6 @@ export interface SchedulerConfig {
   readonly warnings: readonly string[];
 }
 
-function parseJson(path: string): unknown {
-  let text: string;
-  try {
-    text = readTextFile(path);
-  } catch (error) {
-    const hint = missingHint(error);
-    throw new SchedulerError(
-      'SCHEDULER_CONFIG_MISSING',
-      { path, reason: unreadable(error) },
-      { cause: error, hint },
-    );
-  }
-  const { value, problems } = readJsonText(text);
-  if (problems !== undefined) throw new SchedulerError('SCHEDULER_CONFIG_INVALID', { path, problems });
-  return value;
-}
-
-/** The next step where a config cannot be read: another place where there is none, the file or its rights where there is one. */
-function missingHint(error: unknown): string {
-  switch (error instanceof Error && 'code' in error ? error.code : undefined) {
-    case 'ENOENT':
-    case 'ENOTDIR':
-      return './caloron init --repo owner/name writes one; --config PATH names another, counted from the working directory';
-    case 'EACCES':
-      return 'let the user that the scheduler runs as read it and pass the folders above it: chmod, chown';
-    default:
-      return '--config PATH names the file, counted from the working directory';
-  }
-}
-
 function place(path: readonly PropertyKey[]): string {
   return path.reduce<string>(
     (at, key) =>
@@ -175,26 +142,8 @@ function crossProblems(value: unknown): readonly string[] {
   return problems;
 }
 
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  return value !== null && typeof value === 'object' ? (value as Readonly<Record<string, unknown>>) : {};
-}
-
-function jobsOf(value: unknown): readonly Readonly<Record<string, unknown>>[] {
-  const { jobs } = fieldsOf(value);
-  return Array.isArray(jobs) ? jobs.map(fieldsOf) : [];
-}
-
-/** SCHEDULER_CONFIG_INVALID; of very many problems the first are told, and how many there are. */
-export function invalid(
-  path: string,
-  problems: readonly string[],
-): SchedulerError<'SCHEDULER_CONFIG_INVALID'> {
-  const rest = problems.length - MOST_PROBLEMS;
-  const told = rest > 0 ? [...problems.slice(0, MOST_PROBLEMS), `and ${rest} more`] : problems;
-  return new SchedulerError('SCHEDULER_CONFIG_INVALID', { path, problems: told });
-}
-
-function findPath(given: string, folder: string, cwd: string, warn: (text: string) => void): string {
+/** Where a path of the config leads: from the working directory, else from the config's folder. Warns where both have it. */
+export function findPath(given: string, folder: string, cwd: string, warn: (text: string) => void): string {
   if (isAbsolute(given)) return given;
   const here = resolve(cwd, given);
   const beside = resolve(folder, given);
@@ -211,12 +160,13 @@ function findPath(given: string, folder: string, cwd: string, warn: (text: strin
 export function readConfig(path: string, cwd: string): SchedulerConfig {
   const file = resolve(cwd, path);
   const folder = dirname(file);
-  const value = parseJson(file);
+  const value = readConfigValue(file);
   const crowded = jobsOf(value).length > MOST_JOBS;
-  if (crowded) throw invalid(file, [`jobs: expected at most ${MOST_JOBS}, got ${jobsOf(value).length}`]);
+  if (crowded)
+    throw invalidConfig(file, [`jobs: expected at most ${MOST_JOBS}, got ${jobsOf(value).length}`]);
   const parsed = SchedulerFile.safeParse(value, { error: kindExpected });
   const problems = [...(parsed.success ? [] : issuesOf(parsed.error)), ...crossProblems(value)];
-  if (!parsed.success || problems.length > 0) throw invalid(file, problems);
+  if (!parsed.success || problems.length > 0) throw invalidConfig(file, problems);
 
   const { jobs, store_path, scheduler_id } = parsed.data;
   const warnings: string[] = [];

@@ -10,9 +10,10 @@ import type { FastifyInstance } from 'fastify';
 
 import { loadCatalog } from './catalog.ts';
 import { checkConfig } from './check-config.ts';
-import { type JobConfig, readConfig, type SchedulerConfig } from './config.ts';
+import type { JobConfig, SchedulerConfig } from './config.ts';
 import { type Environment, readEnvironment } from './environment.ts';
 import type { FireDeps } from './fire.ts';
+import { readWhole, warnOfGraphs } from './graph-problems.ts';
 import { DELIVERED, INBOUND_PATH, inboundRoutes } from './inbound.ts';
 import { createOperation, warnOfSecrets } from './operation.ts';
 import { watchConfig } from './reload.ts';
@@ -57,7 +58,7 @@ async function check(config: SchedulerConfig): Promise<void> {
 }
 
 async function start(positional: string | undefined, options: Options): Promise<void> {
-  const config = readConfig(options.config ?? positional ?? 'scheduler.json', process.cwd());
+  const config = await readWhole(options.config ?? positional ?? 'scheduler.json', process.cwd());
   return options.check === true ? check(config) : serve(config, options);
 }
 
@@ -103,10 +104,12 @@ async function serve(config: SchedulerConfig, options: Options): Promise<void> {
       current = changed;
       scheduler.reload(changed.jobs);
       warnOfSecrets(changed.jobs, environment, logger);
+      void warnOfGraphs(changed.jobs, config.store_path, catalog, logger);
     },
   });
   process.stdout.write(`${JSON.stringify({ ready: true, url: server.url, pid: process.pid })}\n`);
   void systemd.ready(`${jobs().length} jobs, ${server.url}`);
+  void warnOfGraphs(config.jobs, config.store_path, catalog, logger);
 
   await new Promise<void>((resolve) => {
     for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(name, () => resolve());

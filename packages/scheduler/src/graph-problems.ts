@@ -1,0 +1,120 @@
+import { dirname, resolve } from 'node:path';
+
+import type { Catalog, CheckProblem, Json } from '@caloron/noether';
+import { messageOf } from '@caloron/noether/errors';
+import type { Logger } from '@caloron/capabilities/logger';
+
+import { fieldsOf, invalidConfig, jobsOf, readConfigValue } from './config-text.ts';
+import { findPath, type JobConfig, MOST_JOBS, readConfig, type SchedulerConfig } from './config.ts';
+import { SchedulerError } from './errors.ts';
+import { openCatalog, type StageLibrary } from './open-catalog.ts';
+import { check, loadGraph } from './runtime.ts';
+
+/** A graph that a job names. */
+export interface GraphOfJob {
+  /** The job's place in the config, as `jobs[0]`. */
+  readonly at: string;
+  /** Absolute path. */
+  readonly path: string;
+  /** What each run is given; undefined where only a run knows. */
+  readonly input?: Json | undefined;
+}
+
+/** Where stages are looked up that are not of this program; null where that is not known. */
+type Stages = string | StageLibrary | null;
+
+/** The graphs of a config's jobs, with the inputs that are the same at every run. */
+export function graphsOf(jobs: readonly JobConfig[]): readonly GraphOfJob[] {
+  return jobs.map(({ graph: path, input_key, input }, index) => ({
+    at: `jobs[${index}]`,
+    path,
+    input: input_key === null ? (input as Json) : undefined,
+  }));
+}
+
+/** What is wrong with the graphs of jobs, each by its job: what is no graph, does not type-check, or does not take the job's input. */
+export async function graphProblems(
+  graphs: readonly GraphOfJob[],
+  stages: Stages,
+  catalog?: Catalog,
+): Promise<readonly string[]> {
+  const problems = await Promise.all(graphs.map((graph) => problemsOf(graph, stages, catalog)));
+  return problems.flat();
+}
+
+async function problemsOf(
+  { at, path, input }: GraphOfJob,
+  stages: Stages,
+  catalog: Catalog | undefined,
+): Promise<readonly string[]> {
+  try {
+    const graph = loadGraph(path);
+    const found = await openCatalog(graph, stages ?? '', catalog);
+    const { problems } = check(graph, found, input === undefined ? {} : { input });
+    return problems
+      .filter(({ code }) => stages !== null || code !== 'GRAPH_STAGE_UNKNOWN')
+      .map((problem) => said(at, path, problem));
+  } catch (error) {
+    return [`${at}.graph: ${messageOf(error)}`];
+  }
+}
+
+function said(at: string, path: string, { code, path: place, message }: CheckProblem): string {
+  const of_job = code === 'GRAPH_INPUT_INVALID' && /^input\b/u.test(place);
+  return of_job ? `${at}.${place}: ${message}, as ${path} needs` : `${at}.graph: ${path}: ${message}`;
+}
+
+/**
+ * Reads a config as `readConfig` does. Of one that is refused, what is wrong with the graphs of those jobs that can be read is told with
+ * the rest, so that everything is corrected at once.
+ */
+export async function readWhole(path: string, cwd: string): Promise<SchedulerConfig> {
+  try {
+    return readConfig(path, cwd);
+  } catch (error) {
+    if (!(error instanceof SchedulerError) || error.code !== 'SCHEDULER_CONFIG_INVALID') throw error;
+    const { problems } = error.details as { readonly problems: readonly string[] };
+    const further = await readableProblems(resolve(cwd, path), cwd);
+    throw further.length === 0 ? error : invalidConfig(resolve(cwd, path), [...problems, ...further]);
+  }
+}
+
+async function readableProblems(file: string, cwd: string): Promise<readonly string[]> {
+  let value: unknown;
+  try {
+    value = readConfigValue(file);
+  } catch {
+    // It was told already that this is no JSON.
+    return [];
+  }
+  const at = (given: string): string => findPath(given, dirname(file), cwd, () => undefined);
+  if (jobsOf(value).length > MOST_JOBS) return [];
+  const { store_path, registry_url } = fieldsOf(value);
+  const store = typeof store_path === 'string' && store_path !== '' ? store_path : '.noether/store.json';
+  const graphs = jobsOf(value).flatMap(({ graph, input, input_from }, index) =>
+    typeof graph === 'string' && graph !== ''
+      ? [
+          {
+            at: `jobs[${index}]`,
+            path: at(graph),
+            input: input_from === undefined ? ((input ?? null) as Json) : undefined,
+          },
+        ]
+      : [],
+  );
+  return graphProblems(graphs, registry_url === undefined ? at(store) : null);
+}
+
+/** Warns of each graph of an enabled job that cannot run as it is now. Its job goes on: the graph is read anew at each fire. */
+export async function warnOfGraphs(
+  jobs: readonly JobConfig[],
+  stages: string | StageLibrary,
+  catalog: Catalog,
+  logger: Pick<Logger, 'warn'>,
+): Promise<void> {
+  const paths = new Map(jobs.filter(({ enabled }) => enabled).map((job) => [job.graph, job.name]));
+  for (const [path, job] of paths) {
+    const problems = await graphProblems([{ at: job, path }], stages, catalog);
+    if (problems.length > 0) logger.warn({ job, path, problems }, 'the graph of a job cannot run as it is');
+  }
+}
