@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -71,6 +71,17 @@ describe('a service', () => {
       hint: `tail ${log()}`,
     });
     await expect(start('')).rejects.toMatchObject({ details: { reason: 'it ended at once' } });
+  });
+
+  it('begins another log when that of earlier starts has grown large, and keeps the last one', async () => {
+    mkdirSync(join(dir, 'logs'));
+    writeFileSync(log(), 'x'.repeat(16_777_216));
+
+    const service = await start(`process.stderr.write('new\\n'); ${READY} ${STAYS}`);
+
+    expect(readFileSync(log(), 'utf8')).toBe('new\n');
+    expect(statSync(`${log()}.1`).size).toBe(16_777_216);
+    await stopService(service);
   });
 
   it('is ended when the wait for it is', async () => {

@@ -5,6 +5,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -20,6 +21,8 @@ import { PACKAGES_ROOT } from './product.ts';
 const READY_TIMEOUT_MS = 30_000;
 /** A process that ignores SIGTERM this long is killed. */
 const STOP_TIMEOUT_MS = 15_000;
+/** A log of so many bytes is put aside at the next start, in place of the one before it. */
+const LOG_MAX = 16_777_216;
 
 /** One of the product's processes as it was started. */
 export const Service = z.strictObject({
@@ -64,7 +67,7 @@ export async function startService(
   const log = join(log_dir, `${name}.log`);
   const ready_file = join(log_dir, `${name}.ready`);
   writeFileSync(ready_file, '');
-  const begun = existsSync(log) ? statSync(log).size : 0;
+  const begun = beginLog(log);
   const out = openSync(ready_file, 'w');
   const err = openSync(log, 'a');
   const child = spawn(process.execPath, [script, ...args], {
@@ -104,6 +107,14 @@ export async function startService(
   if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
   signal?.throwIfAborted();
   throw failed(`no ready line within ${READY_TIMEOUT_MS / 1000} s`);
+}
+
+/** Where the log of a process goes on; one that has grown large becomes NAME.log.1. */
+function beginLog(log: string): number {
+  const size = existsSync(log) ? statSync(log).size : 0;
+  if (size < LOG_MAX) return size;
+  renameSync(log, `${log}.1`);
+  return 0;
 }
 
 /** What a process told people in its log, JSON lines left out: why it did not start. */
