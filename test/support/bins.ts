@@ -66,6 +66,8 @@ export interface Serving {
   readonly log: () => string;
   /** Ends it by SIGTERM; gives its exit code. */
   readonly stop: () => Promise<number | undefined>;
+  /** Waits for its end; gives its exit code, undefined where a signal ended it. */
+  readonly ended: () => Promise<number | undefined>;
 }
 
 /** Starts a process of the product and waits for its ready line. */
@@ -97,6 +99,7 @@ export async function serve(
       child.kill('SIGTERM');
       return (await child).exitCode;
     },
+    ended: async () => (await child).exitCode,
   };
 }
 

@@ -89,6 +89,13 @@ export function createFires(deps: FireDeps): MakeFire {
     const before = lastSeq(deps, state);
     const outcome = await runJob(runtime, job, { run_id, slot, cause, signal });
     state.last = outcome;
+    if (cause !== 'manual' && wasInterrupted(outcome, signal)) {
+      // The slot stays fired: with its process it is cut off, and the next scheduler makes it again and tells how it ended.
+      const { composition_id, duration_ms } = outcome;
+      const facts = { job: job.name, run_id, composition_id, slot, cause, duration_ms };
+      logger.warn(facts, 'job interrupted; it is made again at the next start');
+      return outcome;
+    }
     await lookAhead(deps, state, outcome, before);
     let told = webhook === null || outcome.status === 'skipped';
     const end = async (): Promise<void> => {
@@ -103,6 +110,11 @@ export function createFires(deps: FireDeps): MakeFire {
     metrics?.ran(outcome, cause, late_ms);
     return outcome;
   };
+}
+
+/** Whether a run ended as its process does, and not by itself. */
+function wasInterrupted({ error }: JobOutcome, signal: AbortSignal): boolean {
+  return signal.aborted && error?.code === 'GRAPH_RUN_ABORTED';
 }
 
 interface SlotOf {

@@ -11,6 +11,7 @@ import type { FastifyInstance } from 'fastify';
 import { loadCatalog } from './catalog.ts';
 import { checkConfig } from './check-config.ts';
 import type { JobConfig, SchedulerConfig } from './config.ts';
+import { askedToEnd } from './end-signals.ts';
 import { type Environment, readEnvironment } from './environment.ts';
 import type { FireDeps } from './fire.ts';
 import { readWhole, warnOfGraphs } from './graph-problems.ts';
@@ -24,7 +25,7 @@ import { startServer } from './server.ts';
 import { verifyStageStore } from './verify-stages.ts';
 import { watchesRepo } from './wakeup.ts';
 
-/** A run still going this long after SIGTERM is interrupted; its work is taken up by the next tick. */
+/** A run still going this long after SIGTERM is interrupted; the next scheduler makes it again. */
 const STOP_GRACE_MS = 10_000;
 
 /** Attempts to deliver webhooks that still go on then are ended. */
@@ -107,13 +108,12 @@ async function serve(config: SchedulerConfig, options: Options): Promise<void> {
       void warnOfGraphs(changed.jobs, config.store_path, catalog, logger);
     },
   });
+  const ended = askedToEnd(logger, STOP_GRACE_MS);
   process.stdout.write(`${JSON.stringify({ ready: true, url: server.url, pid: process.pid })}\n`);
   void systemd.ready(`${jobs().length} jobs, ${server.url}`);
   void warnOfGraphs(config.jobs, config.store_path, catalog, logger);
 
-  await new Promise<void>((resolve) => {
-    for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(name, () => resolve());
-  });
+  await ended;
   unwatch();
   systemd.close();
   await Promise.all([systemd.stopping(), scheduler.stop(STOP_GRACE_MS)]);

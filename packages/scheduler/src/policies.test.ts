@@ -281,14 +281,17 @@ describe('a slot', () => {
     expect(world.slots('j')).toEqual([ok('2026-04-15T12:01:00Z')]);
   });
 
-  it('whose run goes on beyond the grace is interrupted, and the scheduler ends', async () => {
+  it('whose run goes on beyond the grace is interrupted, left to the next process, and the scheduler ends', async () => {
     const { graph, begun } = await held();
     const scheduler = world.start([{ name: 'j', cron: '* * * * *', timezone: 'UTC', graph }]);
     world.clock.advance(MINUTE_MS);
     await vi.waitFor(() => expect(begun()).toBe(1), WITHIN);
     await scheduler.stop(100);
 
-    expect(world.slots('j')).toMatchObject([{ status: 'failed' }]);
+    expect(world.slots('j')).toMatchObject([{ status: 'fired' }]);
+    expect(world.runtime.store.runs.list()).toMatchObject([
+      { status: 'failed', error: { code: 'GRAPH_RUN_ABORTED' } },
+    ]);
     world.clock.advance(MINUTE_MS);
     expect(world.slots('j')).toHaveLength(1);
   });
