@@ -57,6 +57,7 @@ async function holds(argv: readonly string[]): Promise<void> {
     expect(help, argv.join(' ')).toContain(option);
 }
 
+const docs = textOf('docs/deployment.md');
 const units = readdirSync(join(ROOT, 'deploy/systemd')).filter((name) => name.endsWith('.service'));
 
 describe('the systemd units', () => {
@@ -119,8 +120,22 @@ describe('the systemd units', () => {
       expect(valuesOf('deploy/systemd/noether-scheduler.service', key)).toEqual(
         valuesOf('deploy/systemd/caloron-shell.service', key),
       );
-    const [user] = valuesOf('deploy/systemd/caloron-shell.service', 'User');
-    expect(textOf('deploy/systemd/caloron.sysusers.conf')).toContain(`u ${user} `);
+  });
+
+  it.each(units)('%s works in one folder, which is its user’s and its state', (name) => {
+    const path = `deploy/systemd/${name}`;
+    const [home = ''] = valuesOf(path, 'WorkingDirectory');
+    const [user = ''] = valuesOf(path, 'User');
+
+    expect(valuesOf(path, 'Group')).toEqual([user]);
+    expect(textOf('deploy/systemd/caloron.sysusers.conf')).toMatch(
+      new RegExp(`^u ${user} - "[^"]+" ${home}$`, 'm'),
+    );
+    expect(valuesOf(path, 'StateDirectory').map((folder) => `/var/lib/${folder}`)).toEqual([home]);
+    expect(valuesOf(path, 'Environment')).toEqual([`HOME=${home}`]);
+    for (const line of [...valuesOf(path, 'ExecStartPre'), ...valuesOf(path, 'ExecStart')])
+      expect(line).toContain(` --home ${home}`);
+    expect(docs).toContain(valuesOf(path, 'EnvironmentFile')[0]?.replace(/^-/, ''));
   });
 });
 
@@ -175,6 +190,14 @@ describe('the Dockerfile', () => {
     }
   });
 
+  it('has no file of secrets in the build', () => {
+    const named = services.flatMap(([, { env_file }]) => env_file.map(({ path }) => path));
+
+    expect(named).toEqual(expect.arrayContaining(['caloron.env', 'registry.env']));
+    for (const name of named) expect(name).toMatch(/\.env$/);
+    expect(ignored).toContain('**/*.env');
+  });
+
   it('has all in the build that the workspace and the packing need', () => {
     const copied = dockerfile.getCOPYs().flatMap((copy) => wordsOf(copy).slice(0, -1));
     const { packages } = z
@@ -224,6 +247,7 @@ const Service = z.object({
   command: z.array(z.string()),
   build: z.object({ context: z.string(), dockerfile: z.string() }).optional(),
   volumes: z.array(z.string()),
+  env_file: z.array(z.object({ path: z.string(), required: z.literal(false) })),
   environment: z.record(z.string(), z.string()).default({}),
   depends_on: z.record(z.string(), z.object({ condition: z.string() })).default({}),
   healthcheck: z.object({ test: z.array(z.string()).optional(), disable: z.boolean().optional() }).optional(),
@@ -266,11 +290,11 @@ describe('the compose file', () => {
     expect(scheduler?.environment['CALORON_SHELL_URL']).toBe(
       `http://shell:${after(shell?.command, '--port')}`,
     );
-    expect(scheduler?.healthcheck?.test?.at(-1)).toBe(
-      `http://127.0.0.1:${after(scheduler?.command, '--port')}/health`,
-    );
-    for (const { command } of Object.values(compose.services))
+    for (const { command, healthcheck } of Object.values(compose.services)) {
       expect(after(command, '--home')).toBe('/var/lib/caloron');
+      if (healthcheck?.test === undefined) continue;
+      expect(healthcheck.test.at(-1)).toBe(`http://127.0.0.1:${after(command, '--port')}/health`);
+    }
   });
 
   it('is changed only in services it has by the file for the sandbox', () => {
@@ -283,21 +307,19 @@ describe('the compose file', () => {
 });
 
 describe('docs/deployment.md', () => {
-  const text = textOf('docs/deployment.md');
-
   it('names files of the repository that exist', () => {
-    const named = [...text.matchAll(/\b(?:deploy|schemas|compositions|docs)\/[\w./-]*\w/g)].map(
+    const named = [...docs.matchAll(/\b(?:deploy|schemas|compositions|docs)\/[\w./-]*\w/g)].map(
       ([path]) => path,
     );
     // Written by people, with their tokens.
-    const theirs = ['deploy/docker/caloron.env'];
+    const theirs = ['deploy/docker/caloron.env', 'deploy/docker/registry.env'];
 
     expect(named.length).toBeGreaterThan(5);
     expect(named.filter((path) => !existsSync(join(ROOT, path)) && !theirs.includes(path))).toEqual([]);
   });
 
   it('says of every tarball which bins it brings', () => {
-    const rows = [...text.matchAll(/^\| `([a-z-]+)`\s*\| ([^|]+?)\s*\|/gm)].map(([, name, list = '']) => [
+    const rows = [...docs.matchAll(/^\| `([a-z-]+)`\s*\| ([^|]+?)\s*\|/gm)].map(([, name, list = '']) => [
       name,
       [...list.matchAll(/`([a-z-]+)`/g)].map(([, bin]) => bin),
     ]);
@@ -306,7 +328,7 @@ describe('docs/deployment.md', () => {
   });
 
   it('names scripts that exist', () => {
-    const named = [...text.matchAll(/`pnpm ([a-z:]+)/g)].map(([, script = '']) => script);
+    const named = [...docs.matchAll(/`pnpm ([a-z:]+)/g)].map(([, script = '']) => script);
 
     expect(named.filter((script) => script !== 'deploy' && scripts.scripts[script] === undefined)).toEqual(
       [],
