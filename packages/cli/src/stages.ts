@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 
-import type { Catalog, CatalogStage, StageRecord } from '@caloron/noether';
-import { type Distrust, findRecord } from '@caloron/noether/records';
+import { type Catalog, catalogOf, type CatalogStage, type StageRecord } from '@caloron/noether';
+import { type Distrust, findRecord, noCode } from '@caloron/noether/records';
 import { loadCatalog } from '@caloron/scheduler';
 import { openStageStore, readVerifiedStages, type SeedResult } from '@caloron/store';
 
@@ -67,4 +67,13 @@ export function oneStage(known: readonly KnownStage[], reference: string): Known
   const found = known.find((stage) => stage.record === record);
   if (found === undefined) throw new TypeError('a record that was found is one of those looked through');
   return found;
+}
+
+/** A record's stage, with the code the record carries. Who vouches for it is asked before. Throws STAGE_NO_CODE, STAGE_CODE_REFUSED. */
+export async function carriedStage(record: StageRecord): Promise<CatalogStage> {
+  if (record.archive === undefined) throw noCode(record);
+  const { stageOfArchive } = await import('@caloron/scheduler/registry/archive-code');
+  const [entry] = catalogOf([{ stage: await stageOfArchive(record), record }]).entries;
+  if (entry === undefined) throw new TypeError('a catalog has the entries it was made of');
+  return entry;
 }

@@ -131,7 +131,16 @@ export const shout = stageKit()({
     const root = { op: 'Stage', id: 'shout' };
     writeFileSync(graph, JSON.stringify({ description: 'g', version: '0.1.0', root }));
 
-    expect(await noether('stage', 'add', join(dir, 'shout.ts'))).toMatchObject({ code: 0 });
+    const file = join(dir, 'shout.ts');
+    const right = readFileSync(file, 'utf8');
+    writeFileSync(file, right.replace("'A!'", "'B'"));
+    expect(await noether('stage', 'add', file)).toMatchObject({
+      code: 1,
+      error: { message: expect.stringMatching(/examples\[0\]: expected .*B.*, got .*A!/) as string },
+    });
+    writeFileSync(file, right);
+    expect(await noether('stage', 'add', file)).toMatchObject({ code: 0 });
+    expect(await noether('stage', 'test', 'shout')).toMatchObject({ code: 0, data: { counts: { ok: 1 } } });
     expect(await noether('run', graph, '--input', '{"text":"a"}')).toMatchObject({
       data: { output: { said: 'A!' } },
     });

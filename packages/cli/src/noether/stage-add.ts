@@ -20,8 +20,9 @@ import { Command } from 'commander';
 
 import { runCommand } from '../context.ts';
 import { CliError } from '../errors.ts';
+import { runExamples, whyNotRun } from '../example-runs.ts';
 import type { Io } from '../output.ts';
-import { programCatalog } from '../stages.ts';
+import { carriedStage, programCatalog } from '../stages.ts';
 import { storeFile, type StoreOption, withStore } from './stage-options.ts';
 
 /** What adding one stage did. */
@@ -152,13 +153,20 @@ export function readText(path: string): string {
   }
 }
 
-/** The stage of a file. Throws CLI_FILE_UNREADABLE, SOURCE_MISSING, or STAGE_SPEC_INVALID with every issue. */
+/** The stage of a file; of one that is run, its examples too. Throws CLI_FILE_UNREADABLE, SOURCE_MISSING, or STAGE_SPEC_INVALID with every issue. */
 async function readStage(path: string, where: string): Promise<StageSpec> {
   const options = { capabilities: capabilities() };
   const text = readText(path);
   if (!/\.m?ts$/u.test(path)) return parseStageSpec(text, where, options);
   const { stageOfFile } = await import('@caloron/scheduler/registry/stage-file');
-  return readStageSpec(await stageOfFile(path), where, options);
+  const spec = readStageSpec(await stageOfFile(path), where, options);
+  const entry = await carriedStage(spec.record);
+  const runs = whyNotRun(entry) === null ? await runExamples(entry, programCatalog()) : [];
+  const issues = runs.flatMap(({ example, problem }) =>
+    problem === null ? [] : [`examples[${example}]: ${problem}`],
+  );
+  if (issues.length > 0) throw new StageError('STAGE_SPEC_INVALID', { where, issues });
+  return spec;
 }
 
 /** How stages of files are added. */

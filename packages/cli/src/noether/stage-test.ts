@@ -1,11 +1,12 @@
-import type { Catalog } from '@caloron/noether';
+import type { Catalog, CatalogStage } from '@caloron/noether';
+import { messageOf } from '@caloron/noether/errors';
 import { noCode } from '@caloron/noether/records';
 import { Command } from 'commander';
 
 import { runCommand } from '../context.ts';
 import { type ExampleRun, runExamples, whyNotRun } from '../example-runs.ts';
 import { counted, type Io } from '../output.ts';
-import { type KnownStage, knownStages, oneStage, programCatalog } from '../stages.ts';
+import { carriedStage, type KnownStage, knownStages, oneStage, programCatalog } from '../stages.ts';
 import { storeFile, type StoreOption, withStore } from './stage-options.ts';
 
 interface Tested {
@@ -17,13 +18,27 @@ interface Tested {
   readonly examples: readonly ExampleRun[];
 }
 
-async function test({ record, entry }: KnownStage, catalog: Catalog): Promise<Tested> {
-  const { id, name } = record;
-  const reason = entry === null ? 'its code is not here' : whyNotRun(entry);
-  if (entry === null || reason !== null) return { id, name, status: 'skipped', reason, examples: [] };
+async function test(known: KnownStage, catalog: Catalog): Promise<Tested> {
+  const { id, name } = known.record;
+  const entry = await runnable(known);
+  const reason = typeof entry === 'string' ? entry : whyNotRun(entry);
+  if (typeof entry === 'string' || reason !== null)
+    return { id, name, status: 'skipped', reason, examples: [] };
   const examples = await runExamples(entry, catalog);
   const failed = examples.some(({ problem }) => problem !== null);
   return { id, name, status: failed ? 'failed' : 'ok', reason: null, examples };
+}
+
+/** What can be run of a stage: the program's, or what its record carries and somebody trusted vouches for; else why nothing can. */
+async function runnable({ record, entry, distrust }: KnownStage): Promise<CatalogStage | string> {
+  if (entry !== null) return entry;
+  if (record.archive === undefined) return 'its code is not here';
+  if (distrust !== null) return 'its code is not run: nobody who is trusted here vouches for it';
+  try {
+    return await carriedStage(record);
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 function line({ id, name, status, reason, examples }: Tested): string {
@@ -47,7 +62,13 @@ export function testCommand(io: Io): Command {
       const known = await knownStages(storeFile(context, options));
       const chosen = reference === undefined ? known : [oneStage(known, reference)];
       const [only] = chosen;
-      if (reference !== undefined && only !== undefined && only.entry === null) throw noCode(only.record);
+      if (
+        reference !== undefined &&
+        only !== undefined &&
+        only.entry === null &&
+        only.record.archive === undefined
+      )
+        throw noCode(only.record);
       const catalog = programCatalog();
       const results: Tested[] = [];
       for (const stage of chosen) {
