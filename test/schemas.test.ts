@@ -1,11 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 
 import { schemaFiles } from '../schemas/files.ts';
-import { ROOT, textOf } from './support/tree.ts';
+import { filesBelow, ROOT, textOf } from './support/tree.ts';
 
 const ajv = new Ajv2020({ strict: false, validateFormats: false });
 const checks = new Map(
@@ -21,6 +21,12 @@ function faults(name: string, value: unknown): readonly string[] {
     : (check.errors ?? []).map(({ instancePath, message }) => `${instancePath}: ${message}`);
 }
 
+/** Files that name a schema, with its address. */
+const named = filesBelow('.', '.json').flatMap((path) => {
+  if (path.startsWith('schemas/')) return [];
+  const [, $schema] = /^\{\s*"\$schema": "(\.[^"]+\.schema\.json)"/.exec(textOf(path)) ?? [];
+  return $schema === undefined ? [] : [[path, $schema] as const];
+});
 const compositions = readdirSync(join(ROOT, 'compositions')).filter((name) => name.endsWith('.json'));
 const examples = [...textOf('docs/compositions.md').matchAll(/^```json\n([\s\S]*?)^```$/gm)].map(
   ([, text = '']) => {
@@ -37,17 +43,35 @@ describe('the JSON Schemas', () => {
     },
   );
 
-  it('take the scheduler.json of the repository, with and without an address of the schema', () => {
-    const file = JSON.parse(textOf('scheduler.json')) as object;
+  it.each(named)('%s fits the schema it names, which lies where it says', (path, $schema) => {
+    const schema = resolve(ROOT, dirname(path), $schema);
 
-    expect(faults('scheduler.schema.json', file)).toEqual([]);
-    expect(faults('scheduler.schema.json', { $schema: './schemas/scheduler.schema.json', ...file })).toEqual(
-      [],
+    expect(schemaFiles.map((file) => file.path)).toContain(schema);
+    expect(faults(basename(schema), JSON.parse(textOf(path)))).toEqual([]);
+  });
+
+  it('are named by every file of the repository they are for', () => {
+    expect(named.map(([path]) => path)).toEqual(
+      [...compositions.map((name) => `compositions/${name}`), 'scheduler.json'].sort(),
     );
   });
 
-  it.each(compositions)('take the composition %s', (name) => {
-    expect(faults('composition.schema.json', JSON.parse(textOf(`compositions/${name}`)))).toEqual([]);
+  it('are schemas', () => {
+    for (const { name, text } of schemaFiles)
+      expect([name, ajv.validateSchema(JSON.parse(text) as object)]).toEqual([name, true]);
+  });
+
+  it('take every file of the documents, as far as it is whole', () => {
+    const blocks = filesBelow('docs', '.md').flatMap((path) =>
+      [...textOf(path).matchAll(/^```json\n([\s\S]*?)^```$/gm)].map(
+        ([, text = '']) => [path, JSON.parse(text) as object] as const,
+      ),
+    );
+    const files = blocks.filter(([, value]) => 'jobs' in value);
+
+    expect(files.length).toBeGreaterThan(0);
+    for (const [path, value] of files)
+      expect([path, faults('scheduler.schema.json', value)]).toEqual([path, []]);
   });
 
   it('take every graph of docs/compositions.md', () => {
