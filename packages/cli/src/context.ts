@@ -4,6 +4,7 @@ import { join, relative } from 'node:path';
 import { systemClock } from '@caloron/capabilities/clock';
 import { systemRandom } from '@caloron/capabilities/random';
 import { type Environment, readEnvironment } from '@caloron/scheduler/environment';
+import type { StageLibrary } from '@caloron/scheduler/open-catalog';
 import { createRuntime, type Runtime } from '@caloron/scheduler/runtime';
 import { StoreError } from '@caloron/store/errors';
 import { findHome, type Home } from '@caloron/store/home';
@@ -21,6 +22,7 @@ import {
   writeFailure,
 } from './output.ts';
 import { fullName } from './program.ts';
+import { registryStages } from './registry-stages.ts';
 import { knownServices } from './services.ts';
 
 /** What every command is given. */
@@ -33,6 +35,8 @@ export interface Context {
   readonly home_flag: string;
   readonly environment: Environment;
   readonly cwd: string;
+  /** Where stages are looked up that are not of this program: the registry that was named, else the home's stage store. */
+  readonly stages: string | StageLibrary;
   /** How it is to answer. */
   readonly format: OutputFormat;
   /** Aborted by Ctrl-C where the command asked for it. */
@@ -54,6 +58,7 @@ export interface CommandRules {
 interface GlobalOptions {
   readonly home?: string;
   readonly output?: OutputFormat;
+  readonly registry?: string;
 }
 
 /** Runs one command: opens what it needs, writes its answer or its failure, sets the exit code, closes everything. */
@@ -70,6 +75,9 @@ export async function runCommand(
   const home = findHome({ flag: options.home, variables: process.env, cwd });
   const environment = readEnvironment(withShell(process.env, home.dir), home);
   const interrupt = interruption(io, on_interrupt);
+  const url = options.registry ?? environment.registry_url;
+  const note = (text: string): void => io.err(`${name}: ${text}\n`);
+  const stages = url === null ? home.stage_store : registryStages({ url, environment, home, warn: note });
   let opened: Runtime | undefined;
   const runtime = (): Runtime => {
     if (!creates && opened === undefined) requireHome(home, options.home !== undefined, name);
@@ -79,12 +87,13 @@ export async function runCommand(
       clock: systemClock,
       random: systemRandom,
       who: 'person',
-      warn: (facts, message) => io.err(`${name}: ${message}: ${String(facts['reason'])}\n`),
+      stage_store: stages,
+      warn: (facts, message) => note(`${message}: ${String(facts['reason'])}`),
     }));
   };
   const home_flag = options.home === undefined ? '' : ` --home ${shellWord(options.home)}`;
   const { signal } = interrupt;
-  const context = { io, command: name, home, home_flag, environment, cwd, format, signal, runtime };
+  const context = { io, command: name, home, home_flag, environment, stages, cwd, format, signal, runtime };
   try {
     const answer = await work(context);
     await writeAnswer(io, name, format, answer);

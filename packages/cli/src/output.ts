@@ -141,6 +141,7 @@ const FAILURE_CODES: ReadonlySet<string> = new Set([
 /** Stages that are not what they say, or that nobody trusted vouches for. */
 const REFUSED_CODES: ReadonlySet<string> = new Set([
   'CLI_RUN_REFUSED',
+  'STAGE_CODE_REFUSED',
   'STAGE_SIGNATURE_INVALID',
   'STAGE_TAMPERED',
   'STAGE_UNTRUSTED',

@@ -25,6 +25,12 @@ export interface StageLibrary {
   readonly unsigned_hint: string;
 }
 
+/** What is made of a catalog. */
+export interface CatalogOptions {
+  /** To be looked at alone: no code of a record is loaded. */
+  readonly names_only?: boolean;
+}
+
 /**
  * The stages a graph needs: the program's, and for what it names besides, records of a stage store, given by its path, or of a
  * registry. These are read, and verified, only then. A record runs when it carries its code and that is the record's (see
@@ -35,6 +41,7 @@ export async function openCatalog(
   graph: Graph,
   store: string | StageLibrary,
   known?: Catalog,
+  { names_only = false }: CatalogOptions = {},
 ): Promise<Catalog> {
   const own = known ?? (await catalogFor(graph));
   if (missingFrom(own, graph).length === 0 || (typeof store === 'string' && !existsSync(store))) return own;
@@ -45,7 +52,8 @@ export async function openCatalog(
   for (let found = lookUp(catalog, graph, stages, library); found.length > 0;) {
     const { entryWithoutCode } = await import('@caloron/noether/records');
     const entries = found.map((record) => ({ ...entryWithoutCode(record), foreign: true }));
-    catalog = await withCode(catalogOf([...catalog.entries, ...entries]), graph);
+    const wider = catalogOf([...catalog.entries, ...entries]);
+    catalog = names_only ? wider : await withCode(wider, graph);
     found = lookUp(catalog, graph, stages, library);
   }
   return catalog;

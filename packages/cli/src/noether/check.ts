@@ -54,13 +54,13 @@ export function checkCommand(io: Io): Command {
 
 /** The report of a graph that type-checks. Throws CLI_RUN_REFUSED with every problem, GRAPH_INVALID, SCHEDULER_GRAPH_MISSING or CLI_USAGE. */
 export async function checkFile(
-  { cwd, home }: Context,
+  { cwd, stages }: Context,
   path: string,
   { input, rules }: CheckRequest,
 ): Promise<CheckReport> {
   const { policy, budget_cents } = rulesOf(rules);
   const graph = loadGraph(resolve(cwd, path));
-  const report = check(graph, await openCatalog(graph, home.stage_store), {
+  const report = check(graph, await openCatalog(graph, stages), {
     ...(input !== undefined && { input }),
     ...(policy && { policy }),
     ...(budget_cents !== undefined && { budget_cents }),

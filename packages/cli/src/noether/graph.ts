@@ -53,7 +53,7 @@ async function namesOf(graph: Graph, store: string): Promise<(reference: string)
     node.op === 'Stage' && /^[0-9a-f]{8,64}$/u.test(node.id) ? [node.id] : [],
   );
   if (ids.length === 0) return (reference) => reference;
-  const catalog = await openCatalog(graph, store);
+  const catalog = await openCatalog(graph, store, undefined, { names_only: true });
   return (reference) => {
     try {
       return catalog.resolve(reference).record.name;

@@ -25,6 +25,10 @@ export function withPolicyOptions(command: Command): Command {
     .option('--allow-effects <list>', 'refuse other effects: pure,fallible,network,…; "" allows none')
     .option('--allow-capabilities <list>', 'refuse other capabilities: kv.read,http,…; "" allows none')
     .option('--allow-hosts <list>', 'refuse requests to other hosts; "" allows none')
+    .option(
+      '--registry <url>',
+      'look up stages of others there, not in the stage store (default: NOETHER_REGISTRY)',
+    )
     .option('--budget-cents <n>', 'refuse and stop what costs more, by what stages declare');
 }
 

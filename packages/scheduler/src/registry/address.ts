@@ -57,7 +57,7 @@ export function addressOf(
   const api_key =
     keyOf('registry_api_key', written_key) ??
     (own ? keyOf('NOETHER_REGISTRY_API_KEY', registry_api_key) : null);
-  return { url, api_key };
+  return { url: plainUrl(url), api_key };
 }
 
 /** What helps where a registry's record carries no seal or no signature. */

@@ -1,6 +1,6 @@
 import { messageOf } from '@caloron/noether/errors';
 
-import type { RegistryAddress } from './address.ts';
+import { plainUrl, type RegistryAddress } from './address.ts';
 import { RegistryClientError } from './client-errors.ts';
 import { KEY_HEADER } from './wire.ts';
 
@@ -133,7 +133,7 @@ export function unreachable({ url }: RegistryAddress, reason: string, cause?: un
 
 /** How a person looks whether a registry is there. */
 export function lookAt(url: string): string {
-  return `see whether it is there: curl ${url}/health`;
+  return `see whether it is there: curl ${plainUrl(url)}/health`;
 }
 
 /** What went wrong with a connection: fetch says it in the cause. */

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 
-import { codeOf, messageOf } from '@caloron/noether/errors';
+import { CodedError, codeOf, messageOf } from '@caloron/noether/errors';
 import { readVerifiedStages, type VerifiedStages } from '@caloron/store/stage-store-open';
 import { type Clock, type Timestamp, timestampOf } from '@caloron/types';
 
@@ -125,7 +125,7 @@ export function openMirror({
       throw new RegistryClientError(
         'REGISTRY_NO_CATALOGUE',
         { url, reason },
-        { cause: failure, retryable: true, hint: lookAt(plainUrl(url)) },
+        { cause: failure, retryable: true, hint: hintOf(failure) ?? lookAt(url) },
       );
     },
     refresh,
@@ -143,6 +143,10 @@ export function openMirror({
     },
     close: () => ended.abort(),
   };
+}
+
+function hintOf(error: unknown): string | undefined {
+  return error instanceof CodedError ? error.hint : undefined;
 }
 
 /** Waits for work, not longer than this. The work goes on. */
