@@ -9,13 +9,15 @@ import { checkedHost, misplaced, placeHint } from '@caloron/capabilities/token-h
 import { CodedError, codeOf, messageOf } from '@caloron/noether/errors';
 import { loadCatalog, readConfig, readProjectConfig, verifyStageStore } from '@caloron/scheduler';
 import { DELIVERED, INBOUND_PATH } from '@caloron/scheduler/inbound';
-import { ProjectConfig, unaskedOf } from '@caloron/types';
+import { ActiveSprint, keys, ProjectConfig, unaskedOf } from '@caloron/types';
 import { Command } from 'commander';
 
 import { type Context, runCommand } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { limitsOf, limitWords } from '../forge-limits.ts';
 import type { Io } from '../output.ts';
+import { driveOf, driveWords, dueAfter } from '../sprint-drive.ts';
+import { spanWords } from '../time-words.ts';
 
 interface Check {
   readonly name: string;
@@ -112,7 +114,36 @@ function approvalsSay(project_file: string, variables: Context['environment']['v
   return `${framework} may, unasked: ${unasked}`;
 }
 
-function checks({ home, environment, runtime }: Context): readonly Promise<Check>[] {
+/** Whether ticks drive the sprint that is open. */
+async function drives({ home, home_flag, runtime }: Context): Promise<Check> {
+  const name = 'ticks';
+  try {
+    const { store } = runtime();
+    const active = ActiveSprint.safeParse((await store.kv.get(keys.activeSprint))?.value).data;
+    if (active === undefined) return { name, ok: true, detail: 'no sprint was begun yet', next: null };
+    const { sprint_id } = active;
+    const { state } = await store.forRun({ run_id: 'doctor', lease: null }).state.load(sprint_id);
+    const now = systemClock.now();
+    const drive = await driveOf(store, state, now, (after) => dueAfter(home.dir, after));
+    const words = driveWords(drive, now, { home: home.dir, home_flag });
+    if (words === undefined) {
+      const last = drive.last_tick_at === null ? 'none yet' : `${spanWords(drive.last_tick_at, now)} ago`;
+      return {
+        name,
+        ok: true,
+        detail: `of sprint ${sprint_id}, ${state.status}: the last one ${last}`,
+        next: null,
+      };
+    }
+    const why = words.why === null ? '' : `: ${words.why}`;
+    return { name, ok: false, detail: `of sprint ${sprint_id}: ${words.what}${why}`, next: words.next };
+  } catch (error) {
+    return { name, ok: false, detail: messageOf(error), next: null };
+  }
+}
+
+function checks(context: Context): readonly Promise<Check>[] {
+  const { home, environment, runtime } = context;
   const { variables } = environment;
   const config = join(home.dir, 'scheduler.json');
   const stages = join(home.dir, '.noether', 'store.json');
@@ -147,6 +178,7 @@ function checks({ home, environment, runtime }: Context): readonly Promise<Check
     }),
     checked('scheduler.json', () => `${readConfig(config, home.dir).jobs.length} jobs in ${config}`),
     checked('webhooks', () => webhooksSay(config, home.dir, environment.webhook_secret)),
+    drives(context),
     checked(
       'shell',
       async () => {

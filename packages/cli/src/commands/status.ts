@@ -19,6 +19,7 @@ import {
   STATUS_HEAD,
   statusRow,
 } from '../status-table.ts';
+import { driveLines, driveOf, dueAfter } from '../sprint-drive.ts';
 import { pausedOf } from '../sprint-pause.ts';
 import { watchStatus } from '../status-watch.ts';
 import { renderTable } from '../table.ts';
@@ -51,6 +52,8 @@ async function look(context: Context, options: StatusOptions): Promise<Answer> {
   const { store } = context.runtime();
   const paused = await pausedOf(store, state.sprint_id);
   const forge_away = await awayOf(store, state.sprint_id);
+  const now = systemClock.now();
+  const drive = await driveOf(store, state, now, (after) => dueAfter(context.home.dir, after));
   const { agents, spending, facts } = await accountOfSprint(context, state, systemClock.now());
   const { host, repo } = state.sprint;
   const forge_limits = limitsOf(
@@ -71,7 +74,8 @@ async function look(context: Context, options: StatusOptions): Promise<Answer> {
   const lines = [
     oneLine(sprintLine(state, paused)),
     ...(paused === null ? [] : [pausedLine(context, state.sprint_id, agents)]),
-    ...awayLines(context.io, forge_away, systemClock.now()),
+    ...driveLines(context.io, drive, now, { home: context.home.dir, home_flag: context.home_flag }),
+    ...awayLines(context.io, forge_away, now),
     ...forge_limits.map((one) => `forge: ${limitWords(one)}`),
     ...(used === '' ? [] : [used]),
     ...(confined === '' ? [] : [confined]),
@@ -79,7 +83,7 @@ async function look(context: Context, options: StatusOptions): Promise<Answer> {
   ];
   const text = `${lines.join('\n')}\n\n${table}`;
   return {
-    data: { ...state, paused, forge_away, forge_limits, spending, agents },
+    data: { ...state, paused, drive, forge_away, forge_limits, spending, agents },
     text,
     table: { head: STATUS_HEAD, rows },
   };
