@@ -2,7 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { readVerifiedStages } from '@caloron/store';
+import { readStageSpec, sealRecord, signRecord } from '@caloron/noether/records';
+import { readVerifiedStages, writeStageStore } from '@caloron/store';
+import { authorKey } from '@caloron/store/stage-store-keys';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
 import { environment, must, run, serve, writeText } from '../support/bins.ts';
@@ -80,3 +82,41 @@ it('a registry is seeded, served, pushed to by another home at once, read with i
   expect(registry.log()).not.toMatch(new RegExp(`${READ}|${WRITE}`));
   expect(await registry.stop()).toBe(0);
 }, 150_000);
+
+it('a stage that was answered 201 is in the store though the registry is killed at once, and the store is whole', async () => {
+  const there = { cwd: join(dir, 'there') };
+  const file = join(there.cwd, '.noether', 'store.json');
+  await writeStageStore(file, []);
+  const key = await authorKey(join(there.cwd, '.noether'));
+  const registry = await serve('noether', ['registry', 'serve', '--home', there.cwd, '--port', '0'], {
+    ...there,
+    env: environment({ NOETHER_REGISTRY_WRITE_KEY: WRITE }),
+  });
+  undo.push(() => registry.stop());
+  const taken: string[] = [];
+  const push = async (i: number): Promise<void> => {
+    const { record } = readStageSpec(JSON.parse(spec(i)), 'spec');
+    const response = await fetch(`${registry.url}/stages`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-api-key': WRITE },
+      body: JSON.stringify(sealRecord(signRecord(record, key), key)),
+    });
+    expect(response.status).toBe(201);
+    taken.push(record.id);
+    if (taken.length === 3) process.kill(registry.pid, 'SIGKILL');
+  };
+
+  // Each pushes on until the registry is gone.
+  const worker = async (first: number): Promise<void> => {
+    for (let i = first; ; i += 8) await push(i);
+  };
+
+  const ends = await Promise.allSettled(Array.from({ length: 8 }, (_, i) => worker(i)));
+
+  const { records, distrust } = await readVerifiedStages({ file });
+  const held = new Set(records.map(({ id }) => id));
+  expect(taken.length).toBeGreaterThanOrEqual(3);
+  expect(ends.map(({ status }) => status)).toEqual(Array.from({ length: 8 }, () => 'rejected'));
+  expect(taken.filter((id) => !held.has(id))).toEqual([]);
+  expect(distrust.size).toBe(0);
+}, 60_000);

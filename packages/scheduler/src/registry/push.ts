@@ -108,12 +108,16 @@ function read({ status, body }: HttpAnswer, host: string): PushAnswer['data'] {
   };
   throw new RegistryError('REGISTRY_PUSH_REFUSED', facts, {
     retryable: status >= 500 || LATER.has(status),
-    hint:
-      status === 401 ? KEY_HINT : (hint ?? 'ask for /health of the address: it has to be that of a registry'),
+    ...hinted(status === 401 ? KEY_HINT : code === null ? ADDRESS_HINT : hint),
   });
 }
 
 const KEY_HINT = 'put a write key of the registry into NOETHER_REGISTRY_API_KEY';
+const ADDRESS_HINT = 'ask for /health of the address: it has to be that of a registry';
+
+function hinted(hint: string | null | undefined): { readonly hint?: string } {
+  return hint === null || hint === undefined ? {} : { hint };
+}
 
 function jsonOf(text: string): unknown {
   try {

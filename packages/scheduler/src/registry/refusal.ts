@@ -36,7 +36,9 @@ export function refuse(error: unknown, request: FastifyRequest, reply: FastifyRe
   const code = codeOf(cause);
   const status = STATUS[code] ?? 503;
   const route = request.routeOptions.url ?? null;
-  if (status >= 500) logger.error({ err: error, code, route }, 'request failed');
+  // That the store is stale was told when it became so.
+  if (status >= 500 && code !== 'REGISTRY_STORE_STALE')
+    logger.error({ err: error, code, route }, 'request failed');
   if (status === 401) void reply.header('www-authenticate', 'ApiKey header="X-API-Key"');
   if (status === 503 && isRetryable(cause)) void reply.header('retry-after', String(RETRY_AFTER_S));
   void reply.status(status).header('cache-control', 'no-store').send(answerOf(cause, code));

@@ -9,6 +9,8 @@ import { KEY_HEADER } from './wire.ts';
 export interface RegistryKeys {
   /** Whether a read key is set; without one everybody may read. */
   readonly private: boolean;
+  /** Whether a write key is set; without one nothing is pushed. */
+  readonly writable: boolean;
   /** Throws REGISTRY_KEY_REQUIRED. */
   readonly requireRead: (request: FastifyRequest) => void;
   /** Throws REGISTRY_KEY_REQUIRED or REGISTRY_PUSH_FORBIDDEN. */
@@ -43,6 +45,7 @@ export function registryKeys({ read, write }: KeyVariables): RegistryKeys {
   };
   return {
     private: readers.length > 0,
+    writable: writers.length > 0,
     requireRead(request) {
       if (readers.length === 0) return;
       refuseStranger(held(request));

@@ -71,14 +71,20 @@ export async function startRegistry(options: RegistryOptions): Promise<Registry>
   app.removeContentTypeParser('text/plain');
   app.addHook('onClose', async () => served.close());
   answers(app, logger);
-  routes(app, { file, served, keys, version: options.version });
+  routes(app, { file, served, keys, version: options.version, logger });
   try {
     await app.listen({ host, port });
   } catch (error) {
     await app.close();
     throw listenError(error, port, host);
   }
-  return { url: urlOf(app, host), close: () => close(app) };
+  const url = urlOf(app, host);
+  const { stages } = await served.current();
+  logger.info(
+    { url, file, stages: stages.length, private: keys.private, pushed_to: keys.writable },
+    'registry serves',
+  );
+  return { url, close: () => close(app) };
 }
 
 /** Every answer is logged by its route: what was asked may hold anything. */
@@ -108,9 +114,10 @@ interface Routed {
   readonly served: ServedStore;
   readonly keys: RegistryKeys;
   readonly version: string;
+  readonly logger: Logger;
 }
 
-function routes(app: FastifyInstance, { file, served, keys, version }: Routed): void {
+function routes(app: FastifyInstance, { file, served, keys, version, logger }: Routed): void {
   const reading = guard(keys.requireRead);
   const send = (request: FastifyRequest, reply: FastifyReply, page: Page): FastifyReply => {
     void reply
@@ -133,7 +140,10 @@ function routes(app: FastifyInstance, { file, served, keys, version }: Routed): 
   );
   const accept = createIntake(file, served);
   app.post('/stages', { onRequest: guard(keys.requireWrite) }, async (request, reply) => {
-    const accepted = await accept(parsePushed(request.body));
+    const record = parsePushed(request.body);
+    const accepted = await accept(record);
+    const { id, name, created, supersedes } = accepted;
+    if (created) logger.info({ id, name, author: record.signer_public_key, supersedes }, 'stage pushed');
     return reply.status(accepted.created ? 201 : 200).send({ ok: true, data: accepted });
   });
 }
