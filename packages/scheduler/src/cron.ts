@@ -39,13 +39,16 @@ export interface Cron {
  * minute or hour begins with `*` follows the clock on the wall, so what a gap leaves out is left out and what comes twice is fired twice.
  */
 export function createCron(expression: string, timezone: string | null): Cron {
-  const calendar = calendarOf(expression);
   const [minute = '', hour = ''] = expression.trim().split(/\s+/);
   const fixed = !minute.startsWith('*') && !hour.startsWith('*');
   /** The first time on the wall that matches, from `from` on; walls are reckoned as if they were UTC. */
   const from = (wall: number): number | null => {
     const whole = Math.ceil(wall / MINUTE_MS) * MINUTE_MS;
-    return calendar.nextRun(new Date(whole - 1_000))?.getTime() ?? null;
+    return (
+      calendarOf(expression)
+        .nextRun(new Date(whole - 1_000))
+        ?.getTime() ?? null
+    );
   };
 
   const next = (after_ms: number): number | null => {
@@ -74,9 +77,22 @@ export function createCron(expression: string, timezone: string | null): Cron {
   return { next };
 }
 
+/** Calendars that are kept: each of croner's has a list of 10,000 years, 80 KB, and is made in half a millisecond. */
+const CALENDARS_KEPT = 256;
+
+/** Calendars by expression, that of the last question last. They hold no state between two questions. */
+const calendars = new Map<string, Calendar>();
+
 /** Times on the wall that match; days of month and of week are either of both when neither begins with `*` (crontab(5)). */
 function calendarOf(expression: string): Calendar {
-  const [, , day = '*', , weekday = '*'] = expression.trim().split(/\s+/);
+  const key = expression.trim();
+  const known = calendars.get(key);
+  calendars.delete(key);
+  const [, , day = '*', , weekday = '*'] = key.split(/\s+/);
   const domAndDow = day.startsWith('*') || weekday.startsWith('*');
-  return new Calendar(expression.trim(), { mode: '5-part', utcOffset: 0, domAndDow, paused: true });
+  const calendar = known ?? new Calendar(key, { mode: '5-part', utcOffset: 0, domAndDow, paused: true });
+  calendars.set(key, calendar);
+  const [oldest] = calendars.keys();
+  if (calendars.size > CALENDARS_KEPT && oldest !== undefined) calendars.delete(oldest);
+  return calendar;
 }
