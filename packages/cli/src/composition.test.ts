@@ -35,6 +35,18 @@ describe('a run that must go well', () => {
     );
   });
 
+  it.each([
+    [{}, 'sprint s-1 is open (at root.a)'],
+    [{ places: true }, 'sprint s-1 is open (at root.a)'],
+    [{ places: false }, 'sprint s-1 is open'],
+  ])('and names what a stage said before its place, or alone, with %j', (places, message) => {
+    const said = 'sprint s-1 is open';
+    const error = { code: 'X', message: `root.a: stage load failed: ${said}`, said, path: 'root.a' };
+    expect(() => mustRun(failed('skipped', error), { ...at, ...places })).toThrow(
+      expect.objectContaining({ code: 'CLI_RUN_FAILED', message }) as Error,
+    );
+  });
+
   it('but failed points at its trace, unless the failure knows better', () => {
     const error = { code: 'STAGE_FAILED', message: 'no', path: 'root' };
 

@@ -8,6 +8,8 @@ import type { Context } from './context.ts';
 import { CliError } from './errors.ts';
 import { PRODUCT_ROOT } from './product.ts';
 
+type RunFailure = Extract<RunResult, { ok: false }>['error'];
+
 /** A run that has an output. */
 export type RunOutput = Extract<RunResult, { ok: true }>;
 
@@ -18,21 +20,22 @@ export function compositionPath(name: string): string {
 
 /** Runs a composition of the product; a refusal or failure is thrown as CLI_RUN_REFUSED or CLI_RUN_FAILED. */
 export async function runComposition(context: Context, name: string, input: Json): Promise<RunOutput> {
-  return runFile(context, compositionPath(name), input);
+  return runFile(context, compositionPath(name), input, {}, false);
 }
 
-/** Runs a graph file; throws as {@link runComposition} does. */
+/** Runs a graph file; throws as {@link runComposition} does, and with the node it happened at where `places` is not false. */
 export async function runFile(
   context: Context,
   path: string,
   input: Json,
   rules: RunRules = {},
+  places = true,
 ): Promise<RunOutput> {
   const { runtime, signal, command, home_flag } = context;
   const graph = loadGraph(path);
   const labels = { command };
   const result = await runtime().run({ graph, graph_name: path, input, rules, labels, signal });
-  return mustRun(result, { graph: path, home_flag });
+  return mustRun(result, { graph: path, home_flag, places });
 }
 
 /** What to do about a failure that brings no advice of its own. */
@@ -43,19 +46,23 @@ const ADVICE: Readonly<Record<string, string>> = {
     'export the variable of that name, and name it in CALORON_TOKEN_ENVS, the comma list of those that may be sent',
 };
 
-/** Gives a run that went well; throws one that did not, with every problem, its place and the next command. */
+/**
+ * Gives a run that went well; throws one that did not, with every problem, its place and the next command. What a stage said itself comes
+ * before its place, and without it where `places` is false: who uses the product's own graphs need not know them.
+ */
 export function mustRun(
   result: RunResult,
-  { graph, home_flag }: { readonly graph: string; readonly home_flag: string },
+  at: { readonly graph: string; readonly home_flag: string; readonly places?: boolean },
 ): RunOutput {
   if (result.ok) return result;
+  const { graph, home_flag, places = true } = at;
   const { run_id, error, status } = result;
-  const { code, message, path, hint, problems = [] } = error;
+  const { code, path, hint, problems = [] } = error;
   const given = status === 'refused' || code === 'STAGE_INPUT_INVALID';
   const next = given
     ? (refusalHint(problems, graph) ?? `./noether check ${shellWord(graph)}`)
     : `./noether trace ${run_id.slice(0, 8)}${home_flag}`;
-  const said = problems.length > 0 ? listed(problems) : placed(path, message);
+  const said = problems.length > 0 ? listed(problems) : sentence(error, places);
   throw new CliError(
     status === 'refused' ? 'CLI_RUN_REFUSED' : 'CLI_RUN_FAILED',
     { code, run_id, path, message: said, ...(problems.length > 0 && { problems }) },
@@ -78,6 +85,11 @@ export function refusalHint(problems: readonly CheckProblem[], graph: string): s
   if (problems.length > 0 && problems.every(({ code }) => code === 'GRAPH_INPUT_INVALID'))
     return `./noether check ${shellWord(graph)} shows the input it takes`;
   return grantHint(problems);
+}
+
+function sentence({ path, message, said }: RunFailure, places: boolean): string {
+  if (said === undefined) return placed(path, message);
+  return path === null || !places ? said : `${said} (at ${path})`;
 }
 
 /** A message with its place in front, once. */

@@ -125,7 +125,7 @@ async function start(
       input: { brief: sampleBrief(), repo, sprint_id: id, host: forge.url, token_env: 'CALORON_FORGE_TOKEN' },
       labels: { command: 'demo' },
     }),
-    { graph: path, home_flag: ` --home ${dir}` },
+    { graph: path, home_flag: ` --home ${dir}`, places: false },
   );
   const { dag, generator } = KickoffOutput.parse(kicked.output);
   io.err(`${showGraph(dag, generator)}\n`);
