@@ -22,6 +22,9 @@ const RUN_KEPT_MS = 365 * DAY_MS;
 /** Rows of one transaction: it holds the database for a few milliseconds. */
 const BATCH = 500;
 
+/** So many of the oldest are looked through for a batch: some of them may have to stay, as they have not ended. */
+const LOOKED_AT = 2 * BATCH;
+
 /** Kinds of log rows that belong to no sprint and that nothing is rebuilt from: they have woken a job, or tell of a delivery. */
 const PASSING_KINDS: readonly string[] = [
   'forge.delivered',
@@ -70,8 +73,8 @@ function runPruner({ db, write }: Database, cut: string, oldest: string) {
   const place = db.prepare('SELECT n FROM runs WHERE composition_id = ? ORDER BY n DESC LIMIT 1 OFFSET ?');
   // Only the oldest are looked at: their order is that of their beginning wherever no clock was put back.
   const victims = db.prepare(
-    `SELECT n, run_id FROM (SELECT n, run_id, started_at, status FROM runs WHERE composition_id = ? ORDER BY n LIMIT ${BATCH})
-     WHERE (n < ? OR (n < ? AND started_at < ?) OR started_at < ?) AND (status <> 'running' OR started_at < ?) ORDER BY n`,
+    `SELECT n, run_id FROM (SELECT n, run_id, started_at, status FROM runs WHERE composition_id = ? ORDER BY n LIMIT ${LOOKED_AT})
+     WHERE (n < ? OR (n < ? AND started_at < ?) OR started_at < ?) AND (status <> 'running' OR started_at < ?) ORDER BY n LIMIT ${BATCH}`,
   );
   const steps = db.prepare(
     'DELETE FROM run_steps WHERE n IN (SELECT n FROM run_steps WHERE run_id = ? LIMIT ?)',
@@ -111,8 +114,8 @@ function runPruner({ db, write }: Database, cut: string, oldest: string) {
 function outboxPruner({ db, write }: Database, cut: string): Batch {
   const place = db.prepare('SELECT n FROM outbox WHERE sprint_id IS NULL ORDER BY n DESC LIMIT 1 OFFSET ?');
   const over = db.prepare(
-    `DELETE FROM outbox WHERE n IN (SELECT n FROM (SELECT n, status, coalesce(started_at, next_at) AS at FROM outbox WHERE sprint_id IS NULL ORDER BY n LIMIT ${BATCH})
-     WHERE status IN ('done', 'dead') AND (at < ? OR n < ?))`,
+    `DELETE FROM outbox WHERE n IN (SELECT n FROM (SELECT n, status, coalesce(started_at, next_at) AS at FROM outbox WHERE sprint_id IS NULL ORDER BY n LIMIT ${LOOKED_AT})
+     WHERE status IN ('done', 'dead') AND (at < ? OR n < ?) LIMIT ${BATCH})`,
   );
   return () => {
     const most = place.get(NEWEST_MOST - 1);
