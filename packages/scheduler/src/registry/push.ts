@@ -31,7 +31,7 @@ const MAX_ANSWER_BYTES = 1024 * 1024;
 const RETRIES = 4;
 const FIRST_PAUSE_MS = 500;
 /** The registry writes those together that come together. */
-const AT_ONCE = 8;
+const AT_ONCE = 64;
 /** Statuses that say: later. */
 const LATER: ReadonlySet<number> = new Set([408, 425, 429]);
 /** Refusals of one stage; any other is about the registry or the key, and further stages meet it too. */

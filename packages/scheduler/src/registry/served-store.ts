@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 
 import type { Logger } from '@caloron/capabilities/logger';
 import type { StageRecord } from '@caloron/noether';
 import { codeOf, messageOf } from '@caloron/noether/errors';
-import { lifecycleWord } from '@caloron/noether/records';
-import { readVerifiedStages } from '@caloron/store/stage-store-open';
+import { lifecycleWord, recordFaults } from '@caloron/noether/records';
+import { readStageStore, readVerifiedStages } from '@caloron/store';
+import { trustedKeys } from '@caloron/store/stage-store-keys';
 import { shellWord } from '@caloron/types';
 
 import { RegistryError } from './errors.ts';
@@ -54,6 +56,7 @@ const MAX_READS = 5;
  */
 export async function openServedStore(file: string, logger: Logger): Promise<ServedStore> {
   let stamp: string | null = await stampOf(file);
+  await trustedKeys(dirname(file));
   let good = await readStages(file);
   let problem: string | null = null;
   let reading: Promise<ServedStages> | undefined;
@@ -62,7 +65,7 @@ export async function openServedStore(file: string, logger: Logger): Promise<Ser
     const seen = await stampOf(file).catch(codeOf);
     if (seen === stamp) return good;
     try {
-      good = await readStages(file);
+      good = await readStages(file, good);
       logger.info({ file, stages: good.stages.length }, 'store read again');
       problem = null;
       stamp = seen;
@@ -104,21 +107,30 @@ async function stampOf(file: string): Promise<string> {
   }
 }
 
-async function readStages(file: string): Promise<ServedStages> {
+/** Reads and verifies; of what was good before, what is as it was is not verified again. */
+async function readStages(file: string, good?: ServedStages): Promise<ServedStages> {
+  const before = new Map(good?.stages.map((stage) => [stage.record.id, stage]));
   for (let reads = 1; ; reads += 1) {
-    const before = await stampOf(file);
-    const { records } = await readVerifiedStages({ file });
+    const stamp = await stampOf(file);
+    const records = await readStageStore(file);
+    const read = records.map((record) => served(record, before));
+    const fresh = read.filter((stage) => before.get(stage.record.id) !== stage);
+    const faulty = fresh.some(({ record }) => recordFaults(record).length > 0);
+    // It names every fault, unless another file has taken the place of the faulty one.
+    if (faulty) await readVerifiedStages({ file });
     // An absent file is read as an empty store: it may have gone after it was looked at.
-    if ((await stampOf(file)) !== before && reads < MAX_READS) continue;
-    const stages = records
-      .map((record) => ({
-        record,
-        lifecycle: lifecycleWord(record.lifecycle).toLowerCase() as LifecycleName,
-        text: JSON.stringify(record),
-      }))
-      .toSorted((a, b) => (a.record.id < b.record.id ? -1 : 1));
+    if ((faulty || (await stampOf(file)) !== stamp) && reads < MAX_READS) continue;
+    if (faulty) throw new RegistryError('REGISTRY_STORE_STALE', { problem: 'STAGE_TAMPERED' });
+    const stages = read.toSorted((a, b) => (a.record.id < b.record.id ? -1 : 1));
     const hash = createHash('sha256');
     for (const { text } of stages) hash.update(`${text}\n`);
     return { stages, revision: hash.digest('hex') };
   }
+}
+
+function served(record: StageRecord, before: ReadonlyMap<string, ServedStage>): ServedStage {
+  const text = JSON.stringify(record);
+  const known = before.get(record.id);
+  if (known?.text === text) return known;
+  return { record, lifecycle: lifecycleWord(record.lifecycle).toLowerCase() as LifecycleName, text };
 }
