@@ -4,6 +4,7 @@ import { DEFECTS } from './defects.ts';
 import { FORGE_DEFECTS } from './forge-defects.ts';
 import type { Item } from './item.ts';
 import { CHECKLIST } from './items.ts';
+import { SCHEDULER_PAGE } from './seed.ts';
 
 /** A test, or a group of tests, whose name begins with ids: `W1 …`, `W8 5.6.7 …`. */
 export interface NamedTest {
@@ -27,6 +28,7 @@ export const LISTS: readonly { readonly title: string; readonly items: readonly 
   { title: 'Defects that do not come back', items: DEFECTS },
   { title: 'Defects of the forge that do not come back', items: FORGE_DEFECTS },
   { title: 'What users ask for', items: CAPABILITIES },
+  { title: 'What the scheduler’s page says', items: SCHEDULER_PAGE },
 ];
 
 /** The first argument of a call, where it begins with ids: only names of tests and groups do. */

@@ -1,11 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { must, run, serve, type Serving, temporaryDirectory, writeText } from '../support/bins.ts';
+import {
+  environment,
+  must,
+  run,
+  serve,
+  type Serving,
+  temporaryDirectory,
+  writeText,
+} from '../support/bins.ts';
 import { ROOT } from '../support/tree.ts';
 
 const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
@@ -42,6 +50,42 @@ describe('noether-scheduler', () => {
     const response = await fetch(`${url}/jobs`);
     return ((await response.json()) as { jobs: readonly { name: string }[] }).jobs;
   };
+
+  if (SLOW)
+    it('S4 S5 is called in three forms, all the same, and tells how', async () => {
+      config([{ name: 'yearly', cron: NEVER, graph: 'good.json' }]);
+      const forms = [['--config', 'scheduler.json'], ['scheduler.json'], []];
+      const told = await Promise.all(
+        forms.map((form) => must('noether-scheduler', ['--check', ...form], { cwd: dir })),
+      );
+      expect(told[0]).toMatch(/^yearly: 0 0 1 1 \* in /);
+      expect(new Set(told).size).toBe(1);
+
+      const help = await must('noether-scheduler', ['--help'], { cwd: dir });
+      for (const word of ['[config]', '--config', './scheduler.json', '--check', '--run'])
+        expect(help).toContain(word);
+    });
+
+  if (SLOW)
+    it('S21 S24 reckons by TZ, logs as RUST_LOG says, and leaves the stage store as it is', async () => {
+      config([{ name: 'nine', cron: '0 9 * * *', graph: 'good.json' }]);
+      const store = join(dir, '.noether/store.json');
+      const before = readFileSync(store, 'utf8');
+      const env = environment({ TZ: 'Asia/Tokyo', RUST_LOG: 'noether_scheduler=error' });
+
+      expect(await must('noether-scheduler', ['--check'], { cwd: dir, env })).toMatch(
+        /T00:00:00Z {2}.*09:00/,
+      );
+      running = await serve('noether-scheduler', [], { cwd: dir, env });
+      const response = await fetch(`${running.url}/jobs`);
+      expect(await response.json()).toMatchObject({
+        jobs: [{ next_at: expect.stringMatching(/T00:00:00/) as string }],
+      });
+      expect(await running.stop()).toBe(0);
+      expect(running.log()).toBe('');
+      running = undefined;
+      expect(readFileSync(store, 'utf8')).toBe(before);
+    });
 
   if (SLOW)
     it('--check lists the next five fires of each job', async () => {

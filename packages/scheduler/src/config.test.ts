@@ -29,7 +29,7 @@ describe('a scheduler config', () => {
     return undefined;
   };
 
-  it('falls back to .noether/store.json when neither store is named', () => {
+  it('S9 S11 falls back to .noether/store.json when neither store is named', () => {
     expect(readConfig(write({ jobs: [] }), dir).store_path).toBe(join(dir, '.noether', 'store.json'));
   });
 
@@ -54,7 +54,7 @@ describe('a scheduler config', () => {
     ]);
   });
 
-  it('looks for paths in the working directory first and then beside the config, and warns when both exist', () => {
+  it('S27 looks for paths in the working directory first and then beside the config, and warns when both exist', () => {
     const folder = join(dir, 'etc');
     const here = join(dir, 'work');
     mkdirSync(folder);
@@ -71,7 +71,7 @@ describe('a scheduler config', () => {
     expect(both.warnings).toEqual([expect.stringContaining('g.json exists')]);
   });
 
-  it('says that a missing file counts from the working directory', () => {
+  it('S25 says that a missing file counts from the working directory', () => {
     expect(() => readConfig('nowhere.json', dir)).toThrow(
       expect.objectContaining({
         code: 'SCHEDULER_CONFIG_MISSING',
@@ -94,7 +94,7 @@ describe('a scheduler config', () => {
     ['{"jobs": [], "jobs": []}', 'line 1 column 14: the field "jobs" is written twice'],
     ['', 'the file is empty'],
     [' \n', 'the file is empty'],
-  ])('names line and column of what is no JSON: %j', (text, expected) => {
+  ])('S26 names line and column of what is no JSON: %j', (text, expected) => {
     expect(told(text)).toContainEqual(expect.stringContaining(expected));
   });
 

@@ -37,7 +37,7 @@ describe('Standard 5-field crontab', () => {
     ['0 9 * * 1-5', '09:00 on weekdays', ['2026-04-16T09:00', '2026-04-17T09:00', '2026-04-20T09:00']],
     ['0 18 * * 5', '18:00 on Fridays', ['2026-04-17T18:00', '2026-04-24T18:00']],
     ['0 0 1 * *', 'midnight on the 1st of each month', ['2026-05-01T00:00', '2026-06-01T00:00']],
-  ])('%s is %s', (expression, _meaning, expected) => {
+  ])('S13 S20 %s is %s', (expression, _meaning, expected) => {
     expect(cronProblems(expression)).toEqual([]);
     expect(slots(expression, 'UTC', '2026-04-15T10:07:30Z', expected.length)).toEqual(expected);
   });
@@ -113,7 +113,7 @@ describe('Standard 5-field crontab', () => {
 });
 
 describe('The scheduler runs in the process’s local timezone', () => {
-  it('where a job names no zone, as TZ gives it', () => {
+  it('S21 where a job names no zone, as TZ gives it', () => {
     const before = process.env['TZ'];
     try {
       process.env['TZ'] = 'Europe/Madrid';

@@ -1,8 +1,9 @@
 import { dirname, resolve } from 'node:path';
 
 import type { Catalog, CheckProblem, Json } from '@caloron/noether';
-import { messageOf } from '@caloron/noether/errors';
+import { CodedError, messageOf } from '@caloron/noether/errors';
 import type { Logger } from '@caloron/capabilities/logger';
+import { shellWord } from '@caloron/types';
 
 import { fieldsOf, invalidConfig, jobsOf, readConfigValue } from './config-text.ts';
 import { findPath, type JobConfig, MOST_JOBS, readConfig, type SchedulerConfig } from './config.ts';
@@ -53,15 +54,24 @@ async function problemsOf(
     const { problems } = check(graph, found, input === undefined ? {} : { input });
     return problems
       .filter(({ code }) => stages !== null || code !== 'GRAPH_STAGE_UNKNOWN')
-      .map((problem) => said(at, path, problem));
+      .map((problem) => said(at, path, problem, stages));
   } catch (error) {
-    return [`${at}.graph: ${messageOf(error)}`];
+    const next = error instanceof CodedError && error.hint !== undefined ? `; ${error.hint}` : '';
+    return [`${at}.graph: ${messageOf(error)}${next}`];
   }
 }
 
-function said(at: string, path: string, { code, path: place, message }: CheckProblem): string {
-  const of_job = code === 'GRAPH_INPUT_INVALID' && /^input\b/u.test(place);
-  return of_job ? `${at}.${place}: ${message}, as ${path} needs` : `${at}.graph: ${path}: ${message}`;
+function said(at: string, path: string, problem: CheckProblem, stages: Stages): string {
+  const { code, path: place, message, nearest } = problem;
+  if (code === 'GRAPH_INPUT_INVALID' && /^input\b/u.test(place))
+    return `${at}.${place}: ${message}, as ${path} needs`;
+  const lost = code === 'GRAPH_STAGE_UNKNOWN' && nearest === null && typeof stages === 'string';
+  return `${at}.graph: ${path}: ${message}${lost ? howToFind(stages) : ''}`;
+}
+
+/** Where a stage was looked for that nothing here is called like, and how it comes there. */
+function howToFind(store: string): string {
+  return `, neither in this program nor in ${store}; ./noether stage sync ./stages/ --store ${shellWord(store)} puts yours there`;
 }
 
 /**

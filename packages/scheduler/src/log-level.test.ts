@@ -16,7 +16,7 @@ describe('the level of the log', () => {
     [{ RUST_LOG: '' }, 'info'],
     [{ RUST_LOG: 'debug', CALORON_LOG_LEVEL: 'warn' }, 'warn'],
     [{ RUST_LOG: 'debug', CALORON_LOG_LEVEL: '' }, 'debug'],
-  ])('of %j is %s', (variables, level) => {
+  ])('S6 of %j is %s', (variables, level) => {
     expect(logLevelOf(variables)).toBe(level);
   });
 

@@ -69,7 +69,7 @@ describe('what is no file', () => {
 });
 
 describe('a graph that cannot be read', () => {
-  it('because there is none is told where paths count from', () => {
+  it('S27 because there is none is told where paths count from', () => {
     expect(() => loadGraph(join(dir, 'none.json'))).toThrow(
       expect.objectContaining({ hint: expect.stringContaining('working directory') as string }) as Error,
     );

@@ -25,7 +25,7 @@ const seed = (stages = catalog.entries): Promise<unknown> =>
   openStageStore({ file }).seed(stages.map(({ record }) => record));
 const code = (expected: string): object => expect.objectContaining({ code: expected }) as object;
 
-it('takes a store that holds the stages as they are, and writes nothing', async () => {
+it('S24 takes a store that holds the stages as they are, and writes nothing', async () => {
   await seed();
   const text = readFileSync(file, 'utf8');
 
@@ -33,7 +33,7 @@ it('takes a store that holds the stages as they are, and writes nothing', async 
   expect(readFileSync(file, 'utf8')).toBe(text);
 });
 
-it('refuses one that is not there, or lacks a stage', async () => {
+it('S28 refuses one that is not there, or lacks a stage', async () => {
   await expect(verifyStageStore(file, catalog)).rejects.toEqual(code('SCHEDULER_STORE_MISSING'));
   await seed(catalog.entries.slice(1));
   await expect(verifyStageStore(file, catalog)).rejects.toEqual(code('SCHEDULER_STORE_STALE'));

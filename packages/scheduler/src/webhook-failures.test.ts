@@ -97,7 +97,7 @@ const remote = (to: string) => ({
   output: { kind: 'Text' },
 });
 
-describe('Failures include "ok": false and "error" fields in place of "output"', () => {
+describe('S18 Failures include "ok": false and "error" fields in place of "output"', () => {
   it.each<[string, () => Readonly<Record<string, unknown>>, string | null, string]>([
     ['a graph that is missing', () => ({ graph: 'missing.json' }), null, 'SCHEDULER_GRAPH_MISSING'],
     [
