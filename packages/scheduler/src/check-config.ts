@@ -4,6 +4,7 @@ import { messageOf } from '@caloron/noether/errors';
 import { invalidConfig } from './config-text.ts';
 import type { JobConfig, SchedulerConfig } from './config.ts';
 import { createCron } from './cron.ts';
+import type { CheckedRegistry } from './job-stages.ts';
 import { graphProblems, graphsOf } from './graph-problems.ts';
 import { slotName } from './passed-slots.ts';
 import { verifyStageStore } from './verify-stages.ts';
@@ -12,17 +13,19 @@ import { verifyStageStore } from './verify-stages.ts';
 const FIRES = 5;
 
 /**
- * Looks at all a scheduler would start with and starts nothing: each job's graph is read and checked, the stage store verified.
+ * Looks at all a scheduler would start with and starts nothing: each job's graph is read and checked, the stage store verified or
+ * the registry in its place asked.
  * Gives the coming fires of each job as text; throws SCHEDULER_CONFIG_INVALID with every problem.
  */
 export async function checkConfig(
   config: SchedulerConfig,
   catalog: Catalog,
   now_ms: number,
+  registry?: CheckedRegistry,
 ): Promise<string> {
   const problems = await Promise.all([
-    said(`store_path`, () => verifyStageStore(config.store_path, catalog)),
-    graphProblems(graphsOf(config.jobs), config.store_path, catalog),
+    registry?.problems ?? said(`store_path`, () => verifyStageStore(config.store_path, catalog)),
+    graphProblems(graphsOf(config.jobs), registry?.stages ?? config.store_path, catalog),
   ]);
   if (problems.flat().length > 0) throw invalidConfig(config.path, problems.flat());
   return config.jobs.map((job) => firesOf(job, now_ms)).join('\n');

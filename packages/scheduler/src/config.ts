@@ -1,10 +1,12 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 
+import { shellWord } from '@caloron/types';
 import { z } from 'zod';
 
 import { fieldsOf, invalidConfig, jobsOf, readConfigValue } from './config-text.ts';
 import { cronProblems, isZone } from './cron.ts';
+import { addressProblem, isKey } from './registry/address.ts';
 import { fieldsAt, meant } from './schema-problems.ts';
 import { meantIssues, type WebhookConfig, WebhookField, webhookOf } from './webhook-config.ts';
 
@@ -13,6 +15,9 @@ const url = z.url({ protocol: /^https?$/, error: 'expected an http or https addr
 /** What a timer takes, 24.8 days, in whole seconds. */
 const LONGEST_TIMEOUT_S = 2_147_483;
 const DAY_S = 24 * 60 * 60;
+
+/** Bits of a file's mode that let others than its owner read it. */
+const OTHERS_READ = 0o044;
 
 /** A name stands in every line of the log and of `--check`, and in labels of metrics. */
 const LONGEST_NAME = 200;
@@ -90,6 +95,8 @@ export interface SchedulerConfig {
   readonly scheduler_id: string;
   /** Absolute path of the stage store. */
   readonly store_path: string;
+  /** The registry that stages are looked up in in place of the store; the key as the file has it. */
+  readonly registry: { readonly url: string; readonly api_key: string | null } | null;
   readonly jobs: readonly JobConfig[];
   /** What a person should look at, though it runs. */
   readonly warnings: readonly string[];
@@ -123,12 +130,11 @@ function issuesOf(error: z.ZodError): readonly string[] {
 
 /** What no field shows by itself. The file may be wrong elsewhere as well: all is told at once. */
 function crossProblems(value: unknown): readonly string[] {
-  const { store_path, registry_url } = fieldsOf(value);
+  const { store_path, registry_url, registry_api_key } = fieldsOf(value);
   const problems: string[] = [];
   if (store_path !== undefined && registry_url !== undefined)
     problems.push('store_path, registry_url: expected exactly one of them');
-  if (registry_url !== undefined)
-    problems.push('registry_url: a remote registry cannot be read yet; use store_path');
+  problems.push(...registryProblems(registry_url, registry_api_key));
   const names = new Map<unknown, number>();
   jobsOf(value).forEach(({ name, input, input_from }, index) => {
     const at = `jobs[${index}]`;
@@ -140,6 +146,35 @@ function crossProblems(value: unknown): readonly string[] {
       problems.push(`${at}: expected input or input_from, not both`);
   });
   return problems;
+}
+
+/** What the kinds of the fields do not show; a key is never told. */
+function registryProblems(url: unknown, key: unknown): readonly string[] {
+  const address = typeof url === 'string' && isWeb(url) ? addressProblem(url) : null;
+  const problems = address === null ? [] : [`registry_url: ${address}`];
+  if (typeof key !== 'string' || key === '' || isKey(key)) return problems;
+  return [...problems, 'registry_api_key: expected visible ASCII characters, without spaces'];
+}
+
+/** What is wrong otherwise is told by the field. */
+function isWeb(text: string): boolean {
+  return url.safeParse(text).success;
+}
+
+/** What a person should know of the key in a file. */
+function keyWarnings(
+  file: string,
+  key: string | undefined,
+  registry_url: string | undefined,
+): readonly string[] {
+  if (key === undefined) return [];
+  if (registry_url === undefined) return ['registry_api_key is not used: there is no registry_url'];
+  const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0;
+  return (mode & OTHERS_READ) === 0
+    ? []
+    : [
+        `others can read ${file} with the registry_api_key in it: chmod 600 ${shellWord(file)}, or set NOETHER_REGISTRY_API_KEY in its place`,
+      ];
 }
 
 /** Where a path of the config leads: from the working directory, else from the config's folder. Warns where both have it. */
@@ -168,13 +203,14 @@ export function readConfig(path: string, cwd: string): SchedulerConfig {
   const problems = [...(parsed.success ? [] : issuesOf(parsed.error)), ...crossProblems(value)];
   if (!parsed.success || problems.length > 0) throw invalidConfig(file, problems);
 
-  const { jobs, store_path, scheduler_id } = parsed.data;
-  const warnings: string[] = [];
+  const { jobs, store_path, scheduler_id, registry_url, registry_api_key } = parsed.data;
+  const warnings = [...keyWarnings(file, registry_api_key, registry_url)];
   const warn = (text: string): void => void warnings.push(text);
   return Object.freeze({
     path: file,
     scheduler_id: scheduler_id ?? 'default',
     store_path: findPath(store_path ?? '.noether/store.json', folder, cwd, warn),
+    registry: registry_url === undefined ? null : { url: registry_url, api_key: registry_api_key ?? null },
     jobs: jobs.map((job) => ({
       name: job.name,
       cron: job.cron,

@@ -2,6 +2,7 @@ import { codeOf, messageOf } from '@caloron/noether/errors';
 import type { Store } from '@caloron/store';
 import type { Timestamp } from '@caloron/types';
 
+import type { RegistryState } from './registry/mirror.ts';
 import type { JobStatus } from './scheduler.ts';
 
 /** What `GET /health` answers, with 200 when `ok` and else with 503. */
@@ -18,6 +19,8 @@ export interface Health {
   readonly running: number;
   /** Deliveries of webhooks that are not over; null when the database cannot be read. */
   readonly webhooks_waiting: number | null;
+  /** The registry stages are looked up in, and whether its last good catalogue is used; null with a stage store. */
+  readonly registry: RegistryState | null;
   /** Why it is not well; null when it is. */
   readonly error: { readonly code: string; readonly message: string } | null;
 }
@@ -28,19 +31,22 @@ export interface HealthDeps {
   readonly jobs: () => readonly JobStatus[];
   readonly started_at: Timestamp;
   readonly pid: number;
+  /** Absent: there is none. */
+  readonly registry?: (() => Promise<RegistryState | null>) | undefined;
 }
 
 /** Looks how a scheduler is. Never throws. */
-export async function healthOf({ store, jobs, started_at, pid }: HealthDeps): Promise<Health> {
+export async function healthOf({ store, jobs, started_at, pid, registry: ask }: HealthDeps): Promise<Health> {
   const all = jobs();
   const counts = { jobs: all.length, running: all.filter(({ running }) => running).length };
   const about = { db_id: store.db_id, pid, started_at, ...counts };
+  const registry = (await ask?.()) ?? null;
   try {
     store.events.lastSeq();
-    return { ok: true, ...about, webhooks_waiting: await waitingIn(store), error: null };
+    return { ok: true, ...about, webhooks_waiting: await waitingIn(store), registry, error: null };
   } catch (error) {
     const said = { code: codeOf(error), message: messageOf(error) };
-    return { ok: false, ...about, webhooks_waiting: null, error: said };
+    return { ok: false, ...about, webhooks_waiting: null, registry, error: said };
   }
 }
 

@@ -35,7 +35,7 @@ async function foldersOf({ home, environment }: HostDeps): Promise<Folders> {
     allow: environment.fs_allow,
     read_only: [processesDir(home)],
     kept: [home.project_file],
-    deny: [...database, home.stage_store, ...keys],
+    deny: [...database, home.stage_store, ...keys, join(dirname(home.stage_store), 'registry')],
     reserved: ['.caloron', '.noether'],
   });
 }

@@ -16,13 +16,13 @@ import { type Environment, readEnvironment } from './environment.ts';
 import type { FireDeps } from './fire.ts';
 import { readWhole, warnOfGraphs } from './graph-problems.ts';
 import { DELIVERED, INBOUND_PATH, inboundRoutes } from './inbound.ts';
+import { checkRegistry, openJobStages } from './job-stages.ts';
 import { createOperation, warnOfSecrets } from './operation.ts';
 import { watchConfig } from './reload.ts';
 import { runOnce } from './run-once.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
 import { type JobStatus, type Scheduler, startScheduler } from './scheduler.ts';
 import { startServer } from './server.ts';
-import { verifyStageStore } from './verify-stages.ts';
 import { watchesRepo } from './wakeup.ts';
 
 /** A run still going this long after SIGTERM is interrupted; the next scheduler makes it again. */
@@ -52,15 +52,20 @@ function port(text: string): number {
 }
 
 /** `--check`: tells every problem, or when each job is fired next. */
-async function check(config: SchedulerConfig): Promise<void> {
-  for (const warning of config.warnings) process.stderr.write(`noether-scheduler: ${warning}\n`);
-  const text = await checkConfig(config, loadCatalog(), epochMs(systemClock.now()));
+async function check(config: SchedulerConfig, options: Options): Promise<void> {
+  const home = findHome({ flag: options.home, variables: process.env, cwd: process.cwd() });
+  const environment = readEnvironment(process.env, home);
+  const { registry } = config;
+  const asked = registry && (await checkRegistry(registry, { home, environment, clock: systemClock }));
+  for (const warning of [...config.warnings, ...(asked?.warnings ?? [])])
+    process.stderr.write(`noether-scheduler: ${warning}\n`);
+  const text = await checkConfig(config, loadCatalog(), epochMs(systemClock.now()), asked ?? undefined);
   process.stdout.write(`${text || 'no jobs'}\n`);
 }
 
 async function start(positional: string | undefined, options: Options): Promise<void> {
   const config = await readWhole(options.config ?? positional ?? 'scheduler.json', process.cwd());
-  return options.check === true ? check(config) : serve(config, options);
+  return options.check === true ? check(config, options) : serve(config, options);
 }
 
 async function serve(config: SchedulerConfig, options: Options): Promise<void> {
@@ -71,14 +76,15 @@ async function serve(config: SchedulerConfig, options: Options): Promise<void> {
 
   const warn = (facts: object, message: string): void => logger.warn(facts, message);
   const catalog = loadCatalog();
-  await verifyStageStore(config.store_path, catalog);
+  const stages = await openJobStages(config, { home, environment, clock: systemClock, logger, catalog });
   const runtime = createRuntime({
     home,
     environment,
     clock: systemClock,
     random: systemRandom,
     catalog,
-    stage_store: config.store_path,
+    stage_store: stages.stages,
+    secrets: () => stages.secrets(),
     warn,
   });
   // The port first: a scheduler that cannot have it fires no job.
@@ -86,9 +92,14 @@ async function serve(config: SchedulerConfig, options: Options): Promise<void> {
   const jobs = (): readonly JobStatus[] => started?.jobs() ?? [];
   const { host, port: at } = options;
   const seams = { clock: systemClock, random: systemRandom, logger, runtime };
-  const operation = createOperation({ ...seams, environment, jobs, pid: process.pid });
+  const registry = (): ReturnType<typeof stages.registry> => stages.registry();
+  const operation = createOperation({ ...seams, environment, jobs, pid: process.pid, registry });
   const { metrics, health, systemd } = operation;
-  if (options.run !== undefined) return runNow(config, options.run, seams, operation);
+  if (options.run !== undefined) {
+    await stages.asked();
+    await runNow(config, options.run, seams, operation);
+    return stages.close();
+  }
   const facts = { db_id: runtime.store.db_id, host, port: at, health, metrics };
   let current = config;
   const known = (): readonly JobConfig[] => current.jobs;
@@ -105,19 +116,21 @@ async function serve(config: SchedulerConfig, options: Options): Promise<void> {
       current = changed;
       scheduler.reload(changed.jobs);
       warnOfSecrets(changed.jobs, environment, logger);
-      void warnOfGraphs(changed.jobs, config.store_path, catalog, logger);
+      stages.reload(changed);
+      void warnOfGraphs(changed.jobs, stages.stages, catalog, logger);
     },
   });
   const ended = askedToEnd(logger, STOP_GRACE_MS);
   process.stdout.write(`${JSON.stringify({ ready: true, url: server.url, pid: process.pid })}\n`);
   void systemd.ready(`${jobs().length} jobs, ${server.url}`);
-  void warnOfGraphs(config.jobs, config.store_path, catalog, logger);
+  void warnOfGraphs(config.jobs, stages.stages, catalog, logger);
 
   await ended;
   unwatch();
   systemd.close();
   await Promise.all([systemd.stopping(), scheduler.stop(STOP_GRACE_MS)]);
   await webhooks.close(WEBHOOK_GRACE_MS);
+  await stages.close();
   await server.close();
   runtime.close();
   process.exit(0);

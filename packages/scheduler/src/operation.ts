@@ -5,6 +5,7 @@ import type { JobConfig } from './config.ts';
 import type { Environment } from './environment.ts';
 import { type Health, healthOf, waitingIn } from './health.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import type { RegistryState } from './registry/mirror.ts';
 import type { Runtime } from './runtime.ts';
 import type { JobStatus } from './scheduler.ts';
 import { createSystemd, type Systemd } from './systemd.ts';
@@ -21,6 +22,8 @@ export interface OperationDeps {
   readonly random: Random;
   readonly jobs: () => readonly JobStatus[];
   readonly pid: number;
+  /** How the registry is that stages are looked up in. */
+  readonly registry?: () => Promise<RegistryState | null>;
 }
 
 /** How a scheduler is watched, and how it tells others. */
@@ -34,10 +37,10 @@ export interface Operation {
 
 /** Plugs metrics, health, systemd and webhooks together. */
 export function createOperation(deps: OperationDeps): Operation {
-  const { runtime, environment, logger, clock, random, jobs, pid } = deps;
+  const { runtime, environment, logger, clock, random, jobs, pid, registry } = deps;
   const { store } = runtime;
   const { variables } = environment;
-  const watched = { store, jobs, started_at: clock.now(), pid };
+  const watched = { store, jobs, started_at: clock.now(), pid, registry };
   const health = (): Promise<Health> => healthOf(watched);
   const metrics = createMetrics({ jobs, waiting: () => waitingIn(store) });
   const warn = (facts: object, message: string): void => logger.warn(facts, message);

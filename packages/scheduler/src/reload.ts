@@ -37,9 +37,7 @@ export function watchConfig({ config, cwd, logger, apply }: ReloadDeps): () => v
     try {
       const changed = readConfig(path, cwd);
       for (const warning of changed.warnings) logger.warn({ warning }, 'config');
-      const fixed = (['scheduler_id', 'store_path'] as const).filter(
-        (name) => changed[name] !== config[name],
-      );
+      const fixed = fixedIn(config, changed);
       if (fixed.length > 0)
         logger.warn({ path, fields: fixed }, 'config: these count from the next start on');
       apply(changed);
@@ -50,6 +48,16 @@ export function watchConfig({ config, cwd, logger, apply }: ReloadDeps): () => v
   };
   const timer = setInterval(look, LOOK_INTERVAL_MS);
   return () => clearInterval(timer);
+}
+
+/** Fields whose change counts from the next start on. From one registry to another is no such change. */
+function fixedIn(used: SchedulerConfig, changed: SchedulerConfig): readonly string[] {
+  const other = (used.registry === null) !== (changed.registry === null);
+  return [
+    ...(used.scheduler_id === changed.scheduler_id ? [] : ['scheduler_id']),
+    ...(used.store_path === changed.store_path || other || used.registry !== null ? [] : ['store_path']),
+    ...(other ? ['store_path', 'registry_url'] : []),
+  ];
 }
 
 function textOf(path: string): string | null {

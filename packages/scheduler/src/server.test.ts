@@ -68,6 +68,7 @@ describe("the scheduler's port", () => {
       jobs: 1,
       running: 1,
       webhooks_waiting: 0,
+      registry: null,
       error: null,
     });
     expect(Object.keys(health)).toEqual(documented('field of /health'));

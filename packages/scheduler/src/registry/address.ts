@@ -31,11 +31,16 @@ export function sendsInClear({ url, api_key }: RegistryAddress): boolean {
   return api_key !== null && protocol === 'http:' && !/^(?:localhost|127\.[\d.]+|\[::1\])$/u.test(hostname);
 }
 
+/** Whether a text can be sent as a key. */
+export function isKey(text: string): boolean {
+  return /^[\x21-\x7e]{1,1024}$/u.test(text);
+}
+
 /** The key as it can be sent; null for none. `name` says where it was set. Throws REGISTRY_READ_KEY_INVALID, without the key. */
 export function keyOf(name: string, text: string | null | undefined): string | null {
   const key = text?.trim() ?? '';
   if (key === '') return null;
-  if (/^[\x21-\x7e]{1,1024}$/u.test(key)) return key;
+  if (isKey(key)) return key;
   throw new RegistryClientError('REGISTRY_READ_KEY_INVALID', { name });
 }
 

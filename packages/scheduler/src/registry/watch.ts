@@ -25,6 +25,8 @@ export interface RegistryWatch extends StageLibrary {
   /** Goes over to another registry or key. */
   use(address: RegistryAddress): void;
   state(): Promise<RegistryState>;
+  /** Resolves when it has been asked once. */
+  asked(): Promise<void>;
   /** The key that must not be shown; none where there is none. */
   secrets(): readonly string[];
   /** Resolves when nothing is asked or written any more. */
@@ -62,6 +64,7 @@ export function watchRegistry(deps: WatchDeps): RegistryWatch {
     },
     read: () => mirror.read(),
     state: () => mirror.state(),
+    asked: () => asking,
     secrets: () => (address.api_key === null ? [] : [address.api_key]),
     use: (next) => {
       if (next.url === address.url && next.api_key === address.api_key) return;
