@@ -1,4 +1,6 @@
+import { globSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 
 import { defineConfig } from 'vitest/config';
 
@@ -6,14 +8,10 @@ const exclude = ['**/node_modules/**', '**/dist/**', '**/.caloron/**'];
 
 /** Whole sprints with many processes: `pnpm test:slow`, so that `pnpm test` stays under five minutes on two cores. */
 const SLOW = 'test/integration/**/*.slow.test.ts';
-/** Files of which `pnpm test` runs a sample and `pnpm test:slow` all. */
-const SAMPLED = [
-  'test/contract/contract.test.ts',
-  'test/integration/{bad-input,crash,kickoff-cron,lease,restarts,retro-jobs,scheduler-command}.test.ts',
-  'test/e2e/demo.test.ts',
-  'packages/forge/src/main.test.ts',
-  'packages/shell/src/attack-repository.test.ts',
-];
+/** Files of which `pnpm test` runs a sample and `pnpm test:slow` all: those that look at which of the two it is. */
+const SAMPLED = globSync(['{packages/*/src,test}/**/*.test.ts'], { cwd: import.meta.dirname }).filter(
+  (path) => readFileSync(join(import.meta.dirname, path), 'utf8').includes('CALORON_TEST_SLOW'),
+);
 
 export default defineConfig({
   test: {
@@ -53,6 +51,7 @@ export default defineConfig({
           env: { CALORON_TEST_SLOW: '1' },
           testTimeout: 150_000,
           hookTimeout: 60_000,
+          expect: { poll: { timeout: 10_000 } },
         },
       },
       {

@@ -10,12 +10,12 @@ import { z } from 'zod';
 
 import { PRODUCTS } from '../../deploy/products.ts';
 import { writeText } from '../support/bins.ts';
+import { type LocalRegistry, startLocalRegistry } from '../support/local-registry.ts';
 import { LONG_MS, packedWorld, type PackedWorld, unitLines } from '../support/packed.ts';
 import { textOf } from '../support/tree.ts';
 
-const [WHOLE] = PRODUCTS.map(({ name }) => name);
-
 let work = '';
+let registry: LocalRegistry | undefined;
 let world: PackedWorld;
 
 /** An empty folder below the others. */
@@ -40,11 +40,12 @@ function linesOf(section: string): readonly string[] {
 
 beforeAll(async () => {
   work = mkdtempSync(join(tmpdir(), 'packed-'));
-  world = await packedWorld(work);
+  registry = await startLocalRegistry();
+  world = await packedWorld(work, registry);
 }, LONG_MS);
 
 afterAll(async () => {
-  await world?.registry.close();
+  await registry?.close();
   rmSync(work, { recursive: true, force: true, maxRetries: 5 });
 });
 
@@ -97,7 +98,9 @@ describe.each(PRODUCTS)('the tarball $name, installed into an empty folder', ({ 
 
     for (const version of Object.values(manifest.dependencies)) expect(version).toMatch(/^\d+\.\d+\.\d+/);
     expect(
-      world.registry.asked().filter((asked) => asked.startsWith('@caloron/') || asked.startsWith('caloron')),
+      (registry?.asked() ?? []).filter(
+        (asked) => asked.startsWith('@caloron/') || asked.startsWith('caloron'),
+      ),
     ).toEqual([]);
   });
 });
@@ -165,7 +168,7 @@ describe('what is installed', () => {
   it(
     'does what docs/deployment.md says of tarballs, line by line, in a folder beside them',
     async () => {
-      let cwd = work;
+      let cwd = world.image.at('/src');
       const said = new Map<string, string>();
       for (const line of linesOf('Tarballs')) {
         const argv = line.split(' ');
@@ -200,23 +203,44 @@ describe('what is installed', () => {
   );
 
   it(
-    'for everybody, serves by the lines of the units over a home of another folder',
+    'where the Dockerfile puts it, serves by the lines of the units over a home of another folder',
     async () => {
-      const prefix = folder('usr');
       const home = folder('state');
-      await world.must(work, ['npm', 'install', '--global', '--prefix', prefix, world.tarball(WHOLE ?? '')]);
-      const command = (name: string): string => join(prefix, 'bin', name);
-      await world.must(home, [command('caloron'), 'init', '--home', home, '--repo', 'owner/name']);
+      const command = ([name = '', ...args]: readonly string[]): readonly string[] => [
+        world.image.at(`/opt/caloron/bin/${name}`),
+        ...args,
+      ];
+      await world.must(home, command(['caloron', 'init', '--home', home, '--repo', 'owner/name']));
       const { $schema } = z
         .looseObject({ $schema: z.string() })
         .parse(JSON.parse(readFileSync(join(home, 'scheduler.json'), 'utf8')));
       expect(existsSync(fileURLToPath($schema))).toBe(true);
 
-      const [shell = []] = unitLines('caloron-shell', home);
-      const [sync = [], serve = []] = unitLines('noether-scheduler', home);
-      expect(await world.serves(home, [command(shell[0] ?? ''), ...shell.slice(1)])).toBe(0);
-      await world.must(home, [command(sync[0] ?? ''), ...sync.slice(1)]);
-      expect(await world.serves(home, [command(serve[0] ?? ''), ...serve.slice(1)])).toBe(0);
+      for (const unit of ['caloron-shell', 'noether-scheduler', 'noether-registry']) {
+        const lines = unitLines(unit, home);
+        for (const line of lines.slice(0, -1)) await world.must(home, command(line));
+        expect([unit, await world.serves(home, command(lines.at(-1) ?? []))]).toEqual([unit, 0]);
+      }
+    },
+    LONG_MS,
+  );
+
+  it(
+    'by the steps of the Dockerfile is built, and its command is found well by its health check',
+    async () => {
+      const home = folder('volume');
+      const [name = '', ...args] = world.image.command;
+      const line = args.map((word) => word.replace('/var/lib/caloron', home).replace('7710', '0'));
+      const shell = [world.image.at(`/opt/caloron/bin/${name}`), ...line];
+
+      expect(world.image.ran.map((ran) => ran.split(' ').slice(0, 2).join(' '))).toEqual([
+        'pnpm fetch',
+        'pnpm install',
+        'pnpm pack:bins',
+        'npm install',
+      ]);
+      const check = [process.execPath, world.image.at('/opt/caloron/healthcheck.mjs')];
+      expect(await world.serves(home, shell, check)).toBe(0);
     },
     LONG_MS,
   );

@@ -16,6 +16,9 @@ import { z } from 'zod';
 
 import { BINS, type Ended, environment, must, run, temporaryDirectory, writeText } from '../support/bins.ts';
 
+/** `pnpm test` has a sample of these tests, `pnpm test:slow` all. */
+const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
+
 const Failure = z.object({ ok: z.literal(false), error: z.looseObject({ code: z.string() }) });
 const Run = z.looseObject({
   run_id: z.string(),
@@ -139,32 +142,34 @@ describe('runs and their traces', () => {
     });
   });
 
-  it('that are dry call nothing and leave nothing', async () => {
-    const path = graph('echo', call('/echo'));
-    const dry = z
-      .object({
-        data: z.looseObject({
-          mode: z.string(),
-          type_check: z.object({ input: z.string(), output: z.string() }),
-        }),
-      })
-      .parse(await json('run', path, '--dry-run', '--input', '1'));
+  if (SLOW)
+    it('that are dry call nothing and leave nothing', async () => {
+      const path = graph('echo', call('/echo'));
+      const dry = z
+        .object({
+          data: z.looseObject({
+            mode: z.string(),
+            type_check: z.object({ input: z.string(), output: z.string() }),
+          }),
+        })
+        .parse(await json('run', path, '--dry-run', '--input', '1'));
 
-    expect(dry.data.mode).toBe('dry-run');
-    expect(dry.data.type_check).toEqual({ input: 'Any', output: 'Any' });
-    expect((await noether('run', path, '--dry-run')).stdout).toContain('nothing was run');
-    expect((await noether('run', path, '--dry-run', '--allow-hosts', 'example.org')).code).toBe(2);
-    expect(remote.asked).toEqual([]);
-    expect(existsSync(join(dir, '.caloron'))).toBe(false);
-  });
+      expect(dry.data.mode).toBe('dry-run');
+      expect(dry.data.type_check).toEqual({ input: 'Any', output: 'Any' });
+      expect((await noether('run', path, '--dry-run')).stdout).toContain('nothing was run');
+      expect((await noether('run', path, '--dry-run', '--allow-hosts', 'example.org')).code).toBe(2);
+      expect(remote.asked).toEqual([]);
+      expect(existsSync(join(dir, '.caloron'))).toBe(false);
+    });
 
-  it('end at their deadline, and say so', async () => {
-    const ended = await noether('run', graph('hang', call('/hang')), '--timeout', '300ms');
+  if (SLOW)
+    it('end at their deadline, and say so', async () => {
+      const ended = await noether('run', graph('hang', call('/hang')), '--timeout', '300ms');
 
-    expect(ended.code).toBe(3);
-    expect(ended.stderr).toMatch(/deadline of 300 ms passed \[GRAPH_RUN_ABORTED\]/);
-    expect(await runs('--status', 'failed')).toHaveLength(1);
-  });
+      expect(ended.code).toBe(3);
+      expect(ended.stderr).toMatch(/deadline of 300 ms passed \[GRAPH_RUN_ABORTED\]/);
+      expect(await runs('--status', 'failed')).toHaveLength(1);
+    });
 
   it('end with 130 on Ctrl-C, and are kept as failed', async () => {
     const { child } = await hanging();
@@ -174,25 +179,26 @@ describe('runs and their traces', () => {
     expect(await runs()).toMatchObject([{ status: 'failed', error: { code: 'GRAPH_RUN_ABORTED' } }]);
   });
 
-  it('are running until they end, and interrupted when their process was killed', async () => {
-    const { child } = await hanging();
-    expect(await runs('--status', 'running')).toHaveLength(1);
-    expect(await runs('--status', 'interrupted')).toEqual([]);
-    const [going] = await runs();
-    const id = going?.run_id.slice(0, 8) ?? '';
-    expect((await noether('trace', id, '--output', 'text')).stdout).toMatch(
-      /^ {2}running; started .*; 0 attempts ended\n\n {2}no call of a stage has ended$/m,
-    );
+  if (SLOW)
+    it('are running until they end, and interrupted when their process was killed', async () => {
+      const { child } = await hanging();
+      expect(await runs('--status', 'running')).toHaveLength(1);
+      expect(await runs('--status', 'interrupted')).toEqual([]);
+      const [going] = await runs();
+      const id = going?.run_id.slice(0, 8) ?? '';
+      expect((await noether('trace', id, '--output', 'text')).stdout).toMatch(
+        /^ {2}running; started .*; 0 attempts ended\n\n {2}no call of a stage has ended$/m,
+      );
 
-    child.kill('SIGKILL');
-    await child;
+      child.kill('SIGKILL');
+      await child;
 
-    expect(await runs('--status', 'running')).toEqual([]);
-    expect(await runs('--status', 'interrupted')).toMatchObject([{ status: 'interrupted' }]);
-    expect((await noether('trace', id, '--output', 'text')).stdout).toMatch(
-      /^ {2}interrupted: process \d+ ended before the run did;/m,
-    );
-  });
+      expect(await runs('--status', 'running')).toEqual([]);
+      expect(await runs('--status', 'interrupted')).toMatchObject([{ status: 'interrupted' }]);
+      expect((await noether('trace', id, '--output', 'text')).stdout).toMatch(
+        /^ {2}interrupted: process \d+ ended before the run did;/m,
+      );
+    });
 
   it('are traced attempt by attempt, as JSON where no terminal is', async () => {
     await must(
@@ -214,52 +220,54 @@ describe('runs and their traces', () => {
     expect(text).toMatch(/of which this is the latest run[\s\S]*try 2 failed: .*not yet[\s\S]*█/);
   });
 
-  it('are found by the beginning of an id that fits one, and told apart when it fits several', async () => {
-    const store = openStore(join(dir, '.caloron/caloron.db'), {
-      clock: systemClock,
-      uuid: () => systemRandom.uuid(),
-    });
-    for (const run_id of ['aabb-1', 'aabb-2'])
-      await store.runs.runStarted({
-        run_id,
-        composition_id: 'c'.repeat(64),
-        graph: '/g/one.json',
-        started_at: '2026-04-14T08:30:00.000Z',
-        input_hash: 'i',
-        labels: {},
+  if (SLOW)
+    it('are found by the beginning of an id that fits one, and told apart when it fits several', async () => {
+      const store = openStore(join(dir, '.caloron/caloron.db'), {
+        clock: systemClock,
+        uuid: () => systemRandom.uuid(),
       });
-    store.close();
+      for (const run_id of ['aabb-1', 'aabb-2'])
+        await store.runs.runStarted({
+          run_id,
+          composition_id: 'c'.repeat(64),
+          graph: '/g/one.json',
+          started_at: '2026-04-14T08:30:00.000Z',
+          input_hash: 'i',
+          labels: {},
+        });
+      store.close();
 
-    const several = await noether('trace', 'aabb', '--output', 'text');
-    expect([several.code, several.stderr]).toEqual([
-      1,
-      expect.stringMatching(/run aabb-2 .*run aabb-1 .*\[RUN_AMBIGUOUS\]/),
-    ]);
-    expect(Trace.parse(await json('trace', 'aabb-2')).data.run.run_id).toBe('aabb-2');
-    const none = await noether('trace', 'zz', '--output', 'text');
-    expect([none.code, none.stderr]).toEqual([
-      1,
-      expect.stringMatching(/no run or composition zz .*\n.*noether runs/),
-    ]);
-  });
+      const several = await noether('trace', 'aabb', '--output', 'text');
+      expect([several.code, several.stderr]).toEqual([
+        1,
+        expect.stringMatching(/run aabb-2 .*run aabb-1 .*\[RUN_AMBIGUOUS\]/),
+      ]);
+      expect(Trace.parse(await json('trace', 'aabb-2')).data.run.run_id).toBe('aabb-2');
+      const none = await noether('trace', 'zz', '--output', 'text');
+      expect([none.code, none.stderr]).toEqual([
+        1,
+        expect.stringMatching(/no run or composition zz .*\n.*noether runs/),
+      ]);
+    });
 
-  it('are listed by graph, status, sprint, label, time and number', async () => {
-    await noether('run', clock());
-    await noether('run', clock(), '--allow-effects', '');
-    await noether('run', graph('echo', call('/echo')), '--input', '{"sprint_id":"s-1"}');
-    const graphs = async (...args: readonly string[]): Promise<readonly string[]> =>
-      (await runs(...args)).map((one) => `${one.graph.split('/').at(-1)} ${one.status}`);
+  if (SLOW)
+    it('are listed by graph, status, sprint, label, time and number', async () => {
+      await noether('run', clock());
+      await noether('run', clock(), '--allow-effects', '');
+      await noether('run', graph('echo', call('/echo')), '--input', '{"sprint_id":"s-1"}');
+      const graphs = async (...args: readonly string[]): Promise<readonly string[]> =>
+        (await runs(...args)).map((one) => `${one.graph.split('/').at(-1)} ${one.status}`);
 
-    expect(await graphs()).toEqual(['echo.json ok', 'clock.json refused', 'clock.json ok']);
-    expect(await graphs('--graph', 'clock')).toEqual(['clock.json refused', 'clock.json ok']);
-    expect(await graphs('--status', 'refused')).toEqual(['clock.json refused']);
-    expect(await graphs('--sprint', 's-1')).toEqual(['echo.json ok']);
-    expect(await graphs('--label', 'command=noether run', '--limit', '1')).toEqual(['echo.json ok']);
-    expect(await graphs('--since', '1h')).toHaveLength(3);
-    expect(await graphs('--since', '2100-01-01')).toEqual([]);
-    expect((await noether('runs', '--since', 'yesterday')).stderr).toContain('CLI_USAGE');
-    expect((await noether('runs', '--graph', 'other')).stdout).toBe('no run is like that');
-  });
+      expect(await graphs()).toEqual(['echo.json ok', 'clock.json refused', 'clock.json ok']);
+      expect(await graphs('--graph', 'clock')).toEqual(['clock.json refused', 'clock.json ok']);
+      expect(await graphs('--status', 'refused')).toEqual(['clock.json refused']);
+      expect(await graphs('--sprint', 's-1')).toEqual(['echo.json ok']);
+      expect(await graphs('--label', 'command=noether run', '--limit', '1')).toEqual(['echo.json ok']);
+      expect(await graphs('--since', '1h')).toHaveLength(3);
+      expect(await graphs('--since', '2100-01-01')).toEqual([]);
+      expect((await noether('runs', '--since', 'yesterday')).stderr).toContain('CLI_USAGE');
+      expect((await noether('runs', '--graph', 'other')).stdout).toBe('no run is like that');
+    });
 
   /** Every byte the home holds. */
   const bytes = (): string =>
@@ -268,30 +276,31 @@ describe('runs and their traces', () => {
       .map((name) => readFileSync(join(dir, '.caloron', name), 'latin1'))
       .join('');
 
-  it('show no secret of the environment, in no value, error or answer', async () => {
-    const token = 'tok-4f"9\\e7 secret';
-    const input = JSON.stringify({ [token]: 1, deep: [{ said: `Bearer ${token}` }] });
-    const given = env({ CALORON_FORGE_TOKEN: token });
-    // A pure stage's output would be kept for later runs.
-    const pure = { op: 'Sequential', stages: [call('/echo'), { op: 'Stage', id: 'to_text' }] };
-    const graphs = [graph('echo', call('/echo')), graph('pure', pure), graph('tell', call('/tell'))];
-    for (const path of graphs) {
-      const { stdout, stderr } = await run(
-        'noether',
-        ['run', path, '--input', input, '--trace-values', '--home', dir],
-        given,
-      );
-      // The output of a run is its caller's own.
-      expect(stderr + (path.includes('tell') ? stdout : '')).not.toContain('tok-4f');
-    }
-    const [told] = await runs('--graph', 'tell');
-    const trace = await noether('trace', told?.run_id ?? '');
+  if (SLOW)
+    it('show no secret of the environment, in no value, error or answer', async () => {
+      const token = 'tok-4f"9\\e7 secret';
+      const input = JSON.stringify({ [token]: 1, deep: [{ said: `Bearer ${token}` }] });
+      const given = env({ CALORON_FORGE_TOKEN: token });
+      // A pure stage's output would be kept for later runs.
+      const pure = { op: 'Sequential', stages: [call('/echo'), { op: 'Stage', id: 'to_text' }] };
+      const graphs = [graph('echo', call('/echo')), graph('pure', pure), graph('tell', call('/tell'))];
+      for (const path of graphs) {
+        const { stdout, stderr } = await run(
+          'noether',
+          ['run', path, '--input', input, '--trace-values', '--home', dir],
+          given,
+        );
+        // The output of a run is its caller's own.
+        expect(stderr + (path.includes('tell') ? stdout : '')).not.toContain('tok-4f');
+      }
+      const [told] = await runs('--graph', 'tell');
+      const trace = await noether('trace', told?.run_id ?? '');
 
-    expect(trace.stdout).toContain('***');
-    expect(trace.stdout).not.toContain('tok-4f');
-    expect(bytes()).toContain('Bearer ***');
-    expect(bytes()).not.toContain('tok-4f');
-  });
+      expect(trace.stdout).toContain('***');
+      expect(trace.stdout).not.toContain('tok-4f');
+      expect(bytes()).toContain('Bearer ***');
+      expect(bytes()).not.toContain('tok-4f');
+    });
 
   it('show no field a stage marks as secret, nor what a failure says of it', async () => {
     const home = findHome({ flag: dir, cwd: dir });

@@ -101,43 +101,54 @@ describe('the caloron-forge command', () => {
     expect(stdout.split('\n').every((line) => line.endsWith(':0'))).toBe(true);
   });
 
-  it('lets an admin do everything', async () => {
-    const { url } = await start();
-    const alice = octokitOf(url, (await addUser('alice')).token);
-    const root = octokitOf(url, (await addUser('root', '--admin')).token);
-    await alice.repos.createForAuthenticatedUser({ name: 'p', private: true });
+  if (SLOW)
+    it('lets an admin do everything', async () => {
+      const { url } = await start();
+      const alice = octokitOf(url, (await addUser('alice')).token);
+      const root = octokitOf(url, (await addUser('root', '--admin')).token);
+      await alice.repos.createForAuthenticatedUser({ name: 'p', private: true });
 
-    const { data: repo } = await root.repos.get({ owner: 'alice', repo: 'p' });
+      const { data: repo } = await root.repos.get({ owner: 'alice', repo: 'p' });
 
-    expect(repo.permissions?.admin).toBe(true);
-  });
+      expect(repo.permissions?.admin).toBe(true);
+    });
 
-  it('takes --data before a command as well as after it', async () => {
-    const { stdout } = await run('--data', data, 'user', 'add', 'alice');
+  if (SLOW)
+    it('takes --data before a command as well as after it', async () => {
+      const { stdout } = await run('--data', data, 'user', 'add', 'alice');
 
-    expect(NewUser.parse(JSON.parse(stdout)).login).toBe('alice');
-    const [before, after] = [
-      await run('--data', data, 'user', 'list'),
-      await run('--data', path.join(dir, 'other'), 'user', 'list', '--data', data),
-    ];
-    expect(before.stdout).toContain('"alice"');
-    expect(after.stdout).toBe(before.stdout);
-  });
+      expect(NewUser.parse(JSON.parse(stdout)).login).toBe('alice');
+      const [before, after] = [
+        await run('--data', data, 'user', 'list'),
+        await run('--data', path.join(dir, 'other'), 'user', 'list', '--data', data),
+      ];
+      expect(before.stdout).toContain('"alice"');
+      expect(after.stdout).toBe(before.stdout);
+    });
 
-  it('gives no token whose file cannot be written, and makes no forge where one is only asked about', async () => {
-    await addUser('alice');
+  if (SLOW)
+    it('gives no token whose file cannot be written, and makes no forge where one is only asked about', async () => {
+      await addUser('alice');
 
-    const lost = await run('user', 'add', 'alice', '--data', data, '--token-file', path.join(dir, 'no/such'));
-    const other = await run('user', 'list', '--data', path.join(dir, 'other'));
+      const lost = await run(
+        'user',
+        'add',
+        'alice',
+        '--data',
+        data,
+        '--token-file',
+        path.join(dir, 'no/such'),
+      );
+      const other = await run('user', 'list', '--data', path.join(dir, 'other'));
 
-    for (const { exitCode, stderr, stdout } of [lost, other]) {
-      expect(exitCode).toBe(1);
-      expect(stderr).toContain('LOCAL_FORGE_OPTION_INVALID');
-      expect(stdout).toBe('');
-    }
-    expect((await run('user', 'list', '--data', data)).stdout).toContain('"tokens":1');
-    expect(existsSync(path.join(dir, 'other'))).toBe(false);
-  });
+      for (const { exitCode, stderr, stdout } of [lost, other]) {
+        expect(exitCode).toBe(1);
+        expect(stderr).toContain('LOCAL_FORGE_OPTION_INVALID');
+        expect(stdout).toBe('');
+      }
+      expect((await run('user', 'list', '--data', data)).stdout).toContain('"tokens":1');
+      expect(existsSync(path.join(dir, 'other'))).toBe(false);
+    });
 
   it('refuses what is no login and what is no port', async () => {
     const login = await run('user', 'add', '../x', '--data', data);
@@ -177,76 +188,78 @@ describe('the caloron-forge command', () => {
     expect(stderr).toContain('LOCAL_FORGE_DATA_IN_USE');
   });
 
-  it('refuses a damaged database and a missing repository, naming the directory', async () => {
-    mkdirSync(data, { recursive: true });
-    writeFileSync(
-      path.join(data, 'forge.db'),
-      'no database at all, but long enough to look like one. '.repeat(100),
-    );
-    const damaged = await run('--port', '0', '--data', data);
-    rmSync(path.join(data, 'forge.db'));
-    const { child, url } = await start();
-    const alice = octokitOf(url, (await addUser('alice')).token);
-    await alice.repos.createForAuthenticatedUser({ name: 'app', auto_init: true });
-    await alice.issues.create({ owner: 'alice', repo: 'app', title: 'x' });
-    child.kill('SIGTERM');
-    await child;
-    rmSync(path.join(data, 'repos', '1.git'), { recursive: true });
-
-    const missing = await run('--port', '0', '--data', data);
-
-    for (const { exitCode, stderr } of [damaged, missing]) {
-      expect(exitCode).toBe(1);
-      expect(stderr).toContain(`LOCAL_FORGE_DATA_DAMAGED: ${data}`);
-    }
-  });
-
-  it('comes back whole after kill -9 in the middle of merges', async () => {
-    const at = { owner: 'alice', repo: 'app' } as const;
-    const first = await start();
-    const { token } = await addUser('alice');
-    const alice = octokitOf(first.url, token);
-    await alice.repos.createForAuthenticatedUser({ name: 'app', auto_init: true });
-    const clone = path.join(dir, 'clone');
-    const options = { credential: { username: 'x', token }, author: { name: 'a', email: 'a@example.com' } };
-    await git(['clone', '--quiet', `${first.url}/alice/app.git`, clone], options);
-    const inClone = async (...args: string[]) => git(args, { ...options, cwd: clone });
-    const numbers: number[] = [];
-    for (let n = 0; n < 5; n += 1) {
-      await inClone('checkout', '--quiet', '-B', `b${n}`, 'origin/main');
-      writeFileSync(path.join(clone, `f${n}.txt`), String(n));
-      await inClone('add', '.');
-      await inClone('commit', '--quiet', '-m', `c${n}`);
-    }
-    await inClone('push', '--quiet', 'origin', ...Array.from({ length: 5 }, (_, n) => `b${n}`));
-    for (let n = 0; n < 5; n += 1) {
-      numbers.push(
-        (await alice.pulls.create({ ...at, title: `t${n}`, head: `b${n}`, base: 'main' })).data.number,
+  if (SLOW)
+    it('refuses a damaged database and a missing repository, naming the directory', async () => {
+      mkdirSync(data, { recursive: true });
+      writeFileSync(
+        path.join(data, 'forge.db'),
+        'no database at all, but long enough to look like one. '.repeat(100),
       );
-    }
+      const damaged = await run('--port', '0', '--data', data);
+      rmSync(path.join(data, 'forge.db'));
+      const { child, url } = await start();
+      const alice = octokitOf(url, (await addUser('alice')).token);
+      await alice.repos.createForAuthenticatedUser({ name: 'app', auto_init: true });
+      await alice.issues.create({ owner: 'alice', repo: 'app', title: 'x' });
+      child.kill('SIGTERM');
+      await child;
+      rmSync(path.join(data, 'repos', '1.git'), { recursive: true });
 
-    const merges = numbers.map(async (pull_number) =>
-      alice.pulls.merge({ ...at, pull_number, merge_method: 'squash' }),
-    );
-    const settled = Promise.allSettled(merges);
-    await Promise.any(merges);
-    first.child.kill('SIGKILL');
-    const answers = await settled;
-    const second = await start();
+      const missing = await run('--port', '0', '--data', data);
 
-    const after = octokitOf(second.url, token);
-    await inClone('fetch', '--quiet', `${second.url}/alice/app.git`, 'main');
-    const files = (await inClone('ls-tree', '--name-only', 'FETCH_HEAD')).stdout.split('\n');
-    for (const [n, pull_number] of numbers.entries()) {
-      const { data: pull } = await after.pulls.get({ ...at, pull_number });
-      expect(pull.merged).toBe(files.includes(`f${n}.txt`));
-      if (answers[n]?.status === 'fulfilled') expect(pull.merged).toBe(true);
-      if (!pull.merged) await after.pulls.merge({ ...at, pull_number });
-    }
-    await inClone('fetch', '--quiet', `${second.url}/alice/app.git`, 'main');
-    const log = (await inClone('log', '--format=%s', '--first-parent', 'FETCH_HEAD')).stdout.split('\n');
-    expect(log).toHaveLength(6);
-  });
+      for (const { exitCode, stderr } of [damaged, missing]) {
+        expect(exitCode).toBe(1);
+        expect(stderr).toContain(`LOCAL_FORGE_DATA_DAMAGED: ${data}`);
+      }
+    });
+
+  if (SLOW)
+    it('comes back whole after kill -9 in the middle of merges', async () => {
+      const at = { owner: 'alice', repo: 'app' } as const;
+      const first = await start();
+      const { token } = await addUser('alice');
+      const alice = octokitOf(first.url, token);
+      await alice.repos.createForAuthenticatedUser({ name: 'app', auto_init: true });
+      const clone = path.join(dir, 'clone');
+      const options = { credential: { username: 'x', token }, author: { name: 'a', email: 'a@example.com' } };
+      await git(['clone', '--quiet', `${first.url}/alice/app.git`, clone], options);
+      const inClone = async (...args: string[]) => git(args, { ...options, cwd: clone });
+      const numbers: number[] = [];
+      for (let n = 0; n < 5; n += 1) {
+        await inClone('checkout', '--quiet', '-B', `b${n}`, 'origin/main');
+        writeFileSync(path.join(clone, `f${n}.txt`), String(n));
+        await inClone('add', '.');
+        await inClone('commit', '--quiet', '-m', `c${n}`);
+      }
+      await inClone('push', '--quiet', 'origin', ...Array.from({ length: 5 }, (_, n) => `b${n}`));
+      for (let n = 0; n < 5; n += 1) {
+        numbers.push(
+          (await alice.pulls.create({ ...at, title: `t${n}`, head: `b${n}`, base: 'main' })).data.number,
+        );
+      }
+
+      const merges = numbers.map(async (pull_number) =>
+        alice.pulls.merge({ ...at, pull_number, merge_method: 'squash' }),
+      );
+      const settled = Promise.allSettled(merges);
+      await Promise.any(merges);
+      first.child.kill('SIGKILL');
+      const answers = await settled;
+      const second = await start();
+
+      const after = octokitOf(second.url, token);
+      await inClone('fetch', '--quiet', `${second.url}/alice/app.git`, 'main');
+      const files = (await inClone('ls-tree', '--name-only', 'FETCH_HEAD')).stdout.split('\n');
+      for (const [n, pull_number] of numbers.entries()) {
+        const { data: pull } = await after.pulls.get({ ...at, pull_number });
+        expect(pull.merged).toBe(files.includes(`f${n}.txt`));
+        if (answers[n]?.status === 'fulfilled') expect(pull.merged).toBe(true);
+        if (!pull.merged) await after.pulls.merge({ ...at, pull_number });
+      }
+      await inClone('fetch', '--quiet', `${second.url}/alice/app.git`, 'main');
+      const log = (await inClone('log', '--format=%s', '--first-parent', 'FETCH_HEAD')).stdout.split('\n');
+      expect(log).toHaveLength(6);
+    });
 
   if (SLOW)
     it('keeps all or nothing of what kill -9 met: issues, comments, reviews, pushes and what webhooks are told', async () => {

@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { appRepo, cloneAs, openPull, testForge, type Clone, type TestForge } from './test-kit.ts';
 
+/** `pnpm test` has a sample of these tests, `pnpm test:slow` all. */
+const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
+
 const at = { owner: 'alice', repo: 'app' } as const;
 const branch = 'main';
 const OPEN = {
@@ -113,35 +116,37 @@ describe('a protected base', () => {
     expect(await refusal()).toBe('merged');
   });
 
-  it('is no matter where checks are not asked for: a red one makes the pull request unstable, and no more', async () => {
-    const pull = await openPull(forge, clone, { branch: 'w', files: { 'w.txt': '1' } });
-    await forge
-      .as('bob')
-      .checks.create({ ...at, head_sha: pull.head.sha, name: 'run', conclusion: 'failure' });
+  if (SLOW)
+    it('is no matter where checks are not asked for: a red one makes the pull request unstable, and no more', async () => {
+      const pull = await openPull(forge, clone, { branch: 'w', files: { 'w.txt': '1' } });
+      await forge
+        .as('bob')
+        .checks.create({ ...at, head_sha: pull.head.sha, name: 'run', conclusion: 'failure' });
 
-    expect(await look(pull.number)).toBe('unstable');
-    const { data } = await forge.as('bob').pulls.merge({ ...at, pull_number: pull.number });
-    expect(data.merged).toBe(true);
-  });
-
-  it('is shown in GitHub’s shape, to admins, and named in the list of branches', async () => {
-    const alice = forge.as('alice');
-    await expect(alice.repos.getBranchProtection({ ...at, branch })).rejects.toMatchObject({
-      status: 404,
-      message: expect.stringContaining('Branch not protected') as unknown,
+      expect(await look(pull.number)).toBe('unstable');
+      const { data } = await forge.as('bob').pulls.merge({ ...at, pull_number: pull.number });
+      expect(data.merged).toBe(true);
     });
-    await protect({ required_status_checks: { strict: false, contexts: ['ci'] } });
 
-    expect((await alice.repos.getBranchProtection({ ...at, branch })).data).toMatchObject({
-      required_status_checks: { contexts: ['ci'], strict: false },
-      enforce_admins: { enabled: false },
+  if (SLOW)
+    it('is shown in GitHub’s shape, to admins, and named in the list of branches', async () => {
+      const alice = forge.as('alice');
+      await expect(alice.repos.getBranchProtection({ ...at, branch })).rejects.toMatchObject({
+        status: 404,
+        message: expect.stringContaining('Branch not protected') as unknown,
+      });
+      await protect({ required_status_checks: { strict: false, contexts: ['ci'] } });
+
+      expect((await alice.repos.getBranchProtection({ ...at, branch })).data).toMatchObject({
+        required_status_checks: { contexts: ['ci'], strict: false },
+        enforce_admins: { enabled: false },
+      });
+      expect((await alice.repos.listBranches(at)).data[0]?.protected).toBe(true);
+      await expect(
+        forge.as('bob').repos.updateBranchProtection({ ...at, branch, ...OPEN }),
+      ).rejects.toMatchObject({ status: 403 });
+      await expect(
+        alice.repos.updateBranchProtection({ ...at, branch: 'absent', ...OPEN }),
+      ).rejects.toMatchObject({ status: 404 });
     });
-    expect((await alice.repos.listBranches(at)).data[0]?.protected).toBe(true);
-    await expect(
-      forge.as('bob').repos.updateBranchProtection({ ...at, branch, ...OPEN }),
-    ).rejects.toMatchObject({ status: 403 });
-    await expect(
-      alice.repos.updateBranchProtection({ ...at, branch: 'absent', ...OPEN }),
-    ).rejects.toMatchObject({ status: 404 });
-  });
 });

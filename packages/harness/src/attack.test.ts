@@ -8,6 +8,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Bench, createBench } from '../test/bench.ts';
 import { runHarness } from './harness.ts';
 
+/** `pnpm test` has a sample of these tests, `pnpm test:slow` all. */
+const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
+
 let bench: Bench;
 /** A program that leaves a trace when anything runs it. */
 let evil: string;
@@ -110,43 +113,50 @@ describe('a malicious repository', () => {
     expect(existsSync(canary)).toBe(false);
   });
 
-  it('runs no merge driver, filter or hook when the harness rebases it', async () => {
-    const lines = (top: string, end: string): string =>
-      [top, ...'a b c d e f g h'.split(' '), end, ''].join('\n');
-    await bench.script('t1', {
-      v: 1,
-      attempts: [
-        {
-          steps: [
-            { write: '.gitattributes', content: '* filter=evil diff=evil merge=evil\n' },
-            { write: 'README.md', content: lines('# one', 'the end') },
-            { commit: 'Say where it ends' },
-          ],
-        },
-      ],
+  if (SLOW)
+    it('runs no merge driver, filter or hook when the harness rebases it', async () => {
+      const lines = (top: string, end: string): string =>
+        [top, ...'a b c d e f g h'.split(' '), end, ''].join('\n');
+      await bench.script('t1', {
+        v: 1,
+        attempts: [
+          {
+            steps: [
+              { write: '.gitattributes', content: '* filter=evil diff=evil merge=evil\n' },
+              { write: 'README.md', content: lines('# one', 'the end') },
+              { commit: 'Say where it ends' },
+            ],
+          },
+        ],
+      });
+      await bench.pushElse('main', { 'README.md': lines('# one', 'z') });
+      await git(['fetch', '-q', bench.origin, 'main:refs/remotes/origin/main'], { cwd: bench.worktree });
+      const begun = (await git(['rev-parse', 'origin/main'], { cwd: bench.worktree })).stdout;
+      await git(['reset', '-q', '--hard', begun], { cwd: bench.worktree });
+      await runHarness(bench.order({ base_sha: begun }), bench.deps());
+      const before = await bench.remote(BRANCH);
+      const base_head = await bench.pushElse('main', { 'README.md': lines('# two', 'z') });
+      await git(['fetch', '-q', bench.origin, 'main:refs/remotes/origin/main'], { cwd: bench.worktree });
+      await poison();
+
+      const rebase = {
+        attempt: 2,
+        mode: 'rebase',
+        base_sha: base_head,
+        base_head,
+        head_sha: before,
+      } as const;
+      const code = await runHarness(bench.order(rebase), bench.deps());
+
+      expect(code).toBe(0);
+      const after = await bench.remote(BRANCH);
+      expect(after).not.toBe(before);
+      expect(bench.shell.reports[1]).toMatchObject({ outcome: 'completed', head_sha: after });
+      const { stdout } = await git(['show', `${after}:README.md`], { git_dir: bench.origin });
+      expect(stdout).toBe(lines('# two', 'the end').trimEnd());
+      expect(await readFile(join(bench.worktree, 'README.md'), 'utf8')).toBe(lines('# two', 'the end'));
+      expect(existsSync(canary)).toBe(false);
     });
-    await bench.pushElse('main', { 'README.md': lines('# one', 'z') });
-    await git(['fetch', '-q', bench.origin, 'main:refs/remotes/origin/main'], { cwd: bench.worktree });
-    const begun = (await git(['rev-parse', 'origin/main'], { cwd: bench.worktree })).stdout;
-    await git(['reset', '-q', '--hard', begun], { cwd: bench.worktree });
-    await runHarness(bench.order({ base_sha: begun }), bench.deps());
-    const before = await bench.remote(BRANCH);
-    const base_head = await bench.pushElse('main', { 'README.md': lines('# two', 'z') });
-    await git(['fetch', '-q', bench.origin, 'main:refs/remotes/origin/main'], { cwd: bench.worktree });
-    await poison();
-
-    const rebase = { attempt: 2, mode: 'rebase', base_sha: base_head, base_head, head_sha: before } as const;
-    const code = await runHarness(bench.order(rebase), bench.deps());
-
-    expect(code).toBe(0);
-    const after = await bench.remote(BRANCH);
-    expect(after).not.toBe(before);
-    expect(bench.shell.reports[1]).toMatchObject({ outcome: 'completed', head_sha: after });
-    const { stdout } = await git(['show', `${after}:README.md`], { git_dir: bench.origin });
-    expect(stdout).toBe(lines('# two', 'the end').trimEnd());
-    expect(await readFile(join(bench.worktree, 'README.md'), 'utf8')).toBe(lines('# two', 'the end'));
-    expect(existsSync(canary)).toBe(false);
-  });
 
   it('runs nothing when a reviewer verifies it', async () => {
     await bench.script('t1', scripted);

@@ -11,6 +11,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Bench, createBench } from '../test/bench.ts';
 import { runHarness } from './harness.ts';
 
+/** `pnpm test` has a sample of these tests, `pnpm test:slow` all. */
+const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
+
 let bench: Bench;
 beforeEach(async () => {
   bench = await createBench();
@@ -151,13 +154,14 @@ describe('an author', () => {
     expect(await readFile(join(bench.worktree, 'src/one.js'), 'utf8')).toContain('one');
   });
 
-  it('A12 delivers where the shell cannot say', async () => {
-    await bench.script('t1', writes);
-    bench.shell.faults['/heartbeat'] = [400, 400, 400];
+  if (SLOW)
+    it('A12 delivers where the shell cannot say', async () => {
+      await bench.script('t1', writes);
+      bench.shell.faults['/heartbeat'] = [400, 400, 400];
 
-    expect(await runHarness(bench.order(), bench.deps())).toBe(0);
-    expect(bench.shell.reports[0]).toMatchObject({ outcome: 'completed' });
-  });
+      expect(await runHarness(bench.order(), bench.deps())).toBe(0);
+      expect(bench.shell.reports[0]).toMatchObject({ outcome: 'completed' });
+    });
 
   it('commits nothing after SIGTERM', async () => {
     const stop = new AbortController();
@@ -183,71 +187,76 @@ describe('an author', () => {
     expect(bench.shell.reports[0]).toMatchObject({ outcome: 'completed', pr_number: 100 });
   });
 
-  it('finds the pull request whose answer was lost in lists that lag', async () => {
-    await bench.script('t1', writes);
-    const { repo, faults } = bench.forge;
-    faults['createPull'] = [
-      { error: forgeError('FORGE_UNAVAILABLE', true), after: true },
-      { error: forgeError('FORGE_INVALID', false) },
-    ];
-    const listed = repo.pullsOfBranch.bind(repo);
-    let looks = 0;
-    const lagging = async (branch: string) => ((looks += 1) <= 3 ? [] : listed(branch));
-    Object.assign(repo, { pullsOfBranch: lagging });
+  if (SLOW)
+    it('finds the pull request whose answer was lost in lists that lag', async () => {
+      await bench.script('t1', writes);
+      const { repo, faults } = bench.forge;
+      faults['createPull'] = [
+        { error: forgeError('FORGE_UNAVAILABLE', true), after: true },
+        { error: forgeError('FORGE_INVALID', false) },
+      ];
+      const listed = repo.pullsOfBranch.bind(repo);
+      let looks = 0;
+      const lagging = async (branch: string) => ((looks += 1) <= 3 ? [] : listed(branch));
+      Object.assign(repo, { pullsOfBranch: lagging });
 
-    await runHarness(bench.order(), bench.deps());
+      await runHarness(bench.order(), bench.deps());
 
-    expect(bench.forge.pulls).toHaveLength(1);
-    expect(bench.shell.reports[0]).toMatchObject({ outcome: 'completed', pr_number: 100 });
-  });
+      expect(bench.forge.pulls).toHaveLength(1);
+      expect(bench.shell.reports[0]).toMatchObject({ outcome: 'completed', pr_number: 100 });
+    });
 
-  it('waits for the end of a limit that its pull request meets', async () => {
-    await bench.script('t1', writes);
-    const reset_at = addMs(systemClock.now(), 300);
-    const facts = { host: 'h', repo: 'o/r', doing: 'do', status: 403, answer: '', reset_at };
-    const limited = new ForgeError('FORGE_RATE_LIMITED', facts, { retryable: true });
-    bench.forge.faults['createPull'] = [{ error: limited }];
+  if (SLOW)
+    it('waits for the end of a limit that its pull request meets', async () => {
+      await bench.script('t1', writes);
+      const reset_at = addMs(systemClock.now(), 300);
+      const facts = { host: 'h', repo: 'o/r', doing: 'do', status: 403, answer: '', reset_at };
+      const limited = new ForgeError('FORGE_RATE_LIMITED', facts, { retryable: true });
+      bench.forge.faults['createPull'] = [{ error: limited }];
 
-    await runHarness(bench.order(), bench.deps());
+      await runHarness(bench.order(), bench.deps());
 
-    expect(bench.forge.pulls).toHaveLength(1);
-    expect(bench.shell.reports[0]).toMatchObject({ outcome: 'completed', pr_number: 100 });
-    expect(await readFile(bench.order().log_file, 'utf8')).toMatch(
-      /the host limits requests until .*; it is done after that/,
-    );
-  });
+      expect(bench.forge.pulls).toHaveLength(1);
+      expect(bench.shell.reports[0]).toMatchObject({ outcome: 'completed', pr_number: 100 });
+      expect(await readFile(bench.order().log_file, 'utf8')).toMatch(
+        /the host limits requests until .*; it is done after that/,
+      );
+    });
 
-  it('posts its feedback once when the answer to posting it is lost', async () => {
-    await bench.script('t1', writes);
-    bench.forge.faults['comment'] = [{ error: forgeError('FORGE_UNAVAILABLE', true), after: true }];
+  if (SLOW)
+    it('posts its feedback once when the answer to posting it is lost', async () => {
+      await bench.script('t1', writes);
+      bench.forge.faults['comment'] = [{ error: forgeError('FORGE_UNAVAILABLE', true), after: true }];
 
-    await runHarness(bench.order(), bench.deps());
+      await runHarness(bench.order(), bench.deps());
 
-    expect(bench.forge.posted).toHaveLength(1);
-  });
+      expect(bench.forge.posted).toHaveLength(1);
+    });
 
-  it('reports a refused pull request with the forge’s reason', async () => {
-    await bench.script('t1', writes);
-    bench.forge.faults['createPull'] = [{ error: forgeError('FORGE_INVALID', false) }];
+  if (SLOW)
+    it('reports a refused pull request with the forge’s reason', async () => {
+      await bench.script('t1', writes);
+      bench.forge.faults['createPull'] = [{ error: forgeError('FORGE_INVALID', false) }];
 
-    const code = await runHarness(bench.order(), bench.deps());
+      const code = await runHarness(bench.order(), bench.deps());
 
-    expect(code).toBe(1);
-    expect(bench.shell.reports[0]).toMatchObject({ outcome: 'failed' });
-    expect(bench.shell.reports[0]?.body).toMatch(/^FORGE_INVALID: /);
-    expect(await bench.remote(BRANCH)).not.toBeNull();
-  });
+      expect(code).toBe(1);
+      expect(bench.shell.reports[0]).toMatchObject({ outcome: 'failed' });
+      expect(bench.shell.reports[0]?.body).toMatch(/^FORGE_INVALID: /);
+      expect(await bench.remote(BRANCH)).not.toBeNull();
+    });
 
-  it('reports a refused credential', async () => {
-    await bench.script('t1', writes);
-    bench.shell.faults['/credential'] = [403, 403, 403];
+  if (SLOW)
+    it('reports a refused credential', async () => {
+      await bench.script('t1', writes);
+      bench.shell.faults['/credential'] = [403, 403, 403];
 
-    const code = await runHarness(bench.order(), bench.deps());
+      const code = await runHarness(bench.order(), bench.deps());
 
-    expect(code).toBe(1);
-    expect(bench.shell.reports[0]?.body).toContain('HARNESS_SHELL_REFUSED');
-    expect((await git(['log', '-1', '--format=%s'], { cwd: bench.worktree })).stdout).toBe('Add one');
-  });
+      expect(code).toBe(1);
+      expect(bench.shell.reports[0]?.body).toContain('HARNESS_SHELL_REFUSED');
+      expect((await git(['log', '-1', '--format=%s'], { cwd: bench.worktree })).stdout).toBe('Add one');
+    });
 
   it('O1 names its process and task in every line of its log, also where something fails', async () => {
     await bench.script('t1', once([{ say: 'nothing' }]));
@@ -268,15 +277,16 @@ describe('an author', () => {
     for (const line of lines) expect(line).toMatchObject({ process_id: 'p1', task_id: 't1' });
   });
 
-  it('keeps reporting until the shell takes it', async () => {
-    await bench.script('t1', once([{ say: 'nothing' }]));
-    bench.shell.faults['/report'] = [503, 500];
+  if (SLOW)
+    it('keeps reporting until the shell takes it', async () => {
+      await bench.script('t1', once([{ say: 'nothing' }]));
+      bench.shell.faults['/report'] = [503, 500];
 
-    const code = await runHarness(bench.order(), bench.deps());
+      const code = await runHarness(bench.order(), bench.deps());
 
-    expect(code).toBe(0);
-    expect(bench.shell.reports).toHaveLength(1);
-  });
+      expect(code).toBe(0);
+      expect(bench.shell.reports).toHaveLength(1);
+    });
 
   it('exits 1 and leaves report.json when the shell refuses the report', async () => {
     await bench.script('t1', once([{ say: 'nothing' }]));
@@ -289,41 +299,44 @@ describe('an author', () => {
     expect(await bench.file('report.json')).toMatchObject({ outcome: 'no_changes' });
   });
 
-  it('delivers what an earlier attempt left unpushed', async () => {
-    await bench.script('t1', writes);
-    await writeFile(join(bench.worktree, 'earlier.txt'), 'x');
-    await git(['add', '-A'], { cwd: bench.worktree });
-    await git(['commit', '-q', '-m', 'earlier'], {
-      cwd: bench.worktree,
-      author: { name: 'a', email: 'a@b' },
+  if (SLOW)
+    it('delivers what an earlier attempt left unpushed', async () => {
+      await bench.script('t1', writes);
+      await writeFile(join(bench.worktree, 'earlier.txt'), 'x');
+      await git(['add', '-A'], { cwd: bench.worktree });
+      await git(['commit', '-q', '-m', 'earlier'], {
+        cwd: bench.worktree,
+        author: { name: 'a', email: 'a@b' },
+      });
+
+      await runHarness(bench.order({ attempt: 2, mode: 'resume' }), bench.deps());
+
+      const files = await git(['ls-tree', '-r', '--name-only', BRANCH], { git_dir: bench.origin });
+      expect(files.stdout.split('\n')).toEqual(['README.md', 'earlier.txt', 'src/one.js']);
     });
 
-    await runHarness(bench.order({ attempt: 2, mode: 'resume' }), bench.deps());
+  if (SLOW)
+    it('uses the open pull request again and reports it, also when it had nothing to add', async () => {
+      await bench.script('t1', writes);
+      await runHarness(bench.order(), bench.deps());
 
-    const files = await git(['ls-tree', '-r', '--name-only', BRANCH], { git_dir: bench.origin });
-    expect(files.stdout.split('\n')).toEqual(['README.md', 'earlier.txt', 'src/one.js']);
-  });
+      await runHarness(bench.order({ attempt: 2, mode: 'resume', instruction: 'go on' }), bench.deps());
 
-  it('uses the open pull request again and reports it, also when it had nothing to add', async () => {
-    await bench.script('t1', writes);
-    await runHarness(bench.order(), bench.deps());
+      expect(bench.forge.pulls).toHaveLength(1);
+      expect(bench.shell.reports[1]).toMatchObject({ outcome: 'completed', pr_number: 100 });
+      expect(bench.shell.reports[1]?.body).toContain('added nothing');
+    });
 
-    await runHarness(bench.order({ attempt: 2, mode: 'resume', instruction: 'go on' }), bench.deps());
+  if (SLOW)
+    it('pushes nothing over the commits of somebody else', async () => {
+      const theirs = await bench.pushElse(BRANCH, { 'theirs.txt': 'theirs' });
+      await bench.script('t1', writes);
 
-    expect(bench.forge.pulls).toHaveLength(1);
-    expect(bench.shell.reports[1]).toMatchObject({ outcome: 'completed', pr_number: 100 });
-    expect(bench.shell.reports[1]?.body).toContain('added nothing');
-  });
+      await runHarness(bench.order(), bench.deps());
 
-  it('pushes nothing over the commits of somebody else', async () => {
-    const theirs = await bench.pushElse(BRANCH, { 'theirs.txt': 'theirs' });
-    await bench.script('t1', writes);
-
-    await runHarness(bench.order(), bench.deps());
-
-    expect(await bench.remote(BRANCH)).toBe(theirs);
-    expect(bench.shell.reports[0]?.body).toContain('HARNESS_REMOTE_MOVED');
-  });
+      expect(await bench.remote(BRANCH)).toBe(theirs);
+      expect(bench.shell.reports[0]?.body).toContain('HARNESS_REMOTE_MOVED');
+    });
 
   it('refuses a worktree the agent moved to another branch', async () => {
     await bench.script(
@@ -337,21 +350,22 @@ describe('an author', () => {
     expect(await bench.remote('elsewhere')).toBeNull();
   });
 
-  it('refuses a branch that lost its base', async () => {
-    await bench.script(
-      't1',
-      once([
-        { run: ['git', 'checkout', '-q', '--orphan', 'fresh'] },
-        { run: ['git', 'commit', '-q', '-m', 'orphan', '--allow-empty'] },
-        { run: ['git', 'branch', '-q', '-M', 'fresh', BRANCH] },
-      ]),
-    );
+  if (SLOW)
+    it('refuses a branch that lost its base', async () => {
+      await bench.script(
+        't1',
+        once([
+          { run: ['git', 'checkout', '-q', '--orphan', 'fresh'] },
+          { run: ['git', 'commit', '-q', '-m', 'orphan', '--allow-empty'] },
+          { run: ['git', 'branch', '-q', '-M', 'fresh', BRANCH] },
+        ]),
+      );
 
-    await runHarness(bench.order(), bench.deps());
+      await runHarness(bench.order(), bench.deps());
 
-    expect(bench.shell.reports[0]?.body).toContain('HARNESS_BASE_LOST');
-    expect(await bench.remote(BRANCH)).toBeNull();
-  });
+      expect(bench.shell.reports[0]?.body).toContain('HARNESS_BASE_LOST');
+      expect(await bench.remote(BRANCH)).toBeNull();
+    });
 
   it('delivers nothing of a repository the agent turned its worktree to', async () => {
     const other = join(bench.root, 'other.git');
@@ -412,23 +426,24 @@ describe('an author that rebases', () => {
     expect((await git(['merge-base', 'main', BRANCH], { git_dir: bench.origin })).stdout).toBe(base);
   });
 
-  it('says failed and leaves the branch as it was when it conflicts', async () => {
-    await bench.script('t1', once([{ write: 'README.md', content: '# mine\n' }]));
-    await runHarness(bench.order(), bench.deps());
-    const before = await bench.remote(BRANCH);
-    await bench.pushElse('main', { 'README.md': '# theirs\n' });
-    await fetched();
+  if (SLOW)
+    it('says failed and leaves the branch as it was when it conflicts', async () => {
+      await bench.script('t1', once([{ write: 'README.md', content: '# mine\n' }]));
+      await runHarness(bench.order(), bench.deps());
+      const before = await bench.remote(BRANCH);
+      await bench.pushElse('main', { 'README.md': '# theirs\n' });
+      await fetched();
 
-    await runHarness(bench.order({ attempt: 2, mode: 'rebase', head_sha: before }), bench.deps());
+      await runHarness(bench.order({ attempt: 2, mode: 'rebase', head_sha: before }), bench.deps());
 
-    expect(bench.shell.reports[1]?.body).toBe(
-      'HARNESS_CONFLICTS: unresolved conflicts in README.md: nothing was committed',
-    );
-    expect(await bench.remote(BRANCH)).toBe(before);
-    expect((await git(['status', '--porcelain', '--branch'], { cwd: bench.worktree })).stdout).toBe(
-      `## ${BRANCH}`,
-    );
-  });
+      expect(bench.shell.reports[1]?.body).toBe(
+        'HARNESS_CONFLICTS: unresolved conflicts in README.md: nothing was committed',
+      );
+      expect(await bench.remote(BRANCH)).toBe(before);
+      expect((await git(['status', '--porcelain', '--branch'], { cwd: bench.worktree })).stdout).toBe(
+        `## ${BRANCH}`,
+      );
+    });
 });
 
 describe('a reviewer', () => {
@@ -509,15 +524,19 @@ describe('a reviewer', () => {
     expect(tail).not.toMatch(/KEY|TOKEN|ORDER_FILE/);
   });
 
-  it('requests changes when a command is missing or takes too long', async () => {
-    await runHarness(review({ verify: [['no-such-command-anywhere']] }), bench.deps());
-    await runHarness(review({ process_id: 'p2', verify: [['sleep', '60']], timeout_ms: 200 }), bench.deps());
+  if (SLOW)
+    it('requests changes when a command is missing or takes too long', async () => {
+      await runHarness(review({ verify: [['no-such-command-anywhere']] }), bench.deps());
+      await runHarness(
+        review({ process_id: 'p2', verify: [['sleep', '60']], timeout_ms: 200 }),
+        bench.deps(),
+      );
 
-    expect(bench.shell.reports).toMatchObject([
-      { outcome: 'changes_requested', receipt: { exit_code: 127 } },
-      { outcome: 'changes_requested', receipt: { exit_code: 124 } },
-    ]);
-  });
+      expect(bench.shell.reports).toMatchObject([
+        { outcome: 'changes_requested', receipt: { exit_code: 127 } },
+        { outcome: 'changes_requested', receipt: { exit_code: 124 } },
+      ]);
+    });
 
   it('refuses to judge another commit than the one it is asked about', async () => {
     const code = await runHarness(review({ head_sha: 'a'.repeat(40) }), bench.deps());

@@ -167,28 +167,29 @@ describe('a malicious repository', () => {
       expect(readFileSync(join(elsewhere, 'precious.txt'), 'utf8')).toBe('precious\n');
     });
 
-  it('fetches nothing from a promisor of its own when an object is missing', async () => {
-    const first = await spawned();
-    for (const [key, value] of Object.entries({
-      'core.repositoryformatversion': '1',
-      'extensions.partialClone': 'evil',
-      'remote.evil.url': fixture.remote,
-      'remote.evil.promisor': 'true',
-      'remote.evil.uploadpack': `${evil};`,
-    }))
-      await gitIn(clone(), 'config', key, value);
-    const missing = '1234567890'.repeat(4);
-    writeFileSync(join(clone(), 'refs/heads/caloron/s1/t1'), `${missing}\n`);
+  if (SLOW)
+    it('fetches nothing from a promisor of its own when an object is missing', async () => {
+      const first = await spawned();
+      for (const [key, value] of Object.entries({
+        'core.repositoryformatversion': '1',
+        'extensions.partialClone': 'evil',
+        'remote.evil.url': fixture.remote,
+        'remote.evil.promisor': 'true',
+        'remote.evil.uploadpack': `${evil};`,
+      }))
+        await gitIn(clone(), 'config', key, value);
+      const missing = '1234567890'.repeat(4);
+      writeFileSync(join(clone(), 'refs/heads/caloron/s1/t1'), `${missing}\n`);
 
-    await stopped(first);
-    await post('/spawn', spawnOf({ mode: 'resume' }));
-    await post('/cleanup', { sprint_id: 's1', task_id: 't1', merge_sha: null });
-    rmSync(join(admin(), 'HEAD'), { force: true });
-    rmSync(first.worktree, { recursive: true });
-    await post('/spawn', spawnOf({ mode: 'resume' }));
+      await stopped(first);
+      await post('/spawn', spawnOf({ mode: 'resume' }));
+      await post('/cleanup', { sprint_id: 's1', task_id: 't1', merge_sha: null });
+      rmSync(join(admin(), 'HEAD'), { force: true });
+      rmSync(first.worktree, { recursive: true });
+      await post('/spawn', spawnOf({ mode: 'resume' }));
 
-    expect(existsSync(canary)).toBe(false);
-  });
+      expect(existsSync(canary)).toBe(false);
+    });
 
   it('that makes its refs a link to another task’s takes no branch from that task', async () => {
     const other = await spawned({ task_id: 't2', agent_id: 'agent-2' });
@@ -243,76 +244,80 @@ describe('a malicious repository', () => {
     expect(existsSync(target)).toBe(false);
   });
 
-  it.each(['link', 'pipe'])(
-    'with a %s in place of the shell’s own marker is met as one without a marker',
-    async (kind) => {
-      const target = join(fixture.home, 'precious.txt');
-      writeFileSync(target, 'precious\n');
-      const first = await spawned();
-      const marker = join(clone(), 'caloron-complete-t1.json');
-      await stopped(first);
-      rmSync(marker);
-      if (kind === 'link') symlinkSync(target, marker);
-      else execFileSync('mkfifo', [marker]);
+  if (SLOW)
+    it.each(['link', 'pipe'])(
+      'with a %s in place of the shell’s own marker is met as one without a marker',
+      async (kind) => {
+        const target = join(fixture.home, 'precious.txt');
+        writeFileSync(target, 'precious\n');
+        const first = await spawned();
+        const marker = join(clone(), 'caloron-complete-t1.json');
+        await stopped(first);
+        rmSync(marker);
+        if (kind === 'link') symlinkSync(target, marker);
+        else execFileSync('mkfifo', [marker]);
 
-      const second = await resumed();
+        const second = await resumed();
 
-      expect(second.worktree).toBe(first.worktree);
-      expect(readFileSync(target, 'utf8')).toBe('precious\n');
-      expect(readFileSync(marker, 'utf8')).toContain(fixture.base_sha);
-    },
-  );
-
-  it('whose .git is a link to another repository is refused, and that one is not touched', async () => {
-    const other = await spawned({ task_id: 't2', agent_id: 'agent-2' });
-    const first = await spawned();
-    await stopped(first);
-    rmSync(join(first.worktree, '.git'));
-    symlinkSync(join(other.worktree, '.git'), join(first.worktree, '.git'));
-    const before = await gitIn(other.worktree, 'for-each-ref');
-
-    const response = await post('/spawn', spawnOf({ mode: 'resume' }));
-    const cleaned = await post('/cleanup', { sprint_id: 's1', task_id: 't1', merge_sha: fixture.base_sha });
-
-    for (const { statusCode } of [response, cleaned]) expect(statusCode).toBe(409);
-    expect(await gitIn(other.worktree, 'for-each-ref')).toBe(before);
-    expect(existsSync(join(first.worktree, 'README.md'))).toBe(true);
-  });
-
-  it('with refs of names as long as they can be is snapshotted and taken up again', async () => {
-    const first = await spawned();
-    const long = Array.from({ length: 12 }, () => 'n'.repeat(250)).join('/');
-    appendFileSync(
-      join(clone(), 'packed-refs'),
-      `${fixture.base_sha} refs/heads/${long}\n${fixture.base_sha} refs/heads/--upload-pack=${evil}\n`,
+        expect(second.worktree).toBe(first.worktree);
+        expect(readFileSync(target, 'utf8')).toBe('precious\n');
+        expect(readFileSync(marker, 'utf8')).toContain(fixture.base_sha);
+      },
     );
-    writeFileSync(join(first.worktree, 'unfinished.txt'), 'unfinished\n');
 
-    expect(await stopped(first)).toMatchObject({ wip_ref: 'refs/caloron/wip/s1/t1/1' });
-    expect((await resumed()).worktree).toBe(first.worktree);
-    expect(existsSync(canary)).toBe(false);
-  });
+  if (SLOW)
+    it('whose .git is a link to another repository is refused, and that one is not touched', async () => {
+      const other = await spawned({ task_id: 't2', agent_id: 'agent-2' });
+      const first = await spawned();
+      await stopped(first);
+      rmSync(join(first.worktree, '.git'));
+      symlinkSync(join(other.worktree, '.git'), join(first.worktree, '.git'));
+      const before = await gitIn(other.worktree, 'for-each-ref');
 
-  it('with branches named like options and configs on the forge is mirrored as it is', async () => {
-    const names = [
-      `--upload-pack=${evil.replaceAll('/', '-')}`,
-      '-c',
-      'a;touch${IFS}b',
-      '$(touch${IFS}c)',
-      'x'.repeat(200),
-    ];
-    for (const name of names)
-      writeFileSync(join(fixture.remote, 'refs/heads', name.replaceAll('/', '-')), `${fixture.base_sha}\n`);
-    await fixture.commit('main', {
-      '.gitattributes': ATTRIBUTES,
-      '.gitmodules': MODULES,
-      'hooks/post-checkout': `#!/bin/sh\ntouch ${canary}\n`,
+      const response = await post('/spawn', spawnOf({ mode: 'resume' }));
+      const cleaned = await post('/cleanup', { sprint_id: 's1', task_id: 't1', merge_sha: fixture.base_sha });
+
+      for (const { statusCode } of [response, cleaned]) expect(statusCode).toBe(409);
+      expect(await gitIn(other.worktree, 'for-each-ref')).toBe(before);
+      expect(existsSync(join(first.worktree, 'README.md'))).toBe(true);
     });
 
-    const first = await spawned();
+  if (SLOW)
+    it('with refs of names as long as they can be is snapshotted and taken up again', async () => {
+      const first = await spawned();
+      const long = Array.from({ length: 12 }, () => 'n'.repeat(250)).join('/');
+      appendFileSync(
+        join(clone(), 'packed-refs'),
+        `${fixture.base_sha} refs/heads/${long}\n${fixture.base_sha} refs/heads/--upload-pack=${evil}\n`,
+      );
+      writeFileSync(join(first.worktree, 'unfinished.txt'), 'unfinished\n');
 
-    expect(readFileSync(join(first.worktree, '.gitattributes'), 'utf8')).toBe(ATTRIBUTES);
-    await stopped(first);
-    expect(existsSync(canary)).toBe(false);
-  });
+      expect(await stopped(first)).toMatchObject({ wip_ref: 'refs/caloron/wip/s1/t1/1' });
+      expect((await resumed()).worktree).toBe(first.worktree);
+      expect(existsSync(canary)).toBe(false);
+    });
+
+  if (SLOW)
+    it('with branches named like options and configs on the forge is mirrored as it is', async () => {
+      const names = [
+        `--upload-pack=${evil.replaceAll('/', '-')}`,
+        '-c',
+        'a;touch${IFS}b',
+        '$(touch${IFS}c)',
+        'x'.repeat(200),
+      ];
+      for (const name of names)
+        writeFileSync(join(fixture.remote, 'refs/heads', name.replaceAll('/', '-')), `${fixture.base_sha}\n`);
+      await fixture.commit('main', {
+        '.gitattributes': ATTRIBUTES,
+        '.gitmodules': MODULES,
+        'hooks/post-checkout': `#!/bin/sh\ntouch ${canary}\n`,
+      });
+
+      const first = await spawned();
+
+      expect(readFileSync(join(first.worktree, '.gitattributes'), 'utf8')).toBe(ATTRIBUTES);
+      await stopped(first);
+      expect(existsSync(canary)).toBe(false);
+    });
 });

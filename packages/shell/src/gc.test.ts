@@ -18,6 +18,9 @@ import type { RunningShell } from './start.ts';
 import { withTaskLock } from './task-lock.ts';
 import { createFixture, eventually, type Fixture, SHELL_TOKEN, spawnOf } from './testing/fixture.ts';
 
+/** `pnpm test` has a sample of these tests, `pnpm test:slow` all. */
+const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
+
 let fixture: Fixture;
 let shell: RunningShell;
 beforeEach(async () => {
@@ -181,15 +184,18 @@ describe('the collection of garbage', () => {
     expect((await gc()).items).toEqual([]);
   });
 
-  it('leaves a task that goes on, and one where an agent is at work', async () => {
-    const worktree = await worked({});
-    expect(itemOf(await gc({ keep_days: 0 }), 'worktree')).toMatchObject({ class: 'open', action: 'kept' });
+  if (SLOW)
+    it('leaves a task that goes on, and one where an agent is at work', async () => {
+      const worktree = await worked({});
+      expect(itemOf(await gc({ keep_days: 0 }), 'worktree')).toMatchObject({ class: 'open', action: 'kept' });
 
-    const reply = SpawnReply.parse((await post('/spawn', spawnOf({ instruction: '{"wait":true}' }))).json());
-    await fixture.seen(reply.process_id);
-    expect(itemOf(await gc({ keep_days: 0 }), 'worktree')).toMatchObject({ class: 'live', action: 'kept' });
-    expect(existsSync(worktree)).toBe(true);
-  });
+      const reply = SpawnReply.parse(
+        (await post('/spawn', spawnOf({ instruction: '{"wait":true}' }))).json(),
+      );
+      await fixture.seen(reply.process_id);
+      expect(itemOf(await gc({ keep_days: 0 }), 'worktree')).toMatchObject({ class: 'live', action: 'kept' });
+      expect(existsSync(worktree)).toBe(true);
+    });
 
   it('G2 G13 removes unfinished work of a task that is over when asked to, saved, and keeps what it is saved in', async () => {
     const worktree = await worked(OVER);
@@ -228,46 +234,48 @@ describe('the collection of garbage', () => {
     expect(existsSync(path('worktrees', 'mine', 'deep'))).toBe(true);
   });
 
-  it('removes what nobody leads to any more: caches without a worktree, sandboxes that ended, directories of unknown processes', async () => {
-    const worktree = await worked({}, { workspace: { cache: true } });
-    const { process_id } = fixture.store.processes.list()[0]!;
-    const sandbox = path('agents', process_id, 'sandbox', 'home');
-    const unknown = path('agents', '00000000-0000-4000-8000-000000000000');
-    const stray = path('cache', 's0', 'gone');
-    for (const dir of [sandbox, unknown, stray]) {
-      mkdirSync(dir, { recursive: true });
-      writeFileSync(join(dir, 'a.txt'), 'a');
-    }
-    symlinkSync(fixture.home, path('cache', 's0', 'link'));
+  if (SLOW)
+    it('removes what nobody leads to any more: caches without a worktree, sandboxes that ended, directories of unknown processes', async () => {
+      const worktree = await worked({}, { workspace: { cache: true } });
+      const { process_id } = fixture.store.processes.list()[0]!;
+      const sandbox = path('agents', process_id, 'sandbox', 'home');
+      const unknown = path('agents', '00000000-0000-4000-8000-000000000000');
+      const stray = path('cache', 's0', 'gone');
+      for (const dir of [sandbox, unknown, stray]) {
+        mkdirSync(dir, { recursive: true });
+        writeFileSync(join(dir, 'a.txt'), 'a');
+      }
+      symlinkSync(fixture.home, path('cache', 's0', 'link'));
 
-    const kept = itemsOf(await gc({ dry_run: true }));
-    expect(kept).toEqual([
-      ['agents', 'would_remove', join(sandbox, '..')],
-      ['agents', 'kept', unknown],
-      ['cache', 'would_remove', stray],
-    ]);
-    // One that was made just now may be of an agent that is being started.
-    await gc({ keep_days: 0 });
-    expect(existsSync(unknown)).toBe(true);
-    const long_ago = Date.UTC(2026, 0, 1) / 1000;
-    utimesSync(unknown, long_ago, long_ago);
-    await gc({ keep_days: 0 });
+      const kept = itemsOf(await gc({ dry_run: true }));
+      expect(kept).toEqual([
+        ['agents', 'would_remove', join(sandbox, '..')],
+        ['agents', 'kept', unknown],
+        ['cache', 'would_remove', stray],
+      ]);
+      // One that was made just now may be of an agent that is being started.
+      await gc({ keep_days: 0 });
+      expect(existsSync(unknown)).toBe(true);
+      const long_ago = Date.UTC(2026, 0, 1) / 1000;
+      utimesSync(unknown, long_ago, long_ago);
+      await gc({ keep_days: 0 });
 
-    expect([sandbox, unknown, stray].filter((dir) => existsSync(dir))).toEqual([]);
-    expect(existsSync(path('cache', 's1', 't1'))).toBe(true);
-    expect(existsSync(path('agents', process_id))).toBe(true);
-    expect(existsSync(worktree)).toBe(true);
-  });
+      expect([sandbox, unknown, stray].filter((dir) => existsSync(dir))).toEqual([]);
+      expect(existsSync(path('cache', 's1', 't1'))).toBe(true);
+      expect(existsSync(path('agents', process_id))).toBe(true);
+      expect(existsSync(worktree)).toBe(true);
+    });
 
-  it('removes the sessions of a task that is over, with what a killed harness left of one', async () => {
-    await worked(OVER);
-    const sessions = ['t1.author.session.json', 't1.author.session.json.p-1', 't10.author.session.json'];
-    for (const name of sessions) writeFileSync(path('tasks', 's1', name), '{}');
+  if (SLOW)
+    it('removes the sessions of a task that is over, with what a killed harness left of one', async () => {
+      await worked(OVER);
+      const sessions = ['t1.author.session.json', 't1.author.session.json.p-1', 't10.author.session.json'];
+      for (const name of sessions) writeFileSync(path('tasks', 's1', name), '{}');
 
-    await gc();
+      await gc();
 
-    expect(readdirSync(path('tasks', 's1'))).toEqual(['t10.author.session.json']);
-  });
+      expect(readdirSync(path('tasks', 's1'))).toEqual(['t10.author.session.json']);
+    });
 
   it('W15 a shell that starts sweeps away what is merged, and nothing that is dirty', async () => {
     const worktree = await worked(OVER);
@@ -283,49 +291,52 @@ describe('the collection of garbage', () => {
     expect(existsSync(worktree)).toBe(false);
   });
 
-  it('keeps no shell from closing while a hook is at work', async () => {
-    const hooks = { before_remove: ['sleep', '30'] };
-    await worked(OVER, { workspace: { hooks } });
-    const { process_id } = fixture.store.processes.list()[0]!;
-    await shell.close();
-    shell = await fixture.start();
-    const hook = (): readonly { readonly pid: number }[] => taggedProcesses(new Set([process_id]));
-    try {
-      await eventually(() => hook().length > 0);
-      const before = performance.now();
+  if (SLOW)
+    it('keeps no shell from closing while a hook is at work', async () => {
+      const hooks = { before_remove: ['sleep', '30'] };
+      await worked(OVER, { workspace: { hooks } });
+      const { process_id } = fixture.store.processes.list()[0]!;
       await shell.close();
-      expect(performance.now() - before).toBeLessThan(15_000);
-    } finally {
-      for (const { pid } of hook()) process.kill(pid, 'SIGKILL');
-    }
-    await eventually(() => hook().length === 0);
-  });
+      shell = await fixture.start();
+      const hook = (): readonly { readonly pid: number }[] => taggedProcesses(new Set([process_id]));
+      try {
+        await eventually(() => hook().length > 0);
+        const before = performance.now();
+        await shell.close();
+        expect(performance.now() - before).toBeLessThan(15_000);
+      } finally {
+        for (const { pid } of hook()) process.kill(pid, 'SIGKILL');
+      }
+      await eventually(() => hook().length === 0);
+    });
 
-  it('runs beside starts of the same task: each finds its worktree whole', async () => {
-    await worked(OVER);
+  if (SLOW)
+    it('runs beside starts of the same task: each finds its worktree whole', async () => {
+      await worked(OVER);
 
-    const [reply] = await Promise.all([again(), gc({ keep_days: 0 }), gc({ keep_days: 0 })]);
+      const [reply] = await Promise.all([again(), gc({ keep_days: 0 }), gc({ keep_days: 0 })]);
 
-    expect((await gc({ dry_run: true })).items.filter(({ action }) => action === 'failed')).toEqual([]);
-    expect(reply).toBe(path('worktrees', 's1', 't1'));
-  });
+      expect((await gc({ dry_run: true })).items.filter(({ action }) => action === 'failed')).toEqual([]);
+      expect(reply).toBe(path('worktrees', 's1', 't1'));
+    });
 
-  it('removes what a start left that was refused before its process had a record, and gives its ports back', async () => {
-    await fixture.kickoff({ ...OVER, status: 'Cancelled' }, { workspace: { ports: 2 } });
-    await fixture.store.kv.put(keys.paused('s1'), OVER.status_at);
-    expect((await post('/spawn', spawnOf({}))).json()).toMatchObject({ code: 'SPRINT_PAUSED' });
-    expect(fixture.store.worktreeLeases.list()).toHaveLength(1);
+  if (SLOW)
+    it('removes what a start left that was refused before its process had a record, and gives its ports back', async () => {
+      await fixture.kickoff({ ...OVER, status: 'Cancelled' }, { workspace: { ports: 2 } });
+      await fixture.store.kv.put(keys.paused('s1'), OVER.status_at);
+      expect((await post('/spawn', spawnOf({}))).json()).toMatchObject({ code: 'SPRINT_PAUSED' });
+      expect(fixture.store.worktreeLeases.list()).toHaveLength(1);
 
-    const { items } = await gc({ keep_days: 0 });
+      const { items } = await gc({ keep_days: 0 });
 
-    expect(items.map(({ kind, action }) => [kind, action])).toEqual([
-      ['worktree', 'removed'],
-      ['clone', 'removed'],
-      // It may still become an agent's.
-      ['agents', 'kept'],
-    ]);
-    expect(fixture.store.worktreeLeases.list()).toEqual([]);
-  });
+      expect(items.map(({ kind, action }) => [kind, action])).toEqual([
+        ['worktree', 'removed'],
+        ['clone', 'removed'],
+        // It may still become an agent's.
+        ['agents', 'kept'],
+      ]);
+      expect(fixture.store.worktreeLeases.list()).toEqual([]);
+    });
 
   it('finishes removals whose process died, at a start of the shell too, and touches nothing there that is not ours', async () => {
     await fixture.kickoff(OVER);
@@ -352,22 +363,23 @@ describe('the collection of garbage', () => {
     await expect.poll(() => existsSync(again)).toBe(false);
   });
 
-  it('passes over a task in whose worktree saved work is put back', async () => {
-    const worktree = await worked(OVER);
-    let items: readonly GcItem[] = [];
-    await withTaskLock(
-      { tasks: path('tasks') },
-      { sprint_id: 's1', task_id: 't1' },
-      'put it back',
-      async () => {
-        ({ items } = await gc({ keep_days: 0 }));
-      },
-    );
-    expect(items.filter(({ kind }) => kind === 'worktree')).toEqual([]);
-    expect(existsSync(worktree)).toBe(true);
+  if (SLOW)
+    it('passes over a task in whose worktree saved work is put back', async () => {
+      const worktree = await worked(OVER);
+      let items: readonly GcItem[] = [];
+      await withTaskLock(
+        { tasks: path('tasks') },
+        { sprint_id: 's1', task_id: 't1' },
+        'put it back',
+        async () => {
+          ({ items } = await gc({ keep_days: 0 }));
+        },
+      );
+      expect(items.filter(({ kind }) => kind === 'worktree')).toEqual([]);
+      expect(existsSync(worktree)).toBe(true);
 
-    expect(itemOf(await gc({ keep_days: 0 }), 'worktree')).toMatchObject({ action: 'removed' });
-  });
+      expect(itemOf(await gc({ keep_days: 0 }), 'worktree')).toMatchObject({ action: 'removed' });
+    });
 
   it('is refused to agents and to what is no request', async () => {
     await fixture.kickoff();

@@ -15,6 +15,9 @@ import { createSnapshots } from './snapshots.ts';
 import type { RunningShell } from './start.ts';
 import { createFixture, eventually, type Fixture, SHELL_TOKEN, spawnOf } from './testing/fixture.ts';
 
+/** `pnpm test` has a sample of these tests, `pnpm test:slow` all. */
+const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
+
 const silent = createLogger({ name: 'test', level: 'silent' });
 
 let fixture: Fixture;
@@ -96,21 +99,22 @@ describe('what a killed harness leaves running', () => {
     ]);
   });
 
-  it('G11 is ended by the next shell when none was there, also where it does not listen or left its group', async () => {
-    const agent = await started({ program: DEAF });
-    await eventually(() => existsSync(join(agent.worktree, '../works')));
-    expect(taggedProcesses(new Set([agent.process_id]))).toHaveLength(3);
-    await shell.close();
-    process.kill(agent.pid, 'SIGKILL');
-    await eventually(() => !exists(agent.pid));
+  if (SLOW)
+    it('G11 is ended by the next shell when none was there, also where it does not listen or left its group', async () => {
+      const agent = await started({ program: DEAF });
+      await eventually(() => existsSync(join(agent.worktree, '../works')));
+      expect(taggedProcesses(new Set([agent.process_id]))).toHaveLength(3);
+      await shell.close();
+      process.kill(agent.pid, 'SIGKILL');
+      await eventually(() => !exists(agent.pid));
 
-    shell = await fixture.start();
-    const row = await settled(agent);
+      shell = await fixture.start();
+      const row = await settled(agent);
 
-    expect(row).toMatchObject({ state: 'lost', exit: { known: false } });
-    expect(taggedProcesses(new Set([agent.process_id]))).toEqual([]);
-    expect(await saved(ref(1), 'half.txt')).toBe('half');
-  });
+      expect(row).toMatchObject({ state: 'lost', exit: { known: false } });
+      expect(taggedProcesses(new Set([agent.process_id]))).toEqual([]);
+      expect(await saved(ref(1), 'half.txt')).toBe('half');
+    });
 
   it('is left alone where the record says that it works in another home', async () => {
     const agent = await started({});
@@ -174,33 +178,35 @@ describe('a stop', () => {
     await expect(saved(ref(2), 'README.md')).rejects.toMatchObject({ code: 'GIT_FAILED' });
   });
 
-  it('saves once what stays as it is', async () => {
-    const agent = await started({ write: { 'half.txt': 'half' } });
+  if (SLOW)
+    it('saves once what stays as it is', async () => {
+      const agent = await started({ write: { 'half.txt': 'half' } });
 
-    expect(await stop(agent.process_id)).toMatchObject({ wip_ref: ref(1), wip_before_ref: null });
+      expect(await stop(agent.process_id)).toMatchObject({ wip_ref: ref(1), wip_before_ref: null });
 
-    const { stdout } = await git(['for-each-ref', 'refs/caloron'], { git_dir: clone() });
-    expect(stdout.split('\n')).toHaveLength(1);
-  });
-
-  it('goes on when nothing can be saved, and says so', async () => {
-    const agent = await started({ write: { 'half.txt': 'half' } });
-    // No ref can be made below a file.
-    writeFileSync(join(clone(), 'refs/caloron'), '');
-
-    const reply = await stop(agent.process_id);
-
-    expect(reply).toMatchObject({
-      ok: true,
-      wip_ref: null,
-      wip_error: expect.stringContaining('refs/caloron'),
+      const { stdout } = await git(['for-each-ref', 'refs/caloron'], { git_dir: clone() });
+      expect(stdout.split('\n')).toHaveLength(1);
     });
-    expect(exists(agent.pid)).toBe(false);
-    expect(existsSync(join(agent.worktree, 'half.txt'))).toBe(true);
-    expect(fixture.store.events.read({ after: 0, kinds: ['agent_exited'] })).toMatchObject([
-      { payload: { wip_ref: null, wip_error: reply.wip_error } },
-    ]);
-  });
+
+  if (SLOW)
+    it('goes on when nothing can be saved, and says so', async () => {
+      const agent = await started({ write: { 'half.txt': 'half' } });
+      // No ref can be made below a file.
+      writeFileSync(join(clone(), 'refs/caloron'), '');
+
+      const reply = await stop(agent.process_id);
+
+      expect(reply).toMatchObject({
+        ok: true,
+        wip_ref: null,
+        wip_error: expect.stringContaining('refs/caloron'),
+      });
+      expect(exists(agent.pid)).toBe(false);
+      expect(existsSync(join(agent.worktree, 'half.txt'))).toBe(true);
+      expect(fixture.store.events.read({ after: 0, kinds: ['agent_exited'] })).toMatchObject([
+        { payload: { wip_ref: null, wip_error: reply.wip_error } },
+      ]);
+    });
 });
 
 describe('a snapshot', () => {

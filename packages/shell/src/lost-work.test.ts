@@ -11,6 +11,9 @@ import { readConfig } from './config.ts';
 import type { RunningShell } from './start.ts';
 import { createFixture, type Fixture, SHELL_TOKEN, spawnOf } from './testing/fixture.ts';
 
+/** `pnpm test` has a sample of these tests, `pnpm test:slow` all. */
+const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
+
 let fixture: Fixture;
 let shell: RunningShell;
 
@@ -123,19 +126,20 @@ describe('defects that lost work', () => {
     expect(readFileSync(join(there, 'mine.txt'), 'utf8')).toBe('mine');
   });
 
-  it('5.6.12 two tasks of one agent share neither branch nor directory nor what was saved', async () => {
-    const first = await worked({ 'first.txt': 'first' });
-    await post('/stop', { process_id: first.process_id, grace_ms: 3000 });
-    const second = await worked({ 'second.txt': 'second' }, { task_id: 't2' });
-    await post('/stop', { process_id: second.process_id, grace_ms: 3000 });
+  if (SLOW)
+    it('5.6.12 two tasks of one agent share neither branch nor directory nor what was saved', async () => {
+      const first = await worked({ 'first.txt': 'first' });
+      await post('/stop', { process_id: first.process_id, grace_ms: 3000 });
+      const second = await worked({ 'second.txt': 'second' }, { task_id: 't2' });
+      await post('/stop', { process_id: second.process_id, grace_ms: 3000 });
 
-    expect(second.worktree).not.toBe(first.worktree);
-    expect(second.branch).not.toBe(first.branch);
-    expect(existsSync(join(second.worktree, 'first.txt'))).toBe(false);
-    expect(await saved('t1', 1, 'first.txt')).toBe('first');
-    expect(await saved('t2', 1, 'second.txt')).toBe('second');
-    await expect(saved('t2', 1, 'first.txt')).rejects.toMatchObject({ code: 'GIT_FAILED' });
-  });
+      expect(second.worktree).not.toBe(first.worktree);
+      expect(second.branch).not.toBe(first.branch);
+      expect(existsSync(join(second.worktree, 'first.txt'))).toBe(false);
+      expect(await saved('t1', 1, 'first.txt')).toBe('first');
+      expect(await saved('t2', 1, 'second.txt')).toBe('second');
+      await expect(saved('t2', 1, 'first.txt')).rejects.toMatchObject({ code: 'GIT_FAILED' });
+    });
 
   it('5.6.13 a worktree is neither made nor looked for outside the root', async () => {
     for (const worktree_base of ['/tmp', '../elsewhere', '.caloron/worktrees/../..']) {
@@ -147,23 +151,24 @@ describe('defects that lost work', () => {
   });
 });
 
-describe('a clean-up', () => {
-  it('keeps a worktree in which something an ended agent started still runs', async () => {
-    const agent = await worked({});
-    await post('/stop', { process_id: agent.process_id, grace_ms: 3000 });
-    const env = { PATH: fixture.config.env['PATH'], CALORON_PROCESS_ID: agent.process_id };
-    const left = spawn('sleep', ['60'], { env, stdio: 'ignore', detached: true });
-    await once(left, 'spawn');
-    try {
-      expect(await cleanup('t1')).toMatchObject({
-        removed: false,
-        reason: expect.stringContaining('still runs'),
-      });
-      expect(existsSync(join(agent.worktree, '.git'))).toBe(true);
-    } finally {
-      left.kill('SIGKILL');
-      await once(left, 'exit');
-    }
-    expect(await cleanup('t1')).toMatchObject({ removed: true });
+if (SLOW)
+  describe('a clean-up', () => {
+    it('keeps a worktree in which something an ended agent started still runs', async () => {
+      const agent = await worked({});
+      await post('/stop', { process_id: agent.process_id, grace_ms: 3000 });
+      const env = { PATH: fixture.config.env['PATH'], CALORON_PROCESS_ID: agent.process_id };
+      const left = spawn('sleep', ['60'], { env, stdio: 'ignore', detached: true });
+      await once(left, 'spawn');
+      try {
+        expect(await cleanup('t1')).toMatchObject({
+          removed: false,
+          reason: expect.stringContaining('still runs'),
+        });
+        expect(existsSync(join(agent.worktree, '.git'))).toBe(true);
+      } finally {
+        left.kill('SIGKILL');
+        await once(left, 'exit');
+      }
+      expect(await cleanup('t1')).toMatchObject({ removed: true });
+    });
   });
-});

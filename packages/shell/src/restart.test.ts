@@ -12,6 +12,9 @@ import { z } from 'zod';
 import { statOf } from '@caloron/capabilities/process-identity';
 import { createFixture, eventually, type Fixture, SHELL_TOKEN, spawnOf } from './testing/fixture.ts';
 
+/** `pnpm test` has a sample of these tests, `pnpm test:slow` all. */
+const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
+
 const Ready = z.object({ ready: z.literal(true), url: z.string(), pid: z.number() });
 
 let fixture: Fixture;
@@ -83,40 +86,42 @@ describe('a shell that is killed', () => {
     });
   });
 
-  it('leaves an agent whose end the next one sees', async () => {
-    const first = await startKillable();
-    const agent = SpawnReply.parse(await call(first.url, '/spawn', spawnOf({ instruction: waiting })));
-    await fixture.seen(agent.process_id);
-    await killed(first.child);
-    await fixture.start();
+  if (SLOW)
+    it('leaves an agent whose end the next one sees', async () => {
+      const first = await startKillable();
+      const agent = SpawnReply.parse(await call(first.url, '/spawn', spawnOf({ instruction: waiting })));
+      await fixture.seen(agent.process_id);
+      await killed(first.child);
+      await fixture.start();
 
-    process.kill(agent.pid, 'SIGKILL');
+      process.kill(agent.pid, 'SIGKILL');
 
-    const row = await eventually(() => {
-      const found = fixture.store.processes.get(agent.process_id);
-      return found?.exit === null ? undefined : found;
+      const row = await eventually(() => {
+        const found = fixture.store.processes.get(agent.process_id);
+        return found?.exit === null ? undefined : found;
+      });
+      expect(row).toMatchObject({ state: 'lost', exit: { code: null, signal: null, known: false } });
     });
-    expect(row).toMatchObject({ state: 'lost', exit: { code: null, signal: null, known: false } });
-  });
 
-  it('settles what ended in between from the exit file the harness left', async () => {
-    const first = await startKillable();
-    const exit = { code: 5, signal: null, at: '2026-04-14T09:00:00.000Z', known: true };
-    const agent = SpawnReply.parse(await call(first.url, '/spawn', spawnOf({ instruction: waiting })));
-    await fixture.seen(agent.process_id);
-    await killed(first.child);
-    writeFileSync(
-      join(fixture.home, '.caloron/agents', agent.process_id, 'exit.json'),
-      JSON.stringify({ ...exit, more: 1 }),
-    );
-    process.kill(agent.pid, 'SIGKILL');
-    await eventually(() => !['R', 'S', 'D'].includes(statOf(agent.pid)?.state ?? 'gone'));
+  if (SLOW)
+    it('settles what ended in between from the exit file the harness left', async () => {
+      const first = await startKillable();
+      const exit = { code: 5, signal: null, at: '2026-04-14T09:00:00.000Z', known: true };
+      const agent = SpawnReply.parse(await call(first.url, '/spawn', spawnOf({ instruction: waiting })));
+      await fixture.seen(agent.process_id);
+      await killed(first.child);
+      writeFileSync(
+        join(fixture.home, '.caloron/agents', agent.process_id, 'exit.json'),
+        JSON.stringify({ ...exit, more: 1 }),
+      );
+      process.kill(agent.pid, 'SIGKILL');
+      await eventually(() => !['R', 'S', 'D'].includes(statOf(agent.pid)?.state ?? 'gone'));
 
-    await fixture.start();
+      await fixture.start();
 
-    expect(fixture.store.processes.get(agent.process_id)).toMatchObject({ state: 'exited', exit });
-    expect(fixture.store.events.read({ after: 0, kinds: ['agent_exited'] })).toHaveLength(1);
-  });
+      expect(fixture.store.processes.get(agent.process_id)).toMatchObject({ state: 'exited', exit });
+      expect(fixture.store.events.read({ after: 0, kinds: ['agent_exited'] })).toHaveLength(1);
+    });
 
   it('between fork and record leaves a process that its tag finds', async () => {
     const shell = await fixture.start();
@@ -224,11 +229,12 @@ describe('a home', () => {
     });
   });
 
-  it('goes to one of several shells that start at once', async () => {
-    const results = await Promise.allSettled([startKillable(), startKillable(), startKillable()]);
+  if (SLOW)
+    it('goes to one of several shells that start at once', async () => {
+      const results = await Promise.allSettled([startKillable(), startKillable(), startKillable()]);
 
-    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
-  });
+      expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    });
 });
 
 describe('caloron-shell', () => {
@@ -248,20 +254,21 @@ describe('caloron-shell', () => {
     expect(code).toBe(0);
   });
 
-  it('O3 O11 says which port is taken and what to try', async () => {
-    const shell = await fixture.start();
-    const { port } = new URL(shell.url);
-    const child = spawn(process.execPath, [bin, '--port', port, '--home', join(fixture.home, 'other')], {
-      env: env(),
+  if (SLOW)
+    it('O3 O11 says which port is taken and what to try', async () => {
+      const shell = await fixture.start();
+      const { port } = new URL(shell.url);
+      const child = spawn(process.execPath, [bin, '--port', port, '--home', join(fixture.home, 'other')], {
+        env: env(),
+      });
+      processes.push(child);
+      let said = '';
+      child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+
+      const [code] = await once(child, 'exit');
+
+      expect(code).toBe(1);
+      expect(said).toContain(`port ${port} on 127.0.0.1 is in use [SHELL_PORT_IN_USE]`);
+      expect(said).toContain('--port N');
     });
-    processes.push(child);
-    let said = '';
-    child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
-
-    const [code] = await once(child, 'exit');
-
-    expect(code).toBe(1);
-    expect(said).toContain(`port ${port} on 127.0.0.1 is in use [SHELL_PORT_IN_USE]`);
-    expect(said).toContain('--port N');
-  });
 });

@@ -11,6 +11,9 @@ import { createSnapshots, type Snapshots, type SnapshotsDeps } from './snapshots
 import { createTaskWorld, type TaskWorld, write } from './testing/task-world.ts';
 import { createWorktrees, type Worktrees } from './worktrees.ts';
 
+/** `pnpm test` has a sample of these tests, `pnpm test:slow` all. */
+const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
+
 let world: TaskWorld;
 let at: string;
 let worktrees: Worktrees;
@@ -58,21 +61,22 @@ describe('a snapshot whose time is over', () => {
     expect(await world.kept('odd/inner.txt')).toBe('odd');
   });
 
-  it('among many repositories inside has what lies around them, and names those it lacks', async () => {
-    for (let n = 0; n < 8; n += 1) await inside(`sub-${n}`);
-    write(at, { 'a.txt': 'a', 'sub-3/big.txt': 'big' });
-    const over = { signal: new AbortController().signal, inside: AbortSignal.abort() };
-    const late = takeWith((row, reason, { leftOut }) => worktrees.save(row, reason, { ...over, leftOut }));
+  if (SLOW)
+    it('among many repositories inside has what lies around them, and names those it lacks', async () => {
+      for (let n = 0; n < 8; n += 1) await inside(`sub-${n}`);
+      write(at, { 'a.txt': 'a', 'sub-3/big.txt': 'big' });
+      const over = { signal: new AbortController().signal, inside: AbortSignal.abort() };
+      const late = takeWith((row, reason, { leftOut }) => worktrees.save(row, reason, { ...over, leftOut }));
 
-    const { ref, error } = await late(row(), 'before it was stopped', 20_000);
+      const { ref, error } = await late(row(), 'before it was stopped', 20_000);
 
-    expect(ref, String(error)).toBe('refs/caloron/wip/s1/t1/1');
-    expect(error).toMatch(/^after 20 s .* sub-0, .*, sub-4 and 3 more$/);
-    expect(await world.kept('a.txt')).toBe('a');
-    expect(await take(row(), 'its agent ended', 20_000)).toEqual({
-      ref: 'refs/caloron/wip/s1/t1/2',
-      error: null,
+      expect(ref, String(error)).toBe('refs/caloron/wip/s1/t1/1');
+      expect(error).toMatch(/^after 20 s .* sub-0, .*, sub-4 and 3 more$/);
+      expect(await world.kept('a.txt')).toBe('a');
+      expect(await take(row(), 'its agent ended', 20_000)).toEqual({
+        ref: 'refs/caloron/wip/s1/t1/2',
+        error: null,
+      });
+      expect(await world.kept('sub-3/big.txt')).toBe('big');
     });
-    expect(await world.kept('sub-3/big.txt')).toBe('big');
-  });
 });

@@ -11,6 +11,9 @@ import { SHELL_TOKEN, spawnOf } from './testing/fixture.ts';
 import { createTaskWorld, type TaskWorld } from './testing/task-world.ts';
 import { withTaskLock } from './task-lock.ts';
 
+/** `pnpm test` has a sample of these tests, `pnpm test:slow` all. */
+const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
+
 const task = { sprint_id: 's1', task_id: 't1' };
 
 let world: TaskWorld;
@@ -58,26 +61,27 @@ describe('the lock of a task', () => {
     expect(await withTaskLock(world.paths, task, 'try', () => Promise.resolve('done'))).toBe('done');
   });
 
-  it('lets no agent start and no worktree be removed while saved work is put back', async () => {
-    await world.fixture.kickoff();
-    const shell = await world.fixture.start();
-    const post = async (url: string, payload: object): Promise<object> => {
-      const headers = { 'x-caloron-token': SHELL_TOKEN };
-      return (await shell.app.inject({ method: 'POST', url, headers, payload })).json();
-    };
-    const start = (): Promise<object> => post('/spawn', spawnOf({ instruction: '{"wait":true}' }));
-    const cleanUp = (): Promise<object> => post('/cleanup', { ...task, merge_sha: null });
-    const locked = { ok: false, code: 'TASK_LOCKED', retryable: true };
+  if (SLOW)
+    it('lets no agent start and no worktree be removed while saved work is put back', async () => {
+      await world.fixture.kickoff();
+      const shell = await world.fixture.start();
+      const post = async (url: string, payload: object): Promise<object> => {
+        const headers = { 'x-caloron-token': SHELL_TOKEN };
+        return (await shell.app.inject({ method: 'POST', url, headers, payload })).json();
+      };
+      const start = (): Promise<object> => post('/spawn', spawnOf({ instruction: '{"wait":true}' }));
+      const cleanUp = (): Promise<object> => post('/cleanup', { ...task, merge_sha: null });
+      const locked = { ok: false, code: 'TASK_LOCKED', retryable: true };
 
-    expect(await withTaskLock(world.paths, task, 'put saved work back', start)).toMatchObject(locked);
-    expect(world.fixture.store.processes.list()).toEqual([]);
-    expect(await start()).toMatchObject({ ok: true });
-    const [row] = world.fixture.store.processes.list();
-    await post('/stop', { process_id: row?.process_id, grace_ms: 3000 });
+      expect(await withTaskLock(world.paths, task, 'put saved work back', start)).toMatchObject(locked);
+      expect(world.fixture.store.processes.list()).toEqual([]);
+      expect(await start()).toMatchObject({ ok: true });
+      const [row] = world.fixture.store.processes.list();
+      await post('/stop', { process_id: row?.process_id, grace_ms: 3000 });
 
-    expect(await withTaskLock(world.paths, task, 'put saved work back', cleanUp)).toMatchObject(locked);
-    expect(await cleanUp()).toMatchObject({ ok: true, removed: true });
-  });
+      expect(await withTaskLock(world.paths, task, 'put saved work back', cleanUp)).toMatchObject(locked);
+      expect(await cleanUp()).toMatchObject({ ok: true, removed: true });
+    });
 });
 
 describe('locks that a killed git left in a clone', () => {

@@ -23,6 +23,9 @@ import type { RunningShell } from './start.ts';
 import { endHooks } from './stop-without-shell.ts';
 import { createFixture, eventually, type Fixture, SHELL_TOKEN, spawnOf } from './testing/fixture.ts';
 
+/** `pnpm test` has a sample of these tests, `pnpm test:slow` all. */
+const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
+
 let fixture: Fixture;
 let shell: RunningShell;
 const servers: Server[] = [];
@@ -149,35 +152,37 @@ describe('after_create', () => {
     expect(words('said.log')).toEqual(['tried', 'tried']);
   });
 
-  it('W8 W12 that takes too long is ended with all it started, and refuses the start', async () => {
-    await kickoff({ hooks: { after_create: sh('sleep 600 & sleep 601') }, hook_timeout_ms: 300 });
+  if (SLOW)
+    it('W8 W12 that takes too long is ended with all it started, and refuses the start', async () => {
+      await kickoff({ hooks: { after_create: sh('sleep 600 & sleep 601') }, hook_timeout_ms: 300 });
 
-    const refused = Refusal.parse((await spawn()).json());
+      const refused = Refusal.parse((await spawn()).json());
 
-    expect(refused).toMatchObject({ code: 'HOOK_FAILED' });
-    expect(refused.error).toContain('it was ended after 300 ms');
-    const agents = readdirSync(path('agents'));
-    expect(taggedProcesses(new Set(agents))).toEqual([]);
-    expect(existsSync(path('worktrees', 's1', 't1'))).toBe(false);
-  });
-
-  it('W8 a shell that dies during it makes the next one run it again, before any agent comes', async () => {
-    const file = join(fixture.home, '..', 'said.log');
-    await kickoff({
-      hooks: { after_create: sh(`${put('tried')}; test $(wc -l < ${file}) -gt 1 || sleep 600`) },
+      expect(refused).toMatchObject({ code: 'HOOK_FAILED' });
+      expect(refused.error).toContain('it was ended after 300 ms');
+      const agents = readdirSync(path('agents'));
+      expect(taggedProcesses(new Set(agents))).toEqual([]);
+      expect(existsSync(path('worktrees', 's1', 't1'))).toBe(false);
     });
-    const dead = await dyingShell();
-    const lost = dead.spawn().catch(() => undefined);
-    await eventually(() => words('said.log').length === 1);
-    dead.kill();
-    await lost;
 
-    shell = await fixture.start({ ports: PORTS });
-    const { worktree } = await started();
+  if (SLOW)
+    it('W8 a shell that dies during it makes the next one run it again, before any agent comes', async () => {
+      const file = join(fixture.home, '..', 'said.log');
+      await kickoff({
+        hooks: { after_create: sh(`${put('tried')}; test $(wc -l < ${file}) -gt 1 || sleep 600`) },
+      });
+      const dead = await dyingShell();
+      const lost = dead.spawn().catch(() => undefined);
+      await eventually(() => words('said.log').length === 1);
+      dead.kill();
+      await lost;
 
-    expect(words('said.log')).toEqual(['tried', 'tried']);
-    expect(fixture.store.worktreeLeases.get(worktree)).toMatchObject({ preparing: null });
-  });
+      shell = await fixture.start({ ports: PORTS });
+      const { worktree } = await started();
+
+      expect(words('said.log')).toEqual(['tried', 'tried']);
+      expect(fixture.store.worktreeLeases.get(worktree)).toMatchObject({ preparing: null });
+    });
 
   it('comes from the settings of the sprint, never from the repository', async () => {
     const settings = { workspace: { hooks: { after_create: ['touch', join(fixture.home, '..', 'ran')] } } };
@@ -206,36 +211,38 @@ describe('before_remove', () => {
     expect(readFileSync(path('logs', `${first.process_id}.log`), 'utf8')).toContain('hook before_remove');
   });
 
-  it('W11 W12 that hangs is ended, and the worktree goes', async () => {
-    await kickoff({ hooks: { before_remove: sh('sleep 600 & sleep 601') }, hook_timeout_ms: 300 });
-    const first = await started();
-    await stop(first);
+  if (SLOW)
+    it('W11 W12 that hangs is ended, and the worktree goes', async () => {
+      await kickoff({ hooks: { before_remove: sh('sleep 600 & sleep 601') }, hook_timeout_ms: 300 });
+      const first = await started();
+      await stop(first);
 
-    expect(await cleanUp()).toMatchObject({ removed: true });
+      expect(await cleanUp()).toMatchObject({ removed: true });
 
-    expect(taggedProcesses(new Set([first.process_id]))).toEqual([]);
-    expect(existsSync(first.worktree)).toBe(false);
-  });
-
-  it('W11 is not run for a worktree that stays, and one that turns it into a link leads nowhere', async () => {
-    const outside = join(fixture.home, '..', 'precious');
-    mkdirSync(outside);
-    writeFileSync(join(outside, 'mine.txt'), 'mine');
-    await kickoff({
-      hooks: { before_remove: sh(`${put('ran')}; cd ..; mv t1 moved; ln -s ${outside} t1`) },
+      expect(taggedProcesses(new Set([first.process_id]))).toEqual([]);
+      expect(existsSync(first.worktree)).toBe(false);
     });
-    const first = await started();
-    await stop(first);
-    writeFileSync(join(first.worktree, 'work.txt'), 'work');
-    expect(await cleanUp()).toMatchObject({ removed: false });
-    expect(words('said.log')).toEqual([]);
 
-    rmSync(join(first.worktree, 'work.txt'));
-    const reply = await post('/cleanup', { sprint_id: 's1', task_id: 't1', merge_sha: null });
+  if (SLOW)
+    it('W11 is not run for a worktree that stays, and one that turns it into a link leads nowhere', async () => {
+      const outside = join(fixture.home, '..', 'precious');
+      mkdirSync(outside);
+      writeFileSync(join(outside, 'mine.txt'), 'mine');
+      await kickoff({
+        hooks: { before_remove: sh(`${put('ran')}; cd ..; mv t1 moved; ln -s ${outside} t1`) },
+      });
+      const first = await started();
+      await stop(first);
+      writeFileSync(join(first.worktree, 'work.txt'), 'work');
+      expect(await cleanUp()).toMatchObject({ removed: false });
+      expect(words('said.log')).toEqual([]);
 
-    expect(Refusal.parse(reply.json())).toMatchObject({ code: 'WORKTREE_FOREIGN' });
-    expect(readdirSync(outside)).toEqual(['mine.txt']);
-  });
+      rmSync(join(first.worktree, 'work.txt'));
+      const reply = await post('/cleanup', { sprint_id: 's1', task_id: 't1', merge_sha: null });
+
+      expect(Refusal.parse(reply.json())).toMatchObject({ code: 'WORKTREE_FOREIGN' });
+      expect(readdirSync(outside)).toEqual(['mine.txt']);
+    });
 });
 
 /** Ends by nothing but SIGKILL, and leaves its group and its session. */
@@ -262,49 +269,52 @@ describe('a hook that is under way', () => {
     expect(words('said.log')).toEqual(['begun']);
   });
 
-  it('W11 W12 ends with an emergency stop: before_remove leaves its worktree as it is, for the next clean-up', async () => {
-    await kickoff({ hooks: { before_remove: sh(`${put('begun')}; ${STUBBORN}`) } });
-    const first = await started();
-    await stop(first);
-    const cleaned = post('/cleanup', { sprint_id: 's1', task_id: 't1', merge_sha: null });
-    await eventually(() => words('said.log').length === 1 && tagged().length > 1);
+  if (SLOW)
+    it('W11 W12 ends with an emergency stop: before_remove leaves its worktree as it is, for the next clean-up', async () => {
+      await kickoff({ hooks: { before_remove: sh(`${put('begun')}; ${STUBBORN}`) } });
+      const first = await started();
+      await stop(first);
+      const cleaned = post('/cleanup', { sprint_id: 's1', task_id: 't1', merge_sha: null });
+      await eventually(() => words('said.log').length === 1 && tagged().length > 1);
 
-    await estop();
+      await estop();
 
-    expect(Refusal.parse((await cleaned).json()).error).toContain('emergency stop');
-    expect(tagged()).toEqual([]);
-    expect(existsSync(join(first.worktree, 'README.md'))).toBe(true);
-  });
-
-  it('W12 ends with its shell', async () => {
-    await kickoff({ hooks: { after_create: sh(`${put('begun')}; ${STUBBORN}`) } });
-    const start = spawn();
-    await eventually(() => words('said.log').length === 1 && tagged().length > 1);
-
-    await shell.close();
-
-    expect(Refusal.parse((await start).json()).error).toContain('the shell ended');
-    expect(tagged()).toEqual([]);
-  });
-
-  it('W12 is ended by an emergency stop without a shell, and by the next shell', async () => {
-    await kickoff({ hooks: { after_create: sh(`${put('begun')}; ${STUBBORN}`) } });
-    for (const [count, ends] of [
-      async () => expect(await endHooks(fixture.home, fixture.store)).toBe(1),
-      async () => void (await fixture.start({ ports: PORTS })),
-    ].entries()) {
-      const dead = await dyingShell();
-      const lost = dead.spawn().catch(() => undefined);
-      await eventually(() => words('said.log').length === count + 1 && tagged().length > 1);
-      dead.kill();
-      await lost;
-      expect(tagged().length).toBeGreaterThan(1);
-
-      await ends();
-
+      expect(Refusal.parse((await cleaned).json()).error).toContain('emergency stop');
       expect(tagged()).toEqual([]);
-    }
-  });
+      expect(existsSync(join(first.worktree, 'README.md'))).toBe(true);
+    });
+
+  if (SLOW)
+    it('W12 ends with its shell', async () => {
+      await kickoff({ hooks: { after_create: sh(`${put('begun')}; ${STUBBORN}`) } });
+      const start = spawn();
+      await eventually(() => words('said.log').length === 1 && tagged().length > 1);
+
+      await shell.close();
+
+      expect(Refusal.parse((await start).json()).error).toContain('the shell ended');
+      expect(tagged()).toEqual([]);
+    });
+
+  if (SLOW)
+    it('W12 is ended by an emergency stop without a shell, and by the next shell', async () => {
+      await kickoff({ hooks: { after_create: sh(`${put('begun')}; ${STUBBORN}`) } });
+      for (const [count, ends] of [
+        async () => expect(await endHooks(fixture.home, fixture.store)).toBe(1),
+        async () => void (await fixture.start({ ports: PORTS })),
+      ].entries()) {
+        const dead = await dyingShell();
+        const lost = dead.spawn().catch(() => undefined);
+        await eventually(() => words('said.log').length === count + 1 && tagged().length > 1);
+        dead.kill();
+        await lost;
+        expect(tagged().length).toBeGreaterThan(1);
+
+        await ends();
+
+        expect(tagged()).toEqual([]);
+      }
+    });
 });
 
 describe('the port block of a worktree', () => {
@@ -352,21 +362,22 @@ describe('the port block of a worktree', () => {
     expect(new Set(blocks)).toEqual(new Set(['23100', '23110', '23120']));
   });
 
-  it('holds no port another program listens on, and is held over the death of the shell', async () => {
-    const server = createServer();
-    servers.push(server);
-    await new Promise<void>((resolve) => void server.listen(23_104, '127.0.0.1', resolve));
-    expect(await portsInUse(23_100, 10)).toEqual([23_104]);
-    await kickoff({ ports: 10 });
-    const one = await started();
-    expect(await firstOf(one)).toBe('23105');
+  if (SLOW)
+    it('holds no port another program listens on, and is held over the death of the shell', async () => {
+      const server = createServer();
+      servers.push(server);
+      await new Promise<void>((resolve) => void server.listen(23_104, '127.0.0.1', resolve));
+      expect(await portsInUse(23_100, 10)).toEqual([23_104]);
+      await kickoff({ ports: 10 });
+      const one = await started();
+      expect(await firstOf(one)).toBe('23105');
 
-    rmSync(path('shell.lock'), { force: true });
-    shell = await fixture.start({ ports: PORTS });
-    const two = await started({ task_id: 't2', agent_id: 'agent-2' });
+      rmSync(path('shell.lock'), { force: true });
+      shell = await fixture.start({ ports: PORTS });
+      const two = await started({ task_id: 't2', agent_id: 'agent-2' });
 
-    expect(await firstOf(two)).toBe('23115');
-  });
+      expect(await firstOf(two)).toBe('23115');
+    });
 
   it('is refused, and can be tried again, when the range has none left', async () => {
     await kickoff({ ports: 31 });
@@ -381,35 +392,36 @@ describe('the port block of a worktree', () => {
   });
 });
 
-describe('the cache directory of a worktree', () => {
-  it('is its own, stays for the next agent, and goes with it', async () => {
-    await kickoff({ cache: true });
-    const one = await started();
-    const review = await started({ agent_id: 'agent-9', role: 'reviewer', head_sha: fixture.base_sha });
-    const cache = path('cache', 's1', 't1');
-    expect((await fixture.seen(one.process_id)).order.workspace).toMatchObject({
-      cache_dir: cache,
-      port_first: null,
-    });
-    expect((await fixture.seen(review.process_id)).order.workspace?.cache_dir).toBe(`${cache}--review`);
-    writeFileSync(join(cache, 'kept'), 'kept');
-    await stop(one);
-    const again = await started({ mode: 'resume' });
-    expect(readdirSync(cache)).toEqual(['kept']);
+if (SLOW)
+  describe('the cache directory of a worktree', () => {
+    it('is its own, stays for the next agent, and goes with it', async () => {
+      await kickoff({ cache: true });
+      const one = await started();
+      const review = await started({ agent_id: 'agent-9', role: 'reviewer', head_sha: fixture.base_sha });
+      const cache = path('cache', 's1', 't1');
+      expect((await fixture.seen(one.process_id)).order.workspace).toMatchObject({
+        cache_dir: cache,
+        port_first: null,
+      });
+      expect((await fixture.seen(review.process_id)).order.workspace?.cache_dir).toBe(`${cache}--review`);
+      writeFileSync(join(cache, 'kept'), 'kept');
+      await stop(one);
+      const again = await started({ mode: 'resume' });
+      expect(readdirSync(cache)).toEqual(['kept']);
 
-    // What an agent puts in the place of its cache leads the removal nowhere.
-    const outside = join(fixture.home, '..', 'precious');
-    mkdirSync(outside);
-    writeFileSync(join(outside, 'mine.txt'), 'mine');
-    rmSync(cache, { recursive: true });
-    symlinkSync(outside, cache);
-    await stop(again);
-    await stop(review);
-    expect(await cleanUp()).toMatchObject({ removed: true });
-    expect(readdirSync(outside)).toEqual(['mine.txt']);
-    expect(readdirSync(path('cache', 's1'))).toEqual([]);
+      // What an agent puts in the place of its cache leads the removal nowhere.
+      const outside = join(fixture.home, '..', 'precious');
+      mkdirSync(outside);
+      writeFileSync(join(outside, 'mine.txt'), 'mine');
+      rmSync(cache, { recursive: true });
+      symlinkSync(outside, cache);
+      await stop(again);
+      await stop(review);
+      expect(await cleanUp()).toMatchObject({ removed: true });
+      expect(readdirSync(outside)).toEqual(['mine.txt']);
+      expect(readdirSync(path('cache', 's1'))).toEqual([]);
+    });
   });
-});
 
 describe('the sandbox of a hook', () => {
   it('W8 lets it write worktree and cache, and nothing else', async () => {
@@ -440,35 +452,36 @@ describe('the sandbox of a hook', () => {
   });
 });
 
-describe('before_remove in the sandbox', () => {
-  it('W11 W12 reads and writes its worktree and cache alone, has no token, and leaves nobody behind, in a session of its own either', async () => {
-    const works = (await probeSandbox(process.env['PATH'])).program !== null;
-    const outside = join(fixture.home, 'outside.txt');
-    const daemon = `setsid sh -c "trap '' TERM INT HUP; while :; do sleep 1; done" </dev/null >/dev/null 2>&1 &`;
-    const script = [
-      'echo in > trash.txt; echo in > $CALORON_CACHE_DIR/trash && echo from $CALORON_HOOK; env; echo sees $(ls /proc | grep -c "^[0-9]")',
-      `cat ${path('caloron.db')} ${path('shell-token')}; echo out > ${outside}; ${daemon} exit 0`,
-    ].join('; ');
-    await fixture.kickoff({}, { workspace: { cache: true, hooks: { before_remove: sh(script) } } });
-    writeFileSync(path('shell-token'), 'the-secret-token');
-    const first = await started();
-    await stop(first);
+if (SLOW)
+  describe('before_remove in the sandbox', () => {
+    it('W11 W12 reads and writes its worktree and cache alone, has no token, and leaves nobody behind, in a session of its own either', async () => {
+      const works = (await probeSandbox(process.env['PATH'])).program !== null;
+      const outside = join(fixture.home, 'outside.txt');
+      const daemon = `setsid sh -c "trap '' TERM INT HUP; while :; do sleep 1; done" </dev/null >/dev/null 2>&1 &`;
+      const script = [
+        'echo in > trash.txt; echo in > $CALORON_CACHE_DIR/trash && echo from $CALORON_HOOK; env; echo sees $(ls /proc | grep -c "^[0-9]")',
+        `cat ${path('caloron.db')} ${path('shell-token')}; echo out > ${outside}; ${daemon} exit 0`,
+      ].join('; ');
+      await fixture.kickoff({}, { workspace: { cache: true, hooks: { before_remove: sh(script) } } });
+      writeFileSync(path('shell-token'), 'the-secret-token');
+      const first = await started();
+      await stop(first);
 
-    expect(await cleanUp()).toMatchObject({ removed: true });
+      expect(await cleanUp()).toMatchObject({ removed: true });
 
-    const said = readFileSync(path('logs', `${first.process_id}.log`), 'utf8');
-    expect(said).toContain('hook before_remove: done in');
-    expect(existsSync(outside)).toBe(!works);
-    if (works) {
-      expect(said).toContain('from before_remove');
-      expect(said).toMatch(/^PWD=.*\/t1$/m);
-      expect(said).not.toMatch(/the-secret-token|secret-0123456789|hunter2|model-key|SQLite format/);
-      expect(Number(/^sees (\d+)$/m.exec(said)?.[1])).toBeLessThan(9);
-    }
-    expect(taggedProcesses(new Set([first.process_id]))).toEqual([]);
-    expect(existsSync(first.worktree)).toBe(false);
+      const said = readFileSync(path('logs', `${first.process_id}.log`), 'utf8');
+      expect(said).toContain('hook before_remove: done in');
+      expect(existsSync(outside)).toBe(!works);
+      if (works) {
+        expect(said).toContain('from before_remove');
+        expect(said).toMatch(/^PWD=.*\/t1$/m);
+        expect(said).not.toMatch(/the-secret-token|secret-0123456789|hunter2|model-key|SQLite format/);
+        expect(Number(/^sees (\d+)$/m.exec(said)?.[1])).toBeLessThan(9);
+      }
+      expect(taggedProcesses(new Set([first.process_id]))).toEqual([]);
+      expect(existsSync(first.worktree)).toBe(false);
+    });
   });
-});
 
 describe('the directory an agent is started in', () => {
   it('W1 W2 is its worktree, looked at once more after everything that ran in it', async () => {

@@ -9,6 +9,9 @@ import { openStore } from './store.ts';
 import { endChildren, startChild } from './testing/children.ts';
 import { tempDir, testClock, uuid } from './testing/fixtures.ts';
 
+/** `pnpm test` has a sample of these tests, `pnpm test:slow` all. */
+const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
+
 let { dir, remove } = tempDir();
 let stores: Store[] = [];
 beforeEach(() => {
@@ -57,28 +60,29 @@ describe('several processes', () => {
     expect(await store.kv.put('free', 1)).toEqual({ rev: 1 });
   });
 
-  it('find each commit of a killed process whole or not at all', async () => {
-    for (const wait_ms of [30, 60, 90]) {
-      const file = join(dir, `${wait_ms}.db`);
-      const child = startChild('./torn-writer.ts', [file, 'commit']);
-      await child.printed('committing');
-      await new Promise((resolve) => setTimeout(resolve, wait_ms));
-      child.process.kill('SIGKILL');
-      await child.ended;
+  if (SLOW)
+    it('find each commit of a killed process whole or not at all', async () => {
+      for (const wait_ms of [30, 60, 90]) {
+        const file = join(dir, `${wait_ms}.db`);
+        const child = startChild('./torn-writer.ts', [file, 'commit']);
+        await child.printed('committing');
+        await new Promise((resolve) => setTimeout(resolve, wait_ms));
+        child.process.kill('SIGKILL');
+        await child.ended;
 
-      const store = openStore(file, { clock: testClock(), uuid });
-      stores.push(store);
-      const { state, rev, cursors } = await store.forRun({ run_id: 'r', lease: null }).state.load('s1');
-      const commits = rev - 1;
-      const note = await store.kv.get('caloron:s1:note');
+        const store = openStore(file, { clock: testClock(), uuid });
+        stores.push(store);
+        const { state, rev, cursors } = await store.forRun({ run_id: 'r', lease: null }).state.load('s1');
+        const commits = rev - 1;
+        const note = await store.kv.get('caloron:s1:note');
 
-      expect(state.sprint.goal).toBe(commits === 0 ? 'a login form' : `goal ${commits}`);
-      expect(cursors.log_seq).toBe(commits);
-      expect(note?.value ?? 0).toBe(commits);
-      expect(store.outboxRows('s1')).toHaveLength(commits * 2);
-      expect(await store.rebuildKv({ check_only: true })).toMatchObject({ differing: [] });
-    }
-  });
+        expect(state.sprint.goal).toBe(commits === 0 ? 'a login form' : `goal ${commits}`);
+        expect(cursors.log_seq).toBe(commits);
+        expect(note?.value ?? 0).toBe(commits);
+        expect(store.outboxRows('s1')).toHaveLength(commits * 2);
+        expect(await store.rebuildKv({ check_only: true })).toMatchObject({ differing: [] });
+      }
+    });
 
   it('check a database that lost nothing', async () => {
     const child = startChild('./writer.ts', [join(dir, 'a.db'), 'a', '5']);

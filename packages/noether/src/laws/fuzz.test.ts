@@ -11,6 +11,9 @@ import { type DrawnStage, catalogOfDrawn } from '../testing/draw-stage.ts';
 import { fuzzed } from '../testing/fuzz-run.ts';
 import { ANY } from '../types/ntype.ts';
 
+/** `pnpm test` has a sample of these tests, `pnpm test:slow` all. */
+const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
+
 const stage = (name: string, pure: boolean, fails: number): DrawnStage => ({
   name,
   input: ANY,
@@ -289,25 +292,26 @@ describe('input that is no JSON', () => {
   });
 });
 
-describe('much of it', () => {
-  it('is a few megabytes of text, items or nodes, and runs in seconds', async () => {
-    const text = 'é'.repeat(1_500_000);
-    const items = Array.from({ length: 12_000 }, (_, i) => ({ i, name: `item ${i}` }));
-    const names = Object.fromEntries(items.map(({ name }, i) => [name, i]));
-    const all = { op: 'Sequential', stages: Array.from({ length: 3 }, () => same) };
+if (SLOW)
+  describe('much of it', () => {
+    it('is a few megabytes of text, items or nodes, and runs in seconds', async () => {
+      const text = 'é'.repeat(1_500_000);
+      const items = Array.from({ length: 12_000 }, (_, i) => ({ i, name: `item ${i}` }));
+      const names = Object.fromEntries(items.map(({ name }, i) => [name, i]));
+      const all = { op: 'Sequential', stages: Array.from({ length: 3 }, () => same) };
 
-    for (const input of [text, { text }, items, { items }, names]) {
-      expect(await fuzzed(graphOf(all), input, catalog)).toMatchObject({ ended: 'output', output: input });
-      expect(await fuzzed(graphOf({ op: 'Const', value: input }), null, catalog)).toMatchObject({
-        output: input,
-      });
-    }
-    const wide = { op: 'Fanout', source: same, targets: Array.from({ length: 5000 }, () => same) };
-    expect((await fuzzed(graphOf(wide), 1, catalog)).ended).toBe('output');
-    expect((await fuzzed('['.repeat(3_000_000), 1, catalog)).ended).toBe('parse');
-    expect((await fuzzed(`"${text}"`, 1, catalog)).ended).toBe('parse');
+      for (const input of [text, { text }, items, { items }, names]) {
+        expect(await fuzzed(graphOf(all), input, catalog)).toMatchObject({ ended: 'output', output: input });
+        expect(await fuzzed(graphOf({ op: 'Const', value: input }), null, catalog)).toMatchObject({
+          output: input,
+        });
+      }
+      const wide = { op: 'Fanout', source: same, targets: Array.from({ length: 5000 }, () => same) };
+      expect((await fuzzed(graphOf(wide), 1, catalog)).ended).toBe('output');
+      expect((await fuzzed('['.repeat(3_000_000), 1, catalog)).ended).toBe('parse');
+      expect((await fuzzed(`"${text}"`, 1, catalog)).ended).toBe('parse');
+    });
   });
-});
 
 describe('a deadline longer than a timer can be', () => {
   it('is not over at once', async () => {

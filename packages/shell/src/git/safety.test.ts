@@ -21,6 +21,9 @@ import { insideIn } from './inside.ts';
 import { type OwnWorktree, ownWorktree } from './own-worktree.ts';
 import { saveWip } from './wip.ts';
 
+/** `pnpm test` has a sample of these tests, `pnpm test:slow` all. */
+const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
+
 let world: TaskWorld;
 
 beforeEach(async () => {
@@ -81,29 +84,31 @@ describe('a worktree that is thrown away leaves behind', () => {
     expect(await world.agent(world.clone, 'ls-tree', ref, 'run.sh')).toMatch(/^100755/);
   });
 
-  it('what was staged and changed again, each in its state', async () => {
-    write(at, { 'README.md': 'staged\n' });
-    await world.agent(at, 'add', 'README.md');
-    write(at, { 'README.md': 'on disk\n' });
+  if (SLOW)
+    it('what was staged and changed again, each in its state', async () => {
+      write(at, { 'README.md': 'staged\n' });
+      await world.agent(at, 'add', 'README.md');
+      write(at, { 'README.md': 'on disk\n' });
 
-    await destroy();
+      await destroy();
 
-    expect(await world.kept('README.md')).toBe('on disk\n');
-    expect(await world.kept('README.md', '^2')).toBe('staged\n');
-  });
+      expect(await world.kept('README.md')).toBe('on disk\n');
+      expect(await world.kept('README.md', '^2')).toBe('staged\n');
+    });
 
-  it('what was staged although the files were saved before', async () => {
-    write(at, { 'a.txt': 'on disk' });
-    const own = { path: at, git_dir };
-    await saveWip(world.clean, { ...world.review, own, reason: 'stopped' });
-    write(at, { 'a.txt': 'staged' });
-    await world.agent(at, 'add', 'a.txt');
-    write(at, { 'a.txt': 'on disk' });
+  if (SLOW)
+    it('what was staged although the files were saved before', async () => {
+      write(at, { 'a.txt': 'on disk' });
+      const own = { path: at, git_dir };
+      await saveWip(world.clean, { ...world.review, own, reason: 'stopped' });
+      write(at, { 'a.txt': 'staged' });
+      await world.agent(at, 'add', 'a.txt');
+      write(at, { 'a.txt': 'on disk' });
 
-    await destroy();
+      await destroy();
 
-    expect(await world.kept('a.txt', '^2')).toBe('staged');
-  });
+      expect(await world.kept('a.txt', '^2')).toBe('staged');
+    });
 
   it('thousands of files, each whole', async () => {
     const names = Array.from({ length: 600 }, (_, i) => `many/${i % 7}/${i}.txt`);
@@ -119,38 +124,40 @@ describe('a worktree that is thrown away leaves behind', () => {
     expect(await world.agent(world.clone, 'fsck', '--no-dangling')).toBe('');
   });
 
-  it('deleted files as deleted', async () => {
-    rmSync(join(at, 'README.md'));
-    write(at, { 'a.txt': 'a' });
+  if (SLOW)
+    it('deleted files as deleted', async () => {
+      rmSync(join(at, 'README.md'));
+      write(at, { 'a.txt': 'a' });
 
-    await destroy();
+      await destroy();
 
-    expect(await world.kept('a.txt')).toBe('a');
-    expect(await world.kept('README.md')).toBeUndefined();
-  });
+      expect(await world.kept('a.txt')).toBe('a');
+      expect(await world.kept('README.md')).toBeUndefined();
+    });
 
-  it('a change of the same size made in the second it was staged', async () => {
-    // Stat alone cannot tell the two apart: git looks at such a file because the index is no newer than it.
-    const second = Math.floor(statSync(join(at, 'README.md')).mtimeMs / 1000) - 10;
-    const file = join(at, 'same.txt');
-    for (;;) {
-      const begun = statSync(git_dir).ctimeMs;
-      write(at, { 'same.txt': 'aaaa' });
-      utimesSync(file, second, second);
-      await world.agent(at, '-c', 'core.trustctime=false', 'add', 'same.txt');
-      writeFileSync(file, 'bbbb');
-      utimesSync(file, second, second);
-      // The index as old as the file, as when all happens within a second.
-      utimesSync(join(git_dir, 'index'), second, second);
-      const after = statSync(file).ctimeMs;
-      if (Math.floor(begun / 1000) === Math.floor(after / 1000)) break;
-      rmSync(file);
-    }
+  if (SLOW)
+    it('a change of the same size made in the second it was staged', async () => {
+      // Stat alone cannot tell the two apart: git looks at such a file because the index is no newer than it.
+      const second = Math.floor(statSync(join(at, 'README.md')).mtimeMs / 1000) - 10;
+      const file = join(at, 'same.txt');
+      for (;;) {
+        const begun = statSync(git_dir).ctimeMs;
+        write(at, { 'same.txt': 'aaaa' });
+        utimesSync(file, second, second);
+        await world.agent(at, '-c', 'core.trustctime=false', 'add', 'same.txt');
+        writeFileSync(file, 'bbbb');
+        utimesSync(file, second, second);
+        // The index as old as the file, as when all happens within a second.
+        utimesSync(join(git_dir, 'index'), second, second);
+        const after = statSync(file).ctimeMs;
+        if (Math.floor(begun / 1000) === Math.floor(after / 1000)) break;
+        rmSync(file);
+      }
 
-    await destroy();
+      await destroy();
 
-    expect(await world.kept('same.txt')).toBe('bbbb');
-  });
+      expect(await world.kept('same.txt')).toBe('bbbb');
+    });
 
   it.each(['--assume-unchanged', '--skip-worktree'])('a changed file marked %s', async (flag) => {
     await world.agent(at, 'update-index', flag, 'README.md');
@@ -161,16 +168,17 @@ describe('a worktree that is thrown away leaves behind', () => {
     expect(await world.kept('README.md')).toBe('changed\n');
   });
 
-  it('no deletion of files a sparse checkout left out', async () => {
-    await world.agent(at, 'update-index', '--skip-worktree', 'README.md');
-    rmSync(join(at, 'README.md'));
-    write(at, { 'a.txt': 'a' });
+  if (SLOW)
+    it('no deletion of files a sparse checkout left out', async () => {
+      await world.agent(at, 'update-index', '--skip-worktree', 'README.md');
+      rmSync(join(at, 'README.md'));
+      write(at, { 'a.txt': 'a' });
 
-    await destroy();
+      await destroy();
 
-    expect(await world.kept('README.md')).toBe('widgets\n');
-    expect(await world.kept('a.txt')).toBe('a');
-  });
+      expect(await world.kept('README.md')).toBe('widgets\n');
+      expect(await world.kept('a.txt')).toBe('a');
+    });
 
   it('both sides of a conflict, and what was staged beside it', async () => {
     await world.agent(at, 'checkout', '--quiet', '-b', 'theirs');
@@ -225,45 +233,55 @@ describe('a worktree that is thrown away leaves behind', () => {
     expect(await world.agent(world.clone, 'rev-list', ref)).toContain(inside);
   });
 
-  it('all branches, tags and stashes of a repository inside it', async () => {
-    const inner = join(at, 'inner');
-    const sha = await repositoryWithWork(inner);
+  if (SLOW)
+    it('all branches, tags and stashes of a repository inside it', async () => {
+      const inner = join(at, 'inner');
+      const sha = await repositoryWithWork(inner);
 
-    await destroy();
+      await destroy();
 
-    const [ref = ''] = await world.saved();
-    const reachable = await world.agent(world.clone, 'rev-list', ref);
-    for (const commit of Object.values(sha)) expect(reachable).toContain(commit);
-    expect(insideIn(await world.agent(world.clone, 'show', '-s', '--format=%b', `${ref}^2`))).toEqual([
-      {
-        path: 'inner',
-        branch: 'main',
-        head: sha.main,
-        refs: [
-          { name: 'refs/heads/main', sha: sha.main },
-          { name: 'refs/heads/other', sha: sha.other },
-          { name: 'refs/tags/mark', sha: sha.mark },
-        ],
-        stashes: [sha.second, sha.first],
-        missing: null,
-      },
-    ]);
-  });
+      const [ref = ''] = await world.saved();
+      const reachable = await world.agent(world.clone, 'rev-list', ref);
+      for (const commit of Object.values(sha)) expect(reachable).toContain(commit);
+      expect(insideIn(await world.agent(world.clone, 'show', '-s', '--format=%b', `${ref}^2`))).toEqual([
+        {
+          path: 'inner',
+          branch: 'main',
+          head: sha.main,
+          refs: [
+            { name: 'refs/heads/main', sha: sha.main },
+            { name: 'refs/heads/other', sha: sha.other },
+            { name: 'refs/tags/mark', sha: sha.mark },
+          ],
+          stashes: [sha.second, sha.first],
+          missing: null,
+        },
+      ]);
+    });
 
-  it('what of a repository inside it can be kept where its history is shallow, and says so', async () => {
-    const elsewhere = join(world.fixture.home, '..', 'elsewhere');
-    await repositoryWithWork(elsewhere);
-    await world.agent(at, 'clone', '--quiet', '--depth=1', '--branch=other', `file://${elsewhere}`, 'inner');
-    write(at, { 'inner/a.txt': 'a' });
+  if (SLOW)
+    it('what of a repository inside it can be kept where its history is shallow, and says so', async () => {
+      const elsewhere = join(world.fixture.home, '..', 'elsewhere');
+      await repositoryWithWork(elsewhere);
+      await world.agent(
+        at,
+        'clone',
+        '--quiet',
+        '--depth=1',
+        '--branch=other',
+        `file://${elsewhere}`,
+        'inner',
+      );
+      write(at, { 'inner/a.txt': 'a' });
 
-    await destroy();
+      await destroy();
 
-    const [ref = ''] = await world.saved();
-    expect(await world.kept('inner/a.txt')).toBe('a');
-    expect(insideIn(await world.agent(world.clone, 'show', '-s', '--format=%b', `${ref}^2`))).toMatchObject([
-      { path: 'inner', missing: 'its history is shallow' },
-    ]);
-  });
+      const [ref = ''] = await world.saved();
+      expect(await world.kept('inner/a.txt')).toBe('a');
+      expect(insideIn(await world.agent(world.clone, 'show', '-s', '--format=%b', `${ref}^2`))).toMatchObject(
+        [{ path: 'inner', missing: 'its history is shallow' }],
+      );
+    });
 
   it('the files of a repository inside it that has no commit yet', async () => {
     write(at, { 'inner/a.txt': 'a', 'inner/deeper/b.txt': 'b', 'c.txt': 'c' });
@@ -277,60 +295,65 @@ describe('a worktree that is thrown away leaves behind', () => {
     expect(await world.kept('c.txt')).toBe('c');
   });
 
-  it('the files below a lock and an index of ours that a crash left', async () => {
-    write(at, { 'a.txt': 'a' });
-    for (const name of [
-      'index.lock',
-      'HEAD.lock',
-      `caloron-index-${process.pid}`,
-      `caloron-index-${process.pid}.lock`,
-    ])
-      writeFileSync(join(git_dir, name), 'rubbish');
+  if (SLOW)
+    it('the files below a lock and an index of ours that a crash left', async () => {
+      write(at, { 'a.txt': 'a' });
+      for (const name of [
+        'index.lock',
+        'HEAD.lock',
+        `caloron-index-${process.pid}`,
+        `caloron-index-${process.pid}.lock`,
+      ])
+        writeFileSync(join(git_dir, name), 'rubbish');
 
-    await destroy();
+      await destroy();
 
-    expect(await world.kept('a.txt')).toBe('a');
-  });
+      expect(await world.kept('a.txt')).toBe('a');
+    });
 
-  it('the files although the lock of the ref to save them under was left', async () => {
-    write(at, { 'a.txt': 'a' });
-    write(world.clone, { 'refs/caloron/wip/s1/t1/1.lock': '' });
+  if (SLOW)
+    it('the files although the lock of the ref to save them under was left', async () => {
+      write(at, { 'a.txt': 'a' });
+      write(world.clone, { 'refs/caloron/wip/s1/t1/1.lock': '' });
 
-    await destroy();
+      await destroy();
 
-    expect(await world.kept('a.txt')).toBe('a');
-  });
+      expect(await world.kept('a.txt')).toBe('a');
+    });
 
-  it('the files although the index is broken', async () => {
-    write(at, { 'a.txt': 'a' });
-    writeFileSync(join(git_dir, 'index'), 'DIRC half of it');
+  if (SLOW)
+    it('the files although the index is broken', async () => {
+      write(at, { 'a.txt': 'a' });
+      writeFileSync(join(git_dir, 'index'), 'DIRC half of it');
 
-    await destroy();
+      await destroy();
 
-    expect(await world.kept('a.txt')).toBe('a');
-    expect(await world.kept('README.md')).toBe('widgets\n');
-  });
+      expect(await world.kept('a.txt')).toBe('a');
+      expect(await world.kept('README.md')).toBe('widgets\n');
+    });
 
-  it('what is staged in an index that is split in two', async () => {
-    write(at, { 'README.md': 'staged\n' });
-    await world.agent(at, 'add', 'README.md');
-    await world.agent(at, 'update-index', '--split-index');
-    write(at, { 'README.md': 'on disk\n' });
+  if (SLOW)
+    it('what is staged in an index that is split in two', async () => {
+      write(at, { 'README.md': 'staged\n' });
+      await world.agent(at, 'add', 'README.md');
+      await world.agent(at, 'update-index', '--split-index');
+      write(at, { 'README.md': 'on disk\n' });
 
-    await destroy();
+      await destroy();
 
-    expect(await world.kept('README.md')).toBe('on disk\n');
-    expect(await world.kept('README.md', '^2')).toBe('staged\n');
-  });
+      expect(await world.kept('README.md')).toBe('on disk\n');
+      expect(await world.kept('README.md', '^2')).toBe('staged\n');
+    });
 
-  it('the files of a branch that has no commit yet', async () => {
-    await world.agent(at, 'checkout', '--quiet', '--orphan', 'fresh');
-    write(at, { 'a.txt': 'a' });
+  if (SLOW)
+    it('the files of a branch that has no commit yet', async () => {
+      await world.agent(at, 'checkout', '--quiet', '--orphan', 'fresh');
+      write(at, { 'a.txt': 'a' });
 
-    await destroy();
+      await destroy();
 
-    expect(await world.kept('a.txt')).toBe('a');
-  });
+      expect(await world.kept('a.txt')).toBe('a');
+    });
 
   it('nothing where nothing was worked on, and no second copy of the same', async () => {
     await destroy();
@@ -345,15 +368,16 @@ describe('a worktree that is thrown away leaves behind', () => {
     expect(await world.saved()).toEqual([first]);
   });
 
-  it('not what the project ignores, but what only the agent hid', async () => {
-    write(at, { '.gitignore': 'built/\n', 'built/x.o': 'x', 'mine.txt': 'm' });
-    write(world.clone, { 'info/exclude': 'mine.txt\n' });
+  if (SLOW)
+    it('not what the project ignores, but what only the agent hid', async () => {
+      write(at, { '.gitignore': 'built/\n', 'built/x.o': 'x', 'mine.txt': 'm' });
+      write(world.clone, { 'info/exclude': 'mine.txt\n' });
 
-    await destroy();
+      await destroy();
 
-    expect(await world.kept('built/x.o')).toBeUndefined();
-    expect(await world.kept('mine.txt')).toBe('m');
-  });
+      expect(await world.kept('built/x.o')).toBeUndefined();
+      expect(await world.kept('mine.txt')).toBe('m');
+    });
 });
 
 describe('an author worktree that is used again', () => {
@@ -372,45 +396,47 @@ describe('an author worktree that is used again', () => {
     expect(await world.agent(path, 'show', ':a.txt')).toBe('staged');
   });
 
-  it('keeps what a rebase had put aside', async () => {
-    const { path } = await world.prepareAuthor();
-    write(path, { 'README.md': 'mine\n' });
-    await world.agent(path, 'commit', '--quiet', '-am', 'mine');
-    write(path, { 'a.txt': 'one' });
-    await world.agent(path, 'add', 'a.txt');
-    await world.agent(path, 'commit', '--quiet', '-m', 'a');
-    write(path, { 'a.txt': 'uncommitted' });
-    await world.fixture.commit('main', { 'README.md': 'theirs\n' });
-    await world.sync();
-    await expect(world.agent(path, 'rebase', '--autostash', 'origin/main')).rejects.toMatchObject({
-      code: 'GIT_FAILED',
+  if (SLOW)
+    it('keeps what a rebase had put aside', async () => {
+      const { path } = await world.prepareAuthor();
+      write(path, { 'README.md': 'mine\n' });
+      await world.agent(path, 'commit', '--quiet', '-am', 'mine');
+      write(path, { 'a.txt': 'one' });
+      await world.agent(path, 'add', 'a.txt');
+      await world.agent(path, 'commit', '--quiet', '-m', 'a');
+      write(path, { 'a.txt': 'uncommitted' });
+      await world.fixture.commit('main', { 'README.md': 'theirs\n' });
+      await world.sync();
+      await expect(world.agent(path, 'rebase', '--autostash', 'origin/main')).rejects.toMatchObject({
+        code: 'GIT_FAILED',
+      });
+
+      const own = ownWorktree(world.author.root, world.clone, path);
+      if (own === undefined) throw new Error('the worktree is gone');
+      await saveWip(world.clean, { ...world.author, own, reason: 'stopped' });
+      expect(await world.saved()).toHaveLength(2);
+
+      await world.prepareAuthor();
+
+      expect(await world.saved()).toHaveLength(2);
+      const refs = await world.saved();
+      const contents = await Promise.all(
+        refs.map((ref) => world.agent(world.clone, 'show', `${ref}:a.txt`).catch(() => '')),
+      );
+      expect(contents).toContain('uncommitted');
     });
 
-    const own = ownWorktree(world.author.root, world.clone, path);
-    if (own === undefined) throw new Error('the worktree is gone');
-    await saveWip(world.clean, { ...world.author, own, reason: 'stopped' });
-    expect(await world.saved()).toHaveLength(2);
+  if (SLOW)
+    it('keeps what was staged where a person deleted the directory', async () => {
+      const { path } = await world.prepareAuthor();
+      write(path, { 'a.txt': 'staged' });
+      await world.agent(path, 'add', 'a.txt');
+      rmSync(path, { recursive: true });
 
-    await world.prepareAuthor();
+      await world.prepareAuthor();
 
-    expect(await world.saved()).toHaveLength(2);
-    const refs = await world.saved();
-    const contents = await Promise.all(
-      refs.map((ref) => world.agent(world.clone, 'show', `${ref}:a.txt`).catch(() => '')),
-    );
-    expect(contents).toContain('uncommitted');
-  });
-
-  it('keeps what was staged where a person deleted the directory', async () => {
-    const { path } = await world.prepareAuthor();
-    write(path, { 'a.txt': 'staged' });
-    await world.agent(path, 'add', 'a.txt');
-    rmSync(path, { recursive: true });
-
-    await world.prepareAuthor();
-
-    expect(await world.kept('a.txt')).toBe('staged');
-  });
+      expect(await world.kept('a.txt')).toBe('staged');
+    });
 
   it('keeps the agent’s own tags when the forge’s tags are taken over', async () => {
     const { path } = await world.prepareAuthor();
@@ -461,28 +487,29 @@ describe('what cannot be saved is not deleted', () => {
     expect(await world.kept('big.txt')).toContain('7919');
   });
 
-  it('a worktree whose repository takes nothing', async () => {
-    const { path } = await world.prepareReview();
-    write(path, { 'a.txt': 'not yet saved anywhere' });
-    const folders = [world.clone, join(world.clone, 'objects')];
-    for (const folder of folders) chmodSync(folder, 0o555);
-    try {
-      // root writes anywhere unless it gives that power up.
-      const plain =
-        process.getuid?.() === 0
-          ? 'setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-all'
-          : '';
+  if (SLOW)
+    it('a worktree whose repository takes nothing', async () => {
+      const { path } = await world.prepareReview();
+      write(path, { 'a.txt': 'not yet saved anywhere' });
+      const folders = [world.clone, join(world.clone, 'objects')];
+      for (const folder of folders) chmodSync(folder, 0o555);
+      try {
+        // root writes anywhere unless it gives that power up.
+        const plain =
+          process.getuid?.() === 0
+            ? 'setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-all'
+            : '';
 
-      const { code, said } = await destroyUnder(`exec ${plain}`);
+        const { code, said } = await destroyUnder(`exec ${plain}`);
 
-      expect(code, said).toBe(1);
-      expect(readFileSync(join(path, 'a.txt'), 'utf8')).toBe('not yet saved anywhere');
-    } finally {
-      for (const folder of folders) chmodSync(folder, 0o755);
-    }
-    await destroy();
-    expect(await world.kept('a.txt')).toBe('not yet saved anywhere');
-  });
+        expect(code, said).toBe(1);
+        expect(readFileSync(join(path, 'a.txt'), 'utf8')).toBe('not yet saved anywhere');
+      } finally {
+        for (const folder of folders) chmodSync(folder, 0o755);
+      }
+      await destroy();
+      expect(await world.kept('a.txt')).toBe('not yet saved anywhere');
+    });
 
   it('a worktree whose repository is away', async () => {
     const { path } = await world.prepareReview();
@@ -512,55 +539,60 @@ describe('a clean-up', () => {
     return reply.json();
   }
 
-  it.each<readonly [string, (own: OwnWorktree) => Promise<void> | void]>([
-    [
-      'a changed file that is assumed unchanged',
-      async ({ path }) => {
-        await world.agent(path, 'update-index', '--assume-unchanged', 'README.md');
-        write(path, { 'README.md': 'changed' });
-      },
-    ],
-    [
-      'a repository inside',
-      async ({ path }) => {
-        await world.agent(path, 'init', '--quiet', 'inner');
-        write(path, { 'inner/a.txt': 'a' });
-      },
-    ],
-    [
-      'a merge that was begun',
-      ({ git_dir }) => {
-        writeFileSync(join(git_dir, 'MERGE_HEAD'), `${world.fixture.base_sha}\n`);
-      },
-    ],
-  ])('keeps a worktree with %s', async (_what, change) => {
-    const own = await world.prepareAuthor();
-    await change(own);
+  if (SLOW)
+    it.each<readonly [string, (own: OwnWorktree) => Promise<void> | void]>([
+      [
+        'a changed file that is assumed unchanged',
+        async ({ path }) => {
+          await world.agent(path, 'update-index', '--assume-unchanged', 'README.md');
+          write(path, { 'README.md': 'changed' });
+        },
+      ],
+      [
+        'a repository inside',
+        async ({ path }) => {
+          await world.agent(path, 'init', '--quiet', 'inner');
+          write(path, { 'inner/a.txt': 'a' });
+        },
+      ],
+      [
+        'a merge that was begun',
+        ({ git_dir }) => {
+          writeFileSync(join(git_dir, 'MERGE_HEAD'), `${world.fixture.base_sha}\n`);
+        },
+      ],
+    ])('keeps a worktree with %s', async (_what, change) => {
+      const own = await world.prepareAuthor();
+      await change(own);
 
-    expect(await cleanup()).toMatchObject({ removed: false, reason: expect.stringContaining(own.path) });
+      expect(await cleanup()).toMatchObject({ removed: false, reason: expect.stringContaining(own.path) });
 
-    expect(existsSync(join(own.path, '.git'))).toBe(true);
-  });
+      expect(existsSync(join(own.path, '.git'))).toBe(true);
+    });
 
-  it.each([
-    ['a commit on another branch', ['commit', '--quiet', '--allow-empty', '-m', 'mine']],
-    ['a stash', ['stash', '--quiet']],
-  ])('keeps a submodule whose files are as they were and that has %s', async (_what, command) => {
-    const { path } = await world.prepareAuthor();
-    const inner = join(path, 'sub');
-    await world.agent(path, 'clone', '--quiet', world.fixture.remote, 'sub');
-    await world.agent(path, '-c', 'advice.addEmbeddedRepo=false', 'add', 'sub');
-    await world.agent(path, 'commit', '--quiet', '--allow-empty', '-m', 'a submodule');
-    const head = await world.agent(path, 'rev-parse', 'HEAD');
-    await git(['fetch', '--quiet', path, `${head}:refs/heads/main`], { git_dir: world.fixture.remote });
-    write(inner, { 'README.md': 'changed\n' });
-    await world.agent(inner, 'switch', '--quiet', '--create', 'mine');
-    await world.agent(inner, ...command);
-    await world.agent(inner, 'reset', '--quiet', '--hard');
-    await world.agent(inner, 'switch', '--quiet', 'main');
+  if (SLOW)
+    it.each([
+      ['a commit on another branch', ['commit', '--quiet', '--allow-empty', '-m', 'mine']],
+      ['a stash', ['stash', '--quiet']],
+    ])('keeps a submodule whose files are as they were and that has %s', async (_what, command) => {
+      const { path } = await world.prepareAuthor();
+      const inner = join(path, 'sub');
+      await world.agent(path, 'clone', '--quiet', world.fixture.remote, 'sub');
+      await world.agent(path, '-c', 'advice.addEmbeddedRepo=false', 'add', 'sub');
+      await world.agent(path, 'commit', '--quiet', '--allow-empty', '-m', 'a submodule');
+      const head = await world.agent(path, 'rev-parse', 'HEAD');
+      await git(['fetch', '--quiet', path, `${head}:refs/heads/main`], { git_dir: world.fixture.remote });
+      write(inner, { 'README.md': 'changed\n' });
+      await world.agent(inner, 'switch', '--quiet', '--create', 'mine');
+      await world.agent(inner, ...command);
+      await world.agent(inner, 'reset', '--quiet', '--hard');
+      await world.agent(inner, 'switch', '--quiet', 'main');
 
-    expect(await cleanup()).toMatchObject({ removed: false, reason: expect.stringContaining('uncommitted') });
-  });
+      expect(await cleanup()).toMatchObject({
+        removed: false,
+        reason: expect.stringContaining('uncommitted'),
+      });
+    });
 
   it('keeps a submodule that was worked in, and removes one that was not', async () => {
     const { path } = await world.prepareAuthor();
