@@ -12,7 +12,7 @@ const MINUTE_MS = 60_000;
 const WITHIN = { timeout: 10_000 };
 const SLOT = '2026-04-15T12:01:00Z';
 
-describe('a database that refuses what one job writes', () => {
+describe('a database', () => {
   let world: SchedulerWorld;
   let lines: { readonly msg: string; readonly job?: string; readonly err?: { readonly message: string } }[];
   let started: Scheduler[];
@@ -65,7 +65,7 @@ describe('a database that refuses what one job writes', () => {
       WITHIN,
     );
 
-  it('stops no other job, tells why, and fires the slot when it can be claimed', async () => {
+  it('that refuses a claim stops no other job, tells why, and fires the slot when it can be claimed', async () => {
     refuse('no_claim', "INSERT ON job_slots WHEN NEW.job = 'sick'");
     start();
     world.clock.advance(MINUTE_MS);
@@ -79,12 +79,13 @@ describe('a database that refuses what one job writes', () => {
     expect(runs('sick')).toBe(1);
   });
 
-  it('records later how a slot ended, and fires the next one meanwhile', async () => {
+  it('that refuses the end of a slot is given it later, and the next one is fired meanwhile', async () => {
     refuse('no_end', "UPDATE ON job_slots WHEN NEW.job = 'sick' AND NEW.status = 'ok'");
     start();
     world.clock.advance(MINUTE_MS);
     await ended('well', [SLOT]);
     await vi.waitFor(() => expect(said(/how a slot ended could not be recorded/)).toBeGreaterThan(1), WITHIN);
+    await vi.waitFor(() => expect(started[0]?.jobs()[0]?.running).toBe(false), WITHIN);
     world.clock.advance(MINUTE_MS);
     await vi.waitFor(() => expect(world.slots('sick')).toHaveLength(2), WITHIN);
 
@@ -94,7 +95,7 @@ describe('a database that refuses what one job writes', () => {
     expect(runs('sick')).toBe(2);
   });
 
-  it('tells of a run once when its webhook can be kept, and settles the slot after that', async () => {
+  it('that refuses a webhook is given it later and once, and the slot is settled after that', async () => {
     let refused = true;
     const tellings: string[] = [];
     start(async () => {
@@ -112,7 +113,34 @@ describe('a database that refuses what one job writes', () => {
     expect(runs('told')).toBe(1);
   });
 
-  it('is told when old rows cannot be deleted, and does not stop a scheduler that ends', async () => {
+  it('of which old rows are gone fires no slot again when the clock is put back, and goes on with the next', async () => {
+    start();
+    world.clock.advance(MINUTE_MS);
+    await ended('sick', [SLOT]);
+    sql(
+      `DELETE FROM job_slots WHERE job = 'sick'; INSERT INTO job_marks VALUES ('default', 'sick', '${SLOT}', NULL)`,
+    );
+
+    world.clock.advance(-2 * MINUTE_MS);
+    await vi.waitFor(() => expect(started[0]?.jobs()[0]?.next_at).toBe('2026-04-15T12:00:00.000Z'), WITHIN);
+    world.clock.advance(2 * MINUTE_MS);
+    const looked = { next_at: '2026-04-15T12:02:00.000Z', running: false };
+    await vi.waitFor(() => expect(started[0]?.jobs()[0]).toMatchObject(looked), WITHIN);
+    world.clock.advance(MINUTE_MS);
+
+    await ended('sick', ['2026-04-15T12:02:00Z']);
+    expect(runs('sick')).toBe(2);
+  });
+
+  it('whose mark is ahead of the clock is told at the start, with the job and until when', () => {
+    sql("INSERT INTO job_marks VALUES ('default', 'well', '2030-01-01T00:00:00Z', NULL)");
+    start();
+    expect(lines.filter(({ msg }) => /fires no slot until then/.test(msg))).toMatchObject([
+      { job: 'well', until: '2030-01-01T00:00:00Z' },
+    ]);
+  });
+
+  it('that refuses to delete old rows is told, and asked again', async () => {
     const warned: string[] = [];
     const destination = { write: (line: string) => void warned.push(line) };
     const logger = createLoggerTo({ name: 'test', level: 'info' }, destination);
