@@ -87,7 +87,9 @@ export function onWord(draft: Draft, task: Task | undefined, word: HumanWord, ev
     if (task.status !== 'HumanAssigned') block(draft, task, 'break_down_requested');
     return;
   }
-  update(draft, task, { ...release(draft, task), status: 'HumanAssigned', status_reason: word });
+  // Nobody wants it any more: what works on it is stopped, its work saved; its branch and pull request stay as they are.
+  const status = word === 'cancel' ? 'Cancelled' : 'HumanAssigned';
+  update(draft, task, { ...release(draft, task), status, status_reason: word });
 }
 
 /** A comment whose first line says one of the words, by somebody the sprint lets speak, and not by an agent: those carry our marker. */

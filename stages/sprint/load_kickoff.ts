@@ -111,7 +111,7 @@ function isOf({ sprint }: DagState, brief: string | null | undefined): boolean {
 function refuse(active: ActiveSprint | null, taken: Id | null): void {
   if (active !== null) {
     const { sprint_id, repo } = active;
-    const hint = `see how it stands: ./caloron status --sprint ${sprint_id}; go on with it: ./caloron tick`;
+    const hint = `see how it stands: ./caloron status --sprint ${sprint_id}; end it: ./caloron end --sprint ${sprint_id}`;
     // Nothing is wrong: a job's kickoff waits for the end of the sprint before it.
     throw new SprintError('KICKOFF_SPRINT_ACTIVE', { active: sprint_id, repo }, { hint, skips: true });
   }

@@ -36,12 +36,18 @@ const COMMANDS: readonly ListedCommand[] = [
     also: [],
     load: async () => (await import('./commands/words.ts')).wordCommand('break-down'),
   },
+  {
+    name: 'cancel',
+    also: [],
+    load: async () => (await import('./commands/words.ts')).wordCommand('cancel'),
+  },
   { name: 'adopt', also: [], load: async () => (await import('./commands/words.ts')).wordCommand('adopt') },
   {
     name: 'take-over',
     also: ['caloron:take-over'],
     load: async () => (await import('./commands/words.ts')).wordCommand('take-over'),
   },
+  { name: 'end', also: [], load: async () => (await import('./commands/end.ts')).endCommand },
   { name: 'retro', load: async () => (await import('./commands/retro.ts')).retroCommand },
   { name: 'history', load: async () => (await import('./commands/history.ts')).historyCommand },
   { name: 'show', load: async () => (await import('./commands/show.ts')).showCommand },

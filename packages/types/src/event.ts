@@ -41,6 +41,7 @@ export const HumanWord = z.enum([
   'caloron:take-over',
   'approve',
   'adopt',
+  'cancel',
 ]);
 export type HumanWord = z.infer<typeof HumanWord>;
 

@@ -1,4 +1,4 @@
-import { ownOf, type HumanWord, type Task } from '@caloron/types';
+import { type DagState, ownOf, type HumanWord, type Task } from '@caloron/types';
 import { Command } from 'commander';
 import { z } from 'zod';
 
@@ -12,10 +12,11 @@ const WORDS = {
   'assign-human': ['assign-human', 'take a task from its agent; a person does it'],
   'break-down': ['break-down', 'say that a task is too large'],
   'take-over': ['caloron:take-over', 'take a task over, with its branch and pull request'],
+  cancel: ['cancel', 'give a task up: its agent is stopped, what needs it waits for a person'],
   adopt: ['adopt', 'take finished work of a process that had counted as gone'],
 } as const satisfies Readonly<Record<string, readonly [word: HumanWord, what: string]>>;
 
-/** `caloron resolve|assign-human|break-down|take-over|adopt TASK`: a person's word, as a comment on the issue would be. */
+/** `caloron resolve|assign-human|break-down|take-over|cancel|adopt TASK`: a person's word, as a comment on the issue would be. */
 export function wordCommand(name: keyof typeof WORDS): (io: Io) => Command {
   const [word, what] = WORDS[name];
   return (io) => {
@@ -41,13 +42,28 @@ export function wordCommand(name: keyof typeof WORDS): (io: Io) => Command {
           data: { sprint_id, task_id, word, seq },
           text:
             offer === undefined
-              ? `${task_id}: ${word}. The next tick acts on it.`
+              ? [
+                  `${task_id}: ${word}. The next tick acts on it.`,
+                  ...(word === 'cancel' ? left(task, state) : []),
+                ].join('\n')
               : `${task_id}: PR #${offer.pr_number} at ${offer.head_sha.slice(0, 8)} is taken by the next tick.`,
         };
       }),
     );
     return command;
   };
+}
+
+/** That what needs a task which is given up waits for a person then; none where nothing does. */
+function left({ id }: Task, { tasks }: DagState): readonly string[] {
+  const needs = Object.values(tasks).filter(
+    ({ depends_on, status }) => depends_on.includes(id) && status !== 'Done' && status !== 'Cancelled',
+  );
+  if (needs.length === 0) return [];
+  const names = needs.map((task) => task.id).join(', ');
+  return [
+    `What needs it waits for your word then: ./caloron resolve (it goes on without) or cancel ${names}`,
+  ];
 }
 
 /** The work that is offered of a process, named by its id or the beginning of it, else the newest. Throws CLI_NOT_FOUND. */
