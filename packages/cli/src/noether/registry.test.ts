@@ -6,16 +6,19 @@ import { createLoggerTo } from '@caloron/capabilities/logger';
 import { type Registry, startRegistry } from '@caloron/scheduler/registry/server';
 import { readStageStore, readVerifiedStages, writeStageStore } from '@caloron/store';
 import { authorKey, trustKey } from '@caloron/store/stage-store-keys';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { noetherProgram } from '../noether.ts';
 import { runProgram } from '../program.ts';
+import { programCatalog } from '../stages.ts';
 
 const WRITE = 'write-key-of-the-test-001';
 
 let dir: string;
 let store: string;
 let registry: Registry | undefined;
+// It reads the source of each stage of the program, once in a process.
+beforeAll(() => void programCatalog(), 60_000);
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'caloron-push-'));
   store = join(dir, '.noether', 'store.json');
@@ -141,15 +144,25 @@ export const shout = stageKit()({
     writeFileSync(file, right);
     expect(await noether('stage', 'add', file)).toMatchObject({ code: 0 });
     expect(await noether('stage', 'test', 'shout')).toMatchObject({ code: 0, data: { counts: { ok: 1 } } });
-    expect(await noether('run', graph, '--input', '{"text":"a"}')).toMatchObject({
-      data: { output: { said: 'A!' } },
-    });
+    const url = process.env['NOETHER_REGISTRY'];
+    const said = { code: 0, data: { output: { said: 'A!' } } };
+    vi.stubEnv('NOETHER_REGISTRY', undefined);
+    expect(await noether('run', graph, '--input', '{"text":"a"}')).toMatchObject(said);
+    vi.stubEnv('NOETHER_REGISTRY', url);
     expect(await noether('stage', 'push', 'shout')).toMatchObject({
       code: 0,
       data: { counts: { created: 1 } },
     });
     const [record] = await readStageStore(join(dir, 'there', 'store.json'));
     expect(Object.keys(record?.archive ?? {})).toEqual(['mark.ts', 'shout.ts']);
+
+    // From the registry it runs where its keys, the author's and the registry's, are trusted.
+    expect(await noether('run', graph, '--input', '{"text":"a"}')).toMatchObject({
+      code: 2,
+      error: { code: 'STAGE_UNTRUSTED' },
+    });
+    await noether('stage', 'trust', record?.record_signer ?? '', '--name', 'registry');
+    expect(await noether('run', graph, '--input', '{"text":"a"}')).toMatchObject(said);
   });
 
   it('--all pushes every active stage of the store', async () => {
@@ -209,8 +222,8 @@ export const shout = stageKit()({
 
   it.each([
     [['shout'], undefined, /no registry is named/],
-    [['shout'], 'ftp://x.example', /expected http/],
-    [['shout'], 'http://user:secret@x.example', /expected http/],
+    [['shout'], 'ftp://x.example', /expected an http or https address/],
+    [['shout'], 'http://user:secret@x.example', /without user and password/],
     [[], 'http://127.0.0.1:1', /no stage is named/],
     [['shout', '--all'], 'http://127.0.0.1:1', /--all goes with no stage/],
   ])('%j to %j is told before anything is sent', async (words, url, problem) => {

@@ -5,6 +5,7 @@ import { createHttp } from '@caloron/capabilities/host/http';
 import { StageError, type StageRecord } from '@caloron/noether';
 import { codeOf, isRetryable, messageOf } from '@caloron/noether/errors';
 import { lifecycleWord, sealRecord, signRecord } from '@caloron/noether/records';
+import { addressOf, addressProblem, sendsInClear } from '@caloron/scheduler/registry/address';
 import { type Pushed, pushStages } from '@caloron/scheduler/registry/push';
 import { authorKey } from '@caloron/store/stage-store-keys';
 import { shellWord } from '@caloron/types';
@@ -38,35 +39,36 @@ export function pushCommand(io: Io): Command {
 }
 
 async function push(context: Context, references: readonly string[], options: PushOptions): Promise<Answer> {
-  const { variables } = context.environment;
-  const url = registryUrl(options.registry ?? variables['NOETHER_REGISTRY']);
+  const registry = addressOf(
+    registryUrl(options.registry ?? context.environment.registry_url),
+    null,
+    context.environment,
+  );
   const file = storeFile(context, options);
   const chosen = choose(await knownStages(file), references, options.all === true, file);
   const records = await signed(chosen, file);
   const results = await pushStages(records, {
-    url,
-    key: variables['NOETHER_REGISTRY_API_KEY']?.trim() || null,
+    url: registry.url,
+    key: registry.api_key,
     http: createHttp({ hosts: null }),
     signal: context.signal,
   });
-  return answer(url, results);
+  const warnings = sendsInClear(registry) ? [IN_CLEAR] : [];
+  return answer(registry.url, results, warnings);
 }
 
+const IN_CLEAR = 'the key crosses the network unencrypted: name the registry by https://';
+
 /** Throws CLI_USAGE. */
-function registryUrl(text: string | undefined): string {
-  if (text === undefined || text.trim() === '')
-    throw new CliError(
-      'CLI_USAGE',
-      { problem: 'no registry is named' },
-      { hint: '--registry URL, or the variable NOETHER_REGISTRY' },
-    );
-  const url = URL.parse(text.trim());
-  const plain = url !== null && /^https?:$/u.test(url.protocol) && url.search === '' && url.hash === '';
-  if (plain && url.username === '' && url.password === '') return url.href;
+function registryUrl(text: string | null): string {
+  const url = text?.trim() ?? '';
+  const hint = '--registry URL, or the variable NOETHER_REGISTRY';
+  if (url === '') throw new CliError('CLI_USAGE', { problem: 'no registry is named' }, { hint });
+  const wrong = addressProblem(url);
   // What is no address may be a key in the wrong place.
-  throw new CliError('CLI_USAGE', {
-    problem: 'the address of the registry: expected http:// or https://, a host and at most a path',
-  });
+  if (wrong !== null)
+    throw new CliError('CLI_USAGE', { problem: `the address of the registry: ${wrong}` }, { hint });
+  return url;
 }
 
 /** Throws CLI_USAGE, CLI_NOT_FOUND, STAGE_UNKNOWN, STAGE_AMBIGUOUS. */
@@ -108,7 +110,7 @@ async function signed(stages: readonly KnownStage[], file: string): Promise<read
 const REFUSED = 2;
 const FAILED = 3;
 
-function answer(registry: string, results: readonly Pushed[]): Answer {
+function answer(registry: string, results: readonly Pushed[], warnings: readonly string[]): Answer {
   const failed = results.flatMap((result) => ('error' in result ? [result] : []));
   const worst = failed.some(({ error }) => isRetryable(error)) ? FAILED : REFUSED;
   const pushed = results.flatMap((result) => ('answer' in result ? [result.answer] : []));
@@ -123,10 +125,12 @@ function answer(registry: string, results: readonly Pushed[]): Answer {
         code: codeOf(error),
         message: messageOf(error),
       })),
+      warnings,
       counts: { created, unchanged: pushed.length - created, failed: failed.length },
     },
     text: [
       ...results.map(line),
+      ...warnings.map((warning) => `warning: ${warning}`),
       `${counted(created, 'stage')} pushed, ${pushed.length - created} there already, ${failed.length} failed: ${registry}`,
     ].join('\n'),
     exit_code: failed.length === 0 ? 0 : worst,

@@ -560,6 +560,7 @@ describe('a slow client', () => {
     });
 
     expect(answer).toMatch(/^HTTP\/1\.1 408 .*REGISTRY_BODY_INVALID/s);
-    expect((await get(`${url}/health`)).status).toBe(200);
+    // The limit holds for this question, too, where the machine is slow.
+    await expect.poll(async () => (await get(`${url}/health`).catch(() => undefined))?.status).toBe(200);
   });
 });
