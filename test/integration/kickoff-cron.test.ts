@@ -101,6 +101,20 @@ describe('a kickoff by cron', () => {
     });
 
   if (SLOW)
+    it('is made at once when a sprint is over by a job that is fired by its end, of what its key holds then', async () => {
+      const { input, ...job } = kickoff('next', {});
+      await world.runtime.store.kv.put('next_kickoff', { ...input, sprint_id: 's-1' });
+      world.start([{ ...job, input_from: 'kv:next_kickoff', on: ['sprint.completed'] }]);
+      await nextSlot('next');
+      await world.runtime.store.kv.put('next_kickoff', { ...input, sprint_id: 's-2' });
+      await world.complete('s-1');
+      await vi.waitFor(() => expect(statuses('next')).toEqual(['ok', 'ok']), WITHIN);
+
+      expect(world.slots('next')[1]?.slot).toMatch(/^event:/);
+      expect(sprints()).toEqual(['s-2', 's-1']);
+    });
+
+  if (SLOW)
     it('without sprint_id begins one sprint a day of a brief, also when that is over', async () => {
       world.start([kickoff('daily', {})]);
       await nextSlot('daily');

@@ -1,4 +1,5 @@
 import type { LogRow, Store } from '@caloron/store';
+import { keys } from '@caloron/types';
 import { z } from 'zod';
 
 import type { JobConfig } from './config.ts';
@@ -21,11 +22,11 @@ export interface EndedSprint {
 }
 
 /**
- * Whether an event is the end of a sprint that a job is fired for on its own: its input is of a key, which names the next sprint as soon as
+ * Whether an event is the end of a sprint that a job is fired for on its own: its input is the active sprint, which is the next one as soon as
  * that has begun, and no run for that one makes up for it.
  */
 export function endsSprint(job: Pick<JobConfig, 'input_key'>, { kind, sprint_id }: LogRow): boolean {
-  return kind === ENDED && sprint_id !== null && job.input_key !== null;
+  return kind === ENDED && sprint_id !== null && job.input_key === keys.activeSprint;
 }
 
 /** The sprint whose end a slot is fired for, also one that repeats what was cut off or found its lease taken; undefined for every other. */
@@ -34,7 +35,7 @@ export function endedSprint(
   job: Pick<JobConfig, 'name' | 'input_key'>,
   slot: string,
 ): EndedSprint | undefined {
-  if (job.input_key === null) return undefined;
+  if (job.input_key !== keys.activeSprint) return undefined;
   const seq = Number(EVENT_SLOT.exec(firstSlot(store, job.name, slot))?.[1] ?? Number.NaN);
   if (Number.isNaN(seq)) return undefined;
   const [row] = store.events.read({ after: seq - 1, kinds: [ENDED], limit: 1 });

@@ -22,7 +22,7 @@ function isFor(job: JobConfig, row: LogRow): boolean {
 
 /**
  * The newest event after `after` that fires the job and is of none of the kinds in `but`; undefined without one. The end of a sprint fires a
- * job whose input is of a key by itself, after what came before it.
+ * job whose input is the active sprint by itself, after what came before it.
  */
 export function wakingEvent(
   store: Store,
