@@ -1,5 +1,5 @@
 import type { Catalog } from '@caloron/noether';
-import { messageOf } from '@caloron/noether/errors';
+import { CodedError, messageOf } from '@caloron/noether/errors';
 
 import { invalidConfig } from './config-text.ts';
 import type { JobConfig, SchedulerConfig } from './config.ts';
@@ -35,7 +35,8 @@ async function said(at: string, look: () => Promise<readonly string[] | void>): 
   try {
     return (await look()) ?? [];
   } catch (error) {
-    return [`${at}: ${messageOf(error)}`];
+    const next = error instanceof CodedError && error.hint !== undefined ? `; ${error.hint}` : '';
+    return [`${at}: ${messageOf(error)}${next}`];
   }
 }
 

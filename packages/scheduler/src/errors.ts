@@ -76,6 +76,7 @@ const messages: Messages<SchedulerErrorDetails> = {
 const hints: Partial<{ readonly [C in keyof SchedulerErrorDetails]: string }> = {
   SCHEDULER_CONFIG_INVALID: 'correct these places in the file and start again',
   PROJECT_CONFIG_INVALID: 'correct these places in the file; ./caloron doctor checks it',
+  SCHEDULER_LOG_LEVEL_INVALID: 'set it to one of these, or unset it for info',
   SCHEDULER_HOST_INVALID: 'name an address this machine has: ip address',
   WEBHOOK_ADDRESS_REFUSED: 'list the host, its address or its network in CALORON_WEBHOOK_ALLOW',
   WEBHOOK_SECRET_INVALID: 'make one: echo "whsec_$(openssl rand -base64 32)"',

@@ -173,9 +173,9 @@ async function dueAgain(
 }
 
 function report(logger: Logger, outcome: JobOutcome, slot: string, cause: string): void {
-  const { job, run_id, composition_id, duration_ms, error, reason } = outcome;
+  const { job, run_id, composition_id, duration_ms, error, reason, hint } = outcome;
   const fields = { job, run_id, composition_id, slot, cause, duration_ms };
-  if (outcome.status === 'failed') logger.error({ ...fields, error }, 'job failed');
+  if (outcome.status === 'failed') logger.error({ ...fields, error, next: hint }, 'job failed');
   else if (outcome.status === 'skipped') logger.info({ ...fields, reason }, 'job skipped');
   else logger.info(fields, 'job done');
 }

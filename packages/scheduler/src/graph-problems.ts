@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 
 import type { Catalog, CheckProblem, Json } from '@caloron/noether';
 import { CodedError, messageOf } from '@caloron/noether/errors';
@@ -124,6 +125,8 @@ export async function warnOfGraphs(
 ): Promise<void> {
   const paths = new Map(jobs.filter(({ enabled }) => enabled).map((job) => [job.graph, job.name]));
   for (const [path, job] of paths) {
+    // Fires are not to wait for all of them.
+    await setImmediate();
     const problems = await graphProblems([{ at: job, path }], stages, catalog);
     if (problems.length > 0) logger.warn({ job, path, problems }, 'the graph of a job cannot run as it is');
   }

@@ -1,5 +1,5 @@
 import type { Json, RunResult } from '@caloron/noether';
-import { codeOf, messageOf } from '@caloron/noether/errors';
+import { CodedError, codeOf, messageOf } from '@caloron/noether/errors';
 
 import type { JobConfig } from './config.ts';
 import { endedSprint } from './ended-sprint.ts';
@@ -18,6 +18,8 @@ export interface JobOutcome {
   readonly lease_taken: boolean;
   readonly output: Json;
   readonly error: { readonly code: string; readonly message: string } | null;
+  /** What to do about the error; absent where nothing is known. */
+  readonly hint?: string;
   readonly duration_ms: number;
   /** Log seq up to which the run consumed events; null when its output does not say. */
   readonly consumed_seq: number | null;
@@ -75,6 +77,7 @@ export async function runJob(
       input: input ?? null,
       status: 'failed',
       error: { code: codeOf(error), message: messageOf(error) },
+      ...(error instanceof CodedError && error.hint !== undefined && { hint: error.hint }),
       duration_ms: elapsed(),
     };
   }
@@ -93,7 +96,7 @@ async function inputOf({ store }: Runtime, job: JobConfig, slot: string): Promis
 function outcomeOf(result: RunResult): Omit<JobOutcome, 'job' | 'run_id' | 'input' | 'duration_ms'> {
   const { composition_id } = result;
   if (!result.ok) {
-    const { code, message, said } = result.error;
+    const { code, message, said, hint } = result.error;
     const skipped = result.status === 'skipped';
     return {
       composition_id,
@@ -101,6 +104,7 @@ function outcomeOf(result: RunResult): Omit<JobOutcome, 'job' | 'run_id' | 'inpu
       lease_taken: false,
       output: null,
       error: skipped ? null : { code, message },
+      ...(hint !== undefined && !skipped && { hint }),
       consumed_seq: null,
       reason: skipped ? (said ?? message) : null,
     };

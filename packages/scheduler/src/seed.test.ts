@@ -350,7 +350,11 @@ describe('Troubleshooting', () => {
 
     const message = `cannot read the graph ${join(dir, 'nowhere.json')}: there is no such file`;
     expect(logged('job failed')).toMatchObject([
-      { job: 'j', error: { code: 'SCHEDULER_GRAPH_MISSING', message } },
+      {
+        job: 'j',
+        error: { code: 'SCHEDULER_GRAPH_MISSING', message },
+        next: expect.stringContaining('counts from the working directory') as string,
+      },
     ]);
     expect(await graphProblems([{ at: 'jobs[0]', path: join(dir, 'nowhere.json') }], '')).toEqual([
       `jobs[0].graph: ${message}; the path counts from the working directory; use an absolute one where that may change`,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { buildCatalog } from '@caloron/noether';
 import { openStageStore } from '@caloron/store';
+import { execa } from 'execa';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
 import { loadCatalog } from './catalog.ts';
@@ -37,6 +38,14 @@ it('S28 refuses one that is not there, or lacks a stage', async () => {
   await expect(verifyStageStore(file, catalog)).rejects.toEqual(code('SCHEDULER_STORE_MISSING'));
   await seed(catalog.entries.slice(1));
   await expect(verifyStageStore(file, catalog)).rejects.toEqual(code('SCHEDULER_STORE_STALE'));
+});
+
+it('S28 refuses what is no file, and does not wait for a pipe', async () => {
+  await execa('mkfifo', [file]);
+  for (const path of [file, dir])
+    await expect(verifyStageStore(path, catalog)).rejects.toEqual(
+      expect.objectContaining({ message: `${path} cannot be used: it is no file` }),
+    );
 });
 
 it('refuses one that was edited, or that nobody trusted wrote', async () => {

@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 
 import { findJsonFault, type StageRecord } from '@caloron/noether';
 import { messageOf } from '@caloron/noether/errors';
@@ -94,12 +95,23 @@ function isAbsent(error: unknown): boolean {
 export async function readStageStore(file: string): Promise<readonly StageRecord[]> {
   let text: string;
   try {
-    text = await readFile(file, 'utf8');
+    text = await textOf(file);
   } catch (error) {
     if (isAbsent(error)) return [];
     throw fileFailed(file, error);
   }
   return parseFile(text, file);
+}
+
+/** A pipe without a writer is opened at once, and refused, instead of being waited for. */
+async function textOf(file: string): Promise<string> {
+  const opened = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (!(await opened.stat()).isFile()) throw new Error('it is no file');
+    return await opened.readFile('utf8');
+  } finally {
+    await opened.close();
+  }
 }
 
 /** Changes the stage store file: what was read, changed and written is one step under a lock; readers see the old file or the new. A change that changes nothing writes nothing. Gives the records written. */
