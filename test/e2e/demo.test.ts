@@ -78,20 +78,20 @@ describe('caloron demo', () => {
     expect(place('reading-time')).toBeLessThan(place('tokenize'));
 
     // The three commands it prints work on what is left.
+    const said: string[] = [];
     for (const [bin, ...args] of [
       [CALORON, 'status', '--home', data.home],
-      [CALORON, 'show', 'count-words', '--home', data.home],
       [NOETHER, 'runs', '--home', data.home],
+      [CALORON, 'show', 'count-words', '--home', data.home],
     ] as const) {
       const looked = await execa(process.execPath, [bin, ...args], { cwd, reject: false });
       expect(looked.exitCode, looked.stderr).toBe(0);
       expect(looked.stdout).not.toBe('');
+      said.push(looked.stdout);
     }
-    const shown = await execa(process.execPath, [CALORON, 'show', 'count-words', '--home', data.home], {
-      cwd,
-    });
-    expect(shown.stdout).toMatch(/requests changes: PR #\d+ node --test exits 1/);
-    expect(shown.stdout).toMatch(/approved/);
+    const shown = said.at(-1);
+    expect(shown).toMatch(/requests changes: PR #\d+ node --test exits 1/);
+    expect(shown).toMatch(/approved/);
   });
 
   if (SLOW)
