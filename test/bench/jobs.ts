@@ -34,7 +34,7 @@ const BIN = join(ROOT, 'packages/scheduler/bin/noether-scheduler.mjs');
 /** Of 1,000 jobs: how often each is due. */
 const EACH_MINUTE = (): string => '* * * * *';
 const EACH_HOUR = (index: number): string => `${index % 60} * * * *`;
-const NEVER = (): string => '0 0 29 2 *';
+const EACH_DAY = (index: number): string => `${index % 60} ${index % 24} * * *`;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -70,9 +70,9 @@ function memoryOf(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB$/mu.exec(status)?.[1] ?? Number.NaN) / 1024;
 }
 
-/** Start and memory of a scheduler of 1,000 jobs that are not due, by turns with one of a single job. */
+/** Start and memory of a scheduler of 1,000 jobs of each day, by turns with one of a single job. */
 async function startsOf(): Promise<readonly Row[]> {
-  const homes = [folder(1, NEVER), folder(JOBS, NEVER)];
+  const homes = [folder(1, EACH_DAY), folder(JOBS, EACH_DAY)];
   const ready: number[][] = [[], []];
   const memory: number[][] = [[], []];
   try {
