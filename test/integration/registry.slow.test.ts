@@ -37,13 +37,11 @@ it('a registry is seeded, served, pushed to by another home at once, read with i
   const [there, here] = [{ cwd: join(dir, 'there') }, { cwd: join(dir, 'here') }];
   const store = join(there.cwd, '.noether', 'store.json');
   await must('noether', ['stage', 'sync', '--home', there.cwd], there);
-  for (let i = 0; i < 4; i += 1) writeText(join(here.cwd, 'specs', `shout_${i}.json`), spec(i));
-  await must('noether', ['stage', 'sync', 'specs', '--home', here.cwd], here);
-  const keys = JSON.parse(
-    await must('noether', ['stage', 'keys', '--home', here.cwd, '--output', 'json'], here),
-  ) as {
-    readonly data: { readonly author: string };
-  };
+  for (const i of [0, 1]) {
+    writeText(join(here.cwd, `shout_${i}.json`), spec(i));
+    await must('noether', ['stage', 'add', `shout_${i}.json`, '--home', here.cwd], here);
+  }
+  const { public_key } = await authorKey(join(here.cwd, '.noether'));
   const served = environment({ NOETHER_REGISTRY_READ_KEY: READ, NOETHER_REGISTRY_WRITE_KEY: WRITE });
   const args = ['registry', 'serve', '--home', there.cwd, '--port', '0'];
   const registry = await serve('noether', args, { ...there, env: served });
@@ -56,9 +54,8 @@ it('a registry is seeded, served, pushed to by another home at once, read with i
     });
 
   const refused = await push('shout_0');
-  await must('noether', ['stage', 'trust', keys.data.author, '--name', 'here', '--home', there.cwd], there);
-  const pushed = await Promise.all([0, 1, 2, 3].map((i) => push(`shout_${i}`)));
-  const all = await push('--all');
+  await must('noether', ['stage', 'trust', public_key, '--name', 'here', '--home', there.cwd], there);
+  const pushed = await Promise.all([push('shout_0'), push('--all')]);
   const taken = await run('noether', [...args, '--port', new URL(registry.url).port], {
     ...there,
     env: served,
@@ -70,13 +67,12 @@ it('a registry is seeded, served, pushed to by another home at once, read with i
     code: 2,
     stdout: expect.stringContaining('is not trusted by this registry') as string,
   });
-  expect(pushed.map(({ code }) => code)).toEqual([0, 0, 0, 0]);
-  expect(all.stdout.split('\n').at(-1)).toMatch(/^0 stages pushed, \d+ there already, 0 failed/);
+  expect(pushed.map(({ code }) => code)).toEqual([0, 0]);
   expect(taken).toMatchObject({ code: 1, stderr: expect.stringContaining('REGISTRY_PORT_IN_USE') as string });
   expect(unread.status).toBe(401);
-  expect(await read.json()).toMatchObject({ ok: true, data: { total: before + 4 } });
+  expect(await read.json()).toMatchObject({ ok: true, data: { total: before + 2 } });
   const { records, distrust } = await readVerifiedStages({ file: store });
-  expect(records).toHaveLength(before + 4);
+  expect(records).toHaveLength(before + 2);
   expect(distrust.size).toBe(0);
   expect(registry.log()).toContain('"route":"/stages"');
   expect(registry.log()).not.toMatch(new RegExp(`${READ}|${WRITE}`));
