@@ -25,7 +25,7 @@ beforeAll(async () => {
   const write = { write: 'one.txt', content: 'done\n' };
   world.script('one', { steps: [write, world.gate('one'), { commit: 'Write one' }] });
   await world.start();
-  ticks = new Ticks(world, { sprint_id: SPRINT, deadline_ms: 20_000, step_ms: 2_000 });
+  ticks = new Ticks(world, { sprint_id: SPRINT, deadline_ms: 60_000, step_ms: 2_000 });
 });
 afterAll(() => world.close());
 

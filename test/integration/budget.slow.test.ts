@@ -20,7 +20,7 @@ async function begin(settings: object, ...tasks: readonly string[]): Promise<voi
     env: { CALORON_HEARTBEAT_MS: '200' },
   });
   await world.start();
-  ticks = new Ticks(world, { sprint_id: SPRINT, deadline_ms: 20_000 });
+  ticks = new Ticks(world, { sprint_id: SPRINT, deadline_ms: 60_000 });
 }
 afterEach(() => world.close());
 

@@ -10,7 +10,7 @@ import { SprintWorld } from '../support/sprint-world.ts';
 
 const SPRINT = 'shared';
 const TASKS = Array.from({ length: 6 }, (_, n) => `task-${n}`);
-const DEADLINE_MS = 50_000;
+const DEADLINE_MS = 120_000;
 const settings = { num_agents: TASKS.length, required_approvals: 0, isolation: { sandbox: 'off' } };
 
 const worlds: SprintWorld[] = [];

@@ -22,7 +22,7 @@ it.each(['rebase', 'squash'] as const)(
     await world.start();
     // One and two begin on the same commit: whichever is merged second is behind.
     await world.kickoff('s', ['[one] The first', '[two] The second', '[three] The third (after: one, two)']);
-    const ticks = new Ticks(world, { sprint_id: 's', deadline_ms: 40_000, step_ms: 2_000 });
+    const ticks = new Ticks(world, { sprint_id: 's', deadline_ms: 120_000, step_ms: 2_000 });
 
     await ticks.until((tasks) => {
       expect(Object.values(tasks).map(({ status }) => status)).toEqual(['Done', 'Done', 'Done']);

@@ -55,7 +55,7 @@ const SCRIPTS = {
 beforeAll(async () => {
   for (const [task, attempts] of Object.entries(SCRIPTS)) world.script(task, ...attempts);
   await world.start();
-  ticks = new Ticks(world, { sprint_id: SPRINT, deadline_ms: 40_000, step_ms: 2_000 });
+  ticks = new Ticks(world, { sprint_id: SPRINT, deadline_ms: 120_000, step_ms: 2_000 });
 });
 afterAll(() => world.close());
 

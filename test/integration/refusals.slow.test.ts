@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 function ticksOf(sprint_id: string): Ticks {
-  return new Ticks(world, { sprint_id, deadline_ms: 20_000, step_ms: 2_000 });
+  return new Ticks(world, { sprint_id, deadline_ms: 60_000, step_ms: 2_000 });
 }
 
 /** Changes a pull request, as its owner does. */

@@ -20,7 +20,7 @@ const SPRINT = 'restarts';
 const AGENTS = LONG || SLOW ? 10 : 3;
 const TASKS = Array.from({ length: AGENTS }, (_, n) => `task-${n}`);
 /** Longest anything may take; what an agent lost is tried again after 10 to 15 s. */
-const DEADLINE_MS = 90_000;
+const DEADLINE_MS = 120_000;
 
 type Bin = 'caloron-shell' | 'noether-scheduler';
 const BOTH: readonly Bin[] = ['caloron-shell', 'noether-scheduler'];

@@ -20,7 +20,7 @@ let ticks: Ticks;
 beforeAll(async () => {
   for (const kind of KINDS) world.script(nameOf(kind), ...attemptsOf(kind));
   await world.start();
-  ticks = new Ticks(world, { sprint_id: SPRINT, deadline_ms: 20_000 });
+  ticks = new Ticks(world, { sprint_id: SPRINT, deadline_ms: 60_000 });
 });
 afterAll(() => world.close());
 
