@@ -48,7 +48,7 @@ function escalationMessage(task: Task, reason: string): string {
     '',
     `Task \`${task.id}\` (${inline(task.title)}), agent \`${task.agent_id}\`: attempts ${task.attempt}, review cycles ${task.review_cycles}.`,
     '',
-    'Answer with one word on the first line of a comment: `resolved` when it can go on, `assign-human` or `caloron:take-over` when a person does it, `break-down` when it has to be split.',
+    'Answer with one word on the first line of a comment: `resolved` when it can go on, `assign-human` or `caloron:take-over` when a person does it, `break-down` when it has to be split, `cancel` when nobody wants it any more.',
   ].join('\n');
 }
 

@@ -411,7 +411,7 @@ describe('the account of a task', () => {
     ],
     [
       { status: 'Blocked', escalation_issue: 9 },
-      [/issue #9/, /resolve t1 --sprint s1 --home h /, /take-over t1/, /break-down t1/],
+      [/issue #9/, /resolve t1 --sprint s1 --home h /, /take-over t1/, /break-down t1/, /cancel t1/],
     ],
     [{ status: 'HumanAssigned' }, [/merge its pull request, or \.\/caloron resolve t1 --sprint s1/]],
   ])('says what a person can do where it stands as %j', (given, expected) => {

@@ -145,5 +145,6 @@ function blockedSteps({ task, evidence, flags }: Situation): readonly string[] {
     `${word('resolve')}  (it can go on)`,
     `${word('take-over')}  (you do it)`,
     `${word('break-down')}  (it has to be split)`,
+    `${word('cancel')}  (nobody wants it any more)`,
   ];
 }
