@@ -36,7 +36,7 @@ it('a sprint that a person ends stops its agents, keeps their work, tells nobody
 
   await world.said('pause');
   const said = await world.said('end');
-  expect(said).toMatch(/^sprint s-1: 2 tasks cancelled, 0 stay as they are; it is not paused any more\./);
+  expect(said).toMatch(/^sprint s-1: 2 tasks cancelled, 0 left alone; it is not paused any more\./);
   await vi.waitFor(
     async () => expect((await world.said('history')).split('\n').join(' ')).toMatch(/s-1 +.*completed/),
     WAIT,

@@ -28,7 +28,7 @@ export function endCommand(io: Io): Command {
         return {
           data: { sprint_id, cancelled, over, resumed },
           text: [
-            `sprint ${sprint_id}: ${counted(cancelled.length, 'task')} cancelled, ${kept} stay as they are${resumed ? '; it is not paused any more' : ''}.`,
+            `sprint ${sprint_id}: ${counted(cancelled.length, 'task')} cancelled, ${kept} left alone${resumed ? '; it is not paused any more' : ''}.`,
             'The next tick stops its agents, with their work saved, and closes it; branches, issues and pull requests stay open.',
             `  now, where no scheduler runs: ./caloron tick --sprint ${sprint_id}${context.home_flag}`,
           ].join('\n'),
