@@ -59,7 +59,8 @@ describe('a scheduler config', () => {
     const here = join(dir, 'work');
     mkdirSync(folder);
     mkdirSync(here);
-    const path = write({ jobs: [{ ...job, graph: 'g.json' }] }, join(folder, 'scheduler.json'));
+    const jobs = ['a', 'b'].map((name) => ({ ...job, name, graph: 'g.json' }));
+    const path = write({ jobs }, join(folder, 'scheduler.json'));
     writeFileSync(join(folder, 'g.json'), '{}');
 
     expect(readConfig(path, here).jobs[0]?.graph).toBe(join(folder, 'g.json'));

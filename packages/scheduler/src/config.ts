@@ -204,8 +204,8 @@ export function readConfig(path: string, cwd: string): SchedulerConfig {
   if (!parsed.success || problems.length > 0) throw invalidConfig(file, problems);
 
   const { jobs, store_path, scheduler_id, registry_url, registry_api_key } = parsed.data;
-  const warnings = [...keyWarnings(file, registry_api_key, registry_url)];
-  const warn = (text: string): void => void warnings.push(text);
+  const warnings = new Set(keyWarnings(file, registry_api_key, registry_url));
+  const warn = (text: string): void => void warnings.add(text);
   return Object.freeze({
     path: file,
     scheduler_id: scheduler_id ?? 'default',
@@ -226,6 +226,6 @@ export function readConfig(path: string, cwd: string): SchedulerConfig {
       misfire: job.misfire ?? 'skip',
       enabled: job.enabled ?? true,
     })),
-    warnings,
+    warnings: [...warnings],
   });
 }

@@ -40,34 +40,49 @@ export async function graphProblems(
   stages: Stages,
   catalog?: Catalog,
 ): Promise<readonly string[]> {
-  const problems = await Promise.all(graphs.map((graph) => problemsOf(graph, stages, catalog)));
-  return problems.flat();
+  // Many jobs may have one graph, and a graph may need the whole stage store: one after the other, and each once.
+  const looked = new Map<string, readonly Found[]>();
+  const problems: string[] = [];
+  for (const graph of graphs) {
+    const key = JSON.stringify([graph.path, graph.input]);
+    const found = looked.get(key) ?? (await problemsOf(graph, stages, catalog));
+    looked.set(key, found);
+    problems.push(...found.map(({ field, text }) => `${graph.at}.${field}: ${text}`));
+  }
+  return problems;
+}
+
+/** What is wrong, by the field of the job it is about. */
+interface Found {
+  readonly field: string;
+  readonly text: string;
 }
 
 async function problemsOf(
-  { at, path, input }: GraphOfJob,
+  { path, input }: GraphOfJob,
   stages: Stages,
   catalog: Catalog | undefined,
-): Promise<readonly string[]> {
+): Promise<readonly Found[]> {
   try {
     const graph = loadGraph(path);
     const found = await openCatalog(graph, stages ?? '', catalog);
     const { problems } = check(graph, found, input === undefined ? {} : { input });
     return problems
       .filter(({ code }) => stages !== null || code !== 'GRAPH_STAGE_UNKNOWN')
-      .map((problem) => said(at, path, problem, stages));
+      .map((problem) => said(path, problem, stages));
   } catch (error) {
     const next = error instanceof CodedError && error.hint !== undefined ? `; ${error.hint}` : '';
-    return [`${at}.graph: ${messageOf(error)}${next}`];
+    return [{ field: 'graph', text: `${messageOf(error)}${next}` }];
   }
 }
 
-function said(at: string, path: string, problem: CheckProblem, stages: Stages): string {
+function said(path: string, problem: CheckProblem, stages: Stages): Found {
   const { code, path: place, message, nearest } = problem;
   if (code === 'GRAPH_INPUT_INVALID' && /^input\b/u.test(place))
-    return `${at}.${place}: ${message}, as ${path} needs`;
+    return { field: place, text: `${message}, as ${path} needs` };
   const lost = code === 'GRAPH_STAGE_UNKNOWN' && nearest === null && typeof stages === 'string';
-  return `${at}.graph: ${path}: ${message}${lost ? howToFind(stages) : ''}`;
+  const told = message.startsWith(`${place}: `) ? message : `${place}: ${message}`;
+  return { field: 'graph', text: `${path}: ${told}${lost ? howToFind(stages) : ''}` };
 }
 
 /** Where a stage was looked for that nothing here is called like, and how it comes there. */

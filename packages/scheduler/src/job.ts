@@ -1,5 +1,6 @@
 import type { Json, RunResult } from '@caloron/noether';
 import { CodedError, codeOf, messageOf } from '@caloron/noether/errors';
+import { shellWord } from '@caloron/types';
 
 import type { JobConfig } from './config.ts';
 import { endedSprint } from './ended-sprint.ts';
@@ -70,7 +71,8 @@ export async function runJob(
       signal: fire.signal,
       ...(job.timeout_s === null ? {} : { rules: { timeout_ms: job.timeout_s * 1000 } }),
     });
-    return { ...base, input, ...outcomeOf(result), duration_ms: elapsed() };
+    const hint = result.status === 'refused' ? { hint: `./noether check ${shellWord(job.graph)}` } : {};
+    return { ...base, ...hint, input, ...outcomeOf(result), duration_ms: elapsed() };
   } catch (error) {
     return {
       ...base,

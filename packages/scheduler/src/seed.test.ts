@@ -318,13 +318,32 @@ describe('a pure consumer of the stage store', () => {
     await ended(on, 'bad', 1);
 
     expect(logged('job done')).toMatchObject([{ job: 'good' }]);
-    expect(logged('job failed')).toMatchObject([{ job: 'bad', error: { code: 'GRAPH_STAGE_UNKNOWN' } }]);
+    expect(logged('job failed')).toMatchObject([
+      {
+        job: 'bad',
+        error: { code: 'GRAPH_STAGE_UNKNOWN', message: 'root: no stage is called `nobodys_stage`' },
+        next: `./noether check ${join(dir, 'b.json')}`,
+      },
+    ]);
     expect({ text: readFileSync(file, 'utf8'), at: statSync(file).mtimeMs }).toEqual(before);
     expect(readdirSync(join(dir, '.noether')).toSorted()).toEqual(names);
   });
 });
 
 describe('Troubleshooting', () => {
+  it('S28 what many jobs have in common is looked at once, and told of each', async () => {
+    const path = graph('g.json', { op: 'Stage', id: 'text_uper' });
+    const { jobs } = config({
+      jobs: Array.from({ length: 2_000 }, (_, n) => ({ name: `j${n}`, cron: EVERY, graph: path })),
+    });
+    const problems = await graphProblems(graphsOf(jobs), join(dir, 'store.json'));
+
+    expect(problems).toHaveLength(2_000);
+    expect(problems.at(-1)).toMatch(
+      /^jobs\[1999\]\.graph: .*g\.json: root: no stage is called `text_uper`; did you/,
+    );
+  });
+
   it('S28 a stage that is not found is told by its place, with where was looked and how it comes there', async () => {
     const file = join(dir, 'my store.json');
     const store = { store_path: 'my store.json' };

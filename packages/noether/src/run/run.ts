@@ -140,7 +140,9 @@ function finished(run_id: string, outcome: Outcome, finished_at: string, duratio
 function refusal(problems: readonly CheckProblem[]): Outcome {
   const [first] = problems;
   const [only] = problems.length === 1 ? problems : [];
-  const place = first ? `${first.path}: ${first.message}` : '';
+  // Some say their place themselves.
+  const placed = first?.message.startsWith(`${first.path}: `) === true;
+  const place = first ? `${placed ? '' : `${first.path}: `}${first.message}` : '';
   const { code, message } = new GraphError('GRAPH_REFUSED', { count: problems.length, first: place });
   // One problem is the error itself; of several each is listed.
   return {
