@@ -69,12 +69,14 @@ describe('a limit of requests', () => {
   it('5.4.16 is shared by the processes of a home, met by none of them, and its last part is for people', async () => {
     await forgeWith(50);
 
+    // From its answer on the limit is known: a process that asks before could be held up until the other has all of it.
+    const first = await asked('tick', 1);
     const ticks = await Promise.all([asked('tick', 100), asked('tick', 100)]);
     const person = await asked('person', 100);
 
+    expect(first).toEqual({ answered: 1, code: null });
     expect(ticks.map(({ code }) => code)).toEqual(['FORGE_PARKED', 'FORGE_PARKED']);
-    // Both may ask before the first answer tells of the limit.
-    expect(ticks.reduce((sum, { answered }) => sum + answered, 0)).toBe(40);
+    expect(ticks.reduce((sum, { answered }) => sum + answered, 0)).toBe(39);
     expect(person).toEqual({ answered: 10, code: 'FORGE_PARKED' });
   });
 });
