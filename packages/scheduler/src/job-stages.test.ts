@@ -13,6 +13,7 @@ import { checkConfig } from './check-config.ts';
 import { readConfig, type SchedulerConfig } from './config.ts';
 import { readEnvironment } from './environment.ts';
 import { checkRegistry, type JobStages, type JobStagesDeps, openJobStages } from './job-stages.ts';
+import { READ_LIMITS } from './registry/client.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
 import { archived } from './testing/archived-stage.ts';
 import { type FakeRegistry, startFakeRegistry } from './testing/fake-registry.ts';
@@ -55,7 +56,15 @@ function config(value: object, mode = 0o600): SchedulerConfig {
 function deps(variables = {}): JobStagesDeps {
   const home = findHome({ flag: dir, cwd: dir });
   const environment = readEnvironment(variables, home);
-  return { home, environment, clock: systemClock, logger: logger as never, catalog: buildCatalog([]) };
+  const limits = { ...READ_LIMITS, pauses_ms: [] };
+  return {
+    home,
+    environment,
+    clock: systemClock,
+    logger: logger as never,
+    catalog: buildCatalog([]),
+    limits,
+  };
 }
 
 async function open(value: object, variables = {}): Promise<JobStages> {
@@ -70,6 +79,8 @@ async function run(stages: JobStages, id: string, input = 'a'): Promise<RunResul
     environment,
     clock,
     random: systemRandom,
+    // A name that is no stage of the program's would have all of them loaded.
+    ...(id === 'to_text' ? {} : { catalog: buildCatalog([]) }),
     stage_store: stages.stages,
     secrets: () => stages.secrets(),
   });
@@ -189,9 +200,7 @@ describe('--check of a registry', () => {
       jobs: [{ name: 'a', cron: '0 0 1 1 *', graph: 'g.json', input: 'x' }],
     });
     const asked = await checkRegistry(read.registry!, deps());
-    const text = await checkConfig(read, (await import('./catalog.ts')).loadCatalog(), 0, asked).catch(
-      String,
-    );
+    const text = await checkConfig(read, buildCatalog([]), 0, asked).catch(String);
     return { text, warnings: asked.warnings };
   };
 

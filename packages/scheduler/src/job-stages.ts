@@ -9,6 +9,7 @@ import type { SchedulerConfig } from './config.ts';
 import type { Environment } from './environment.ts';
 import type { StageLibrary } from './open-catalog.ts';
 import { addressOf, type RegistryAddress, sendsInClear } from './registry/address.ts';
+import { READ_LIMITS, type ReadLimits } from './registry/client.ts';
 import { openMirror, type RegistryState } from './registry/mirror.ts';
 import { watchRegistry } from './registry/watch.ts';
 import { verifyStageStore } from './verify-stages.ts';
@@ -21,6 +22,8 @@ export interface JobStagesDeps {
   readonly logger: Pick<Logger, 'info' | 'warn'>;
   /** The program's stages. */
   readonly catalog: Catalog;
+  /** READ_LIMITS when absent. */
+  readonly limits?: ReadLimits;
 }
 
 /** Where jobs find stages that are not of this program. */
@@ -44,7 +47,7 @@ export interface JobStages {
  * does, and REGISTRY_READ_KEY_INVALID.
  */
 export async function openJobStages(config: SchedulerConfig, deps: JobStagesDeps): Promise<JobStages> {
-  const { environment, logger, catalog, clock, home } = deps;
+  const { environment, logger, catalog, clock, home, limits = READ_LIMITS } = deps;
   const { registry, store_path } = config;
   if (registry === null) {
     await verifyStageStore(store_path, catalog);
@@ -63,7 +66,7 @@ export async function openJobStages(config: SchedulerConfig, deps: JobStagesDeps
     return found;
   };
   const noether_dir = dirname(home.stage_store);
-  const watch = watchRegistry({ address: address(registry), noether_dir, clock, logger });
+  const watch = watchRegistry({ address: address(registry), noether_dir, clock, logger, limits });
   return {
     stages: watch,
     registry: () => watch.state(),
@@ -88,10 +91,10 @@ export interface CheckedRegistry {
 /** Asks a config's registry once. */
 export async function checkRegistry(
   { url, api_key }: NonNullable<SchedulerConfig['registry']>,
-  { home, environment, clock }: Pick<JobStagesDeps, 'home' | 'environment' | 'clock'>,
+  { home, environment, clock, limits = READ_LIMITS }: Omit<JobStagesDeps, 'catalog' | 'logger'>,
 ): Promise<CheckedRegistry> {
   const address = addressOf(url, api_key, environment);
-  const mirror = openMirror({ address, noether_dir: dirname(home.stage_store), clock });
+  const mirror = openMirror({ address, noether_dir: dirname(home.stage_store), clock, limits });
   await mirror.refresh();
   const { status, confirmed_at, error } = await mirror.state();
   const told = error === null ? [] : [`registry_url: ${error.message}`];

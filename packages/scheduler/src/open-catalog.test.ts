@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import {
+  type Catalog,
   checkGraph,
   implementationHash,
   parseGraph,
@@ -15,6 +16,7 @@ import { readStageSpec } from '@caloron/noether/records';
 import { openStageStore } from '@caloron/store';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { loadCatalog } from './catalog.ts';
 import { openCatalog } from './open-catalog.ts';
 import { archived } from './testing/archived-stage.ts';
 
@@ -141,6 +143,8 @@ it('a graph of stages of the program reads no store', async () => {
 });
 
 describe('a stage of the store that carries its code', () => {
+  let loaded: Catalog | undefined;
+  const program = (): Catalog => (loaded ??= loadCatalog());
   const ask = async (id: string, config?: object, pinning?: string): Promise<unknown> => {
     const root = { op: 'Stage', id, ...(config && { config }), ...(pinning && { pinning }) };
     const graph = parseGraph(JSON.stringify({ description: '', version: '0', root }), 'graph');
@@ -148,7 +152,7 @@ describe('a stage of the store that carries its code', () => {
       graph,
       graph_name: 'g',
       input: config === undefined ? 'a' : { items: ['a', 'b'] },
-      catalog: await openCatalog(graph, file),
+      catalog: await openCatalog(graph, file, program()),
       capabilities: () => ({}),
       clock: { now: () => '2026-04-14T08:30:00.000Z' },
       uuid: () => 'run',
@@ -177,7 +181,7 @@ describe('a stage of the store that carries its code', () => {
 
   it('never runs in place of a stage of the program that has its name or signature', async () => {
     const graph = graphOf('to_text');
-    const own = (await openCatalog(graph, file)).resolve('to_text').record;
+    const own = (await openCatalog(graph, file, program())).resolve('to_text').record;
     const store = openStageStore({ file });
     const { record } = await store.put(archived({ name: 'dag_is_complete' }));
     const { record: leads } = await store.put(shout('cat_leads'));
@@ -200,7 +204,7 @@ describe('a stage of the store that carries its code', () => {
       }),
       'graph',
     );
-    const catalog = await openCatalog(both, file);
+    const catalog = await openCatalog(both, file, program());
 
     expect(catalog.resolve('to_text').record.id).toBe(own.id);
     expect(catalog.resolve(own.signature_id).record.id).toBe(own.id);

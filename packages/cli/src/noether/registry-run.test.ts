@@ -59,7 +59,8 @@ async function noether(...words: readonly string[]): Promise<{ code: unknown; ou
 
 const run = (...more: readonly string[]) => noether('run', graph, '--input', '"a"', ...more);
 
-describe('a stage of a registry', () => {
+// Each command loads every stage, to know that the name is none of theirs.
+describe('a stage of a registry', { timeout: 60_000 }, () => {
   it('is checked and run once its author is trusted, and still when the registry is away', async () => {
     vi.stubEnv('NOETHER_REGISTRY_API_KEY', READ);
     const at = ['--registry', registry.url];
@@ -104,7 +105,7 @@ describe('a stage of a registry', () => {
     expect(err).toContain(`curl ${registry.url}/health`);
   });
 
-  it.each(['registry.example', 'ftp://x', 'https://u:secret@x'])('is not looked up at %s', async (url) => {
+  it.each(['registry.example', 'https://u:secret@x'])('is not looked up at %s', async (url) => {
     const { code, err } = await run('--registry', url);
 
     expect(code).toBe(1);

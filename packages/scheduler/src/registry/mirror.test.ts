@@ -110,11 +110,12 @@ describe('the mirror of a registry', () => {
       'has a stage with other code',
       (fake: FakeRegistry) => tamper(fake, { archive: { 'own/stage.ts': '' } }),
     ],
+    ['has a stage with a trusted signature over another id', (fake: FakeRegistry) => swapSignatures(fake)],
     ['has a record in place of another', (fake: FakeRegistry) => tamper(fake, { id: '0'.repeat(64) })],
   ])(
     'keeps the last good catalogue, and says since when, while the registry %s',
     async (_what, breaks: (fake: FakeRegistry) => unknown) => {
-      registry.stages = await signed(archived({ name: 'mirror_good' }));
+      registry.stages = await signed(archived({ name: 'mirror_good' }), archived({ name: 'mirror_too' }));
       await open().read();
       const { confirmed_at } = await open().state();
 
@@ -123,7 +124,7 @@ describe('the mirror of a registry', () => {
       const mirror = open();
       await mirror.refresh();
 
-      expect(await names(mirror)).toEqual(['mirror_good']);
+      expect((await names(mirror)).toSorted()).toEqual(['mirror_good', 'mirror_too']);
       const state = await mirror.state();
       expect(state).toMatchObject({ status: 'stale', confirmed_at, url: registry.url });
       expect(state.error?.code).toMatch(/^REGISTRY_/);
@@ -193,6 +194,12 @@ function answering(registry: FakeRegistry, body: string, status = 200): void {
     response.writeHead(status).end(body);
     return true;
   };
+}
+
+function swapSignatures(registry: FakeRegistry): void {
+  const [first, ...rest] = registry.stages as readonly StageRecord[];
+  const signature = rest[0]?.ed25519_signature ?? '';
+  registry.stages = [{ ...first!, ed25519_signature: signature }, ...rest];
 }
 
 function tamper(registry: FakeRegistry, change: object): void {
