@@ -1,12 +1,14 @@
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { execa } from 'execa';
 import { expect } from 'vitest';
+import { parse } from 'yaml';
 import { z } from 'zod';
 
 import { type Ended, environment } from './bins.ts';
-import { type LocalRegistry, startLocalRegistry } from './local-registry.ts';
+import { buildFolder, type ImageFolder } from './image.ts';
+import type { LocalRegistry } from './local-registry.ts';
 import { ROOT, textOf } from './tree.ts';
 
 /** Milliseconds for the longest step, on a machine ten times slower than usual. */
@@ -16,8 +18,8 @@ const Ready = z.object({ ready: z.literal(true), url: z.string() });
 
 /** The tarballs, and a machine to install them on: a home and a cache of npm that are empty, and a registry without a network. */
 export interface PackedWorld {
-  readonly work: string;
-  readonly registry: LocalRegistry;
+  /** What the Dockerfile makes. */
+  readonly image: ImageFolder;
   /** The path of a product's tarball. */
   readonly tarball: (product: string) => string;
   /** Runs a program in a folder, as a person who has no other settings. */
@@ -25,22 +27,22 @@ export interface PackedWorld {
   /** Runs what has to go well; gives what it printed. */
   readonly must: (cwd: string, argv: readonly string[]) => Promise<string>;
   /** Starts what serves, looks at its health while it does, and ends it; gives its exit code. */
-  readonly serves: (cwd: string, argv: readonly string[]) => Promise<number | undefined>;
+  readonly serves: (
+    cwd: string,
+    argv: readonly string[],
+    /** What else has to find it well, given the address of its health. */
+    check?: readonly string[],
+  ) => Promise<number | undefined>;
 }
 
-/** Builds and packs all products below a directory. */
-export async function packedWorld(work: string): Promise<PackedWorld> {
-  const build = {
-    cwd: ROOT,
-    env: environment(),
-    extendEnv: false,
-    timeout: LONG_MS,
-    stdin: 'ignore',
-  } as const;
-  const to = join(work, 'packed');
-  await execa(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-b'], build);
-  await execa(process.execPath, [join(ROOT, 'deploy/pack.ts'), '--to', to], build);
-  const registry = await startLocalRegistry();
+/** Folder of pnpm's packages that this checkout was installed from: what the lock file names is there, and is not fetched again. */
+function pnpmStore(): string {
+  const text = readFileSync(join(ROOT, 'node_modules/.modules.yaml'), 'utf8');
+  return z.looseObject({ storeDir: z.string() }).parse(parse(text)).storeDir;
+}
+
+/** Builds and packs all products below a directory, from what the Dockerfile copies and by the steps it has. */
+export async function packedWorld(work: string, registry: LocalRegistry): Promise<PackedWorld> {
   const home = join(work, 'home');
   mkdirSync(home);
   const env = environment({
@@ -51,6 +53,26 @@ export async function packedWorld(work: string): Promise<PackedWorld> {
     npm_config_update_notifier: 'false',
     npm_config_audit: 'false',
     npm_config_fund: 'false',
+  });
+  // pnpm reaches a registry, for what its store has not, as the caller's settings say.
+  const building = environment({
+    PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`,
+    CI: 'true',
+    npm_config_store_dir: pnpmStore(),
+    npm_config_prefer_offline: 'true',
+  });
+  const image = await buildFolder(
+    join(work, 'image'),
+    (line) => (line.startsWith('pnpm ') ? building : env),
+    LONG_MS,
+  );
+  const to = image.at('/src/packed');
+  await execa(process.execPath, ['deploy/pack.ts'], {
+    cwd: image.at('/src'),
+    env: building,
+    extendEnv: false,
+    timeout: LONG_MS,
+    stdin: 'ignore',
   });
   const options = { env, extendEnv: false, reject: false, stdin: 'ignore', timeout: LONG_MS } as const;
 
@@ -63,14 +85,16 @@ export async function packedWorld(work: string): Promise<PackedWorld> {
     expect(code, `${argv.join(' ')}\n${stderr}\n${stdout}`).toBe(0);
     return stdout;
   };
-  const serves: PackedWorld['serves'] = async (cwd, [program = '', ...args]) => {
+  const serves: PackedWorld['serves'] = async (cwd, [program = '', ...args], check) => {
     const child = execa(program, args, { ...options, cwd });
     try {
       const line = await new Promise<string>((resolve, reject) => {
         child.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString()));
         void child.then(({ stderr }) => reject(new Error(`${program} ended before it was ready: ${stderr}`)));
       });
-      expect((await fetch(`${Ready.parse(JSON.parse(line)).url}/health`)).status).toBe(200);
+      const health = `${Ready.parse(JSON.parse(line)).url}/health`;
+      expect((await fetch(health)).status).toBe(200);
+      if (check !== undefined) await must(cwd, [...check, health]);
     } finally {
       child.kill('SIGTERM');
     }
@@ -80,7 +104,7 @@ export async function packedWorld(work: string): Promise<PackedWorld> {
     const [file = ''] = readdirSync(to).filter((name) => new RegExp(`^${product}-\\d`).test(name));
     return join(to, file);
   };
-  return { work, registry, tarball, run, must, serves };
+  return { image, tarball, run, must, serves };
 }
 
 /** What a unit starts, in order, over another home and a free port; without the env(1) that finds it on the PATH. */
@@ -90,7 +114,7 @@ export function unitLines(name: string, home: string): readonly (readonly string
   );
   return [...lines].map(([, line = '']) =>
     line
-      .replaceAll('/var/lib/caloron', home)
+      .replaceAll(/\/var\/lib\/[a-z-]+/g, home)
       .replace(/--port \d+/, '--port 0')
       .split(' '),
   );
