@@ -2,9 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { readConfig } from './config.ts';
+import { readConfig, SchedulerFile } from './config.ts';
 
 const job = { name: 'sprint-tick', cron: '* * * * *', graph: 'compositions/sprint_tick.json' };
 
@@ -202,6 +203,37 @@ describe('a scheduler config', () => {
   it('of very many problems tells the first hundred and how many there are', () => {
     const found = told({ jobs: Array.from({ length: 1_000 }, () => 7) });
     expect([found.length, found.at(-1)]).toEqual([101, 'and 900 more']);
+  });
+
+  it('of whatever text is read, or refused with problems that say their place', () => {
+    const any = fc.jsonValue({ maxDepth: 3 });
+    const job_of = fc.dictionary(
+      fc.constantFrom(...Object.keys(SchedulerFile.shape.jobs.element.shape), '__proto__', 'toString'),
+      any,
+    );
+    const text = fc.oneof(
+      fc.string(),
+      fc.json(),
+      fc
+        .record(
+          { jobs: fc.array(fc.oneof(job_of, any)), store_path: any, registry_url: any, $schema: any },
+          { requiredKeys: [] },
+        )
+        .map((value) => JSON.stringify(value)),
+    );
+    fc.assert(
+      fc.property(text, (written) => {
+        const error = problems(written) as
+          { readonly code: string; readonly details: { readonly problems: readonly string[] } } | undefined;
+        if (error === undefined) return;
+        expect(error.code).toBe('SCHEDULER_CONFIG_INVALID');
+        for (const problem of error.details.problems)
+          expect(problem).toMatch(
+            /^(the file|line \d+ column \d+|[a-z$_]+(\[\d+\])?[^:]*|and \d+ more)(: .|$| is)/su,
+          );
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it('with keys that every object has is told of them as of others', () => {
