@@ -58,6 +58,18 @@ async function holds(argv: readonly string[]): Promise<void> {
 }
 
 const docs = textOf('docs/deployment.md');
+/** Directives the units use, as systemd.unit(5), systemd.service(5), systemd.exec(5), systemd.kill(5) and systemd.resource-control(5) spell them. */
+const DIRECTIVES: Readonly<Record<string, string>> = {
+  Unit: 'Description Documentation After Wants',
+  Service: [
+    'Type NotifyAccess WatchdogSec User Group WorkingDirectory StateDirectory StateDirectoryMode Environment EnvironmentFile',
+    'ExecStartPre ExecStart Restart RestartSec TimeoutStartSec TimeoutStopSec KillMode OOMPolicy TasksMax LimitNOFILE',
+    'NoNewPrivileges CapabilityBoundingSet AmbientCapabilities PrivateTmp PrivateDevices ProtectSystem ProtectHome ProtectClock',
+    'ProtectControlGroups ProtectHostname ProtectKernelLogs ProtectKernelModules ProtectKernelTunables ProtectProc',
+    'RestrictAddressFamilies RestrictNamespaces RestrictRealtime RestrictSUIDSGID LockPersonality SystemCallArchitectures UMask',
+  ].join(' '),
+  Install: 'WantedBy',
+};
 const units = readdirSync(join(ROOT, 'deploy/systemd')).filter((name) => name.endsWith('.service'));
 
 describe('the systemd units', () => {
@@ -78,6 +90,19 @@ describe('the systemd units', () => {
     const { stderr } = await exec('systemd-analyze', ['verify', join(ROOT, 'deploy/systemd', name)]);
 
     expect(stderr.split('\n').filter((line) => line.includes(name))).toEqual([]);
+  });
+
+  it.each(units)('%s has directives systemd 252 knows, each in its section', (name) => {
+    const sections = textOf(`deploy/systemd/${name}`)
+      .split(/^(?=\[)/m)
+      .slice(1);
+
+    expect(sections.map((section) => section.split('\n')[0])).toEqual(['[Unit]', '[Service]', '[Install]']);
+    for (const section of sections) {
+      const known = DIRECTIVES[section.slice(1, section.indexOf(']'))]?.split(' ') ?? [];
+      const set = [...section.matchAll(/^(\w+)=/gm)].map(([, key = '']) => key);
+      expect(set.filter((key) => !known.includes(key))).toEqual([]);
+    }
   });
 
   it('the shell’s ends the shell alone, and keeps nothing from agents that they need', () => {
