@@ -6,6 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { git } from '@caloron/capabilities/git';
 import { appRepo, cloneAs, openPull, testForge, type Clone, type TestForge } from './test-kit.ts';
 
+/** `pnpm test` has a sample of these tests, `pnpm test:slow` all. */
+const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
+
 const at = { owner: 'alice', repo: 'app' } as const;
 
 describe('git over HTTP', () => {
@@ -74,30 +77,32 @@ describe('git over HTTP', () => {
     expect((await other.git('show', 'origin/big:big.txt')).length).toBe(text.length);
   });
 
-  it('takes many refs in one push', async () => {
-    const refs = Array.from({ length: 300 }, (_, n) => `origin/main:refs/heads/many/${n}`);
+  if (SLOW)
+    it('takes many refs in one push', async () => {
+      const refs = Array.from({ length: 300 }, (_, n) => `origin/main:refs/heads/many/${n}`);
 
-    await clone.push(...refs);
+      await clone.push(...refs);
 
-    expect((await remote('alice/app')).match(/refs\/heads\/many\//g)).toHaveLength(300);
-    await clone.push('--delete', ...refs.map((ref) => ref.replace('origin/main:', '')));
-  });
-
-  it('fetches further commits into a shallow clone', async () => {
-    const dir = mkdtempSync(path.join(forge.dir, 'shallow-'));
-    await clone.git('checkout', '--quiet', '-B', 'deep', 'origin/main');
-    for (let n = 0; n < 5; n += 1) await clone.commit({ 'deep.txt': String(n) });
-    await clone.push('deep');
-
-    await git(['clone', '--quiet', '--depth=2', '--branch=deep', `${forge.url}/alice/app.git`, '.'], {
-      cwd: dir,
+      expect((await remote('alice/app')).match(/refs\/heads\/many\//g)).toHaveLength(300);
+      await clone.push('--delete', ...refs.map((ref) => ref.replace('origin/main:', '')));
     });
-    const shallow = await git(['rev-list', '--count', 'HEAD'], { cwd: dir });
-    await git(['fetch', '--quiet', '--unshallow'], { cwd: dir });
-    const whole = await git(['rev-list', '--count', 'HEAD'], { cwd: dir });
 
-    expect([shallow.stdout, whole.stdout]).toEqual(['2', '6']);
-  });
+  if (SLOW)
+    it('fetches further commits into a shallow clone', async () => {
+      const dir = mkdtempSync(path.join(forge.dir, 'shallow-'));
+      await clone.git('checkout', '--quiet', '-B', 'deep', 'origin/main');
+      for (let n = 0; n < 5; n += 1) await clone.commit({ 'deep.txt': String(n) });
+      await clone.push('deep');
+
+      await git(['clone', '--quiet', '--depth=2', '--branch=deep', `${forge.url}/alice/app.git`, '.'], {
+        cwd: dir,
+      });
+      const shallow = await git(['rev-list', '--count', 'HEAD'], { cwd: dir });
+      await git(['fetch', '--quiet', '--unshallow'], { cwd: dir });
+      const whole = await git(['rev-list', '--count', 'HEAD'], { cwd: dir });
+
+      expect([shallow.stdout, whole.stdout]).toEqual(['2', '6']);
+    });
 
   it('unpacks a request that came packed', async () => {
     const line = (text: string) => `${(text.length + 4).toString(16).padStart(4, '0')}${text}`;

@@ -10,6 +10,9 @@ import { contains, createCleanGit } from './git/clean-repository.ts';
 import type { RunningShell } from './start.ts';
 import { createFixture, type Fixture, SHELL_TOKEN, spawnOf } from './testing/fixture.ts';
 
+/** `pnpm test` has a sample of these tests, `pnpm test:slow` all. */
+const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
+
 const AUTHOR = { name: 'agent', email: 'agent@example.invalid' };
 
 async function gitIn(cwd: string, ...args: string[]): Promise<string> {
@@ -59,36 +62,41 @@ describe('the base an agent starts from', () => {
     expect(await gitIn(first.worktree, 'rev-parse', 'HEAD')).toBe(moved);
   });
 
-  it('is the base branch also where a tag or another branch almost has its name', async () => {
-    await fixture.kickoff();
-    const elsewhere = await fixture.commit('origin/main', { 'other.txt': 'other\n' });
-    await inRemote('update-ref', 'refs/tags/main', elsewhere);
-    await inRemote('update-ref', 'refs/tags/caloron/s1/t1', elsewhere);
+  if (SLOW)
+    it('is the base branch also where a tag or another branch almost has its name', async () => {
+      await fixture.kickoff();
+      const elsewhere = await fixture.commit('origin/main', { 'other.txt': 'other\n' });
+      await inRemote('update-ref', 'refs/tags/main', elsewhere);
+      await inRemote('update-ref', 'refs/tags/caloron/s1/t1', elsewhere);
 
-    const first = await spawned();
+      const first = await spawned();
 
-    expect(first.base_sha).toBe(fixture.base_sha);
-    expect(await gitIn(first.worktree, 'rev-parse', 'HEAD')).toBe(fixture.base_sha);
-    expect(await gitIn(first.worktree, 'symbolic-ref', 'HEAD')).toBe('refs/heads/caloron/s1/t1');
-  });
+      expect(first.base_sha).toBe(fixture.base_sha);
+      expect(await gitIn(first.worktree, 'rev-parse', 'HEAD')).toBe(fixture.base_sha);
+      expect(await gitIn(first.worktree, 'symbolic-ref', 'HEAD')).toBe('refs/heads/caloron/s1/t1');
+    });
 
-  it('follows a base branch that was pushed over; the work begun before keeps the base it has', async () => {
-    await fixture.kickoff();
-    const before = await fixture.commit('main', { 'secret.txt': 'oops\n' });
-    const first = await spawned();
-    await stopped(first);
-    await inRemote('update-ref', 'refs/heads/main', fixture.base_sha);
-    const now = await fixture.commit('main', { 'clean.txt': 'clean\n' });
+  if (SLOW)
+    it('follows a base branch that was pushed over; the work begun before keeps the base it has', async () => {
+      await fixture.kickoff();
+      const before = await fixture.commit('main', { 'secret.txt': 'oops\n' });
+      const first = await spawned();
+      await stopped(first);
+      await inRemote('update-ref', 'refs/heads/main', fixture.base_sha);
+      const now = await fixture.commit('main', { 'clean.txt': 'clean\n' });
 
-    const [second, again] = [
-      await spawned({ task_id: 't2', agent_id: 'agent-2' }),
-      await spawned({ mode: 'resume' }),
-    ];
+      const [second, again] = [
+        await spawned({ task_id: 't2', agent_id: 'agent-2' }),
+        await spawned({ mode: 'resume' }),
+      ];
 
-    expect(second.base_sha).toBe(now);
-    expect(again.base_sha).toBe(before);
-    expect((await fixture.seen(again.process_id)).order).toMatchObject({ base_sha: before, base_head: now });
-  });
+      expect(second.base_sha).toBe(now);
+      expect(again.base_sha).toBe(before);
+      expect((await fixture.seen(again.process_id)).order).toMatchObject({
+        base_sha: before,
+        base_head: now,
+      });
+    });
 
   it('that is gone is refused, may come back, and is named with what the forge calls its default now', async () => {
     await fixture.kickoff();
@@ -118,18 +126,19 @@ describe('the base an agent starts from', () => {
     expect(fixture.store.processes.open()).toEqual([]);
   });
 
-  it('stays the one the sprint recorded when an agent has turned its branch to older commits: nothing else is taken for it', async () => {
-    const recorded = await fixture.commit('main', { 'dependency.txt': 'merged\n' });
-    await fixture.kickoff({ base_sha: recorded });
-    const first = await spawned({ mode: 'resume' });
-    await stopped(first);
-    await gitIn(first.worktree, 'reset', '--quiet', '--hard', fixture.base_sha);
+  if (SLOW)
+    it('stays the one the sprint recorded when an agent has turned its branch to older commits: nothing else is taken for it', async () => {
+      const recorded = await fixture.commit('main', { 'dependency.txt': 'merged\n' });
+      await fixture.kickoff({ base_sha: recorded });
+      const first = await spawned({ mode: 'resume' });
+      await stopped(first);
+      await gitIn(first.worktree, 'reset', '--quiet', '--hard', fixture.base_sha);
 
-    const second = await spawned({ mode: 'resume' });
+      const second = await spawned({ mode: 'resume' });
 
-    expect(second.base_sha).toBe(recorded);
-    expect(await gitIn(first.worktree, 'rev-parse', 'HEAD')).toBe(fixture.base_sha);
-  });
+      expect(second.base_sha).toBe(recorded);
+      expect(await gitIn(first.worktree, 'rev-parse', 'HEAD')).toBe(fixture.base_sha);
+    });
 
   it('G3 of a review is what the head has to contain; the reviewer is detached at that head and sees nothing the author left', async () => {
     await fixture.kickoff();
