@@ -10,7 +10,7 @@ import type { Environment } from './environment.ts';
 import type { StageLibrary } from './open-catalog.ts';
 import { addressOf, type RegistryAddress, sendsInClear } from './registry/address.ts';
 import { READ_LIMITS, type ReadLimits } from './registry/client.ts';
-import { openMirror, type RegistryState } from './registry/mirror.ts';
+import { FIRST_WAIT_MS, openMirror, type RegistryState, waitFor } from './registry/mirror.ts';
 import { watchRegistry } from './registry/watch.ts';
 import { verifyStageStore } from './verify-stages.ts';
 
@@ -36,7 +36,7 @@ export interface JobStages {
   secrets(): readonly string[];
   /** Goes over to the registry or key of a changed config. Throws REGISTRY_READ_KEY_INVALID. */
   reload(config: Pick<SchedulerConfig, 'registry'>): void;
-  /** Resolves when the registry has been asked once. */
+  /** Resolves when the registry has been asked once, or has not answered for FIRST_WAIT_MS. */
   asked(): Promise<void>;
   close(): Promise<void>;
 }
@@ -74,7 +74,7 @@ export async function openJobStages(config: SchedulerConfig, deps: JobStagesDeps
     reload: (changed) => {
       if (changed.registry !== null) watch.use(address(changed.registry));
     },
-    asked: () => watch.asked(),
+    asked: () => waitFor(watch.asked(), FIRST_WAIT_MS),
     close: () => watch.close(),
   };
 }

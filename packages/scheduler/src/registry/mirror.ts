@@ -14,7 +14,7 @@ import { READ_LIMITS, readCatalogue, type ReadLimits } from './client.ts';
 import { catalogueFault, confirm, confirmedAt, mirrorFile, readHead, replaceMirror } from './mirror-file.ts';
 
 /** A graph that needs a registry of which nothing is here yet waits so long for it, ms. */
-const FIRST_WAIT_MS = 10_000;
+export const FIRST_WAIT_MS = 10_000;
 
 /** A registry that failed is not asked again for a graph's sake before this, ms. */
 const ASK_AGAIN_MS = 5_000;
@@ -149,8 +149,8 @@ function hintOf(error: unknown): string | undefined {
   return error instanceof CodedError ? error.hint : undefined;
 }
 
-/** Waits for work, not longer than this. The work goes on. */
-async function waitFor(work: Promise<void>, wait_ms: number): Promise<void> {
+/** Waits for work, not longer than this, ms. The work goes on. */
+export async function waitFor(work: Promise<void>, wait_ms: number): Promise<void> {
   const over = new AbortController();
   const late = setTimeout(wait_ms, undefined, { signal: over.signal, ref: false }).catch(() => undefined);
   await Promise.race([work, late]);
