@@ -210,7 +210,8 @@ async function startShells(
     const silent = await client.spawn({ ...task, repo: `${AGENT}/work` });
     await first.close();
     // It has listened in vain all the time since.
-    const listening = { since: () => yesterday.now(), close: () => undefined };
+    const now = (): string => systemClock.now();
+    const listening = { since: () => yesterday.now(), heard: now, close: () => undefined };
     return { shell: await startShell(config, { listening }), silent };
   } catch (error) {
     await first.close();
