@@ -11,7 +11,12 @@ export interface RegistryClientErrorDetails {
   /** The key cannot be sent in a header. */
   REGISTRY_READ_KEY_INVALID: { readonly name: string };
   /** A stage of the registry is needed, and its catalogue was never read here. */
-  REGISTRY_NO_CATALOGUE: { readonly url: string; readonly reason: string };
+  REGISTRY_NO_CATALOGUE: {
+    readonly url: string;
+    readonly reason: string;
+    /** What is wrong with the one that was kept; null where there is none. */
+    readonly damage: string | null;
+  };
   /** The code a record carries is not run: it is not the record's. */
   STAGE_CODE_REFUSED: { readonly stage: string; readonly id: string; readonly reason: string };
 }
@@ -24,8 +29,10 @@ const message: Messages<RegistryClientErrorDetails> = {
     `what answers at ${url} is not read as a registry: ${problem}`,
   REGISTRY_READ_KEY_INVALID: ({ name }) =>
     `${name} holds no key of a registry: expected visible ASCII characters, without spaces`,
-  REGISTRY_NO_CATALOGUE: ({ url, reason }) =>
-    `the graph names a stage that is not of this program, and no catalogue of the registry ${url} was read yet: ${reason}`,
+  REGISTRY_NO_CATALOGUE: ({ url, reason, damage }) =>
+    damage === null
+      ? `the graph names a stage that is not of this program, and no catalogue of the registry ${url} was read yet: ${reason}`
+      : `the graph names a stage that is not of this program, and of what was kept of the registry ${url} nothing is used, as ${damage}; it could not be read anew: ${reason}`,
   STAGE_CODE_REFUSED: ({ stage, id, reason }) =>
     `the code of stage ${stage} ${id.slice(0, 16)} is not run: ${reason}`,
 };

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 
 import { sha256Hex, StageError, type StageErrorDetails } from '@caloron/noether';
 import { messageOf } from '@caloron/noether/errors';
-import { withFileLock } from '@caloron/store/stage-store-lock';
+import { fileFailed, withFileLock } from '@caloron/store/stage-store-lock';
 import { readVerifiedStages, type StageStorePlace } from '@caloron/store/stage-store-open';
 import { type Clock, epochMs, Timestamp } from '@caloron/types';
 import { z } from 'zod';
@@ -64,12 +64,16 @@ export async function confirmedAt(file: string): Promise<number | null> {
   );
 }
 
-/** Notes that the registry has what the mirror has. */
+/** Notes that the registry has what the mirror has. Throws STORE_STAGES_FAILED. */
 export async function confirm(file: string, clock: Clock): Promise<void> {
   const now = epochMs(clock.now()) / 1000;
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  await writeFile(markOf(file), '', { mode: 0o600 });
-  await utimes(markOf(file), now, now);
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await writeFile(markOf(file), '', { mode: 0o600 });
+    await utimes(markOf(file), now, now);
+  } catch (error) {
+    throw fileFailed(markOf(file), error);
+  }
 }
 
 function markOf(file: string): string {
@@ -87,11 +91,15 @@ export async function replaceMirror(
 ): Promise<void> {
   const { file, keys_dir } = place;
   const text = textOf({ url: plainUrl(url), etag: catalogue.etag, read_at }, catalogue);
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    throw fileFailed(file, error);
+  });
   await withFileLock(file, async (replace) => {
     const candidate = join(dirname(file), 'candidate.json');
     try {
-      await writeFile(candidate, text, { mode: 0o600 });
+      await writeFile(candidate, text, { mode: 0o600 }).catch((error: unknown) => {
+        throw fileFailed(candidate, error);
+      });
       await readVerifiedStages({ file: candidate, keys_dir });
     } finally {
       await rm(candidate, { force: true });

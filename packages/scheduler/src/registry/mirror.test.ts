@@ -1,4 +1,13 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -156,7 +165,48 @@ describe('the mirror of a registry', () => {
     for (const damage of ['', 'x', '{"stages":[]', changed(file)]) {
       writeFileSync(file, damage);
       expect(await names(open())).toEqual(['mirror_damaged']);
+
+      writeFileSync(file, damage);
+      // As commands do: a registry that says that nothing changed says nothing of the file here.
+      const mirror = open();
+      await mirror.refresh();
+      expect(await mirror.state()).toMatchObject({ status: 'current', error: null });
+      expect(await names(mirror)).toEqual(['mirror_damaged']);
     }
+  });
+
+  it('that was changed by hand and cannot be fetched anew is told as that', async () => {
+    registry.stages = await signed(archived({ name: 'mirror_changed' }));
+    const { file } = open();
+    await open().read();
+    writeFileSync(file, changed(file));
+    await registry.close();
+
+    const mirror = open();
+    await mirror.refresh();
+
+    await expect(mirror.read()).rejects.toMatchObject({
+      code: 'REGISTRY_NO_CATALOGUE',
+      message: expect.stringMatching(
+        /its catalogue was changed: description of stage mirror_changed.*ECONNREFUSED/,
+      ) as string,
+    });
+    expect(await mirror.state()).toMatchObject({ status: 'none' });
+  });
+
+  it('that cannot be written is told by its path, as nothing that lies with the registry', async () => {
+    registry.stages = await signed(archived({ name: 'mirror_unwritten' }));
+    const folder = join(dir, 'reader', 'registry');
+    mkdirSync(join(dir, 'reader'));
+    writeFileSync(folder, 'no folder');
+
+    const failed = await open()
+      .read()
+      .catch((error: unknown) => error);
+
+    expect(failed).toMatchObject({ code: 'REGISTRY_NO_CATALOGUE' });
+    expect((failed as Error).message).toContain(folder);
+    expect((failed as { hint?: string }).hint ?? '').not.toContain('/health');
   });
 
   it('waits no longer than told for a registry that hangs, and not at all with a catalogue', async () => {

@@ -66,18 +66,44 @@ export function openMirror({
   const ended = new AbortController();
   let failure: unknown = null;
   let asked_ms = Number.NEGATIVE_INFINITY;
-  let damaged = false;
+  /** Why what the file holds is not relied on. */
+  let damage: unknown = null;
   let asking: Promise<void> | undefined;
   let known: { readonly mark: string; readonly stages: Promise<VerifiedStages> } | undefined;
 
+  /** The stages of the file, verified; null where it has none to rely on. */
+  const local = async (): Promise<VerifiedStages | null> => {
+    const mark = await markOf(noether_dir, file);
+    if (mark === null) {
+      damage = null;
+      return null;
+    }
+    // Many graphs ask at once, and each time a job is fired: what has not changed is verified once.
+    if (known?.mark !== mark) known = { mark, stages: readVerifiedStages(place) };
+    try {
+      const stages = await known.stages;
+      damage = null;
+      return stages;
+    } catch (error) {
+      if (codeOf(error) !== 'STAGE_TAMPERED' && codeOf(error) !== 'STORE_STAGES_INVALID') {
+        // It may pass though the file stays as it is.
+        known = undefined;
+        throw error;
+      }
+      damage = error;
+      return null;
+    }
+  };
+
   const ask = async (): Promise<void> => {
     try {
-      const etag = damaged ? null : ((await readHead(file))?.etag ?? null);
+      // That nothing changed there helps only where what is here is as it was written.
+      const etag = (await local()) === null ? null : ((await readHead(file))?.etag ?? null);
       const read_at = clock.now();
       const found = await readCatalogue(address, { etag, limits, signal: ended.signal });
       if (found !== null) await keep(found, read_at);
       await confirm(file, clock);
-      damaged = false;
+      damage = null;
       failure = null;
     } catch (error) {
       failure = error;
@@ -96,21 +122,6 @@ export function openMirror({
   };
   const refresh = (): Promise<void> => (asking ??= ask());
 
-  /** The stages of the file, verified; null where it has none to rely on. */
-  const local = async (): Promise<VerifiedStages | null> => {
-    const mark = await markOf(noether_dir, file);
-    if (mark === null) return null;
-    // Many graphs ask at once, and each time a job is fired: what has not changed is verified once.
-    if (known?.mark !== mark) known = { mark, stages: readVerifiedStages(place) };
-    try {
-      return await known.stages;
-    } catch (error) {
-      if (codeOf(error) !== 'STAGE_TAMPERED' && codeOf(error) !== 'STORE_STAGES_INVALID') throw error;
-      damaged = true;
-      return null;
-    }
-  };
-
   return {
     file,
     unsigned_hint: unsignedHint(url),
@@ -124,15 +135,15 @@ export function openMirror({
       const reason = failure === null ? `no answer within ${first_wait_ms} ms` : messageOf(failure);
       throw new RegistryClientError(
         'REGISTRY_NO_CATALOGUE',
-        { url, reason },
-        { cause: failure, retryable: true, hint: hintOf(failure) ?? lookAt(url) },
+        { url, reason, damage: damage === null ? null : catalogueFault(damage) },
+        { cause: failure, retryable: true, ...hintOf(failure, url) },
       );
     },
     refresh,
     state: async () => {
       const at = await confirmedAt(file);
       const head = await readHead(file);
-      const status = head === null || damaged ? 'none' : failure === null ? 'current' : 'stale';
+      const status = head === null || damage !== null ? 'none' : failure === null ? 'current' : 'stale';
       const error = failure === null ? null : { code: codeOf(failure), message: messageOf(failure) };
       return {
         url: plainUrl(url),
@@ -145,8 +156,10 @@ export function openMirror({
   };
 }
 
-function hintOf(error: unknown): string | undefined {
-  return error instanceof CodedError ? error.hint : undefined;
+/** What lies with this machine's disk is not seen at the registry. */
+function hintOf(error: unknown, url: string): { readonly hint?: string } {
+  if (error instanceof CodedError && error.hint !== undefined) return { hint: error.hint };
+  return error === null || error instanceof RegistryClientError ? { hint: lookAt(url) } : {};
 }
 
 /** Waits for work, not longer than this, ms. The work goes on. */
