@@ -10,6 +10,7 @@ import {
   type ActContext,
   type Acted,
 } from './act_context.ts';
+import { takenBackOfCancelled } from './overtaken.ts';
 import { written } from './unsure_write.ts';
 
 /** The label of what a person has to look at. */
@@ -20,7 +21,7 @@ const LOGIN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 /** Assignees an issue can have. Source: GitHub, assigning issues. */
 const MOST_ASSIGNEES = 10;
 
-/** Opens a task's issue, or finds the one that carries its hidden line. */
+/** Opens a task's issue, or finds the one that carries its hidden line. None is opened for a task that a person gave up meanwhile. */
 export async function createIssue(action: ActionOf<'create_issue'>, context: ActContext): Promise<Acted> {
   const { sprint_id, task_id, title, body, labels } = action;
   const marked = (await context.taskIssues()).filter((issue) => {
@@ -34,6 +35,8 @@ export async function createIssue(action: ActionOf<'create_issue'>, context: Act
       line: `issue:#${String(existing.number)}`,
     };
   }
+  const given_up = await takenBackOfCancelled(action, context);
+  if (given_up !== undefined) return given_up;
   for (const label of labels) await context.ensureLabel(label);
   const repo = context.forge();
   const issue = await written(context, () => repo.createIssue({ title, body, labels }));

@@ -168,6 +168,57 @@ describe('create_issue', () => {
   });
 });
 
+describe('an action of a task that a person gave up', () => {
+  const other = { ...createIssue, task_id: 'other', body: markerOf('sprint-1', 'other') };
+  const cancel = ({ store }: ReturnType<typeof world>, ...ids: readonly string[]): void => {
+    const before = store.sprints.get('sprint-1');
+    if (before === undefined) throw new Error('no sprint');
+    const tasks = ids.map((id) => [id, { ...exampleTask, id, status: 'Cancelled' as const }]);
+    store.sprints.set('sprint-1', {
+      ...before,
+      state: { ...before.state, tasks: { ...before.state.tasks, ...Object.fromEntries(tasks) } },
+    });
+  };
+
+  it.each([other, submit, escalate, notify])('$type is taken back unasked', async (intended) => {
+    const w = world([intended]);
+    cancel(w, 'other', 'login-form');
+
+    expect((await w.run()).actions_taken).toEqual([
+      `${intended.type}:${String(intended.task_id)} (taken back: task ${String(intended.task_id)} is Cancelled)`,
+    ]);
+    expect(w.forge.calls).toEqual([]);
+    expect(w.row(intended)).toMatchObject({ status: 'done', result: { taken_back: expect.any(String) } });
+  });
+
+  it('opens no issue where it was given up after the first of them were opened', async () => {
+    const w = world([other, { ...other, action_id: 'f'.repeat(32), task_id: 'third' }]);
+    const succeed = w.store.outbox.succeed.bind(w.store.outbox);
+    Object.assign(w.store.outbox, {
+      succeed: (...given: Parameters<typeof succeed>) => (cancel(w, 'third'), succeed(...given)),
+    });
+
+    expect((await w.run()).actions_taken).toEqual(['issue:#5', expect.stringMatching(/third \(taken back/)]);
+    expect(w.forge.issues).toHaveLength(2);
+  });
+
+  it('finds the issue whose answer was lost, and opens none where there is none', async () => {
+    for (const after of [true, false]) {
+      const w = world([other]);
+      w.forge.faults.set('createIssue', [{ error: forgeError('FORGE_UNAVAILABLE', true), after }]);
+      await w.run();
+      cancel(w, 'other');
+      w.later(10_000);
+      await w.run();
+
+      expect(w.row(other)?.result).toMatchObject(
+        after ? { issue_number: 5 } : { taken_back: expect.any(String) },
+      );
+      expect(w.forge.calls.filter((call) => call === 'createIssue')).toHaveLength(1);
+    }
+  });
+});
+
 describe('spawn_agent', () => {
   it('starts the agent, labels the issue and says so', async () => {
     const w = world([spawn]);
@@ -400,6 +451,23 @@ describe('close_sprint', () => {
     expect(w.store.commits[0]?.announce).toMatchObject([
       { kind: 'sprint.completed', payload: { sprint_id: 'sprint-1' } },
     ]);
+  });
+
+  it('waits for starts whose answers were lost, and stops who they started', async () => {
+    const w = world([close, spawn], { status: 'Cancelled' });
+    w.store.actions.set(spawn.action_id, { ...rowOf(spawn), attempts: 1 });
+    const start = w.shell.shell.spawn.bind(w.shell.shell);
+    Object.assign(w.shell.shell, {
+      spawn: async (...given: Parameters<typeof start>) => {
+        // More than the ending of a sprint without agents takes.
+        for (let turn = 0; turn < 100; turn += 1) await Promise.resolve();
+        w.shell.agents.push(agentOf('agent-1'));
+        return start(...given);
+      },
+    });
+
+    await w.run();
+    expect(w.shell.stopped.map(({ process_id }) => process_id)).toEqual(['process-1']);
   });
 });
 

@@ -20,7 +20,7 @@ import { claimedTasks, keepClaims } from './keep_claims.ts';
 import { heldElsewhere } from './held_elsewhere.ts';
 import { runLanes } from './lanes.ts';
 import { CLAIM_HELD, CLAIM_UNSETTLED, isWait } from '../dag/room.ts';
-import { takenBack } from './overtaken.ts';
+import { givenUp, takenBack } from './overtaken.ts';
 import { startsInOrder } from './start_order.ts';
 import { isPaused } from './pause.ts';
 import { nextAttempt, resetOf } from './retry_policy.ts';
@@ -84,14 +84,18 @@ export const executeActions = defineStage({
       now: () => clock.now(),
     };
     out.errors.push(...(await keepClaims(claimed, context)));
-    await runLanes(
-      startsInOrder(rows, snapshot.state).map((row) => ({
-        lane: row.action.type === 'spawn_agent' ? 'pool' : 'serial',
-        after: row.action.task_id ?? '',
-        run: () => settle(row, context, outbox, out),
-      })),
-      SPAWNS,
-    );
+    const take = (of: readonly OutboxRow[]): Promise<void> =>
+      runLanes(
+        startsInOrder(of, snapshot.state).map((row) => ({
+          lane: row.action.type === 'spawn_agent' ? 'pool' : 'serial',
+          after: row.action.task_id ?? '',
+          run: () => settle(row, context, outbox, out),
+        })),
+        SPAWNS,
+      );
+    await take(rows.filter(({ action }) => action.type !== 'close_sprint'));
+    // A start whose answer was lost may be under way still: who ends the sprint's agents has to see it.
+    await take(rows.filter(({ action }) => action.type === 'close_sprint'));
     return out;
   },
 });
@@ -110,7 +114,8 @@ async function settle(row: OutboxRow, context: ActContext, outbox: Outbox, out: 
   if (!(await outbox.start(action_id))) return;
   let acted;
   try {
-    acted = takenBack(row, context) ?? (await act(action, context, attempts));
+    acted =
+      takenBack(row, context) ?? (await givenUp(row, context)) ?? (await act(action, context, attempts));
   } catch (thrown) {
     const error: ActionError = {
       code: codeOf(thrown),

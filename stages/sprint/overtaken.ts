@@ -1,4 +1,4 @@
-import type { ActionOf, DagState, OutboxRow, Task } from '@caloron/types';
+import { ownOf, type Action, type ActionOf, type DagState, type OutboxRow, type Task } from '@caloron/types';
 
 import { dueCause, mergeCause } from '../dag/causes.ts';
 import { isTerminal } from '../dag/draft.ts';
@@ -8,6 +8,36 @@ import { ActError } from './errors.ts';
 
 type Spawn = ActionOf<'spawn_agent'>;
 type Merge = ActionOf<'merge_pr'>;
+
+/** What nobody wants of a task that a person gave up: its issue, a review, a question to a person, a word to its agent. */
+const OF_OPEN_TASKS: readonly Action['type'][] = [
+  'create_issue',
+  'submit_pr_for_review',
+  'escalate',
+  'notify_agent',
+];
+
+/**
+ * Takes back what waited, for a forge or a paused sprint, until a person gave its task up. Undefined when it is wanted, and for an issue that may
+ * have been opened already: it is looked for first.
+ */
+export function givenUp({ action, attempts }: OutboxRow, context: ActContext): Promise<Acted | undefined> {
+  if (!OF_OPEN_TASKS.includes(action.type) || (action.type === 'create_issue' && attempts > 0))
+    return Promise.resolve(undefined);
+  return takenBackOfCancelled(action, context);
+}
+
+/** The same for an issue that was looked for and is not there. The state is read anew: a kickoff may open issues for minutes beside the ticks. */
+export async function takenBackOfCancelled(
+  { type, task_id }: Action,
+  { state, snapshot }: ActContext,
+): Promise<Acted | undefined> {
+  if (task_id === null) return undefined;
+  const { tasks } = (await state.load(snapshot.state.sprint_id)).state;
+  if (ownOf(tasks, task_id)?.status !== 'Cancelled') return undefined;
+  const taken_back = `task ${task_id} is Cancelled`;
+  return { result: { taken_back }, line: `${type}:${task_id} (taken back: ${taken_back})` };
+}
 
 /**
  * Takes back a start that waited, for room or a paused sprint, while its task moved on: it would work beside a person, or in place of the

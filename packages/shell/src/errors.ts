@@ -30,6 +30,8 @@ export interface ShellErrorDetails {
   SPRINT_UNKNOWN: { readonly sprint_id: string };
   /** The sprint has no such task. */
   TASK_UNKNOWN: { readonly sprint_id: string; readonly task_id: string };
+  /** A person gave the task up: no agent is started on it any more. */
+  TASK_CANCELLED: { readonly sprint_id: string; readonly task_id: string };
   /** The agent was never spawned in this sprint. */
   AGENT_UNKNOWN: { readonly sprint_id: string | null; readonly agent_id: string };
   /** No process has this id. */
@@ -128,6 +130,7 @@ const messages: Messages<ShellErrorDetails> = {
   TOKEN_FORBIDDEN: ({ reason }) => `this token does not allow that: ${reason}`,
   SPRINT_UNKNOWN: ({ sprint_id }) => `no sprint ${sprint_id}`,
   TASK_UNKNOWN: ({ sprint_id, task_id }) => `sprint ${sprint_id} has no task ${task_id}`,
+  TASK_CANCELLED: ({ sprint_id, task_id }) => `task ${task_id} of sprint ${sprint_id} was given up`,
   AGENT_UNKNOWN: ({ sprint_id, agent_id }) =>
     `agent ${agent_id} was never spawned${sprint_id === null ? '' : ` in sprint ${sprint_id}`}`,
   PROCESS_UNKNOWN: ({ process_id }) => `no process ${process_id}`,
@@ -237,6 +240,7 @@ export const statusOfCode: Readonly<Partial<Record<string, number>>> = {
   TASK_UNKNOWN: 404,
   AGENT_UNKNOWN: 404,
   PROCESS_UNKNOWN: 404,
+  TASK_CANCELLED: 409,
   REPO_MISMATCH: 409,
   AGENT_BUSY: 409,
   TASK_BUSY: 409,

@@ -27,7 +27,7 @@ import { agentFiles, logFile, mirrorDir, sessionFile, type ShellPaths } from './
 import { bootId, pidNamespace, taggedProcesses } from '@caloron/capabilities/process-identity';
 import type { ProcessTable } from './process-table.ts';
 import { runBudgetOf } from './run-budget.ts';
-import { deliveredHeads, loadState, taskOf } from './sprint.ts';
+import { deliveredHeads, loadState, wantedTaskOf } from './sprint.ts';
 import { withTaskLock } from './task-lock.ts';
 import { tokenHash } from './token.ts';
 import type { Workspaces } from './workspace.ts';
@@ -154,7 +154,7 @@ async function resolveRequest(
   action_id: string,
 ): Promise<Resolved> {
   const state = await loadState(deps.store, request.sprint_id);
-  const task = taskOf(state, request.task_id);
+  const task = wantedTaskOf(state, request.task_id);
   if (request.repo !== state.sprint.repo) {
     throw new ShellError('REPO_MISMATCH', { repo: request.repo, expected: state.sprint.repo });
   }
@@ -214,6 +214,8 @@ async function fork(
   const row: ProcessRow = { ...unconfined, sandboxed };
   const workspace = await deps.workspaces.prepare({ state, task: resolved.task, row }, worktree.reused);
   deps.workspaces.assertThere(row);
+  // Given up since it was asked for: who ended the sprint saw no process to stop.
+  wantedTaskOf(await loadState(store, state.sprint_id), row.task_id);
   const order = orderOf({
     row,
     state,

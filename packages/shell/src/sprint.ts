@@ -18,6 +18,14 @@ export function taskOf(state: DagState, task_id: Id): Task {
   return task;
 }
 
+/** A task that an agent may be started on. Throws TASK_UNKNOWN, and TASK_CANCELLED for one that a person gave up. */
+export function wantedTaskOf(state: DagState, task_id: Id): Task {
+  const task = taskOf(state, task_id);
+  if (task.status === 'Cancelled')
+    throw new ShellError('TASK_CANCELLED', { sprint_id: state.sprint_id, task_id });
+  return task;
+}
+
 const Reported = z.object({ report: Report });
 
 /** Heads that authors of a task reported as theirs. */
