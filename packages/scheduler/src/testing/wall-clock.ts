@@ -1,9 +1,13 @@
 import { CronExpressionParser } from 'cron-parser';
 
-/** What another implementation of cron says comes next. */
-export function otherNext(expression: string, timezone: string, after_ms: number): number {
-  const options = { currentDate: new Date(after_ms), tz: timezone };
-  return CronExpressionParser.parse(expression, options).next().getTime();
+/** What another implementation of cron says comes next; null where it gives up, as it may over a clock that changes by half an hour. */
+export function otherNext(expression: string, timezone: string, after_ms: number): number | null {
+  const parsed = CronExpressionParser.parse(expression, { currentDate: new Date(after_ms), tz: timezone });
+  try {
+    return parsed.next().getTime();
+  } catch {
+    return null;
+  }
 }
 
 /** The slots of another implementation from an instant on, one after the other. */
