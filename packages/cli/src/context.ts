@@ -4,7 +4,7 @@ import { join, relative } from 'node:path';
 import { systemClock } from '@caloron/capabilities/clock';
 import { systemRandom } from '@caloron/capabilities/random';
 import { type Environment, readEnvironment } from '@caloron/scheduler/environment';
-import type { StageLibrary } from '@caloron/scheduler/open-catalog';
+import type { StagePlace } from '@caloron/scheduler/open-catalog';
 import { createRuntime, type Runtime } from '@caloron/scheduler/runtime';
 import { StoreError } from '@caloron/store/errors';
 import { findHome, type Home } from '@caloron/store/home';
@@ -35,8 +35,8 @@ export interface Context {
   readonly home_flag: string;
   readonly environment: Environment;
   readonly cwd: string;
-  /** Where stages are looked up that are not of this program: the registry that was named, else the home's stage store. */
-  readonly stages: string | StageLibrary;
+  /** Where stages are looked up that are not of this program: the home's stage store, then the registry that was named. */
+  readonly stages: readonly StagePlace[];
   /** How it is to answer. */
   readonly format: OutputFormat;
   /** Aborted by Ctrl-C where the command asked for it. */
@@ -77,7 +77,10 @@ export async function runCommand(
   const interrupt = interruption(io, on_interrupt);
   const url = options.registry ?? environment.registry_url;
   const note = (text: string): void => io.err(`${name}: ${text}\n`);
-  const stages = url === null ? home.stage_store : registryStages({ url, environment, home, warn: note });
+  const stages = [
+    home.stage_store,
+    ...(url === null ? [] : [registryStages({ url, environment, home, warn: note })]),
+  ];
   let opened: Runtime | undefined;
   const runtime = (): Runtime => {
     if (!creates && opened === undefined) requireHome(home, options.home !== undefined, name);

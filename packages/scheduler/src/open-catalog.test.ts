@@ -13,7 +13,7 @@ import {
   type StageRecord,
 } from '@caloron/noether';
 import { readStageSpec } from '@caloron/noether/records';
-import { openStageStore } from '@caloron/store';
+import { openStageStore, readVerifiedStages } from '@caloron/store';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { loadCatalog } from './catalog.ts';
@@ -234,6 +234,53 @@ describe('a stage of the store that carries its code', () => {
     expect(await ask('cat_squatted')).toMatchObject({ ok: true, output: 'A' });
     await expect(ask(record.id)).rejects.toMatchObject({ code: 'STAGE_UNTRUSTED' });
   });
+
+  it('is taken from the first of several places that has it; later ones are read for what is missing alone', async () => {
+    const later = join(dir, 'later', 'store.json');
+    await openStageStore({ file }).put(shout('cat_here'));
+    await openStageStore({ file: later }).put(archived({ name: 'cat_here', text: "'there'" }));
+    await openStageStore({ file: later }).put(archived({ name: 'cat_there', text: "'there'" }));
+    let read = 0;
+    const library = {
+      unsigned_hint: 'none',
+      read: () => {
+        read += 1;
+        return readVerifiedStages({ file: later });
+      },
+    };
+
+    const here = await openCatalog(graphOf('cat_here'), [file, library], program());
+    expect([here.resolve('cat_here').record.archive?.['own/stage.ts'], read]).toEqual([
+      expect.stringContaining('toUpperCase'),
+      0,
+    ]);
+    const there = await openCatalog(graphOf('cat_there'), [file, library], program());
+    expect([there.resolve('cat_there').record.name, read]).toEqual(['cat_there', 1]);
+    const missing = join(dir, 'no-store.json');
+    await expect(openCatalog(graphOf('cat_here'), [missing, library], program())).resolves.toBeDefined();
+  });
+
+  it('whom nobody trusts in one place is taken from the next, and told when that has none', async () => {
+    const later = join(dir, 'later', 'store.json');
+    await openStageStore({ file }).put(shout('cat_owned'));
+    rmSync(join(dir, 'author-key.hex'));
+    const { record } = await openStageStore({ file: later }).put(
+      archived({ name: 'cat_owned', text: "'there'" }),
+    );
+
+    const found = await openCatalog(graphOf('cat_owned'), [file, later], program());
+    expect(found.resolve('cat_owned').record.id).toBe(record.id);
+    for (const places of [[file], [file, join(dir, 'no-store.json')], [file, await emptyStore('empty')]])
+      await expect(openCatalog(graphOf('cat_owned'), places, program())).rejects.toMatchObject({
+        code: 'STAGE_UNTRUSTED',
+      });
+  });
+
+  async function emptyStore(folder: string): Promise<string> {
+    const empty = join(dir, folder, 'store.json');
+    await openStageStore({ file: empty }).put(shout('cat_else'));
+    return empty;
+  }
 
   it('is refused, by any key, when what it carries is another stage', async () => {
     const record = shout('cat_named');

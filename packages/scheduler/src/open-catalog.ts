@@ -31,31 +31,40 @@ export interface CatalogOptions {
   readonly names_only?: boolean;
 }
 
+/** Where stages are looked up: the path of a stage store, or a registry. */
+export type StagePlace = string | StageLibrary;
+
 /**
- * The stages a graph needs: the program's, and for what it names besides, records of a stage store, given by its path, or of a
- * registry. These are read, and verified, only then. A record runs when it carries its code and that is the record's (see
- * stageOfArchive); else calling it is STAGE_NO_CODE. A deprecated one leads to its successor. The program's stage wins where both have the
- * name. Throws STAGE_TAMPERED, STAGE_UNTRUSTED, STAGE_CODE_REFUSED, STORE_STAGES_INVALID, and as the registry does.
+ * The stages a graph needs: the program's, and for what it names besides, records of the first of these places that has them. A
+ * place is read, and verified, only then. A record runs when it carries its code and that is the record's (see stageOfArchive);
+ * else calling it is STAGE_NO_CODE. A deprecated one leads to its successor. The program's stage wins where both have the name.
+ * Throws STAGE_TAMPERED, STAGE_UNTRUSTED, STAGE_CODE_REFUSED, STORE_STAGES_INVALID, and as the registry does.
  */
 export async function openCatalog(
   graph: Graph,
-  store: string | StageLibrary,
+  places: StagePlace | readonly StagePlace[],
   known?: Catalog,
   { names_only = false }: CatalogOptions = {},
 ): Promise<Catalog> {
-  const own = known ?? (await catalogFor(graph));
-  if (missingFrom(own, graph).length === 0 || (typeof store === 'string' && !existsSync(store))) return own;
-  const library = typeof store === 'string' ? await storeLibrary(store) : store;
-  const stages = await library.read();
-  let catalog = own;
-  // What has been loaded may name further stages in its node's config.
-  for (let found = lookUp(catalog, graph, stages, library); found.length > 0;) {
-    const { entryWithoutCode } = await import('@caloron/noether/records');
-    const entries = found.map((record) => ({ ...entryWithoutCode(record), foreign: true }));
-    const wider = catalogOf([...catalog.entries, ...entries]);
-    catalog = names_only ? wider : await withCode(wider, graph);
-    found = lookUp(catalog, graph, stages, library);
+  let catalog = known ?? (await catalogFor(graph));
+  let refusal: StageError | undefined;
+  for (const place of [places].flat()) {
+    if (missingFrom(catalog, graph).length === 0) return catalog;
+    if (typeof place === 'string' && !existsSync(place)) continue;
+    const library = typeof place === 'string' ? await storeLibrary(place) : place;
+    const stages = await library.read();
+    const untrusted = (error: StageError): void => void (refusal ??= error);
+    // What has been loaded may name further stages in its node's config.
+    for (let found = lookUp(catalog, graph, stages, library, untrusted); found.length > 0;) {
+      const { entryWithoutCode } = await import('@caloron/noether/records');
+      const entries = found.map((record) => ({ ...entryWithoutCode(record), foreign: true }));
+      const wider = catalogOf([...catalog.entries, ...entries]);
+      catalog = names_only ? wider : await withCode(wider, graph);
+      found = lookUp(catalog, graph, stages, library, untrusted);
+    }
   }
+  // A later place may have what nobody trusts in an earlier one.
+  if (refusal !== undefined && missingFrom(catalog, graph).length > 0) throw refusal;
   return catalog;
 }
 
@@ -71,12 +80,13 @@ function missingFrom(catalog: Catalog, graph: Graph): readonly string[] {
   return referencesOf(graph, catalog).filter((reference) => !resolves(catalog, reference));
 }
 
-/** Records a graph needs beside a catalog, with the successors they lead to. Throws STAGE_UNTRUSTED. */
+/** Records a graph needs beside a catalog, with the successors they lead to; STAGE_UNTRUSTED is told for those that nobody trusts. */
 function lookUp(
   catalog: Catalog,
   graph: Graph,
   { records, distrust }: VerifiedStages,
   library: StageLibrary,
+  refuse: (error: StageError) => void,
 ): readonly StageRecord[] {
   const here = new Set(catalog.entries.map(({ record }) => record.id));
   const found = new Set<StageRecord>();
@@ -87,19 +97,29 @@ function lookUp(
     return trusted.length > 0 ? trusted : all;
   });
   for (const record of wanted) {
+    const steps: StageRecord[] = [];
     for (const step of chain(record, records)) {
       if (here.has(step.id)) break;
-      const why = distrust.get(step.id);
-      if (why !== undefined)
-        throw new StageError(
-          'STAGE_UNTRUSTED',
-          { stage: step.name, id: step.id, ...why },
-          { hint: untrustedHint(why, library) },
-        );
-      found.add(step);
+      steps.push(step);
     }
+    const untrusted = steps.find(({ id }) => distrust.has(id));
+    if (untrusted === undefined) for (const step of steps) found.add(step);
+    else refuse(untrustedError(untrusted, distrust.get(untrusted.id), library));
   }
   return [...found];
+}
+
+function untrustedError(
+  { name: stage, id }: StageRecord,
+  why: Distrust | undefined,
+  library: StageLibrary,
+): StageError {
+  const { reason, public_key } = why ?? { reason: 'unsigned', public_key: null };
+  return new StageError(
+    'STAGE_UNTRUSTED',
+    { stage, id, reason, public_key },
+    { hint: untrustedHint({ reason, public_key }, library) },
+  );
 }
 
 /** The catalog with the code of those stages that the graph runs and that carry it. Throws STAGE_CODE_REFUSED. */

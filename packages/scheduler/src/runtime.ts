@@ -19,7 +19,7 @@ import { createClients, type RunCapabilities } from './clients.ts';
 import { credentialOf, type Environment, secretsOf } from './environment.ts';
 import { SchedulerError, unreadable } from './errors.ts';
 import { createLiveSecrets } from './live-secrets.ts';
-import { openCatalog, type StageLibrary } from './open-catalog.ts';
+import { openCatalog, type StagePlace } from './open-catalog.ts';
 import { syncProjectConfig } from './project-config.ts';
 import { ownProcess } from './run-process.ts';
 import { readTextFile } from './text-file.ts';
@@ -32,8 +32,8 @@ export interface RuntimeDeps {
   readonly random: Random;
   /** Every stage, for a process that runs many graphs; else each run loads the stages its graph names. */
   readonly catalog?: Catalog;
-  /** Where graphs' references to stages that are not of this program are looked up, a stage store's path or a registry; absent: the home's store. */
-  readonly stage_store?: string | StageLibrary;
+  /** Where graphs' references to stages that are not of this program are looked up, one after the other; absent: the home's store. */
+  readonly stage_store?: StagePlace | readonly StagePlace[];
   /** Further values no trace may show, as of now. */
   readonly secrets?: () => readonly string[];
   /** Who asks forges: the last of a limit is kept for people. A tick when absent. */

@@ -60,7 +60,7 @@ async function noether(...words: readonly string[]): Promise<{ code: unknown; ou
 const run = (...more: readonly string[]) => noether('run', graph, '--input', '"a"', ...more);
 
 // Each command loads every stage, to know that the name is none of theirs.
-describe('a stage of a registry', { timeout: 60_000 }, () => {
+describe('a stage of a registry', () => {
   it('is checked and run once its author is trusted, and still when the registry is away', async () => {
     vi.stubEnv('NOETHER_REGISTRY_API_KEY', READ);
     const at = ['--registry', registry.url];
@@ -93,6 +93,16 @@ describe('a stage of a registry', { timeout: 60_000 }, () => {
     const ran = await run('--trace-values');
     expect(ran).toMatchObject({ code: 0, out: '"A"\n' });
     expect(JSON.stringify([refused, ran])).not.toContain(READ);
+  });
+
+  it('that was added here runs from here, pushed or not, and the registry is not asked', async () => {
+    await openStageStore({ file: join(dir, '.noether', 'store.json') }).put(
+      archived({ name: 'cli_shout', text: '`${value} of this home`' }),
+    );
+    vi.stubEnv('NOETHER_REGISTRY', registry.url);
+
+    expect(await run()).toMatchObject({ code: 0, out: '"a of this home"\n', err: '' });
+    expect(await noether('check', graph)).toMatchObject({ code: 0, err: '' });
   });
 
   it('that cannot be had says which registry, and how to look', async () => {
