@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -14,6 +14,7 @@ import {
 } from '@caloron/noether';
 import { readStageSpec } from '@caloron/noether/records';
 import { openStageStore, readVerifiedStages } from '@caloron/store';
+import { authorKey, trustKey } from '@caloron/store/stage-store-keys';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { loadCatalog } from './catalog.ts';
@@ -233,6 +234,39 @@ describe('a stage of the store that carries its code', () => {
 
     expect(await ask('cat_squatted')).toMatchObject({ ok: true, output: 'A' });
     await expect(ask(record.id)).rejects.toMatchObject({ code: 'STAGE_UNTRUSTED' });
+  });
+
+  it('that a registry sealed in place of its author runs where both keys are trusted, and is loaded by neither alone', async () => {
+    const [author, registry] = [join(dir, 'author'), join(dir, 'registry')];
+    const { record: pushed } = await openStageStore({ file: join(author, 'store.json') }).put(
+      shout('cat_pushed', { imports: "Reflect.set(globalThis, 'cat_pushed', true);" }),
+    );
+    const [{ public_key: of_author }, { public_key: of_registry }] = [
+      await authorKey(author),
+      await authorKey(registry),
+    ];
+    const { record: taken } = await openStageStore({ file: join(registry, 'store.json') }).put(pushed);
+    expect(taken).toMatchObject({ signer_public_key: of_author, record_signer: of_registry });
+    copyFileSync(join(registry, 'store.json'), file);
+
+    const trusted = async (...keys: readonly string[]): Promise<unknown> => {
+      rmSync(join(dir, 'trusted-keys.json'), { force: true });
+      for (const public_key of keys) await trustKey(dir, { public_key, name: 'who' });
+      return ask('cat_pushed').catch((error: unknown) => error);
+    };
+    const untrusted = (reason: string, public_key: string) => ({
+      code: 'STAGE_UNTRUSTED',
+      details: { reason, public_key },
+      hint: expect.stringContaining(`stage trust ${public_key}`) as string,
+    });
+    expect(await trusted()).toMatchObject(untrusted('author', of_author));
+    expect(await trusted(of_registry)).toMatchObject(untrusted('author', of_author));
+    expect(await trusted(of_author)).toMatchObject(untrusted('sealer', of_registry));
+    expect(Reflect.has(globalThis, 'cat_pushed')).toBe(false);
+    expect(await trusted(of_author, of_registry)).toMatchObject({ ok: true, output: 'A' });
+    expect(Reflect.deleteProperty(globalThis, 'cat_pushed')).toBe(true);
+    // What is loaded already is no longer run either.
+    expect(await trusted(of_registry)).toMatchObject(untrusted('author', of_author));
   });
 
   it('is taken from the first of several places that has it; later ones are read for what is missing alone', async () => {

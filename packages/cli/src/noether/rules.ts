@@ -27,7 +27,7 @@ export function withPolicyOptions(command: Command): Command {
     .option('--allow-hosts <list>', 'refuse requests to other hosts; "" allows none')
     .option(
       '--registry <url>',
-      'look up stages of others there, not in the stage store (default: NOETHER_REGISTRY)',
+      'look up stages there that the stage store has not (default: NOETHER_REGISTRY)',
     )
     .option('--budget-cents <n>', 'refuse and stop what costs more, by what stages declare');
 }
