@@ -321,13 +321,15 @@ describe('a sprint', () => {
     ]);
   });
 
-  it('is begun once', async () => {
+  it('is begun once: a kickoff of it again asks the forge for nothing', async () => {
     const h = home();
     await h.run('kickoff', kickoff);
+    const calls = h.forge.calls.length;
 
     const again = KickoffOutput.parse(await h.run('kickoff', kickoff));
 
     expect(again).toMatchObject({ already_exists: true });
+    expect(h.forge.calls.slice(calls)).toEqual([]);
     expect(h.forge.issues).toHaveLength(2);
   });
 

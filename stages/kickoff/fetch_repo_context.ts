@@ -1,7 +1,8 @@
-import { RepoName, shellWord, TokenEnv } from '@caloron/types';
+import { DagState, RepoName, shellWord, TokenEnv } from '@caloron/types';
 import { z } from 'zod';
 
 import { defineStage } from '../kit.ts';
+import { exampleState } from '../sprint/example.ts';
 import { BriefError } from './errors.ts';
 
 /** What a plan needs to know of a repository, and as whom we speak to its forge. */
@@ -34,7 +35,7 @@ const exampleContext: RepoContext = {
   logins: { author: 'caloron-bot', reviewer: null },
 };
 
-/** Reads what a kickoff plans with. Throws KICKOFF_REPO_EMPTY for a repository without a commit, KICKOFF_REPO_READONLY where agents could not push. */
+/** Reads what a kickoff plans with; null, and no look, for a sprint that is known: it is what it is, also while its forge is away. Throws KICKOFF_REPO_EMPTY for a repository without a commit, KICKOFF_REPO_READONLY where agents could not push. */
 export const fetchRepoContext = defineStage({
   name: 'fetch_repo_context',
   description:
@@ -46,8 +47,10 @@ export const fetchRepoContext = defineStage({
     host: z.string().nullish(),
     token_env: TokenEnv.nullish(),
     reviewer_token_env: TokenEnv.nullish(),
+    /** The state of this very sprint when it was kicked off before. */
+    existing: DagState.nullish(),
   }),
-  output: RepoContext,
+  output: RepoContext.nullable(),
   examples: [
     {
       input: { repo: 'acme/shop' },
@@ -58,8 +61,10 @@ export const fetchRepoContext = defineStage({
       input: { repo: 'acme/shop', host: 'https://git.example.org/api/v1', token_env: 'GITEA_TOKEN' },
       output: exampleContext,
     },
+    { input: { repo: 'acme/shop', existing: exampleState }, output: null },
   ],
-  run: async ({ repo, host, token_env, reviewer_token_env }, { forge }) => {
+  run: async ({ repo, host, token_env, reviewer_token_env, existing }, { forge }) => {
+    if (existing !== null && existing !== undefined) return null;
     const target = {
       repo,
       host: host === undefined || host === '' ? null : host,

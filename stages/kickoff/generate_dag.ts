@@ -35,7 +35,8 @@ const Input = z.object({
   num_agents: z.number().int().min(1).max(50).nullish(),
   now: Timestamp,
   config: ProjectConfig,
-  repo_context: RepoContext,
+  /** Null for a sprint that was kicked off before: nothing is planned. */
+  repo_context: RepoContext.nullable(),
   /** What past sprints taught, oldest first. */
   learnings: z.array(z.string()).nullish(),
   /** The state of this very sprint when it was kicked off before. */
@@ -43,7 +44,7 @@ const Input = z.object({
   host: z.string().nullish(),
   token_env: TokenEnv.nullish(),
 });
-type Input = z.infer<typeof Input>;
+type Input = z.infer<typeof Input> & { readonly repo_context: RepoContext };
 
 function orElse(given: readonly string[], fallback: string): string[] {
   return given.length > 0 ? [...given] : [fallback];
@@ -146,11 +147,14 @@ export const generateSprintDag = defineStage({
       output: { dag: exampleClauses, generator: 'template', already_exists: false },
     },
   ],
-  run: async (input, { llm }): Promise<{ dag: DagState; generator: Generator; already_exists: boolean }> => {
-    if (input.existing !== null && input.existing !== undefined) {
-      const generator = parseTaskList(input.brief) === undefined ? 'template' : 'list';
-      return { dag: input.existing, generator, already_exists: true };
+  run: async (given, { llm }): Promise<{ dag: DagState; generator: Generator; already_exists: boolean }> => {
+    if (given.existing !== null && given.existing !== undefined) {
+      const generator = parseTaskList(given.brief) === undefined ? 'template' : 'list';
+      return { dag: given.existing, generator, already_exists: true };
     }
+    const { repo_context } = given;
+    if (repo_context === null) throw new BriefError('KICKOFF_REPO_UNREAD', { repo: given.repo });
+    const input = { ...given, repo_context };
     const { plan: made, generator } = await plan(input, llm);
     if (made.tasks.length === 0) {
       throw new BriefError(

@@ -328,6 +328,16 @@ describe('fetch_repo_context', () => {
     });
   });
 
+  it('reads nothing for a sprint that exists already, and nothing else is planned without it', async () => {
+    const opened: ForgeTarget[] = [];
+    const known = { repo: 'acme/shop', existing: exampleDag };
+    expect(await fetchRepoContext.call(known, { forge: forge({}, opened) })).toBeNull();
+    expect(opened).toEqual([]);
+
+    const planned = generateSprintDag.call({ ...exampleKickoff, repo_context: null }, { llm: noModel });
+    await expect(planned).rejects.toMatchObject({ code: 'KICKOFF_REPO_UNREAD' });
+  });
+
   it('refuses a token whose account may only read, and says whose', async () => {
     const call = fetchRepoContext.call(
       { repo: 'acme/shop' },
@@ -359,12 +369,12 @@ describe('fetch_repo_context', () => {
 
   it.each([null, 'GITHUB_TOKEN', 'SAME'])('has no second login with %s', async (reviewer_token_env) => {
     const opened: ForgeTarget[] = [];
-    const { logins } = await fetchRepoContext.call(
+    const context = await fetchRepoContext.call(
       { repo: 'acme/shop', host: '', reviewer_token_env },
       { forge: forge({ GITHUB_TOKEN: 'a', SAME: 'a' }, opened) },
     );
 
-    expect(logins).toEqual({ author: 'a', reviewer: null });
+    expect(context?.logins).toEqual({ author: 'a', reviewer: null });
     expect(opened[0]).toEqual({ repo: 'acme/shop', host: null, token_env: 'GITHUB_TOKEN' });
   });
 });
