@@ -18,7 +18,7 @@ import { ROOT } from '../support/tree.ts';
 
 const SLOW = process.env['CALORON_TEST_SLOW'] === '1';
 
-const WITHIN = { timeout: 10_000 };
+const WITHIN = { timeout: 30_000 };
 const TICK = join(ROOT, 'compositions/sprint_tick.json');
 const NEVER = '0 0 1 1 *';
 
@@ -208,6 +208,29 @@ describe('noether-scheduler', () => {
       expect(stderr).toMatch(expected);
       expect(stderr).not.toMatch(/\n\s+at .*:\d+:\d+|UNEXPECTED/);
     });
+
+  if (SLOW)
+    it.each([['--check'], ['--port', '0']])(
+      'lists a stage store that is missing with the graphs and with a zone nobody knows, by %s',
+      async (...args) => {
+        const jobs = [{ name: 'a', cron: NEVER, graph: 'wrong.json' }];
+        writeText(join(dir, 'lost.json'), JSON.stringify({ store_path: 'nowhere.json', jobs }));
+        const told = async (TZ: string): Promise<string> => {
+          const env = environment({ TZ });
+          const { code, stderr, stdout } = await run('noether-scheduler', [...args, 'lost.json'], {
+            cwd: dir,
+            env,
+          });
+          expect([code, stdout]).toEqual([1, '']);
+          expect(stderr).toMatch(
+            /\n {2}- store_path: no stage store at .*\n {2}- jobs\[0\]\.graph: .*text_uper/u,
+          );
+          return stderr;
+        };
+        expect(await told('Europe/Madrid')).not.toContain('TZ');
+        expect(await told('Europe/Madird')).toContain('\n  - TZ is "Europe/Madird": expected an IANA zone');
+      },
+    );
 
   it('--run fires one job and exits 0, or 3 when it failed', async () => {
     config([

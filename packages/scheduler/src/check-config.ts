@@ -1,5 +1,4 @@
 import type { Catalog } from '@caloron/noether';
-import { CodedError, messageOf } from '@caloron/noether/errors';
 
 import { invalidConfig } from './config-text.ts';
 import type { JobConfig, SchedulerConfig } from './config.ts';
@@ -7,7 +6,7 @@ import { createCron } from './cron.ts';
 import type { CheckedRegistry } from './job-stages.ts';
 import { graphProblems, graphsOf } from './graph-problems.ts';
 import { slotName } from './passed-slots.ts';
-import { verifyStageStore } from './verify-stages.ts';
+import { storeProblems } from './verify-stages.ts';
 
 /** How many of a job's coming fires are told. */
 const FIRES = 5;
@@ -24,20 +23,11 @@ export async function checkConfig(
   registry?: CheckedRegistry,
 ): Promise<string> {
   const problems = await Promise.all([
-    registry?.problems ?? said(`store_path`, () => verifyStageStore(config.store_path, catalog)),
+    registry?.problems ?? storeProblems(config.store_path, catalog),
     graphProblems(graphsOf(config.jobs), registry?.stages ?? config.store_path, catalog),
   ]);
   if (problems.flat().length > 0) throw invalidConfig(config.path, problems.flat());
   return config.jobs.map((job) => firesOf(job, now_ms)).join('\n');
-}
-
-async function said(at: string, look: () => Promise<readonly string[] | void>): Promise<readonly string[]> {
-  try {
-    return (await look()) ?? [];
-  } catch (error) {
-    const next = error instanceof CodedError && error.hint !== undefined ? `; ${error.hint}` : '';
-    return [`${at}: ${messageOf(error)}${next}`];
-  }
 }
 
 function firesOf({ name, cron, timezone, enabled, on }: JobConfig, now_ms: number): string {

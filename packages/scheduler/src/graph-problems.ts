@@ -9,8 +9,10 @@ import { shellWord } from '@caloron/types';
 import { fieldsOf, invalidConfig, jobsOf, readConfigValue } from './config-text.ts';
 import { findPath, type JobConfig, MOST_JOBS, readConfig, type SchedulerConfig } from './config.ts';
 import { SchedulerError } from './errors.ts';
+import { localZoneProblem } from './local-zone.ts';
 import { openCatalog, type StageLibrary } from './open-catalog.ts';
 import { check, loadGraph } from './runtime.ts';
+import { storeProblems } from './verify-stages.ts';
 
 /** A graph that a job names. */
 export interface GraphOfJob {
@@ -90,22 +92,48 @@ function howToFind(store: string): string {
   return `, neither in this program nor in ${store}; ./noether stage sync ./stages/ --store ${shellWord(store)} puts yours there`;
 }
 
-/**
- * Reads a config as `readConfig` does. Of one that is refused, what is wrong with the graphs of those jobs that can be read is told with
- * the rest, so that everything is corrected at once.
- */
-export async function readWhole(path: string, cwd: string): Promise<SchedulerConfig> {
-  try {
-    return readConfig(path, cwd);
-  } catch (error) {
-    if (!(error instanceof SchedulerError) || error.code !== 'SCHEDULER_CONFIG_INVALID') throw error;
-    const { problems } = error.details as { readonly problems: readonly string[] };
-    const further = await readableProblems(resolve(cwd, path), cwd);
-    throw further.length === 0 ? error : invalidConfig(resolve(cwd, path), [...problems, ...further]);
-  }
+/** What of the host a config is read on. */
+export interface ConfigHost {
+  /** The stages of this program; asked for where something is wrong. */
+  readonly catalog: () => Catalog;
+  /** The variable `TZ`. */
+  readonly timezone: string | undefined;
 }
 
-async function readableProblems(file: string, cwd: string): Promise<readonly string[]> {
+/**
+ * Reads a config as `readConfig` does, on a host whose zone it can reckon by. Of one that is refused, what is wrong with the stage store and
+ * with the graphs of those jobs that can be read is told with the rest, so that everything is corrected at once.
+ */
+export async function readWhole(path: string, cwd: string, host: ConfigHost): Promise<SchedulerConfig> {
+  const zone = localZoneProblem(host.timezone);
+  const problems = zone === null ? [] : [zone];
+  try {
+    const config = readConfig(path, cwd);
+    if (zone === null) return config;
+  } catch (error) {
+    if (!(error instanceof SchedulerError) || error.code !== 'SCHEDULER_CONFIG_INVALID') throw error;
+    problems.push(...(error.details as { readonly problems: readonly string[] }).problems);
+  }
+  const file = resolve(cwd, path);
+  throw invalidConfig(file, [...problems, ...(await readableProblems(file, cwd, host.catalog))]);
+}
+
+/** What is thrown where a stage store is refused: what is wrong with the graphs of the config is told with it. */
+export async function refusedStore(
+  error: unknown,
+  { path, store_path, jobs }: SchedulerConfig,
+  catalog: Catalog,
+): Promise<unknown> {
+  const graphs = await graphProblems(graphsOf(jobs), store_path, catalog);
+  const store = graphs.length === 0 ? [] : await storeProblems(store_path, catalog);
+  return store.length === 0 ? error : invalidConfig(path, [...store, ...graphs]);
+}
+
+async function readableProblems(
+  file: string,
+  cwd: string,
+  loadCatalog: () => Catalog,
+): Promise<readonly string[]> {
   let value: unknown;
   try {
     value = readConfigValue(file);
@@ -116,7 +144,8 @@ async function readableProblems(file: string, cwd: string): Promise<readonly str
   const at = (given: string): string => findPath(given, dirname(file), cwd, () => undefined);
   if (jobsOf(value).length > MOST_JOBS) return [];
   const { store_path, registry_url } = fieldsOf(value);
-  const store = typeof store_path === 'string' && store_path !== '' ? store_path : '.noether/store.json';
+  const given = typeof store_path === 'string' && store_path !== '' ? store_path : '.noether/store.json';
+  const store = registry_url === undefined ? at(given) : null;
   const graphs = jobsOf(value).flatMap(({ graph, input, input_from }, index) =>
     typeof graph === 'string' && graph !== ''
       ? [
@@ -128,7 +157,11 @@ async function readableProblems(file: string, cwd: string): Promise<readonly str
         ]
       : [],
   );
-  return graphProblems(graphs, registry_url === undefined ? at(store) : null);
+  const catalog = loadCatalog();
+  return [
+    ...(store === null ? [] : await storeProblems(store, catalog)),
+    ...(await graphProblems(graphs, store, catalog)),
+  ];
 }
 
 /** Warns of each graph of an enabled job that cannot run as it is now. Its job goes on: the graph is read anew at each fire. */

@@ -14,7 +14,7 @@ import type { JobConfig, SchedulerConfig } from './config.ts';
 import { askedToEnd } from './end-signals.ts';
 import { type Environment, readEnvironment } from './environment.ts';
 import type { FireDeps } from './fire.ts';
-import { readWhole, warnOfGraphs } from './graph-problems.ts';
+import { readWhole, refusedStore, warnOfGraphs } from './graph-problems.ts';
 import { DELIVERED, INBOUND_PATH, inboundRoutes } from './inbound.ts';
 import { checkRegistry, openJobStages } from './job-stages.ts';
 import { createOperation, warnOfSecrets } from './operation.ts';
@@ -64,7 +64,8 @@ async function check(config: SchedulerConfig, options: Options): Promise<void> {
 }
 
 async function start(positional: string | undefined, options: Options): Promise<void> {
-  const config = await readWhole(options.config ?? positional ?? 'scheduler.json', process.cwd());
+  const host = { catalog: loadCatalog, timezone: process.env['TZ'] };
+  const config = await readWhole(options.config ?? positional ?? 'scheduler.json', process.cwd(), host);
   return options.check === true ? check(config, options) : serve(config, options);
 }
 
@@ -76,7 +77,10 @@ async function serve(config: SchedulerConfig, options: Options): Promise<void> {
 
   const warn = (facts: object, message: string): void => logger.warn(facts, message);
   const catalog = loadCatalog();
-  const stages = await openJobStages(config, { home, environment, clock: systemClock, logger, catalog });
+  const finding = { home, environment, clock: systemClock, logger, catalog };
+  const stages = await openJobStages(config, finding).catch(async (error: unknown) => {
+    throw config.registry === null ? await refusedStore(error, config, catalog) : error;
+  });
   const runtime = createRuntime({
     home,
     environment,

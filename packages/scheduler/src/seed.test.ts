@@ -21,7 +21,7 @@ import { watchedWebhooks } from './webhook-log.ts';
 import { createWebhooks } from './webhooks.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
-const WAIT = { timeout: 10_000 };
+const WAIT = { timeout: 30_000 };
 const MINUTE_MS = 60_000;
 
 /** The example of the page, with the local store in place of the registry. */
@@ -386,7 +386,7 @@ describe('Deployment', () => {
 
   it('S22 has a systemd unit that starts it with its config, in its folder, again when it ends', () => {
     expect(unit).toMatch(/^ExecStart=.*\bnoether-scheduler --config \/\S+\/scheduler\.json/m);
-    expect(unit).toMatch(/^Restart=/m);
+    expect(unit).toMatch(/^Restart=always\nRestartSec=10$/m);
     expect(unit).toMatch(/^WorkingDirectory=\//m);
     expect(unit).toMatch(/^WantedBy=multi-user\.target$/m);
   });

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 
 import { type Catalog, StageError } from '@caloron/noether';
 import { readVerifiedStages } from '@caloron/store';
+import { CodedError, messageOf } from '@caloron/noether/errors';
 import { shellWord } from '@caloron/types';
 
 import { SchedulerError } from './errors.ts';
@@ -20,5 +21,16 @@ export async function verifyStageStore(path: string, catalog: Catalog): Promise<
     const why = distrust.get(record.id);
     if (why !== undefined)
       throw new StageError('STAGE_UNTRUSTED', { stage: record.name, id: record.id, ...why }, { hint });
+  }
+}
+
+/** The same as problems of a config's field: empty where nothing is wrong. */
+export async function storeProblems(path: string, catalog: Catalog): Promise<readonly string[]> {
+  try {
+    await verifyStageStore(path, catalog);
+    return [];
+  } catch (error) {
+    const next = error instanceof CodedError && error.hint !== undefined ? `; ${error.hint}` : '';
+    return [`store_path: ${messageOf(error)}${next}`];
   }
 }
