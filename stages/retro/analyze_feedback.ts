@@ -49,8 +49,15 @@ function find(items: readonly FeedbackItem[]): Findings {
   };
 }
 
-function themesOf({ all, unclear, blockers, failed, costly, mean_tokens }: Findings): string[] {
+function themesOf(
+  { all, unclear, blockers, failed, costly, mean_tokens }: Findings,
+  { completion_rate = 1 }: Partial<Kpis>,
+): string[] {
   const themes = [
+    // Cancelled ones give no feedback, and without this nobody would say that there were any.
+    ...(completion_rate < 1
+      ? [`${fixedHalfEven((1 - completion_rate) * 100, 0)}% of the tasks not completed`]
+      : []),
     ...(unclear > 0 ? [`${unclear} tasks had low clarity scores (< ${LOW_CLARITY}/10)`] : []),
     ...(blockers.length > 0 ? [`${blockers.length} blockers reported across ${all.length} tasks`] : []),
     ...(failed > 0 ? [`${failed} tasks failed or crashed out of ${all.length}`] : []),
@@ -83,7 +90,7 @@ function learningsOf({ all }: Findings, kpis: Partial<Kpis>): string[] {
     ...((kpis.avg_interventions ?? 0) > 1
       ? ['High intervention rate — agents may need better prompts or more context']
       : []),
-    ...(all.every((one) => one.self_assessment === 'completed')
+    ...((kpis.completion_rate ?? 1) === 1 && all.every((one) => one.self_assessment === 'completed')
       ? ['All tasks completed successfully — ready to increase sprint scope']
       : []),
   ];
@@ -142,7 +149,7 @@ export const analyzeSprintFeedback = defineStage({
         kpis: { completion_rate: 0, avg_interventions: 2 },
       },
       output: {
-        themes: ['1 tasks failed or crashed out of 1'],
+        themes: ['100% of the tasks not completed', '1 tasks failed or crashed out of 1'],
         improvements: ['Investigate failed tasks — consider stronger models or clearer specifications'],
         learnings: ['High intervention rate — agents may need better prompts or more context'],
         sentiment: 'negative',
@@ -168,11 +175,10 @@ export const analyzeSprintFeedback = defineStage({
         sentiment: 'neutral',
       };
     }
-    const { completion_rate = 0, avg_interventions = 0 } = kpis ?? {};
     return {
-      themes: themesOf(found),
+      themes: themesOf(found, kpis ?? {}),
       improvements: improvementsOf(found),
-      learnings: learningsOf(found, { completion_rate, avg_interventions }),
+      learnings: learningsOf(found, kpis ?? {}),
       sentiment: sentimentOf(found),
     };
   },

@@ -263,6 +263,14 @@ describe('analyze_sprint_feedback', () => {
     expect(analyze([item({ blockers: [blocker] })]).improvements.join()).toMatch(expected);
   });
 
+  it('learns from no sprint whose tasks were given up that all went well', () => {
+    const kept = analyze([item({ self_assessment: 'completed' })], { completion_rate: 1 / 3 });
+    expect(kept.themes).toContain('67% of the tasks not completed');
+    expect(kept.learnings).toEqual(['Continue with current approach']);
+    const all = analyze([item({ self_assessment: 'completed' })], { completion_rate: 1 });
+    expect(all.learnings).toContain('All tasks completed successfully — ready to increase sprint scope');
+  });
+
   it('does not take an unknown clarity for a low one', () => {
     expect(analyze([item({ task_clarity: 0 })]).themes).toEqual(['Sprint completed without notable issues']);
     expect(analyze([item({ task_clarity: 4.5 })]).themes).toEqual([
