@@ -60,7 +60,7 @@ export function createSlotPruner({ db, write }: Database): SlotPruner {
   const mark = db.prepare(
     `INSERT INTO job_marks (scheduler_id, job, slot, seq) VALUES (?, ?, ?, ?)
      ON CONFLICT DO UPDATE SET slot = nullif(max(coalesce(slot, ''), coalesce(excluded.slot, '')), ''),
-     seq = nullif(max(coalesce(seq, 0), coalesce(excluded.seq, 0)), 0)`,
+     seq = nullif(max(coalesce(seq, -1), coalesce(excluded.seq, -1)), -1)`,
   );
 
   function* jobs(): Generator<JobOf> {
