@@ -1,5 +1,5 @@
 import { FeedbackItem, RetroAnalysis } from '@caloron/types';
-import type { Feedback, Kpis } from '@caloron/types';
+import type { Feedback } from '@caloron/types';
 import { z } from 'zod';
 
 import { defineStage } from '../kit.ts';
@@ -23,6 +23,12 @@ const UNAVAILABLE = /\bunavailable\b/i;
 
 function isToolGap(blocker: string): boolean {
   return UNAVAILABLE.test(blocker) || (TOOL.test(blocker) && LACKING.test(blocker));
+}
+
+/** The figures of a sprint that the rules look at, as far as they are known. */
+interface Figures {
+  readonly completion_rate?: number | undefined;
+  readonly avg_interventions?: number | undefined;
 }
 
 /** What the rules see in the feedback. */
@@ -51,7 +57,7 @@ function find(items: readonly FeedbackItem[]): Findings {
 
 function themesOf(
   { all, unclear, blockers, failed, costly, mean_tokens }: Findings,
-  { completion_rate = 1 }: Partial<Kpis>,
+  { completion_rate = 1 }: Figures,
 ): string[] {
   const themes = [
     // Cancelled ones give no feedback, and without this nobody would say that there were any.
@@ -82,7 +88,7 @@ function improvementsOf({ unclear, blockers, failed }: Findings): string[] {
   return improvements.length > 0 ? improvements : ['No specific improvements identified'];
 }
 
-function learningsOf({ all }: Findings, kpis: Partial<Kpis>): string[] {
+function learningsOf({ all }: Findings, kpis: Figures): string[] {
   const learnings = [
     ...((kpis.completion_rate ?? 0) >= HEALTHY_RATE
       ? ['Sprint had a healthy completion rate — task scoping was appropriate']
