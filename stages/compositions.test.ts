@@ -346,6 +346,31 @@ describe('a sprint', () => {
     });
   });
 
+  it('is said to be ending beside another one, where nothing of it is left to do', async () => {
+    const h = home();
+    await h.run('kickoff', kickoff);
+    const before = h.store.sprints.get('sprint-1');
+    if (before === undefined) throw new Error('no sprint');
+    const over = Object.entries(before.state.tasks).map(([id, task]) => [
+      id,
+      { ...task, status: 'Cancelled' },
+    ]);
+    const tasks = Object.fromEntries(over) as typeof before.state.tasks;
+    h.store.sprints.set('sprint-1', { ...before, state: { ...before.state, tasks } });
+
+    const other = await h.attempt('kickoff', { ...kickoff, sprint_id: 'sprint-2' });
+
+    expect(other).toMatchObject({
+      status: 'skipped',
+      error: {
+        code: 'KICKOFF_SPRINT_ACTIVE',
+        hint: expect.stringMatching(
+          /^it ends with its next tick, .*caloron tick --sprint sprint-1;/,
+        ) as string,
+      },
+    });
+  });
+
   it('without a name is begun once a day, and again on another', async () => {
     const h = home();
     const job = { brief: 'Tidy up.', repo: 'owner/repo', host };

@@ -14,6 +14,7 @@ import { z } from 'zod';
 
 import { briefIdOf, sprintIdOf } from '../kickoff/planned.ts';
 import { goalOfBrief } from '../kickoff/task_list.ts';
+import { isComplete } from '../dag/stuck.ts';
 import { defineStage } from '../kit.ts';
 import { OTHER_ID, SprintError } from './errors.ts';
 import { readValue } from './read_value.ts';
@@ -108,10 +109,12 @@ function isOf({ sprint }: DagState, brief: string | null | undefined): boolean {
 }
 
 /** Throws where no new sprint can begin: another one is open, or its id is another's. */
-function refuse(active: ActiveSprint | null, taken: Id | null): void {
+function refuse(active: OpenSprint | null, taken: Id | null): void {
   if (active !== null) {
     const { sprint_id, repo } = active;
-    const hint = `see how it stands: ./caloron status --sprint ${sprint_id}; end it: ./caloron end --sprint ${sprint_id}`;
+    const hint = active.ending
+      ? `it ends with its next tick, of the scheduler or ./caloron tick --sprint ${sprint_id}; then give this command again`
+      : `see how it stands: ./caloron status --sprint ${sprint_id}; end it: ./caloron end --sprint ${sprint_id}`;
     // Nothing is wrong: a job's kickoff waits for the end of the sprint before it.
     throw new SprintError('KICKOFF_SPRINT_ACTIVE', { active: sprint_id, repo }, { hint, skips: true });
   }
@@ -119,12 +122,15 @@ function refuse(active: ActiveSprint | null, taken: Id | null): void {
     throw new SprintError('KICKOFF_SPRINT_EXISTS', { sprint_id: taken }, { hint: OTHER_ID });
 }
 
+/** A sprint that is not over; `ending` once nothing of it is left to do. */
+type OpenSprint = ActiveSprint & { readonly ending: boolean };
+
 /** The active sprint while it is not over. */
-async function openSprint(kv: KvRead, store: StateCommit): Promise<ActiveSprint | null> {
+async function openSprint(kv: KvRead, store: StateCommit): Promise<OpenSprint | null> {
   const active = await readValue(kv, keys.activeSprint, ActiveSprint);
   if (active === undefined || !(await store.exists(active.sprint_id))) return null;
-  const { status } = (await store.load(active.sprint_id)).state;
+  const { status, tasks } = (await store.load(active.sprint_id)).state;
   if (status === 'completed' || status === 'cancelled') return null;
   const ended = (await kv.get(keys.endedAt(active.sprint_id))) !== undefined;
-  return ended ? null : active;
+  return ended ? null : { ...active, ending: isComplete(Object.values(tasks)) };
 }

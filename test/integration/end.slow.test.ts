@@ -58,4 +58,6 @@ it('a sprint that a person ends stops its agents, keeps their work, tells nobody
     expect([one?.status, two?.status]).toEqual(['Cancelled', 'Blocked']);
   }, WAIT);
   expect(await world.said('status')).toContain('dependency_cancelled:one');
+  // What is over is given up by nobody, and nothing waits for a tick.
+  expect(await world.said('cancel', 'one')).toBe('one is Cancelled already: nothing changes');
 });

@@ -1,7 +1,7 @@
-import { newTask, type Task } from '@caloron/types';
+import { type DagState, newTask, type Task } from '@caloron/types';
 import { describe, expect, it } from 'vitest';
 
-import { STATUS_HEAD, statusRow } from './status-table.ts';
+import { sprintLine, STATUS_HEAD, statusRow } from './status-table.ts';
 import { waitOf } from './task-facts.ts';
 
 const AT = '2026-04-14T08:30:00.000Z';
@@ -20,6 +20,21 @@ function told(change: Partial<Task>, waits: string | null = null): Readonly<Reco
   });
   return Object.fromEntries(STATUS_HEAD.map((head, at) => [head, row[at] ?? '']));
 }
+
+describe('the line of a sprint', () => {
+  it.each([
+    ['active', ['Done', 'Cancelled'], 'ending with its next tick (1 Done, 1 Cancelled)'],
+    ['active', ['Done', 'Ready'], 'active (1 Done, 1 Ready)'],
+    ['completed', ['Done', 'Done'], 'completed (2 Done)'],
+  ] as const)('%s with %j says %s', (status, statuses, line) => {
+    const tasks = statuses.map((one, at) => {
+      const planned = { title: 't', description: '', depends_on: [], agent_id: 'a', reviewer_id: null };
+      return [`t${at}`, { ...newTask('s1', { id: `t${at}`, ...planned }, AT), status: one }];
+    });
+    const state = { sprint_id: 's1', sprint: { repo: 'o/r' }, status, tasks: Object.fromEntries(tasks) };
+    expect(sprintLine(state as unknown as DagState, null)).toBe(`sprint s1 on o/r: ${line}`);
+  });
+});
 
 describe('a task in the status of its sprint', () => {
   it('O7 tells how alive its agent is and what it has used', () => {

@@ -69,8 +69,15 @@ export function sprintLine(state: DagState, paused: Paused | null): string {
   const counts = new Map<string, number>();
   for (const { status } of Object.values(state.tasks)) counts.set(status, (counts.get(status) ?? 0) + 1);
   const told = [...counts].map(([status, tasks]) => `${tasks} ${status}`).join(', ');
-  const stands = paused === null ? state.status : pauseWords(paused);
+  const stands = paused === null ? endingOr(state) : pauseWords(paused);
   return `sprint ${state.sprint_id} on ${state.sprint.repo}: ${stands} (${told})`;
+}
+
+/** The status of a sprint; one whose tasks are all over, and that is not closed yet, is ending. */
+function endingOr({ status, tasks }: DagState): string {
+  const all = Object.values(tasks);
+  const over = all.length > 0 && all.every((task) => task.status === 'Done' || task.status === 'Cancelled');
+  return over && status === 'active' ? 'ending with its next tick' : status;
 }
 
 /** Columns of a terminal that are enough to begin a reason: the rest of it is cut before another column is left out. */

@@ -29,7 +29,7 @@ export function endCommand(io: Io): Command {
           data: { sprint_id, cancelled, over, resumed },
           text: [
             `sprint ${sprint_id}: ${counted(cancelled.length, 'task')} cancelled, ${kept} left alone${resumed ? '; it is not paused any more' : ''}.`,
-            'The next tick stops its agents, with their work saved, and closes it; branches, issues and pull requests stay open.',
+            'The next tick stops its agents, with their work saved, and closes it: then another one can begin. Branches, issues and pull requests stay open.',
             `  now, where no scheduler runs: ./caloron tick --sprint ${sprint_id}${context.home_flag}`,
           ].join('\n'),
         };

@@ -32,6 +32,11 @@ export function wordCommand(name: keyof typeof WORDS): (io: Io) => Command {
         const state = await loadState(context, sprint_id);
         const task = ownOf(state.tasks, task_id);
         if (task === undefined) throw unknownTask(task_id, state);
+        if (isTerminal(task.status))
+          return {
+            data: { sprint_id, task_id, word, seq: null },
+            text: `${task_id} is ${task.status} already: nothing changes`,
+          };
         const offer = name === 'adopt' ? offerOf(task, rest[0]) : undefined;
         const { seq } = await say(context, sprint_id, {
           task_id,
@@ -54,10 +59,15 @@ export function wordCommand(name: keyof typeof WORDS): (io: Io) => Command {
   };
 }
 
+/** Whether a task is over: no word moves it any more. */
+function isTerminal(status: Task['status']): boolean {
+  return status === 'Done' || status === 'Cancelled';
+}
+
 /** That what needs a task which is given up waits for a person then; none where nothing does. */
 function left({ id }: Task, { tasks }: DagState): readonly string[] {
   const needs = Object.values(tasks).filter(
-    ({ depends_on, status }) => depends_on.includes(id) && status !== 'Done' && status !== 'Cancelled',
+    ({ depends_on, status }) => depends_on.includes(id) && !isTerminal(status),
   );
   if (needs.length === 0) return [];
   const names = needs.map((task) => task.id).join(', ');
