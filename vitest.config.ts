@@ -13,6 +13,9 @@ const SAMPLED = globSync(['{packages/*/src,test}/**/*.test.ts'], { cwd: import.m
   (path) => readFileSync(join(import.meta.dirname, path), 'utf8').includes('CALORON_TEST_SLOW'),
 );
 
+/** What is waited for: a condition, with a deadline for a machine that is ten times slower. */
+const poll = { timeout: 30_000 };
+
 export default defineConfig({
   test: {
     // Most tests wait for processes and not for a core.
@@ -30,9 +33,9 @@ export default defineConfig({
           // Each start of git copies the page tables of the process that starts it: a small one pays less.
           execArgv: ['--max-semi-space-size=2'],
           // What waits has a deadline of its own; this is for what computes, on a machine with much else to do.
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          expect: { poll: { timeout: 10_000 } },
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          expect: { poll },
         },
       },
       {
@@ -41,8 +44,9 @@ export default defineConfig({
           include: ['test/{contract,integration}/**/*.test.ts'],
           exclude: [...exclude, SLOW],
           isolate: false,
-          testTimeout: 150_000,
-          hookTimeout: 120_000,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          expect: { poll },
         },
       },
       {
@@ -52,8 +56,8 @@ export default defineConfig({
           exclude,
           env: { CALORON_TEST_SLOW: '1' },
           testTimeout: 400_000,
-          hookTimeout: 120_000,
-          expect: { poll: { timeout: 10_000 } },
+          hookTimeout: 300_000,
+          expect: { poll },
         },
       },
       {
@@ -62,7 +66,8 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           exclude,
           testTimeout: 300_000,
-          hookTimeout: 60_000,
+          hookTimeout: 300_000,
+          expect: { poll },
         },
       },
     ],

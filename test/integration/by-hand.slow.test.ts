@@ -153,7 +153,7 @@ describe('a sprint by hand', () => {
     const report = join(home, 'reports/driven.md');
     await vi.waitFor(() => expect(existsSync(report)).toBe(true), { timeout: SPRINT_MS, interval: 100 });
     await vi.waitFor(async () => expect(await caloron('retro')).toMatch(/^report: /), {
-      timeout: 10_000,
+      timeout: 30_000,
       interval: 500,
     });
 
@@ -190,5 +190,5 @@ describe('a sprint by hand', () => {
     expect(await caloron('down')).toMatch(/noether-scheduler \(pid \d+\) stopped/);
     expect(await caloron('down')).toContain('nothing was running');
     expect(processesOf(home)).toEqual([]);
-  }, 150_000);
+  });
 });

@@ -33,5 +33,5 @@ it('gc beside a shell that takes connections and says nothing tells what it wait
   expect(code, stderr).toBe(0);
   expect(stdout).toContain('no shell runs: done here');
   expect(stderr).toContain(`waiting for the shell at http://127.0.0.1:${port} to answer, at most 5 s`);
-  expect(performance.now() - began).toBeLessThan(9000);
+  expect(performance.now() - began).toBeLessThan(30_000);
 });

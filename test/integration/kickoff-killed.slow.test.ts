@@ -23,7 +23,7 @@ describe('a kickoff by a scheduler that is killed in the middle', () => {
   };
   const kill = async ({ pid }: Serving): Promise<void> => {
     process.kill(pid, 'SIGKILL');
-    await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow(), { timeout: 10_000, interval: 10 });
+    await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow(), { timeout: 30_000, interval: 10 });
   };
 
   it('is made again at the next start, and each issue there is once', async () => {

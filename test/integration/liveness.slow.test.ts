@@ -86,4 +86,4 @@ it('G1 D14 an agent that hangs is asked and started anew; one that computes, ans
 
   writeText(join(world.home, '.caloron/worktrees', SPRINT, 'build', 'built'), '');
   await ticks.until((now) => expect(now['build']).toMatchObject({ status: 'Done', attempt: 1 }));
-}, 120_000);
+});

@@ -72,7 +72,7 @@ describe('three schedulers on one database, one killed each minute', () => {
   };
   const rows = () => runtime.store.slots.list({ job: 'j', limit: 1_000 });
 
-  it('fire each slot once, and make again what died with its process', { timeout: 300_000 }, async () => {
+  it('fire each slot once, and make again what died with its process', async () => {
     const url = `http://127.0.0.1:${(remote.address() as AddressInfo).port}/`;
     const root = { op: 'RemoteStage', url, input: { kind: 'Any' }, output: { kind: 'Text' } };
     writeText(join(dir, 'g.json'), JSON.stringify({ description: 'd', version: '0.1.0', root }));
@@ -96,7 +96,7 @@ describe('three schedulers on one database, one killed each minute', () => {
           expect(rows().map((row) => row.slot)).toContain(slot);
           expect(rows().filter(({ status }) => status === 'fired')).toEqual([]);
         },
-        { timeout: 20_000 },
+        { timeout: 30_000 },
       );
     }
 

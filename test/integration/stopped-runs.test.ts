@@ -46,13 +46,13 @@ describe('a run that is stopped', () => {
           group = Number(pid);
           expect(groupMembers(group)).toHaveLength(2);
         },
-        { timeout: 15_000 },
+        { timeout: 30_000 },
       );
       child.kill(name);
 
       expect((await child).exitCode).toBe(130);
       await vi.waitFor(() => expect(group !== undefined && groupMembers(group)).toEqual([]), {
-        timeout: 5_000,
+        timeout: 30_000,
       });
     } finally {
       child.kill('SIGKILL');

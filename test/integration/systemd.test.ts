@@ -28,7 +28,7 @@ function lineOf(key: string, bin: string, home: string): readonly string[] {
     .split(' ');
 }
 
-const WITHIN = { timeout: 20_000 };
+const WITHIN = { timeout: 30_000 };
 
 describe('the scheduler under systemd', () => {
   let dir: string;

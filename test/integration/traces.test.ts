@@ -111,7 +111,7 @@ describe('runs and their traces', () => {
       reject: false,
     });
     children.push(child);
-    await vi.waitFor(() => expect(remote.asked).toContain('/hang'), { timeout: 15_000 });
+    await vi.waitFor(() => expect(remote.asked).toContain('/hang'), { timeout: 30_000 });
     return { child };
   }
 

@@ -109,10 +109,10 @@ describe('a forge that posts its events', () => {
     });
     // The first tick learns of the issues; polls begin there.
     await resume('first');
-    await vi.waitFor(() => expect(ticks()).toBeGreaterThan(0), { timeout: 10_000 });
+    await vi.waitFor(() => expect(ticks()).toBeGreaterThan(0), { timeout: 30_000 });
 
     await ask('PATCH', `/repos/${LIB}/issues/1`, { state: 'closed' });
-    await vi.waitFor(() => expect(closed()).toEqual([1]), { timeout: 10_000 });
+    await vi.waitFor(() => expect(closed()).toEqual([1]), { timeout: 30_000 });
     const told = delivered();
     const slots = runtime.store.slots.list({ job: 'tick', limit: 100 }).map(({ slot }) => slot);
     expect(slots.filter((slot) => told.includes(slot))).not.toEqual([]);
@@ -126,7 +126,7 @@ describe('a forge that posts its events', () => {
       await resume(`as-cron-${String(minute)}`);
       expect(closed()).toEqual([1, 2]);
     };
-    await vi.waitFor(cron, { timeout: 10_000, interval: 500 });
+    await vi.waitFor(cron, { timeout: 30_000, interval: 500 });
     expect(delivered()).toEqual(told);
   });
 });

@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { editJson, writeText } from '../support/bins.ts';
 import { SprintWorld } from '../support/sprint-world.ts';
 
-const WAIT = { timeout: 20_000, interval: 100 } as const;
+const WAIT = { timeout: 30_000, interval: 100 } as const;
 
 const world = new SprintWorld();
 

@@ -44,7 +44,13 @@ export async function run(
   const { exitCode, stdout, stderr } = await execa(
     process.execPath,
     [...(options.node ?? []), BINS[bin], ...args],
-    { cwd: options.cwd, env: options.env ?? environment(), extendEnv: false, reject: false, timeout: 60_000 },
+    {
+      cwd: options.cwd,
+      env: options.env ?? environment(),
+      extendEnv: false,
+      reject: false,
+      timeout: 120_000,
+    },
   );
   return { code: exitCode, stdout, stderr };
 }

@@ -57,9 +57,9 @@ describe('a process', () => {
       const [line] = (await once(parent.stdout as Readable, 'data')) as [Buffer];
       const pid = Number(line.toString().trim());
       const command = (): string => readFileSync(`/proc/${parent.pid}/comm`, 'utf8').trim();
-      await expect.poll(command, { timeout: 10_000 }).toBe('sleep');
+      await expect.poll(command, { timeout: 30_000 }).toBe('sleep');
       (parent.stdio[3] as Writable).end('\n');
-      await expect.poll(() => statOf(pid)?.state, { timeout: 10_000 }).toBe('Z');
+      await expect.poll(() => statOf(pid)?.state, { timeout: 30_000 }).toBe('Z');
 
       expect(isAlive({ pid, start_ticks: statOf(pid)?.start_ticks ?? null, ...here })).toBe(false);
       expect(taggedProcesses(new Set(['zombie-test']))).toEqual([]);

@@ -152,10 +152,10 @@ describe('following a process', () => {
     });
     expect(caught_up).toBe('');
     appendFileSync(file, 'one\n');
-    await vi.waitFor(() => expect(text).toBe('one\n'), { timeout: 10_000 });
+    await vi.waitFor(() => expect(text).toBe('one\n'), { timeout: 30_000 });
     rotate();
     appendFileSync(file, 'two\n');
-    await vi.waitFor(() => expect(text).toBe('one\ntwo\n'), { timeout: 10_000 });
+    await vi.waitFor(() => expect(text).toBe('one\ntwo\n'), { timeout: 30_000 });
     child.kill('SIGTERM');
     expect(await following).toMatchObject({ ended: true, row: { state: 'running', exit: null } });
     expect(text).toBe('one\ntwo\nlast\n');

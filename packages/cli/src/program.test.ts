@@ -13,7 +13,7 @@ function shell(line: string): { readonly status: number | null; readonly stderr:
   return spawnSync('sh', ['-c', line], {
     encoding: 'utf8',
     env: { PATH, HOME, N: `${process.execPath} ${BIN}` },
-    timeout: 20_000,
+    timeout: 60_000,
   });
 }
 

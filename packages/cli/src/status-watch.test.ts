@@ -6,6 +6,7 @@ import { changeLine, changesOf, statusScreen, type Watched, watchStatus } from '
 import type { TaskFacts } from './task-facts.ts';
 
 const AT = '2026-01-02T03:04:05.000Z';
+const WAIT = { timeout: 30_000 };
 // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const ESCAPES = /\u001b\[[\d;]*[a-zA-Z]/g;
 
@@ -248,14 +249,14 @@ describe('watching a sprint', () => {
   it('draws the screen anew at a change of the sprint or of the size, and not else', async () => {
     const terminal = { columns: 80, rows: 10, colours: false };
     const { said, ended, next } = watching(false, terminal);
-    await vi.waitFor(() => expect(said.length).toBe(1));
+    await vi.waitFor(() => expect(said.length).toBe(1), WAIT);
     expect(said[0]).toContain('\u001b[2J\u001b[H');
     next();
-    await vi.waitFor(() => expect(said.length).toBe(2));
+    await vi.waitFor(() => expect(said.length).toBe(2), WAIT);
     expect(said[1]).toMatch(/InProgress/);
     expect(said[1]).not.toContain('\u001b[2J');
     terminal.columns = 20;
-    await vi.waitFor(() => expect(said.length).toBe(3));
+    await vi.waitFor(() => expect(said.length).toBe(3), WAIT);
     for (const line of said[2]!.replaceAll(ESCAPES, '').split('\n'))
       expect(stringWidth(line)).toBeLessThanOrEqual(20);
     next();
@@ -277,7 +278,7 @@ describe('watching a sprint', () => {
       load: () => Promise.resolve({ state, paused: null, facts: factsOf(['a'], 'live', (seconds += 2)) }),
       facts_ms: 1,
     });
-    await vi.waitFor(() => expect(said.join('')).toMatch(/live, files 2 s[^]*live, files 4 s/));
+    await vi.waitFor(() => expect(said.join('')).toMatch(/live, files 2 s[^]*live, files 4 s/), WAIT);
     control.abort();
     await ended;
     expect(said[1]).not.toContain('\u001b[2J');
@@ -287,9 +288,9 @@ describe('watching a sprint', () => {
     const text = watching(false);
     const json = watching(true);
     for (const { said, next } of [text, json]) {
-      await vi.waitFor(() => expect(said.length).toBe(2));
+      await vi.waitFor(() => expect(said.length).toBe(2), WAIT);
       next();
-      await vi.waitFor(() => expect(said.length).toBe(3));
+      await vi.waitFor(() => expect(said.length).toBe(3), WAIT);
       next();
     }
     await Promise.all([text.ended, json.ended]);
@@ -308,7 +309,7 @@ describe('watching a sprint', () => {
 
   it('ends when it is interrupted', async () => {
     const { said, control, ended } = watching(false);
-    await vi.waitFor(() => expect(said.length).toBe(2));
+    await vi.waitFor(() => expect(said.length).toBe(2), WAIT);
     control.abort();
     expect((await ended).state.status).toBe('active');
   });

@@ -14,7 +14,7 @@ describe('a diff of more than ten megabytes', () => {
     const { clone } = await appRepo(forge);
     const files = { 'a.txt': 'one\nTWO\nthree\n', 'big.txt': `${'x'.repeat(99)}\n`.repeat(LINES) };
     pull_number = (await openPull(forge, clone, { branch: 'big', files })).number;
-  }, 30_000);
+  });
   afterAll(async () => forge.stop());
 
   it.each(['diff', 'patch'])('is refused as one %s with 406, as GitHub does', async (kind) => {

@@ -67,7 +67,7 @@ async function receiver() {
   };
 }
 
-const until = { timeout: 10_000, interval: 10 };
+const until = { timeout: 30_000, interval: 10 };
 
 describe('webhooks', () => {
   let dir: string;

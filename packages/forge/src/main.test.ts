@@ -342,7 +342,7 @@ describe('the caloron-forge command', () => {
             const pushed = told.some(({ after: sha }) => sha === now.head.sha);
             return { opened: opened.sort((a, b) => a - b), pushed };
           },
-          { timeout: 10_000 },
+          { timeout: 30_000 },
         )
         .toEqual({ opened: numbers.filter((number) => number !== pull.number), pushed: true });
     });

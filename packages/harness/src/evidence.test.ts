@@ -13,7 +13,7 @@ import { cpuOfAgent, createAgentCpu } from './process-tree.ts';
 
 const AT = '2026-11-21T10:00:00.000Z';
 const HOUR = 3_600_000;
-const DEADLINE = { timeout: 10_000, interval: 20 } as const;
+const DEADLINE = { timeout: 30_000, interval: 20 } as const;
 
 const children: ChildProcess[] = [];
 const tags = new Set<string>();

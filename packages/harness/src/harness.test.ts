@@ -168,7 +168,7 @@ describe('an author', () => {
     await bench.script('t1', once([{ write: 'a.txt', content: 'a' }, { wait_ms: 60_000 }]));
 
     const running = runHarness(bench.order(), bench.deps({ signal: stop.signal }));
-    await vi.waitFor(async () => readFile(join(bench.worktree, 'a.txt')), { timeout: 5000 });
+    await vi.waitFor(async () => readFile(join(bench.worktree, 'a.txt')), { timeout: 30_000 });
     stop.abort(new Error('SIGTERM'));
 
     expect(await running).toBe(1);

@@ -47,7 +47,7 @@ describe('the heartbeat', () => {
   it('beats at once and goes on', async () => {
     const { beats, beat } = beating([]);
 
-    await vi.waitFor(() => expect(beats.length).toBeGreaterThanOrEqual(3), { timeout: 10_000 });
+    await vi.waitFor(() => expect(beats.length).toBeGreaterThanOrEqual(3), { timeout: 30_000 });
     await beat.stop();
     const then = beats.length;
 
@@ -65,7 +65,7 @@ describe('the heartbeat', () => {
   it('goes on after failures', async () => {
     const { beats, beat } = beating([unreachable, unreachable]);
 
-    await vi.waitFor(() => expect(beats.length).toBeGreaterThanOrEqual(4), { timeout: 10_000 });
+    await vi.waitFor(() => expect(beats.length).toBeGreaterThanOrEqual(4), { timeout: 30_000 });
     await beat.stop();
   });
 
@@ -75,7 +75,7 @@ describe('the heartbeat', () => {
       () => ({ ok: true, command: 'stop', message: null }),
     ]);
 
-    await vi.waitFor(() => expect(stops).toHaveLength(1), { timeout: 10_000 });
+    await vi.waitFor(() => expect(stops).toHaveLength(1), { timeout: 30_000 });
     await beat.stop();
 
     expect(nudges).toEqual(['how far are you?']);
@@ -85,8 +85,8 @@ describe('the heartbeat', () => {
     const still = beating([], ['a', 'a', undefined, 'a']);
     const moved = beating([], ['a', 'b']);
 
-    await vi.waitFor(() => expect(still.beats.length).toBeGreaterThanOrEqual(5), { timeout: 10_000 });
-    await vi.waitFor(() => expect(moved.beats.length).toBeGreaterThanOrEqual(2), { timeout: 10_000 });
+    await vi.waitFor(() => expect(still.beats.length).toBeGreaterThanOrEqual(5), { timeout: 30_000 });
+    await vi.waitFor(() => expect(moved.beats.length).toBeGreaterThanOrEqual(2), { timeout: 30_000 });
     await Promise.all([still.beat.stop(), moved.beat.stop()]);
 
     expect(still.activity.progress_at).toBeNull();

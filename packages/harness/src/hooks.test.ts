@@ -115,10 +115,10 @@ describe('the hooks around a run', () => {
     await agent(`${put('agent')}; sleep 600`);
     const stop = new AbortController();
     const running = runHarness(
-      orderWith({ after: `${put('after')}; sleep 600` }),
+      orderWith({ after: `${put('after')}; sleep 600` }, { hook_timeout_ms: 600_000 }),
       bench.deps({ signal: stop.signal }),
     );
-    await expect.poll(() => log(), { timeout: 10_000 }).toContain('attempt 1');
+    await expect.poll(() => log(), { timeout: 30_000 }).toContain('attempt 1');
     await expect
       .poll(
         () => {
@@ -128,14 +128,14 @@ describe('the hooks around a run', () => {
             return [];
           }
         },
-        { timeout: 10_000 },
+        { timeout: 30_000 },
       )
       .toEqual(['agent']);
     const began = performance.now();
     stop.abort();
     await running;
 
-    expect(performance.now() - began).toBeLessThan(9000);
+    expect(performance.now() - began).toBeLessThan(30_000);
     expect(lines()).toEqual(['agent', 'after']);
     expect(report()).toMatchObject({ outcome: 'failed' });
     expect(await bench.file('exit.json')).toMatchObject({ code: 1, known: true });
@@ -148,7 +148,7 @@ describe('the hooks around a run', () => {
       bench.deps(),
     );
 
-    expect(performance.now() - began).toBeLessThan(8000);
+    expect(performance.now() - began).toBeLessThan(30_000);
     expect(report().body).toContain('it was ended after 300 ms');
     const left = taggedProcesses(new Set([PROCESS])).map(({ pid }) =>
       readFileSync(`/proc/${pid}/cmdline`, 'utf8'),

@@ -90,7 +90,7 @@ describe('caloron-harness start', () => {
 
     const running = start({ order_file: await place(bench.order({ framework })) });
     await vi.waitFor(async () => expect(await readFile(pid_file, 'utf8')).toMatch(/^\d+\n$/), {
-      timeout: 10_000,
+      timeout: 30_000,
     });
     const agent = Number(await readFile(pid_file, 'utf8'));
     running.kill('SIGTERM');

@@ -24,7 +24,7 @@ afterEach(async () => {
   await bench.close();
 });
 
-const WAIT = { timeout: 10_000, interval: 20 };
+const WAIT = { timeout: 30_000, interval: 20 };
 const TOKEN = 'agent-token-of-p1';
 const ask: CredentialRequest = { purpose: 'push' };
 

@@ -1,7 +1,11 @@
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 
 import { createLogger } from '@caloron/capabilities/logger';
+import { bootId, groupMembers, pidNamespace, statOf } from '@caloron/capabilities/process-identity';
 import { systemRandom } from '@caloron/capabilities/random';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
@@ -12,7 +16,7 @@ import { schedulerWorld, type SchedulerWorld } from './testing/scheduler-world.t
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const NOON = '2026-04-15T12:00:30.000Z';
-const WITHIN = { timeout: 10_000 };
+const WITHIN = { timeout: 30_000 };
 
 describe('a slot', () => {
   let world: SchedulerWorld;
@@ -215,6 +219,47 @@ describe('a slot', () => {
     await settled('j', [ok('2026-04-15T12:01:00Z')]);
   });
 
+  it('that waits for its jitter is fired though the next one of its job was fired before it', async () => {
+    const fractions = [0.9, 0];
+    const random = { ...systemRandom, fraction: () => fractions.shift() ?? 0 };
+    world.start(
+      [{ name: 'j', cron: '1,2 12 * * *', timezone: 'UTC', graph: quick(), jitter_s: 100 }],
+      random,
+    );
+    world.clock.advance(30_000);
+    await vi.waitFor(() => expect(fractions).toEqual([0]), WITHIN);
+    world.clock.advance(MINUTE_MS);
+    await settled('j', [ok('2026-04-15T12:02:00Z')]);
+    world.clock.advance(MINUTE_MS);
+
+    await vi.waitFor(
+      () => expect(world.slots('j')).toEqual([ok('2026-04-15T12:02:00Z'), ok('2026-04-15T12:01:00Z')]),
+      WITHIN,
+    );
+    expect(world.causes()).toEqual(['cron', 'cron']);
+  });
+
+  it('that waits for its jitter when its scheduler is started again is fired before that has passed', async () => {
+    const job = { name: 'j', cron: '0 * * * *', timezone: 'UTC', graph: quick(), jitter_s: 1_800 };
+    const first = world.start([job], { ...systemRandom, fraction: () => 0 });
+    world.clock.advance(HOUR_MS);
+    await settled('j', [ok('2026-04-15T13:00:00Z')]);
+    await first.stop(0);
+    world.clock.advance(HOUR_MS + 9 * MINUTE_MS + 30_000);
+    let asked = 0;
+    const fraction = (): number => ((asked += 1), 0.5);
+    world.start([job], { ...systemRandom, fraction });
+    await vi.waitFor(() => expect(asked).toBe(1), WITHIN);
+
+    // Ten of its thirty minutes are over: half of the rest is ten.
+    world.clock.advance(9 * MINUTE_MS + 50_000);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(world.slots('j')).toHaveLength(1);
+    world.clock.advance(20_000);
+    await settled('j', [ok('2026-04-15T13:00:00Z'), ok('2026-04-15T14:00:00Z')]);
+    expect(world.causes()).toEqual(['cron', 'cron']);
+  });
+
   it('whose run lasts longer than timeout_s fails and says so', async () => {
     const { graph } = await held();
     world.start([{ name: 'j', cron: '* * * * *', timezone: 'UTC', graph, timeout_s: 0.2 }]);
@@ -228,6 +273,22 @@ describe('a slot', () => {
         }),
       WITHIN,
     );
+  });
+
+  it('whose run lasts longer than timeout_s leaves no program behind', async () => {
+    const args = ['-c', 'echo $$ > pid.new; mv pid.new pid; sleep 300 & wait'];
+    const graph = world.graph('program.json', {
+      op: 'Stage',
+      id: 'run_command',
+      config: { cmd: 'sh', args },
+    });
+    world.start([{ name: 'j', cron: '* * * * *', timezone: 'UTC', graph, timeout_s: 3 }]);
+    world.clock.advance(MINUTE_MS);
+    const pid = await vi.waitFor(() => Number(readFileSync(join(world.dir, 'pid'), 'utf8')), WITHIN);
+    expect(pid).toBeGreaterThan(1);
+
+    await vi.waitFor(() => expect(world.slots('j')[0]?.status).toBe('failed'), WITHIN);
+    await vi.waitFor(() => expect(groupMembers(pid)).toEqual([]), WITHIN);
   });
 
   it('of a bad job is no matter of the others', async () => {
@@ -267,6 +328,94 @@ describe('a slot', () => {
     await settled('kept', [ok('2026-04-15T12:01:00Z'), ok('2026-04-15T12:05:00Z')]);
     expect(world.slots('gone')).toHaveLength(1);
     expect(scheduler.jobs().map(({ name }) => name)).toEqual(['kept', 'new']);
+  });
+
+  it('that was due just before a reload is fired, and what waits for a run or its jitter waits on', async () => {
+    const { graph, begun, letGo } = await held();
+    const fractions = [0.9, 0.9];
+    const random = { ...systemRandom, fraction: () => fractions.shift() ?? 0.9 };
+    const job = { cron: '1,2 12 * * *', timezone: 'UTC' };
+    const jobs = [
+      { ...job, name: 'queued', graph, overlap: 'queue' },
+      { ...job, name: 'late', cron: '1 12 * * *', graph: quick(), jitter_s: 100 },
+      { ...job, name: 'due', cron: '2 12 * * *', graph: quick() },
+    ];
+    const scheduler = world.start(jobs, random);
+    world.clock.advance(30_000);
+    await vi.waitFor(() => expect([begun(), fractions]).toEqual([1, []]), WITHIN);
+    world.clock.advance(MINUTE_MS);
+    scheduler.reload(world.config(jobs).jobs);
+    await settled('due', [ok('2026-04-15T12:02:00Z')]);
+    scheduler.reload(world.config(jobs).jobs);
+    expect([world.slots('late'), begun()]).toEqual([[], 1]);
+    letGo();
+    world.clock.advance(MINUTE_MS);
+
+    await settled('queued', [ok('2026-04-15T12:01:00Z'), ok('2026-04-15T12:02:00Z')]);
+    await settled('late', [ok('2026-04-15T12:01:00Z')]);
+  });
+
+  it('that waits when its job is taken out is recorded as left out', async () => {
+    const { graph, begun, letGo } = await held();
+    const fractions = [0, 0.9];
+    const random = { ...systemRandom, fraction: () => fractions.shift() ?? 0 };
+    const job = { cron: '1,2 12 * * *', timezone: 'UTC' };
+    const jobs = [
+      { ...job, name: 'queued', graph, overlap: 'queue' },
+      { ...job, name: 'late', cron: '1 12 * * *', graph: quick(), jitter_s: 100 },
+    ];
+    const scheduler = world.start(jobs, random);
+    world.clock.advance(30_000);
+    await vi.waitFor(() => expect([begun(), fractions]).toEqual([1, []]), WITHIN);
+    world.clock.advance(MINUTE_MS);
+    await vi.waitFor(() => expect(scheduler.jobs()[0]?.next_at).toMatch(/^2026-04-16/u), WITHIN);
+    scheduler.reload(world.config([]).jobs);
+    letGo();
+
+    const reason = /^its job was taken out of the config, or disabled$/;
+    await settled('queued', [ok('2026-04-15T12:01:00Z'), skipped('2026-04-15T12:02:00Z', reason)]);
+    await settled('late', [skipped('2026-04-15T12:01:00Z', reason)]);
+  });
+
+  it('is left out while another process runs its job, and nothing of that one is made again', async () => {
+    const other = spawn('sleep', ['300']);
+    try {
+      const pid = other.pid ?? 0;
+      const owner = [pid, statOf(pid)?.start_ticks ?? '', bootId(), pidNamespace()].join(' ');
+      const { slots } = world.runtime.store;
+      const at = { scheduler_id: 'default', job: 'j' };
+      await slots.claim({ ...at, slot: '2026-04-15T12:00:00Z', run_id: 'other', owner });
+      world.start([{ name: 'j', cron: '* * * * *', timezone: 'UTC', graph: quick() }]);
+      world.clock.advance(MINUTE_MS);
+
+      await settled('j', [
+        { slot: '2026-04-15T12:00:00Z', status: 'fired', reason: null },
+        skipped('2026-04-15T12:01:00Z', /^the job was still running in another process$/),
+      ]);
+      expect(world.causes()).toEqual([]);
+    } finally {
+      other.kill('SIGKILL');
+    }
+  });
+
+  it('is counted when it is fired, how late, and when it is left out', async () => {
+    const { graph, begun, letGo } = await held();
+    const ran: unknown[] = [];
+    const skips: string[] = [];
+    const metrics = {
+      ran: ({ job, status }: { job: string; status: string }, cause: string, late_ms: number | null) =>
+        void ran.push([job, status, cause, late_ms]),
+      skipped: (job: string) => void skips.push(job),
+    };
+    world.start([{ name: 'j', cron: '* * * * *', timezone: 'UTC', graph }], systemRandom, { metrics });
+    world.clock.advance(MINUTE_MS);
+    await vi.waitFor(() => expect(begun()).toBe(1), WITHIN);
+    world.clock.advance(MINUTE_MS);
+    await vi.waitFor(() => expect(skips).toEqual(['j']), WITHIN);
+    letGo();
+
+    // The clock stood at 30 seconds past the minute.
+    await vi.waitFor(() => expect(ran).toEqual([['j', 'ok', 'cron', 30_000]]), WITHIN);
   });
 
   it('whose run goes on when the scheduler is stopped may finish within the grace', async () => {

@@ -9,7 +9,7 @@ import { type Scheduler, startScheduler } from './scheduler.ts';
 import { schedulerWorld, type SchedulerWorld } from './testing/scheduler-world.ts';
 
 const MINUTE_MS = 60_000;
-const WITHIN = { timeout: 10_000 };
+const WITHIN = { timeout: 30_000 };
 const SLOT = '2026-04-15T12:01:00Z';
 
 describe('a database', () => {

@@ -112,14 +112,14 @@ describe('the scheduler', () => {
 
     await announce(on, 'config.changed', 'a');
     await announce(on, 'sprint.completed', 'b');
-    await vi.waitFor(() => expect(ended(on)).toBe(1), { timeout: 5_000 });
+    await vi.waitFor(() => expect(ended(on)).toBe(1), { timeout: 30_000 });
     await announce(on, 'config.changed', 'c');
     await announce(on, 'sprint.completed', 'd');
-    await vi.waitFor(() => expect(ended(on)).toBe(2), { timeout: 5_000 });
+    await vi.waitFor(() => expect(ended(on)).toBe(2), { timeout: 30_000 });
 
     const statuses = (): readonly string[] =>
       on.store.slots.list({ job: 'j', limit: 10 }).map(({ status }) => status);
-    await vi.waitFor(() => expect(statuses()).toEqual(['ok', 'ok']), { timeout: 5_000 });
+    await vi.waitFor(() => expect(statuses()).toEqual(['ok', 'ok']), { timeout: 30_000 });
   });
 
   it('D11 runs a tick again when an agent of its sprint is due, once, and another job of the sprint never', async () => {
@@ -135,11 +135,11 @@ describe('the scheduler', () => {
 
     const slots = (name: string): readonly string[] =>
       on.store.slots.list({ job: name, limit: 10 }).map(({ slot }) => slot.replace(/:.*/, ''));
-    await vi.waitFor(() => expect(slots('tick')).toEqual(['due', 'event']), { timeout: 10_000 });
+    await vi.waitFor(() => expect(slots('tick')).toEqual(['due', 'event']), { timeout: 30_000 });
     expect(systemClock.now() >= retry_at).toBe(true);
     await announce(on, 'sprint.started', 'b');
-    await vi.waitFor(() => expect(slots('report')).toEqual(['event', 'event']), { timeout: 10_000 });
-    await vi.waitFor(() => expect(slots('tick')).toEqual(['event', 'due', 'event']), { timeout: 10_000 });
+    await vi.waitFor(() => expect(slots('report')).toEqual(['event', 'event']), { timeout: 30_000 });
+    await vi.waitFor(() => expect(slots('tick')).toEqual(['event', 'due', 'event']), { timeout: 30_000 });
   });
 
   it('D18 O4 goes on after a run that failed, and after a webhook nobody takes', async () => {
@@ -151,11 +151,11 @@ describe('the scheduler', () => {
     const slots = (): readonly string[] =>
       on.store.slots.list({ job: 'j', limit: 10 }).map(({ status }) => status);
     await announce(on, 'sprint.started', 'a');
-    await vi.waitFor(() => expect(slots()).toEqual(['failed']), { timeout: 10_000 });
+    await vi.waitFor(() => expect(slots()).toEqual(['failed']), { timeout: 30_000 });
 
     graph('g.json', { op: 'Const', value: 1 });
     await announce(on, 'sprint.started', 'b');
-    await vi.waitFor(() => expect(slots()).toEqual(['ok', 'failed']), { timeout: 10_000 });
+    await vi.waitFor(() => expect(slots()).toEqual(['ok', 'failed']), { timeout: 30_000 });
   });
 
   it('makes one more run of all events that arrive during a run', async () => {
@@ -167,11 +167,11 @@ describe('the scheduler', () => {
     start(on, [{ name: 'j', cron: NEVER, graph: graph('g.json', root), on: ['sprint.started'] }]);
 
     await announce(on, 'sprint.started', 'first');
-    await vi.waitFor(() => expect(remote.bodies).toHaveLength(1), { timeout: 5_000 });
+    await vi.waitFor(() => expect(remote.bodies).toHaveLength(1), { timeout: 30_000 });
     for (const id of ['x', 'y', 'z']) await announce(on, 'sprint.started', id);
     remote.hold = false;
 
-    await vi.waitFor(() => expect(ended(on)).toBe(2), { timeout: 5_000 });
+    await vi.waitFor(() => expect(ended(on)).toBe(2), { timeout: 30_000 });
     expect(remote.bodies).toHaveLength(2);
   });
 
@@ -195,12 +195,12 @@ describe('the scheduler', () => {
     const input_from = 'kv:caloron:active_sprint';
     start(on, [{ name: 'j', cron: NEVER, graph: graph('g.json', root), on: ['sprint.started'], input_from }]);
 
-    await vi.waitFor(() => expect(remote.bodies).toHaveLength(1), { timeout: 5_000 });
+    await vi.waitFor(() => expect(remote.bodies).toHaveLength(1), { timeout: 30_000 });
     // The run of the last sprint reads the log to its end, beyond the start of the next.
     await start_of('next');
     remote.hold = false;
 
-    await vi.waitFor(() => expect(ended(on)).toBe(2), { timeout: 5_000 });
+    await vi.waitFor(() => expect(ended(on)).toBe(2), { timeout: 30_000 });
     expect(JSON.stringify(remote.bodies)).toMatch(/"last".*"next"/);
   });
 
@@ -213,10 +213,10 @@ describe('the scheduler', () => {
     const schedulers = [start(one, jobs), start(two, jobs)];
 
     await announce(one, 'sprint.started', 'once');
-    await vi.waitFor(() => expect(ended(one)).toBe(1), { timeout: 5_000 });
+    await vi.waitFor(() => expect(ended(one)).toBe(1), { timeout: 30_000 });
     // A later event is handled too: until it is, the other scheduler has had every chance to repeat the first.
     await announce(one, 'sprint.started', 'later');
-    await vi.waitFor(() => expect(ended(one)).toBe(2), { timeout: 5_000 });
+    await vi.waitFor(() => expect(ended(one)).toBe(2), { timeout: 30_000 });
     await Promise.all(schedulers.map((scheduler) => scheduler.stop(0)));
 
     expect(one.store.slots.list({ job: 'j', limit: 10 })).toHaveLength(2);
@@ -230,7 +230,7 @@ describe('the scheduler', () => {
       { name: 'j', cron: NEVER, graph: graph('g.json', { op: 'Const', value: 1 }), on: ['sprint.started'] },
     ]);
 
-    await vi.waitFor(() => expect(ended(on)).toBe(1), { timeout: 5_000 });
+    await vi.waitFor(() => expect(ended(on)).toBe(1), { timeout: 30_000 });
     expect(on.store.runs.list()[0]?.labels).toMatchObject({ cause: 'resume' });
   });
 
@@ -250,12 +250,12 @@ describe('the scheduler', () => {
     start(on, [{ name: 'j', cron: NEVER, graph: 'leased.json', on: ['sprint.started'] }]);
 
     await announce(on, 'sprint.started', 'a');
-    await vi.waitFor(() => expect(on.store.runs.list()[0]?.status).toBe('skipped'), { timeout: 5_000 });
+    await vi.waitFor(() => expect(on.store.runs.list()[0]?.status).toBe('skipped'), { timeout: 30_000 });
     await on.store.leases.release(held);
 
     await vi.waitFor(
       () => expect(on.store.runs.list()[0]).toMatchObject({ status: 'ok', labels: { cause: 'again' } }),
-      { timeout: 10_000 },
+      { timeout: 30_000 },
     );
   });
 
@@ -270,7 +270,7 @@ describe('the scheduler', () => {
     ]);
 
     await announce(on, 'sprint.completed', 'now');
-    await vi.waitFor(() => expect(hook.bodies).toHaveLength(2), { timeout: 5_000 });
+    await vi.waitFor(() => expect(hook.bodies).toHaveLength(2), { timeout: 30_000 });
 
     const fired_at = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/) as string;
     const duration_ms = expect.any(Number) as number;
@@ -312,7 +312,7 @@ describe('the scheduler', () => {
           status: 'skipped',
           reason: 'caloron:active_sprint holds nothing',
         }),
-      { timeout: 5_000 },
+      { timeout: 30_000 },
     );
     expect(ended(on)).toBe(0);
   });

@@ -71,10 +71,10 @@ describe('systemd', () => {
     await made.ready('');
     await vi.waitFor(
       () => expect(said().filter((line) => line === 's WATCHDOG=1').length).toBeGreaterThan(2),
-      10_000,
+      30_000,
     );
     well = false;
-    await vi.waitFor(() => expect(warnings.join()).toContain('no sign of life'), 10_000);
+    await vi.waitFor(() => expect(warnings.join()).toContain('no sign of life'), 30_000);
     made.close();
   });
 

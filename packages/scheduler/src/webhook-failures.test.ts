@@ -17,7 +17,8 @@ import { startScheduler } from './scheduler.ts';
 import { watchedWebhooks } from './webhook-log.ts';
 import { createWebhooks } from './webhooks.ts';
 
-const WAIT = { timeout: 10_000 };
+/** The first run that looks for a stage reads those of the program. */
+const WAIT = { timeout: 60_000 };
 const NEVER = '0 0 1 1 *';
 const ID = expect.stringMatching(/^[0-9a-f]{64}$/) as string;
 
@@ -68,6 +69,8 @@ function start(job: Readonly<Record<string, unknown>>): Runtime {
     { write: (line) => lines.push(JSON.parse(line) as Record<string, unknown>) },
   );
   const webhooks = createWebhooks({
+    // Longer than anybody waits here.
+    timeout_ms: 600_000,
     outbox: runtime.store.forRun({ run_id: 'w', lease: null }).outbox,
     clock: systemClock,
     variables: {},
@@ -164,13 +167,11 @@ describe('a hanging endpoint', () => {
     ['an object', () => ({ url: `${url}/hang`, retries: 3 })],
   ])('never delays the next fire, the webhook being %s', async (_form, webhook) => {
     const on = start({ graph: graph({ op: 'Const', value: 1 }), webhook: webhook() });
-    const begun = performance.now();
     for (const n of [1, 2, 3, 4, 5]) {
       await fire(on, String(n));
+      // All attempts before it hang.
       await vi.waitFor(() => expect(bodies).toHaveLength(n), WAIT);
     }
-    // Five attempts hang now, each for 15 s.
-    expect(performance.now() - begun).toBeLessThan(10_000);
     const settled = (): readonly string[] =>
       on.store.slots.list({ job: 'told', limit: 9 }).map(({ status }) => status);
     await vi.waitFor(() => expect(settled()).toEqual(['ok', 'ok', 'ok', 'ok', 'ok']), WAIT);

@@ -220,7 +220,7 @@ else {
           evil: `#!/bin/sh\necho "$0 $*" >> '${canary}'\nexec cat\n`,
         },
       }));
-    }, 60_000);
+    });
     afterAll(async () => {
       victim.kill('SIGKILL');
       socket.close();
@@ -344,6 +344,6 @@ else {
       } finally {
         await world.close();
       }
-    }, 60_000);
+    });
   });
 }

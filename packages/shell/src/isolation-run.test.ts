@@ -13,7 +13,7 @@ import { z } from 'zod';
 import { readConfig } from './config.ts';
 import { createFixture, type Fixture, SHELL_TOKEN, spawnOf } from './testing/fixture.ts';
 
-const PATIENCE = { timeout: 10_000 };
+const PATIENCE = { timeout: 30_000 };
 const works = (await probeSandbox(process.env['PATH'])).program !== null;
 
 let fixture: Fixture;
@@ -103,7 +103,7 @@ it('a confined agent is adopted after its shell was killed, found by its tag, an
   const log_file = join(fixture.home, '.caloron/logs', `${agent.process_id}.log`);
   expect(readFileSync(log_file, 'utf8').length).toBeGreaterThan(0);
   expect(existsSync(join(fixture.home, '.caloron/agents', agent.process_id, 'sandbox'))).toBe(false);
-}, 60_000);
+});
 
 function alive(pid: number): boolean {
   const stat = statOf(pid);

@@ -39,7 +39,7 @@ async function worked(
 
 const settled = ({ process_id }: SpawnReply) =>
   expect
-    .poll(() => fixture.store.processes.get(process_id)?.state, { timeout: 10_000 })
+    .poll(() => fixture.store.processes.get(process_id)?.state, { timeout: 30_000 })
     .toMatch(/exited|lost/);
 
 async function saved(task: string, n: number, file: string): Promise<string> {
@@ -65,7 +65,7 @@ describe('the work of an agent that died', () => {
     const agent = await worked({ 'half.txt': 'half' });
     await shell.close();
     process.kill(-agent.pid, 'SIGKILL');
-    await expect.poll(() => existsSync(`/proc/${agent.pid}/exe`), { timeout: 10_000 }).toBe(false);
+    await expect.poll(() => existsSync(`/proc/${agent.pid}/exe`), { timeout: 30_000 }).toBe(false);
 
     shell = await fixture.start();
     await settled(agent);
@@ -95,7 +95,7 @@ describe('an agent under the real harness that deletes its work when it is asked
     shell = await fixture.start({ harness_bin: readConfig({}).harness_bin });
     const agent = SpawnReply.parse((await post('/spawn', spawnOf())).json());
     const half = join(agent.worktree, 'half.txt');
-    await expect.poll(() => existsSync(half), { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => existsSync(half), { timeout: 30_000 }).toBe(true);
 
     const reply = (await post('/stop', { process_id: agent.process_id, grace_ms: 5000 })).json();
 

@@ -135,7 +135,7 @@ describe('stopping who works in another pid namespace', () => {
     const { row } = await begun(elsewhere);
     const table = tableWith(async () => NOTHING, 10_000);
     const stop = table.stop('p-1', 50, 'enough');
-    await vi.waitFor(() => expect(table.stopping('p-1')).toBe(true), 10_000);
+    await vi.waitFor(() => expect(table.stopping('p-1')).toBe(true), 30_000);
 
     const exit = { code: 1, signal: null, at: systemClock.now(), known: true };
     writeFileSync(agentFiles(paths, 'p-1').exit, JSON.stringify(exit));

@@ -40,4 +40,4 @@ it('W12 who goes on as another process, which was not there at the first look, i
   } finally {
     for (const child of [first, second]) child.kill('SIGKILL');
   }
-}, 30_000);
+});

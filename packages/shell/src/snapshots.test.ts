@@ -54,7 +54,7 @@ describe('a snapshot whose time is over', () => {
 
     const { ref, error } = await take(row(), 'before it was stopped', 5000);
 
-    expect(performance.now() - began).toBeLessThan(8000);
+    expect(performance.now() - began).toBeLessThan(30_000);
     expect(ref, String(error)).toBe('refs/caloron/wip/s1/t1/1');
     expect(error).toMatch(/^after 5 s .*odd/);
     expect(await world.kept('a.txt')).toBe('a');

@@ -187,10 +187,12 @@ describe('write', () => {
     const [holder, waiter] = [database(), database()];
     holder.db.exec('BEGIN IMMEDIATE');
     let ticks = 0;
-    const timer = setInterval(() => (ticks += 1), 5);
+    const timer = setInterval(() => {
+      ticks += 1;
+      if (ticks === 4) holder.db.exec('COMMIT');
+    }, 5);
 
     const writing = waiter.write(() => waiter.db.exec("INSERT INTO t (text) VALUES ('in')"));
-    setTimeout(() => holder.db.exec('COMMIT'), 200);
     await writing;
     clearInterval(timer);
 

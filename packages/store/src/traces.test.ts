@@ -192,7 +192,7 @@ describe('a trace', () => {
 
       await store.runs.stepFinished(step);
       expect(reader.runs.get('aa1')?.steps).toEqual([]);
-      await vi.waitFor(() => expect(reader.runs.get('aa1')?.steps).toEqual([step]));
+      await vi.waitFor(() => expect(reader.runs.get('aa1')?.steps).toEqual([step]), { timeout: 30_000 });
 
       for (let attempt = 2; attempt <= 501; attempt += 1) await store.runs.stepFinished({ ...step, attempt });
       expect(reader.runs.get('aa1')?.steps.length).toBeGreaterThanOrEqual(400);

@@ -19,7 +19,7 @@ let dir: string;
 let store: string;
 let registry: Registry | undefined;
 // It reads the source of each stage of the program, once in a process.
-beforeAll(() => void programCatalog(), 60_000);
+beforeAll(() => void programCatalog());
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'caloron-push-'));
   store = join(dir, '.noether', 'store.json');

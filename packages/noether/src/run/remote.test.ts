@@ -128,10 +128,21 @@ describe('a remote stage', () => {
     ['the deadline of the node', { timeout_ms: 30 }, {}, 'STAGE_REMOTE_FAILED'],
     ['the deadline of the run', {}, { timeout_ms: 30 }, 'GRAPH_RUN_ABORTED'],
   ] as const)('is hung up on at %s', async (_what, node, options, code) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const closed = vi.fn();
-    answer = (response) => void response.on('close', closed);
-    expect(await run(remote(node), null, options)).toMatchObject({ error: { code } });
-    await vi.waitFor(() => expect(closed).toHaveBeenCalledTimes(1), { timeout: 10_000 });
+    const came = new Promise<void>((resolve) => {
+      answer = (response) => {
+        response.on('close', closed);
+        resolve();
+      };
+    });
+    const running = run(remote(node), null, options);
+    await came;
+    vi.advanceTimersByTime(30);
+    vi.useRealTimers();
+
+    expect(await running).toMatchObject({ error: { code } });
+    await vi.waitFor(() => expect(closed).toHaveBeenCalledTimes(1), { timeout: 30_000 });
   });
 
   it('is called again after a failure that may pass, each time in the trace', async () => {
