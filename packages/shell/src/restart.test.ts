@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
+import { git } from '@caloron/capabilities/git';
 import { SpawnReply, StatusReply } from '@caloron/types';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -85,6 +86,29 @@ describe('a shell that is killed', () => {
       code: 'AGENT_BUSY',
     });
   });
+
+  it.each(['Cancelled', 'Done'] as const)(
+    'leaves an agent whose task is %s by the time the next one starts, which stops it and keeps its work',
+    async (status) => {
+      const first = await startKillable();
+      const agent = SpawnReply.parse(await call(first.url, '/spawn', spawnOf({ instruction: waiting })));
+      await fixture.seen(agent.process_id);
+      writeFileSync(join(agent.worktree, 'half.txt'), 'half\n');
+      await killed(first.child);
+      await fixture.becomes('t1', { status });
+
+      await fixture.start();
+
+      const row = () => fixture.store.processes.get(agent.process_id);
+      await eventually(() => row()?.state === 'exited' || row()?.state === 'lost');
+      expect(statOf(agent.pid)?.state ?? 'Z').toBe('Z');
+      expect(row()?.exit?.cause).toMatchObject({ class: 'stopped', sentence: `its task is ${status}` });
+      const saved = await git(['for-each-ref', 'refs/caloron/wip/'], {
+        git_dir: join(fixture.home, '.caloron/tasks/s1/t1.git'),
+      });
+      expect(saved.stdout).toContain('refs/caloron/wip/s1/t1/1');
+    },
+  );
 
   if (SLOW)
     it('leaves an agent whose end the next one sees', async () => {
