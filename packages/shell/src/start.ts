@@ -105,7 +105,8 @@ export async function startShell(config: ShellConfig, deps: ShellDeps = {}): Pro
     log.info({ ...found, hooks_ended }, 'processes of an earlier shell');
     const url = await serveAt(app, { host: config.host, port: config.port, file: paths.address_file });
     at(url);
-    const swept = Promise.all([sweep(gc, log), stopUnwanted({ store, table, log })]);
+    const unwanted = stopUnwanted({ store, table, log });
+    const swept = sweep(gc, log).then(() => unwanted);
     // It may wait for hooks: what it has begun is safe to break off at any point, and the next shell goes on.
     undo.push(() => Promise.race([swept, delay(SWEEP_WAIT_MS, undefined, { ref: false })]));
     // First of all: requests that wait for a hook would keep the server from ending.
