@@ -60,10 +60,12 @@ describe('closing keywords', () => {
 
   it('reads a body of a megabyte in well under a second', () => {
     const body = `${'closes '.repeat(50_000)}${'`'.repeat(50_000)}${'https://'.repeat(50_000)} Closes #5`;
-    const before = performance.now();
+    // Of the processor's time: how busy the machine is is no matter.
+    const before = process.cpuUsage();
 
     closedIssues(body, 'owner/repo', null);
 
-    expect(performance.now() - before).toBeLessThan(1_000);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1_000).toBeLessThan(1_000);
   });
 });

@@ -29,11 +29,13 @@ describe('a body', () => {
   });
 
   it('that is nothing but hidden lines is cut in time', () => {
-    const started = performance.now();
+    // Of the processor's time: how busy the machine is is no matter.
+    const started = process.cpuUsage();
 
     expect(fitBody('<!-- caloron'.repeat(100_000)).length).toBeLessThanOrEqual(65_000);
     expect(fitBody(`${' '.repeat(500_000)}<!-- caloron`).length).toBeLessThanOrEqual(65_000);
-    expect(performance.now() - started).toBeLessThan(2_000);
+    const { user, system } = process.cpuUsage(started);
+    expect((user + system) / 1_000).toBeLessThan(2_000);
   });
 });
 

@@ -75,7 +75,7 @@ describe('the stage store file', () => {
     await expect(updateStageStore(join(dir, 'a'.repeat(252)), () => [])).rejects.toMatchObject({
       code: 'STORE_STAGES_FAILED',
     });
-    expect(performance.now() - begun).toBeLessThan(2_000);
+    expect(performance.now() - begun).toBeLessThan(30_000);
   });
 
   it('refuses a directory', async () => {

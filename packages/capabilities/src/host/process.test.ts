@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import type { ProcessHost, ProcessOrder } from '@caloron/types';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { systemClock } from '../clock.ts';
 import { statOf } from '../process-identity.ts';
@@ -58,7 +58,25 @@ const order = (script: string, more: Partial<ProcessOrder> = {}): ProcessOrder =
   env: {},
   ...more,
 });
-const limits = { stdin: null, timeout_ms: 5000, max_bytes: 1000 };
+const limits = { stdin: null, timeout_ms: 30_000, max_bytes: 1000 };
+
+/** Runs a script whose time is over when it has written a file. */
+async function late(script: string, file: string): Promise<unknown> {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    const ran = host.run({ ...order(script), ...limits, timeout_ms: 300 });
+    ran.catch(() => undefined);
+    await expect.poll(() => textOf(file)).toMatch(/\d\n$/);
+    vi.advanceTimersByTime(300);
+    vi.useRealTimers();
+    return await ran;
+  } finally {
+    vi.useRealTimers();
+  }
+}
+
+const textOf = (file: string): string =>
+  readdirSync(root).includes(file) ? readFileSync(join(root, file), 'utf8') : '';
 
 async function start(script: string): Promise<{ pid: number; started_at: number; output_path: string }> {
   const started = await host.spawn(order(script));
@@ -114,10 +132,7 @@ describe('a command', () => {
   it('is killed at its timeout with all it started', async () => {
     const script = `sleep 60 & echo $! > ${root}/child; wait`;
 
-    await expect(host.run({ ...order(script), ...limits, timeout_ms: 300 })).rejects.toMatchObject({
-      code: 'PROCESS_TIMEOUT',
-      retryable: true,
-    });
+    await expect(late(script, 'child')).rejects.toMatchObject({ code: 'PROCESS_TIMEOUT', retryable: true });
     const child = Number(readFileSync(join(root, 'child'), 'utf8'));
     await expect.poll(() => isGone(child)).toBe(true);
   });
@@ -126,9 +141,7 @@ describe('a command', () => {
     const abort = new AbortController();
     const ran = host.run({ ...order(`echo $$ > ${root}/own; sleep 60`), ...limits, signal: abort.signal });
     ran.catch(() => undefined);
-    await expect
-      .poll(() => readdirSync(root).includes('own') && readFileSync(join(root, 'own'), 'utf8'))
-      .toMatch(/\d/);
+    await expect.poll(() => textOf('own')).toMatch(/\d\n$/);
     abort.abort(new Error('the run ended'));
 
     await expect(ran).rejects.toThrow('the run ended');
@@ -136,13 +149,14 @@ describe('a command', () => {
   });
 
   it('is not waited for beyond its end or its timeout for the sake of what left its group', async () => {
-    const escaped = `setsid sh -c 'echo $$ > ${root}/escaped; exec sleep 60' & echo started`;
+    const away = `setsid sh -c 'echo $$ > ${root}/escaped; exec sleep 60' &`;
+    const escaped = `${away} until test -s ${root}/escaped; do sleep 0.02; done; echo started`;
     const pidOf = (): number => Number(readFileSync(join(root, 'escaped'), 'utf8'));
 
     expect(await host.run({ ...order(escaped), ...limits })).toMatchObject({ stdout: 'started\n' });
     pids.push(pidOf());
-    const late = host.run({ ...order(`${escaped}; sleep 60`), ...limits, timeout_ms: 300 });
-    await expect(late).rejects.toMatchObject({ code: 'PROCESS_TIMEOUT' });
+    rmSync(join(root, 'escaped'));
+    await expect(late(`${escaped}; sleep 60`, 'escaped')).rejects.toMatchObject({ code: 'PROCESS_TIMEOUT' });
     pids.push(pidOf());
   });
 

@@ -75,13 +75,15 @@ describe('dates', () => {
 
   it('are written in time linear in the pattern', () => {
     const at = '2026-04-14';
-    const start = performance.now();
+    // Of the processor's time: how busy the machine is is no matter.
+    const start = process.cpuUsage();
 
     expect(answer(dateFormat, { at, format: `[DD]${'['.repeat(200_000)}DD` })).toBe(
       `DD${'['.repeat(200_000)}14`,
     );
     expect(answer(dateFormat, { at, format: '[a[DD]] [' })).toBe('a[DD] [');
-    expect(performance.now() - start).toBeLessThan(5000);
+    const { user, system } = process.cpuUsage(start);
+    expect((user + system) / 1_000).toBeLessThan(5000);
   });
 
   it('stay within the years that can be written', () => {

@@ -201,9 +201,11 @@ describe('YAML', () => {
 
   it('of many keys takes time linear in the text', () => {
     const text = Array.from({ length: 50_000 }, (_, i) => `k${i}: 1`).join('\n');
-    const start = performance.now();
+    // Of the processor's time: how busy the machine is is no matter.
+    const start = process.cpuUsage();
 
     expect(Object.keys(answer(yamlParse, text) as object)).toHaveLength(50_000);
-    expect(performance.now() - start).toBeLessThan(10_000);
+    const { user, system } = process.cpuUsage(start);
+    expect((user + system) / 1_000).toBeLessThan(10_000);
   });
 });
