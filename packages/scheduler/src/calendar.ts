@@ -1,13 +1,13 @@
 import type { Fire, JobState } from './job-state.ts';
 import { type PassedSlots, passedSlots, slotName } from './passed-slots.ts';
 
-/** A slot found due within this many milliseconds is fired; one that is older was missed. */
+/** A slot found due within this many milliseconds, or within the jitter of its job, is fired; one that is older was missed. */
 export const LATE_MS = 60_000;
 
 /** What a look at the clock has found for a job. */
 export interface Found {
-  /** The slot to fire; null when what was due is too old. */
-  readonly fire: Fire | null;
+  /** The slot to fire, within so many milliseconds from now; null when what was due is too old. */
+  readonly fire: (Fire & { readonly within_ms: number }) | null;
   /** What is not fired, and why. */
   readonly skipped: { readonly slot: string; readonly reason: string } | null;
 }
@@ -32,13 +32,16 @@ export function lookAtClock(state: JobState, now_ms: number): Found | null {
 
 function decide({ job }: JobState, { newest, earlier }: PassedSlots, now_ms: number): Found {
   const slot = slotName(newest);
-  const missed = now_ms - newest > LATE_MS;
+  const jitter_ms = job.jitter_s * 1_000;
+  const missed = now_ms - newest > LATE_MS + jitter_ms;
   if (missed && job.misfire === 'skip') {
     const range = { first: earlier?.first ?? newest, last: newest, count: (earlier?.count ?? 0) + 1 };
     return { fire: null, skipped: { slot, reason: missedReason(range) } };
   }
+  // Of a jitter that began before a scheduler was there, the rest is left.
+  const within_ms = missed ? jitter_ms : Math.max(0, newest + jitter_ms - now_ms);
   return {
-    fire: { slot, cause: missed ? 'misfire' : 'cron' },
+    fire: { slot, cause: missed ? 'misfire' : 'cron', within_ms },
     skipped: earlier === null ? null : { slot: slotName(earlier.last), reason: missedReason(earlier) },
   };
 }

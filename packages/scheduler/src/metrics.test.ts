@@ -15,6 +15,7 @@ describe('the metrics', () => {
     metrics.ran({ job: 'j', status: 'ok', duration_ms: 250 }, 'cron', 40);
     metrics.ran({ job: 'j', status: 'failed', duration_ms: 250 }, 'sprint.completed', null);
     metrics.ran({ job: 'j', status: 'failed', duration_ms: 250 }, 'task.done', null);
+    metrics.skipped('j');
     metrics.told({ job: 'j', result: 'retried', duration_ms: 20 });
 
     const text = await metrics.text();
@@ -24,6 +25,7 @@ describe('the metrics', () => {
       'noether_scheduler_run_duration_seconds_sum{job="j",status="ok"} 0.25',
       'noether_scheduler_lateness_seconds_count 1',
       'noether_scheduler_lateness_seconds_sum 0.04',
+      'noether_scheduler_slots_skipped_total{job="j"} 1',
       'noether_scheduler_jobs 2',
       'noether_scheduler_jobs_running 1',
       'noether_scheduler_webhooks_waiting 3',

@@ -19,6 +19,8 @@ export interface Metrics {
     cause: string,
     late_ms: number | null,
   ): void;
+  /** Counts a look at the clock that left a job's slot out, or several it had missed. */
+  skipped(job: string): void;
   /** Counts an attempt to deliver a webhook. */
   told(attempt: Pick<Attempt, 'job' | 'result' | 'duration_ms'>): void;
   /** In the text format of Prometheus. */
@@ -55,6 +57,12 @@ export function createMetrics({ jobs, waiting }: MetricsDeps): Metrics {
     name: 'noether_scheduler_lateness_seconds',
     help: 'How long after their slot runs began.',
     buckets: LATE_BUCKETS,
+    registers,
+  });
+  const skips = new Counter({
+    name: 'noether_scheduler_slots_skipped_total',
+    help: 'Slots that were not fired, by job; what was missed at once counts as one.',
+    labelNames: ['job'],
     registers,
   });
   gauge('noether_scheduler_jobs', 'Jobs that are enabled.', () => jobs().length);
@@ -94,6 +102,7 @@ export function createMetrics({ jobs, waiting }: MetricsDeps): Metrics {
       durations.observe({ job, status }, duration_ms / 1000);
       if (late_ms !== null) lateness.observe(Math.max(0, late_ms) / 1000);
     },
+    skipped: (job) => skips.inc({ job }),
     told: ({ job, result, duration_ms }) => {
       attempts.inc({ job, result });
       attemptDurations.observe(duration_ms / 1000);

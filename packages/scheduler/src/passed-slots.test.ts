@@ -56,17 +56,28 @@ describe('the slots between two looks at the clock', () => {
 });
 
 describe('a slot that is found late', () => {
-  const look = (late_ms: number) => {
+  const look = (late_ms: number, jitter_s = 0) => {
     const cron = createCron('0 * * * *', 'UTC');
     const slot = BEGIN + 60 * MINUTE_MS;
-    const state = { job: { misfire: 'skip' }, cron, checked_ms: BEGIN, next_ms: slot } as JobState;
+    const state = { job: { misfire: 'skip', jitter_s }, cron, checked_ms: BEGIN, next_ms: slot } as JobState;
     return lookAtClock(state, slot + late_ms);
   };
 
   it('is fired up to a minute after it was due, and was missed after that', () => {
     expect(look(-1)).toBe(null);
+    const fire = { slot: '2026-03-28T23:00:00Z', cause: 'cron' };
     for (const late_ms of [0, MINUTE_MS])
-      expect(look(late_ms)).toEqual({ fire: { slot: '2026-03-28T23:00:00Z', cause: 'cron' }, skipped: null });
-    expect(look(MINUTE_MS + 1)).toMatchObject({ fire: null, skipped: { slot: '2026-03-28T23:00:00Z' } });
+      expect(look(late_ms)).toEqual({ fire: { ...fire, within_ms: 0 }, skipped: null });
+    expect(look(MINUTE_MS + 1)).toMatchObject({ fire: null, skipped: { slot: fire.slot } });
+  });
+
+  it('is fired within the rest of its jitter', () => {
+    for (const [late_ms, within_ms] of [
+      [0, 300_000],
+      [200_000, 100_000],
+      [320_000, 0],
+    ] as const)
+      expect(look(late_ms, 300)).toMatchObject({ fire: { cause: 'cron', within_ms } });
+    expect(look(300_000 + MINUTE_MS + 1, 300)).toMatchObject({ fire: null });
   });
 });

@@ -173,6 +173,9 @@ describe('the scheduler', () => {
 
     await vi.waitFor(() => expect(ended(on)).toBe(2), { timeout: 30_000 });
     expect(remote.bodies).toHaveLength(2);
+    // It is fired for the newest: a restart fires for none of them again.
+    const slots = on.store.slots.list({ job: 'j', limit: 9 }).map(({ slot }) => slot);
+    expect(slots).toEqual([`event:${on.store.events.lastSeq()}`, expect.stringMatching(/^event:/)]);
   });
 
   it('fires for the start of the next sprint that happens while a run of the last one goes on', async () => {

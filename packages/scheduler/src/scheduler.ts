@@ -10,6 +10,7 @@ import { changeJob, createJobState, type Fire, type JobState } from './job-state
 import type { JobOutcome } from './job.ts';
 import type { Metrics } from './metrics.ts';
 import { startPruning } from './pruning.ts';
+import { recorded } from './recorded.ts';
 import type { Runtime } from './runtime.ts';
 import { WAKE_INTERVAL_MS, wakingEvent } from './wakeup.ts';
 import type { Webhooks } from './webhooks.ts';
@@ -33,7 +34,7 @@ export interface SchedulerDeps {
   /** Tells endpoints how runs ended; absent tells none. */
   readonly webhooks?: Pick<Webhooks, 'tell'> | undefined;
   /** Counts what happens. */
-  readonly metrics?: Pick<Metrics, 'ran'> | undefined;
+  readonly metrics?: Pick<Metrics, 'ran' | 'skipped'> | undefined;
   /** How soon a write that failed is tried again, milliseconds; 5,000 unless told. */
   readonly retry_ms?: number | undefined;
 }
@@ -86,10 +87,16 @@ export function startScheduler(deps: SchedulerDeps): Scheduler {
   };
 
   const skip = ({ job }: JobState, slot: string, reason: string): void => {
-    logger.warn({ job: job.name, slot, reason }, 'slot skipped');
-    void store.slots
-      .note({ scheduler_id, job: job.name, slot }, 'skipped', reason)
-      .catch((error: unknown) => logger.error({ err: error }, 'slot not recorded'));
+    const facts = { job: job.name, slot, reason };
+    logger.warn(facts, 'slot skipped');
+    deps.metrics?.skipped(job.name);
+    const message = 'slot that was skipped could not be recorded';
+    const { retry_ms } = deps;
+    const how = { logger, facts, message, signal: ending.signal, patience_ms: LATE_MS };
+    void recorded(() => store.slots.note({ scheduler_id, job: job.name, slot }, 'skipped', reason), {
+      ...how,
+      ...(retry_ms !== undefined && { retry_ms }),
+    }).catch((error: unknown) => logger.error({ ...facts, err: error }, message));
   };
 
   /** Why a slot cannot be fired now; null when it can. */
@@ -114,8 +121,8 @@ export function startScheduler(deps: SchedulerDeps): Scheduler {
     const found = lookAtClock(state, now_ms);
     if (found !== null && found.skipped !== null) skip(state, found.skipped.slot, found.skipped.reason);
     if (found !== null && found.fire !== null) {
-      const at_ms = now_ms + random.fraction() * state.job.jitter_s * 1_000;
-      state.delayed = [...state.delayed, { ...found.fire, at_ms }];
+      const { within_ms, ...fire } = found.fire;
+      state.delayed = [...state.delayed, { ...fire, at_ms: now_ms + random.fraction() * within_ms }];
     }
     const due = state.delayed.filter(({ at_ms }) => at_ms <= now_ms);
     if (due.length > 0) state.delayed = state.delayed.filter(({ at_ms }) => at_ms > now_ms);
@@ -167,11 +174,18 @@ export function startScheduler(deps: SchedulerDeps): Scheduler {
       logger.warn({ job, until: slot }, 'job fires no slot until then: was the clock ahead? (decision 30)');
   };
 
+  /** Takes a job out. A run that is under way ends; what waits is not fired. */
+  const takeOut = (state: JobState): void => {
+    const { delayed, queued, job } = state;
+    for (const { slot } of [...delayed, ...(queued === null ? [] : [queued])])
+      skip(state, slot, 'its job was taken out of the config, or disabled');
+    Object.assign(state, { active: false, delayed: [], queued: null, again: null });
+    logger.info({ job: job.name }, 'job is not scheduled any more');
+  };
+
   const schedule = (jobs: readonly JobConfig[]): void => {
     const wanted = new Map(jobs.filter(({ enabled }) => enabled).map((job) => [job.name, job]));
-    for (const state of states.values())
-      if (!wanted.has(state.job.name))
-        Object.assign(state, { active: false, delayed: [], queued: null, again: null });
+    for (const state of active()) if (!wanted.has(state.job.name)) takeOut(state);
     for (const [name, job] of wanted) {
       const known = states.get(name);
       const state = known ?? createJobState(store, job, scheduler_id, now());

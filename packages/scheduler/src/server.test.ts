@@ -104,6 +104,7 @@ describe("the scheduler's port", () => {
     expect([...names].sort()).toEqual([...documented('metric')].sort());
     expect(names.length).toBeGreaterThan(5);
     operation.metrics.ran({ job: 'j', status: 'ok', duration_ms: 1 }, 'cron', 0);
+    operation.metrics.skipped('j');
     operation.metrics.told({ job: 'j', result: 'sent', duration_ms: 1 });
     const filled = await operation.metrics.text();
     for (const name of names) {

@@ -68,6 +68,15 @@ describe('the addresses webhooks may go to', () => {
     expect(await connected([], addresses('127.0.0.1', '93.184.216.34', '::1'))).toEqual(['93.184.216.34']);
   });
 
+  it('are the permitted ones also for who asks for one address', async () => {
+    const both = addresses('127.0.0.1', '93.184.216.34');
+    const rule = createAddressRule([], (_host, done) => done(null, both));
+    const found = await new Promise((resolve) => {
+      rule.lookup('a.example.com', { all: false }, (_error, address) => resolve(address));
+    });
+    expect(found).toBe('93.184.216.34');
+  });
+
   it('are also what an operator lists: an address, a network, or a host wherever it is', async () => {
     expect(await connected(['10.0.0.0/8'], addresses('10.9.9.9'))).toEqual(['10.9.9.9']);
     expect(await connected(['10.0.0.0/8'], addresses('11.9.9.9', '192.168.0.1'))).toEqual(['11.9.9.9']);

@@ -11,7 +11,7 @@ import type { Random } from '@caloron/types';
 import { readConfig } from '../config.ts';
 import { readEnvironment } from '../environment.ts';
 import { createRuntime, type Runtime } from '../runtime.ts';
-import { type Scheduler, startScheduler } from '../scheduler.ts';
+import { type Scheduler, type SchedulerDeps, startScheduler } from '../scheduler.ts';
 
 /** A slot's row as tests look at it, oldest first. */
 export interface SlotRow {
@@ -27,7 +27,7 @@ export interface SchedulerWorld {
   readonly runtime: Runtime;
   /** Writes a graph; gives its name. */
   graph(name: string, root: unknown): string;
-  start(jobs: readonly unknown[], random?: Random): Scheduler;
+  start(jobs: readonly unknown[], random?: Random, more?: Partial<SchedulerDeps>): Scheduler;
   config(jobs: readonly unknown[]): ReturnType<typeof readConfig>;
   slots(job: string): readonly SlotRow[];
   /** Cause of each run, oldest first. */
@@ -56,9 +56,9 @@ export function schedulerWorld(at: string): SchedulerWorld {
       return name;
     },
     config,
-    start: (jobs, random = systemRandom) => {
+    start: (jobs, random = systemRandom, more = {}) => {
       const logger = createLogger({ name: 'test', level: 'silent' });
-      const made = startScheduler({ config: config(jobs), runtime, logger, clock, random });
+      const made = startScheduler({ config: config(jobs), runtime, logger, clock, random, ...more });
       started.push(made);
       return made;
     },
