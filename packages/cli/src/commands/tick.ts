@@ -22,7 +22,13 @@ export function tickCommand(io: Io): Command {
             repo: sprint.repo,
           });
           if (status === 'skipped')
-            return { data: output, text: 'skipped: another tick of this sprint is running' };
+            return {
+              data: output,
+              text: [
+                'skipped: another tick of this sprint is running. One whose process was killed holds up others for 30 seconds at most.',
+                `  then: ./caloron tick --sprint ${sprint_id}${context.home_flag}`,
+              ].join('\n'),
+            };
           const tick = TickOutput.parse(output);
           const lines = [
             ...tick.actions_taken.map((taken) => `  ${taken}`),
