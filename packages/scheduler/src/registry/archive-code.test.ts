@@ -140,6 +140,17 @@ describe('the code of an archive', () => {
     await expect(attack({ name: 'arch_none' }, { archive: {} })).rejects.toThrow(/is empty/);
   });
 
+  it('that is never loaded to its end is given up on and refused', async () => {
+    const forever = archived({ name: 'arch_forever', imports: 'await new Promise(() => undefined);\n' });
+    const thenable = archived({ name: 'arch_then', imports: 'export const then = () => undefined;\n' });
+
+    for (const record of [forever, thenable])
+      await expect(stageOfArchive(record, 200)).rejects.toMatchObject({
+        code: 'STAGE_CODE_REFUSED',
+        message: expect.stringMatching(/cannot be loaded: it awaits something.* 200 ms/) as string,
+      });
+  });
+
   it('that throws, or is no code at all, is refused with what it said', async () => {
     await expect(attack({ name: 'arch_throws', imports: "throw new Error('no way');\n" })).rejects.toThrow(
       /cannot be loaded: no way/,

@@ -1,7 +1,7 @@
 import { canonicalJson, implementationHash, recordOf, type Stage, type StageRecord } from '@caloron/noether';
 import { messageOf } from '@caloron/noether/errors';
 
-import { importArchived } from './archive-modules.ts';
+import { importArchived, LOAD_LIMIT_MS } from './archive-modules.ts';
 import { archiveProblem } from './archive-paths.ts';
 import { RegistryClientError } from './client-errors.ts';
 
@@ -10,7 +10,7 @@ import { RegistryClientError } from './client-errors.ts';
  * what it holds has the record's id and capabilities. Who signed the record is the caller's to check before: code runs as it is
  * loaded, with this process's rights. Throws STAGE_CODE_REFUSED.
  */
-export async function stageOfArchive(record: StageRecord): Promise<Stage> {
+export async function stageOfArchive(record: StageRecord, limit_ms = LOAD_LIMIT_MS): Promise<Stage> {
   const { name, archive = {}, signature } = record;
   const problem = archiveProblem(archive);
   if (problem !== null) throw refused(record, problem);
@@ -22,7 +22,7 @@ export async function stageOfArchive(record: StageRecord): Promise<Stage> {
     );
   const others: string[] = [];
   for (const path of candidates(archive, name)) {
-    for (const stage of await stagesIn(record, hash, archive, path)) {
+    for (const stage of await stagesIn(record, hash, path, limit_ms)) {
       if (stage.name !== name) others.push(stage.name);
       else return same(record, stage);
     }
@@ -41,12 +41,12 @@ function candidates(archive: Readonly<Record<string, string>>, name: string): re
 async function stagesIn(
   record: StageRecord,
   hash: string,
-  archive: Readonly<Record<string, string>>,
   path: string,
+  limit_ms: number,
 ): Promise<readonly Stage[]> {
   let exported: Readonly<Record<string, unknown>>;
   try {
-    exported = await importArchived(hash, archive, path);
+    exported = await importArchived(hash, record.archive ?? {}, path, limit_ms);
   } catch (error) {
     throw refused(record, `${path} cannot be loaded: ${messageOf(error)}`, error);
   }

@@ -32,19 +32,36 @@ const archives = new Map<string, ReadonlyMap<string, string>>();
 
 let hooked = false;
 
+/** A module that awaits what never comes is given up on after this, ms; a stage of this program is loaded in 50 ms. */
+export const LOAD_LIMIT_MS = 30_000;
+
 /**
  * The namespace of an archive's module, made of the text given here. Its imports, dynamic ones too, are files of the archive or
- * {@link IMPORTS}; throws ImportRefused for another before any module of it runs. `hash` has to be the archive's implementation
- * hash: modules are known by it.
+ * {@link IMPORTS}; throws ImportRefused for another before any module of it runs, and for one that is not loaded in time. `hash` has
+ * to be the archive's implementation hash: modules are known by it.
  */
 export async function importArchived(
   hash: string,
   archive: Readonly<Record<string, string>>,
   path: string,
+  limit_ms = LOAD_LIMIT_MS,
 ): Promise<Readonly<Record<string, unknown>>> {
   archives.set(hash, new Map(Object.entries(archive)));
   hook();
-  return (await import(/* @vite-ignore */ `${SCHEME}${hash}/${path}`)) as Readonly<Record<string, unknown>>;
+  const loaded = import(/* @vite-ignore */ `${SCHEME}${hash}/${path}`) as Promise<
+    Readonly<Record<string, unknown>>
+  >;
+  let timer: NodeJS.Timeout | undefined;
+  // The timer keeps the process: one that waits for nothing else would end without a word.
+  const late = new Promise<never>((_resolve, reject) => {
+    const refusal = new ImportRefused(`it awaits something at its top for more than ${limit_ms} ms`);
+    timer = setTimeout(() => reject(refusal), limit_ms);
+  });
+  try {
+    return await Promise.race([loaded, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Hooks stay: a stage may import while it runs. They leave every other module alone. */
