@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Found, processesOf } from './processes.ts';
 
 /** Milliseconds a process has to end that was asked to while the last test ended. */
-const GRACE_MS = 4_000;
+const GRACE_MS = 30_000;
 
 /** TMPDIR of this run, and the variable as it was. */
 let root = '';

@@ -55,11 +55,11 @@ export interface Fixture {
 
 /** Waits until `what` gives something, at most 10 s. */
 export async function eventually<T>(what: () => T | undefined | false): Promise<T> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 30_000;
   for (;;) {
     const found = what();
     if (found !== undefined && found !== false) return found;
-    if (performance.now() > deadline) throw new Error('it did not happen within 10 s');
+    if (performance.now() > deadline) throw new Error('it did not happen within 30 s');
     await delay(20);
   }
 }
