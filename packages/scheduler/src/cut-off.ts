@@ -31,3 +31,19 @@ export function cutOff(store: Store, scheduler_id: string, at_start: boolean): R
   }
   return fires;
 }
+
+/** Of a job's newest slots the first that a run was made for is looked for: those that were skipped lie between. */
+const NEWEST = 5;
+
+/**
+ * The slot of the run that a job still owes, as its latest found the lease of its graph taken and the scheduler ended before it was made again;
+ * null where it owes none. What was skipped for another reason waits for its next slot.
+ */
+export function owedAfterLease(store: Store, scheduler_id: string, job: string): string | null {
+  const latest = store.slots
+    .list({ job, limit: NEWEST })
+    .find((row) => row.scheduler_id === scheduler_id && row.run_id !== null);
+  if (latest === undefined || latest.run_id === null || latest.status !== 'skipped') return null;
+  const run = store.runs.get(latest.run_id)?.run;
+  return run?.status === 'skipped' && run.error === null ? `again:${latest.run_id}` : null;
+}

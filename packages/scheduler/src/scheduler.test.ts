@@ -262,6 +262,27 @@ describe('the scheduler', () => {
     );
   });
 
+  it('makes a run again that found the lease of its graph taken, also after a restart', async () => {
+    const on = runtime();
+    const held = await on.store.leases.acquire('busy', 'another run', 60_000);
+    if (held === null) throw new Error('the lease is free');
+    const body = { description: 'test', version: '0.1.0', lease: { name: 'busy' } };
+    const root = { op: 'Const', value: 1 };
+    writeFileSync(join(dir, 'leased.json'), JSON.stringify({ ...body, root }));
+    const jobs = [{ name: 'j', cron: NEVER, graph: 'leased.json', on: ['sprint.started'] }];
+    const first = start(on, jobs);
+    await announce(on, 'sprint.started', 'a');
+    const slots = () => on.store.slots.list({ job: 'j', limit: 10 });
+    await vi.waitFor(() => expect(slots()[0]?.status).toBe('skipped'), { timeout: 30_000 });
+    await first.stop(0);
+    await on.store.leases.release(held);
+
+    start(on, jobs);
+
+    await vi.waitFor(() => expect(slots()[0]).toMatchObject({ status: 'ok' }), { timeout: 30_000 });
+    expect(on.store.runs.list()[0]).toMatchObject({ status: 'ok', labels: { cause: 'again' } });
+  });
+
   it('posts the documented payload after a run that went well and after one that failed', async () => {
     const on = runtime();
     const hook = await endpoint({});

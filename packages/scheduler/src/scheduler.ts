@@ -3,7 +3,7 @@ import { type Clock, epochMs, type Random, timestampOf } from '@caloron/types';
 
 import { LATE_MS, lookAtClock } from './calendar.ts';
 import type { JobConfig, SchedulerConfig } from './config.ts';
-import { cutOff, runsElsewhere } from './cut-off.ts';
+import { cutOff, owedAfterLease, runsElsewhere } from './cut-off.ts';
 import { createFires } from './fire.ts';
 import { DELIVERED } from './inbound.ts';
 import { changeJob, createJobState, type Fire, type JobState } from './job-state.ts';
@@ -167,6 +167,12 @@ export function startScheduler(deps: SchedulerDeps): Scheduler {
     }
   };
 
+  /** A run that found its lease taken is made again, also by the scheduler after the one that it found it under. */
+  const owe = (state: JobState): void => {
+    const slot = owedAfterLease(store, scheduler_id, state.job.name);
+    if (slot !== null) state.again = { slot, at_ms: performance.now() };
+  };
+
   /** Where a clock was ahead for so long that what it fired was deleted since, nothing fires until it is reached. */
   const warnOfMark = (job: string): void => {
     const { slot } = store.slots.over({ scheduler_id, job });
@@ -215,6 +221,7 @@ export function startScheduler(deps: SchedulerDeps): Scheduler {
 
   schedule(config.jobs);
   guarded(() => resume(true), {});
+  for (const state of active()) guarded(() => owe(state), { job: state.job.name });
   look();
   const endPruning = startPruning({ store, logger });
 
