@@ -152,7 +152,18 @@ function covers(path: string): readonly (readonly [string, readonly string[]])[]
 
 /** Whether programs can be confined on this machine: with what, or why not. */
 export type SandboxProbe =
-  { readonly program: string; readonly reason: null } | { readonly program: null; readonly reason: string };
+  | { readonly program: string; readonly reason: null }
+  | {
+      readonly program: null;
+      readonly reason: string;
+      /** What to do, as an order. */
+      readonly remedy: string;
+    };
+
+const INSTALL = 'run apt-get install bubblewrap';
+/** Where the program is there and the kernel refuses. Sources: Debian's kernel.unprivileged_userns_clone, Ubuntu's AppArmor restriction (24.04), user_namespaces(7). */
+const LET_NAMESPACES =
+  'let users make namespaces: sysctl kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns and user.max_user_namespaces say whether they may; in a container see docs/deployment.md';
 
 /** Looks for bubblewrap on a PATH and runs a command in it: that it is there does not say that the kernel lets it. */
 export async function probeSandbox(
@@ -161,7 +172,11 @@ export async function probeSandbox(
 ): Promise<SandboxProbe> {
   const program = findProgram('bwrap', path);
   if (program === undefined)
-    return { program: null, reason: 'bubblewrap (bwrap) is not installed, or not on PATH' };
+    return {
+      program: null,
+      reason: 'bubblewrap (bwrap) is not installed, or not on PATH',
+      remedy: INSTALL,
+    };
   const cwd = mkdtempSync(join(tmpdir(), 'caloron-sandbox-'));
   try {
     const confinement = { program, network, readable: [], writable: [cwd], instead: [], cwd };
@@ -169,9 +184,13 @@ export async function probeSandbox(
     await promisify(execFile)(command, args, { timeout: PROBE_TIMEOUT_MS, env: { PATH: path } });
     if (statSync(join(cwd, 'works'), { throwIfNoEntry: false }) !== undefined)
       return { program, reason: null };
-    return { program: null, reason: `${program} ran a command that changed nothing` };
+    return { program: null, reason: `${program} ran a command that changed nothing`, remedy: LET_NAMESPACES };
   } catch (error) {
-    return { program: null, reason: `${program} does not work here: ${lastWords(error)}` };
+    return {
+      program: null,
+      reason: `${program} does not work here: ${lastWords(error)}`,
+      remedy: LET_NAMESPACES,
+    };
   } finally {
     rmSync(cwd, { recursive: true, force: true });
   }

@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import { expect, it } from 'vitest';
 
 import { sandboxWarning } from './sandbox-warning.ts';
@@ -17,4 +21,21 @@ it('a sprint on github.com, or one that requires a sandbox, is warned of where n
 it('one whose agents run without is not', async () => {
   expect(await sandboxWarning({ host: LOCAL }, NOWHERE)).toBeNull();
   expect(await sandboxWarning({ host: null, isolation: { sandbox: 'off' } }, NOWHERE)).toBeNull();
+});
+
+it('says what to do: to install it where it is missing, to permit it where it is there and does not work', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'caloron-warning-'));
+  try {
+    expect(await sandboxWarning({ host: null }, dir)).toContain(
+      'What helps: run apt-get install bubblewrap.',
+    );
+    const refused = 'echo "bwrap: No permissions to create new namespace" >&2; exit 1';
+    writeFileSync(join(dir, 'bwrap'), `#!/bin/sh\n${refused}\n`, { mode: 0o755 });
+    const said = await sandboxWarning({ host: null }, dir);
+    expect(said).toContain('does not work here: bwrap: No permissions to create new namespace');
+    expect(said).toContain('What helps: let users make namespaces:');
+    expect(said).not.toContain('apt-get');
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
 });

@@ -8,8 +8,9 @@ export async function sandboxWarning(
 ): Promise<string | null> {
   const mode = isolation?.sandbox ?? 'auto';
   if (mode === 'off' || (mode === 'auto' && host !== null)) return null;
-  const { reason } = await probeSandbox(path, isolation?.network);
-  if (reason === null) return null;
+  const probe = await probeSandbox(path, isolation?.network);
+  if (probe.program !== null) return null;
+  const { reason, remedy } = probe;
   const why = mode === 'require' ? 'isolation.sandbox is "require"' : 'the sprint works on github.com';
-  return `No agent will start on this machine without a sandbox, since ${why}: ${reason}. Run apt-get install bubblewrap, or set "isolation": {"sandbox": "off"} in caloron.json before the next kickoff.`;
+  return `No agent will start on this machine without a sandbox, since ${why}: ${reason}. What helps: ${remedy}. Or set "isolation": {"sandbox": "off"} in caloron.json before the next kickoff.`;
 }

@@ -92,15 +92,16 @@ async function sandboxSays(
   const project = readProjectConfig(project_file);
   const mode = project?.isolation?.sandbox ?? 'auto';
   if (mode === 'off') return 'off: agents can read and change what you can (isolation.sandbox)';
-  const { program, reason } = await probeSandbox(variables['PATH'], project?.isolation?.network);
-  if (program !== null) return `${program} works: agents run in it`;
+  const probe = await probeSandbox(variables['PATH'], project?.isolation?.network);
+  if (probe.program !== null) return `${probe.program} works: agents run in it`;
+  const { reason, remedy } = probe;
   const github = project !== undefined && (project.host ?? null) === null;
   if (mode === 'auto' && !github) return `none, agents can read and change what you can: ${reason}`;
   throw new CliError(
     'CLI_NOT_FOUND',
     { what: 'working sandbox', id: reason },
     {
-      hint: 'apt-get install bubblewrap, or have agents run without: "isolation": {"sandbox": "off"} in caloron.json',
+      hint: `${remedy}; or have agents run without: "isolation": {"sandbox": "off"} in caloron.json`,
     },
   );
 }
