@@ -133,11 +133,10 @@ describe('a busy scheduler', () => {
     async (name, code) => {
       const scheduler = await busy();
       await signalled(scheduler, 'SIGTERM');
-      const asked = performance.now();
       process.kill(scheduler.pid, name);
 
+      // At the end of the grace it would exit 0.
       expect(await scheduler.ended()).toBe(code);
-      expect(performance.now() - asked).toBeLessThan(8_000);
       await madeAgain();
     },
   );

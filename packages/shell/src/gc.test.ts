@@ -47,7 +47,9 @@ async function worked(task: Partial<Task>, sprint: { workspace?: Workspace } = {
   return again();
 }
 async function again(): Promise<string> {
-  const reply = SpawnReply.parse((await post('/spawn', spawnOf({ instruction: '{"wait":true}' }))).json());
+  const answer: unknown = (await post('/spawn', spawnOf({ instruction: '{"wait":true}' }))).json();
+  expect(answer).toMatchObject({ ok: true });
+  const reply = SpawnReply.parse(answer);
   await fixture.seen(reply.process_id);
   await post('/stop', { process_id: reply.process_id, grace_ms: 3000 });
   return reply.worktree;
