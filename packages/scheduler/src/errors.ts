@@ -20,6 +20,8 @@ export interface SchedulerErrorDetails {
   SCHEDULER_PORT_IN_USE: { readonly port: number; readonly host: string };
   /** The address to listen on is not one of this machine. */
   SCHEDULER_HOST_INVALID: { readonly host: string; readonly reason: string };
+  /** A request to the scheduler's port has a parameter that is none. */
+  SCHEDULER_QUERY_INVALID: { readonly name: string; readonly reason: string };
   /** A delivery's signature is missing, of another secret, or of another body. */
   WEBHOOK_SIGNATURE_INVALID: { readonly reason: string };
   /** A signed delivery is not one of a forge. */
@@ -57,6 +59,7 @@ const messages: Messages<SchedulerErrorDetails> = {
     `the stage store ${path} was written from other code than is running; it differs in: ${stages.join(', ')}`,
   SCHEDULER_PORT_IN_USE: ({ port, host }) => `port ${port} on ${host} is in use by another process`,
   SCHEDULER_HOST_INVALID: ({ host, reason }) => `cannot listen on ${host}: ${reason}`,
+  SCHEDULER_QUERY_INVALID: ({ name, reason }) => `?${name}: ${reason}`,
   WEBHOOK_SIGNATURE_INVALID: ({ reason }) => `the signature of the delivery does not hold: ${reason}`,
   WEBHOOK_INVALID: ({ problem }) => `the delivery is not one of a forge: ${problem}`,
   WEBHOOK_TOO_LARGE: ({ limit }) => `the delivery is larger than ${limit} bytes`,

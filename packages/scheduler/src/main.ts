@@ -104,7 +104,8 @@ async function serve(config: SchedulerConfig, options: Options): Promise<void> {
     await runNow(config, options.run, seams, operation);
     return stages.close();
   }
-  const facts = { db_id: runtime.store.db_id, host, port: at, health, metrics };
+  const { db_id, slots } = runtime.store;
+  const facts = { db_id, host, port: at, health, metrics, slots };
   let current = config;
   const known = (): readonly JobConfig[] => current.jobs;
   const server = await startServer({ jobs }, facts, inbound(environment, runtime, known, logger));

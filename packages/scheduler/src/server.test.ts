@@ -1,4 +1,5 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -13,7 +14,7 @@ import type { JobOutcome } from './job.ts';
 import { createOperation, type Operation, warnOfSecrets } from './operation.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
 import type { JobStatus } from './scheduler.ts';
-import { startServer } from './server.ts';
+import { type SchedulerServer, startServer } from './server.ts';
 import { payloadOf } from './webhooks.ts';
 
 const DOCUMENT = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
@@ -23,6 +24,7 @@ const JOB: JobStatus = { name: 'j', cron: '* * * * *', running: true, next_at: n
 let undo: (() => unknown)[];
 let runtime: Runtime;
 let operation: Operation;
+let server: SchedulerServer;
 let url: string;
 
 beforeEach(async () => {
@@ -37,7 +39,8 @@ beforeEach(async () => {
   const jobs = () => [JOB];
   operation = createOperation({ ...seams, runtime, environment, logger, jobs, pid: 7 });
   const { health, metrics } = operation;
-  const server = await startServer({ jobs }, { db_id: runtime.store.db_id, port: 0, health, metrics });
+  const { db_id, slots } = runtime.store;
+  server = await startServer({ jobs }, { db_id, port: 0, health, metrics, slots });
   undo.push(() => server.close());
   url = server.url;
 });
@@ -93,6 +96,58 @@ describe("the scheduler's port", () => {
     expect(Object.keys(JOB)).toEqual(documented('field of /jobs'));
     const row = DOCUMENT.split('\n').find((line) => line.startsWith('| `last` ')) ?? '';
     for (const field of Object.keys(last)) expect(row).toContain(`\`${field}\``);
+  });
+
+  it('tells of slots, the newest first, each with how it ended or why it was not fired', async () => {
+    const { slots } = runtime.store;
+    const at = { scheduler_id: 'default', job: 'j' };
+    await slots.claim({ ...at, slot: '2026-04-15T12:00:00Z', run_id: 'r' });
+    await slots.note({ ...at, slot: '2026-04-15T12:01:00Z' }, 'skipped', 'the job was still running');
+    await slots.note({ ...at, job: 'other', slot: '2026-04-15T12:01:00Z' }, 'ok', null);
+    const told = async (query: string): Promise<readonly object[]> =>
+      ((await (await fetch(`${url}/slots${query}`)).json()) as { slots: readonly object[] }).slots;
+
+    expect(await told('')).toMatchObject([{ job: 'other' }, { status: 'skipped' }, { status: 'fired' }]);
+    expect(await told('?limit=1')).toMatchObject([{ job: 'other' }]);
+    const [skipped, fired] = await told('?job=j');
+    expect(skipped).toEqual({
+      scheduler_id: 'default',
+      job: 'j',
+      slot: '2026-04-15T12:01:00Z',
+      status: 'skipped',
+      reason: 'the job was still running',
+      run_id: null,
+      at: expect.stringMatching(/^\d{4}-/) as string,
+    });
+    expect(fired).toMatchObject({ run_id: 'r', reason: null });
+    expect(Object.keys(skipped ?? {})).toEqual(documented('field of /slots'));
+  });
+
+  it.each(['?limit=0', '?limit=x', '?limit=1001', '?job=a&job=b', '?jobs=a'])(
+    'tells what is wrong with %s',
+    async (query) => {
+      const response = await fetch(`${url}/slots${query}`);
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({
+        ok: false,
+        code: 'SCHEDULER_QUERY_INVALID',
+        error: expect.stringMatching(/^\?(?:limit|job|jobs): /u) as string,
+      });
+    },
+  );
+
+  it('is closed soon, also while somebody sends half of a request', async () => {
+    const { hostname, port } = new URL(url);
+    const half = connect(Number(port), hostname);
+    undo.push(() => half.destroy());
+    const ended = new Promise((resolve) => half.once('close', resolve).on('error', () => undefined));
+    await new Promise<void>((resolve) => half.once('connect', resolve));
+    await new Promise<void>((resolve) => half.write('GET /health HTTP/1.1\r\nHost: x\r\n', () => resolve()));
+    // What was sent before is there when this is answered.
+    expect((await fetch(`${url}/jobs`)).status).toBe(200);
+
+    await server.close();
+    await ended;
   });
 
   it('tells its metrics, every name and label documented', async () => {
