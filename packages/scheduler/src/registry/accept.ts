@@ -17,6 +17,7 @@ import { trustedKeys } from '@caloron/store/stage-store-keys';
 import { StageRecordShape } from '@caloron/store/stage-store';
 import type { z } from 'zod';
 
+import { archiveProblem } from './archive-paths.ts';
 import { RegistryError } from './errors.ts';
 import type { ServedStore } from './served-store.ts';
 import type { PushAnswer } from './wire.ts';
@@ -128,6 +129,7 @@ function issuesOf(
   const typed = !faults.some(({ field }) => field.startsWith('signature.'));
   return [
     ...faults.map(faultText),
+    ...nameIssues(record),
     ...codeIssues(record),
     ...trustIssues(distrustOf(record, trusted)),
     ...lifecycleIssues(record, known),
@@ -140,13 +142,20 @@ function faultText({ field, stored, recomputed }: RecordFault): string {
   return `${field} is ${stored ?? 'absent'}: ${said}`;
 }
 
+/** Terminals and logs of all readers show it. */
+function nameIssues({ name }: StageRecord): readonly string[] {
+  return name !== '' && !/\p{Cc}/u.test(name) ? [] : ['name expected a text without control characters'];
+}
+
 /** One code, of which the implementation's hash is: beside it another could be smuggled in. */
 function codeIssues({ archive, implementation_code }: StageRecord): readonly string[] {
   if (archive === undefined && implementation_code === undefined)
     return ['it carries no code: expected archive or implementation_code, whose hash is implementation_hash'];
   if (archive !== undefined && implementation_code !== undefined)
     return ['it carries both archive and implementation_code: expected one of them'];
-  return [];
+  // No reader would run it.
+  const problem = archive === undefined ? null : archiveProblem(archive);
+  return problem === null ? [] : [problem];
 }
 
 function trustIssues(distrust: Distrust | null): readonly string[] {

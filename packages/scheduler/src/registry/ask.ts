@@ -7,6 +7,9 @@ import { KEY_HEADER } from './wire.ts';
 /** Redirects of one question. */
 const MAX_REDIRECTS = 3;
 
+/** A longer ETag counts as none, characters. */
+const MAX_ETAG = 256;
+
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /** An answer of a registry, read to its end. */
@@ -82,8 +85,9 @@ function following(address: RegistryAddress, from: URL, location: string | null,
   const to = location === null ? null : URL.parse(location, from.href);
   if (to === null || redirects >= MAX_REDIRECTS) throw invalid(address, 'it redirects without an end');
   const encrypted = from.protocol === 'http:' && to.protocol === 'https:' && to.hostname === from.hostname;
-  if (to.origin === from.origin || encrypted) return to;
-  throw invalid(address, `it redirects to ${to.host}; name that address if it is meant`);
+  if ((to.origin === from.origin || encrypted) && to.username === '' && to.password === '') return to;
+  const where = to.host === '' ? `a ${to.protocol} address` : to.host;
+  throw invalid(address, `it redirects to ${where}; name that address if it is meant`);
 }
 
 async function answer(
@@ -92,7 +96,8 @@ async function answer(
   limit_bytes: number,
 ): Promise<RegistryReply> {
   const { status } = response;
-  const etag = response.headers.get('etag');
+  const given = response.headers.get('etag');
+  const etag = given !== null && given.length <= MAX_ETAG ? given : null;
   if (status === 304 || status !== 200) await response.body?.cancel();
   if (status === 304) return { status, etag, body: null, bytes: 0 };
   if (status === 401 || status === 403)
@@ -139,6 +144,7 @@ export function lookAt(url: string): string {
 /** What went wrong with a connection: fetch says it in the cause. */
 function reasonOf(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  return code === '' ? messageOf(cause) : code;
+  const code = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
+  // ECONNREFUSED and the like say it all; codes of the HTTP parser say nothing to anybody.
+  return /^E[A-Z]+$/u.test(code) ? code : messageOf(cause);
 }

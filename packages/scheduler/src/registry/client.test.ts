@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net';
+
 import type { StageRecord } from '@caloron/noether';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
@@ -105,6 +107,14 @@ describe('a registry', () => {
       'REGISTRY_ANSWER_INVALID',
       /data\.stages\.0\.id/,
     ],
+    [
+      'a record deeper than JSON goes',
+      200,
+      answerWith([{ ...one, extra: '@' }]).replace('"@"', '['.repeat(100_000) + ']'.repeat(100_000)),
+      'REGISTRY_ANSWER_INVALID',
+      /data\.stages\[0\]\.extra.* at most 512 levels/,
+    ],
+    ['nothing changed, to who has nothing', 304, '', 'REGISTRY_ANSWER_INVALID', /HTTP 304/],
     ['bytes that are no text', 200, Buffer.from([0xff, 0xfe]), 'REGISTRY_ANSWER_INVALID', /no JSON/],
     ['no such route', 404, '{}', 'REGISTRY_ANSWER_INVALID', /HTTP 404/],
     ['a wrong key', 401, '{}', 'REGISTRY_REFUSED', /HTTP 401/],
@@ -116,6 +126,30 @@ describe('a registry', () => {
     };
 
     await expect(read()).rejects.toMatchObject({ code, message: expect.stringMatching(message) as string });
+  });
+
+  it('that gives an ETag longer than any has none', async () => {
+    registry.instead = (_request, response) => {
+      response.writeHead(200, { etag: `"${'e'.repeat(9_000)}"` }).end(answerWith([one]));
+      return true;
+    };
+
+    expect(await read()).toMatchObject({ etag: null, stages: [{ name: 'client_one' }] });
+  });
+
+  it.each([
+    ['ends the connection', (socket: Socket) => socket.destroy(), /other side closed|socket hang up/],
+    ['speaks no HTTP', (socket: Socket) => socket.end('HHHHHH\r\n\r\n'), /HTTP/],
+  ])('that %s is told in words', async (_what, act, words) => {
+    registry.instead = ({ socket }) => {
+      act(socket);
+      return true;
+    };
+
+    await expect(read(null, { pauses_ms: [] })).rejects.toMatchObject({
+      code: 'REGISTRY_UNREACHABLE',
+      message: expect.stringMatching(words) as string,
+    });
   });
 
   it('that says it has more stages than anybody, or the same page again, is refused', async () => {
@@ -214,6 +248,14 @@ describe('the key of a registry', () => {
       return true;
     };
     expect((await read())?.stages).toHaveLength(1);
+
+    registry.instead = ({ headers }, response) => {
+      response.writeHead(302, { location: `http://user:secret-of-it@${headers.host ?? ''}/` }).end();
+      return true;
+    };
+    const error: unknown = await read().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'REGISTRY_ANSWER_INVALID' });
+    expect(String(error)).not.toContain('secret-of-it');
 
     registry.instead = (_request, response) => {
       response.writeHead(302, { location: '/again' }).end();

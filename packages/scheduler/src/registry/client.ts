@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 
 import type { StageRecord } from '@caloron/noether';
 import { isRetryable } from '@caloron/noether/errors';
+import { jsonFault } from '@caloron/noether/records';
 
 import type { RegistryAddress } from './address.ts';
 import { askRegistry, invalid, type RegistryReply, unreachable } from './ask.ts';
@@ -87,7 +88,13 @@ async function readOnce(reading: Reading, known: string | null): Promise<Catalog
   let bytes = 0;
   for (;;) {
     const reply = await page(reading, stages.size, first === undefined ? known : null);
-    if (reply.status === 304) return null;
+    if (reply.status === 304) {
+      if (first === undefined && known !== null) return null;
+      throw invalid(address, 'it answered HTTP 304 to a question that named no ETag');
+    }
+    const fault = jsonFault(reply.body);
+    if (fault !== null)
+      throw invalid(address, `${fault.path} expected ${fault.expected}, got ${fault.actual}`);
     const parsed = StagesAnswer.safeParse(reply.body);
     if (!parsed.success) throw invalid(address, issueOf(parsed.error), parsed.error);
     const { stages: records, total, offset } = parsed.data.data;

@@ -10,6 +10,7 @@ import { openStageStore, readVerifiedStages } from '@caloron/store';
 import { trustKey } from '@caloron/store/stage-store-keys';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { archived as withCode } from '../testing/archived-stage.ts';
 import { type Registry, type RegistryOptions, startRegistry } from './server.ts';
 import { ErrorAnswer, HealthAnswer, PushAnswer, StageAnswer, StagesAnswer } from './wire.ts';
 
@@ -447,6 +448,12 @@ describe('a pushed stage', () => {
       () => sealRecord(changed(by(author, spec('two')), { archive: { 'a.ts': '' } }), author),
       /both archive and implementation_code/,
     ],
+    [
+      'with a file outside of its archive, which no reader runs',
+      () => by(author, withCode({ name: 'two', files: { '../../etc/x.ts': '' } })),
+      /its archive has a file "\.\.\/\.\.\/etc\/x\.ts"/,
+    ],
+    ['whose name turns a terminal red', () => by(author, spec('\u001b[31mtwo')), /name expected a text/],
     [
       'with an example of another type',
       () => sealRecord(changed(by(author, spec('two')), { examples: [{ input: 1, output: 'a' }] }), author),
