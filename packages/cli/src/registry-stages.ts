@@ -7,9 +7,6 @@ import type { Home } from '@caloron/store/home';
 
 import { CliError } from './errors.ts';
 
-/** A person waits: a registry that hangs is given up on sooner than beside other work, ms. */
-const PATIENCE = { page_ms: 5_000, total_ms: 15_000, pauses_ms: [200] };
-
 /** A registry that one command looks stages up in. */
 export interface RegistryStages {
   /** As a person named it. */
@@ -26,11 +23,12 @@ export interface RegistryStages {
  */
 export function registryStages({ url, environment, home, warn }: RegistryStages): StageLibrary {
   const read = async (): ReturnType<StageLibrary['read']> => {
-    const [{ addressOf, addressProblem, sendsInClear }, { openMirror }, { READ_LIMITS }] = await Promise.all([
-      import('@caloron/scheduler/registry/address'),
-      import('@caloron/scheduler/registry/mirror'),
-      import('@caloron/scheduler/registry/client'),
-    ]);
+    const [{ addressOf, addressProblem, sendsInClear }, { openMirror }, { PERSON_LIMITS: limits }] =
+      await Promise.all([
+        import('@caloron/scheduler/registry/address'),
+        import('@caloron/scheduler/registry/mirror'),
+        import('@caloron/scheduler/registry/client'),
+      ]);
     const problem = addressProblem(url);
     // What is no address may be a key in the wrong place: it is not shown.
     if (problem !== null)
@@ -38,7 +36,6 @@ export function registryStages({ url, environment, home, warn }: RegistryStages)
     const address = addressOf(url, null, environment);
     if (sendsInClear(address)) warn(`${url} is no https address: the key can be read on its way`);
     const noether_dir = dirname(home.stage_store);
-    const limits = { ...READ_LIMITS, ...PATIENCE };
     const mirror = openMirror({ address, noether_dir, clock: systemClock, limits });
     await mirror.refresh();
     const { status, confirmed_at, error } = await mirror.state();

@@ -112,9 +112,17 @@ describe('registry_url', () => {
     await first.close();
     registry.instead = () => true;
 
-    const stages = await open({ registry_url: registry.url });
+    const asked = { ...deps(), first_wait_ms: 50 };
+    const stages = (opened = await openJobStages(config({ registry_url: registry.url }), asked));
 
     expect(await run(stages, 'job_shout')).toMatchObject({ ok: true, output: 'A' });
+    await stages.asked();
+    expect(logger.warn.mock.calls).toEqual([
+      [
+        { url: registry.url, since: expect.stringMatching(/^2/) as string, waited_ms: 50 },
+        expect.stringContaining('its last good catalogue is used') as string,
+      ],
+    ]);
   });
 
   it('goes over to another registry and key while the scheduler runs', async () => {

@@ -9,7 +9,7 @@ import type { SchedulerConfig } from './config.ts';
 import type { Environment } from './environment.ts';
 import type { StageLibrary } from './open-catalog.ts';
 import { addressOf, type RegistryAddress, sendsInClear } from './registry/address.ts';
-import { READ_LIMITS, type ReadLimits } from './registry/client.ts';
+import { PERSON_LIMITS, READ_LIMITS, type ReadLimits } from './registry/client.ts';
 import { FIRST_WAIT_MS, openMirror, type RegistryState, waitFor } from './registry/mirror.ts';
 import { watchRegistry } from './registry/watch.ts';
 import { verifyStageStore } from './verify-stages.ts';
@@ -22,8 +22,10 @@ export interface JobStagesDeps {
   readonly logger: Pick<Logger, 'info' | 'warn'>;
   /** The program's stages. */
   readonly catalog: Catalog;
-  /** READ_LIMITS when absent. */
+  /** READ_LIMITS when absent, PERSON_LIMITS where a person waits. */
   readonly limits?: ReadLimits;
+  /** FIRST_WAIT_MS when absent. */
+  readonly first_wait_ms?: number;
 }
 
 /** Where jobs find stages that are not of this program. */
@@ -36,7 +38,7 @@ export interface JobStages {
   secrets(): readonly string[];
   /** Goes over to the registry or key of a changed config. Throws REGISTRY_READ_KEY_INVALID. */
   reload(config: Pick<SchedulerConfig, 'registry'>): void;
-  /** Resolves when the registry has been asked once, or has not answered for FIRST_WAIT_MS. */
+  /** Resolves when the registry has been asked once, or has not answered for FIRST_WAIT_MS, which is told. */
   asked(): Promise<void>;
   close(): Promise<void>;
 }
@@ -48,6 +50,7 @@ export interface JobStages {
  */
 export async function openJobStages(config: SchedulerConfig, deps: JobStagesDeps): Promise<JobStages> {
   const { environment, logger, catalog, clock, home, limits = READ_LIMITS } = deps;
+  const { first_wait_ms = FIRST_WAIT_MS } = deps;
   const { registry, store_path } = config;
   if (registry === null) {
     await verifyStageStore(store_path, catalog);
@@ -74,10 +77,21 @@ export async function openJobStages(config: SchedulerConfig, deps: JobStagesDeps
     reload: (changed) => {
       if (changed.registry !== null) watch.use(address(changed.registry));
     },
-    asked: () => waitFor(watch.asked(), FIRST_WAIT_MS),
+    asked: async () => {
+      let answered = false;
+      await waitFor(
+        watch.asked().then(() => void (answered = true)),
+        first_wait_ms,
+      );
+      if (answered) return;
+      const { url, confirmed_at: since } = await watch.state();
+      logger.warn({ url, since, waited_ms: first_wait_ms }, NO_ANSWER_YET);
+    },
     close: () => watch.close(),
   };
 }
+
+const NO_ANSWER_YET = 'the registry has not answered yet: its last good catalogue is used where there is one';
 
 const IN_CLEAR = 'the address of the registry is no https address: its key can be read on the way';
 
@@ -91,7 +105,7 @@ export interface CheckedRegistry {
 /** Asks a config's registry once. */
 export async function checkRegistry(
   { url, api_key }: NonNullable<SchedulerConfig['registry']>,
-  { home, environment, clock, limits = READ_LIMITS }: Omit<JobStagesDeps, 'catalog' | 'logger'>,
+  { home, environment, clock, limits = PERSON_LIMITS }: Omit<JobStagesDeps, 'catalog' | 'logger'>,
 ): Promise<CheckedRegistry> {
   const address = addressOf(url, api_key, environment);
   const mirror = openMirror({ address, noether_dir: dirname(home.stage_store), clock, limits });

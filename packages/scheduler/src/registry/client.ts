@@ -33,6 +33,14 @@ export const READ_LIMITS: ReadLimits = {
   pauses_ms: [200, 800],
 };
 
+/** Where a person waits, a registry that hangs is given up on sooner than beside other work. */
+export const PERSON_LIMITS: ReadLimits = {
+  ...READ_LIMITS,
+  page_ms: 5_000,
+  total_ms: 15_000,
+  pauses_ms: [200],
+};
+
 /** A catalogue that changes while it is read is read so many times. */
 const MAX_READS = 4;
 
