@@ -95,6 +95,7 @@ const happened: fc.Arbitrary<Event> = fc.oneof(
         'assign-human' as const,
         'break-down' as const,
         'caloron:take-over' as const,
+        'cancel' as const,
       ),
     )
     .map(([id, word]) => event({ type: 'human_command', task_id: id, word })),
@@ -201,6 +202,35 @@ describe('dag_evaluate: laws', () => {
       expect(twice.announce).toEqual([]);
     });
     fc.assert(law, { numRuns: 1000 });
+  });
+
+  it('has nothing more to do for a task that a person gives up, and closes the sprint whose last one it was', () => {
+    const law = fc.property(state.filter(isReachable), events, task_id, (given, list, id) => {
+      const drive = new Drive(given);
+      drive.tick({ log: list });
+      const before = drive.state.tasks[id];
+      const asked = drive.outbox.length;
+      drive.log(event({ type: 'human_command', task_id: id, word: 'cancel' }));
+      const after = drive.state.tasks[id];
+
+      if (before === undefined || before.status === 'Done' || before.status === 'Cancelled') {
+        expect(after).toEqual(before);
+        return;
+      }
+      expect(after).toMatchObject({ status: 'Cancelled', process_id: null });
+      const of_task = drive.outbox.slice(asked).filter((one) => one.task_id === id);
+      expect(of_task.filter(({ type }) => type !== 'stop_agent')).toEqual([]);
+      const stopped = of_task.flatMap((one) => (one.type === 'stop_agent' ? [one.process_id] : []));
+      const asked_before = drive.outbox
+        .slice(0, asked)
+        .some((one) => one.type === 'stop_agent' && one.process_id === before.process_id);
+      if (before.process_id !== null && !asked_before) expect(stopped).toContain(before.process_id);
+      const over = Object.values(drive.state.tasks).every(
+        ({ status: now }) => now === 'Done' || now === 'Cancelled',
+      );
+      expect(drive.outbox.some(({ type }) => type === 'close_sprint')).toBe(over);
+    });
+    fc.assert(law, { numRuns: 500 });
   });
 
   it('leaves no open task without a reason, a process or an intention', () => {

@@ -44,7 +44,7 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   fc.record({ what: fc.constantFrom('issue' as const, 'pull' as const) }),
   fc.record({
     what: fc.constant('word' as const),
-    word: fc.constantFrom('resolved' as const, 'adopt' as const, 'break-down' as const),
+    word: fc.constantFrom('resolved' as const, 'adopt' as const, 'break-down' as const, 'cancel' as const),
   }),
 );
 
@@ -133,13 +133,41 @@ describe('a task', () => {
         const world = new SmallWorld(change);
         for (const one of history) world.happen(one);
 
-        expect([world.settle(), world.drive.task().status_reason, world.drive.intended()]).toEqual([
+        const settled = world.settle();
+        const { status, status_reason } = world.drive.task();
+        const reason = status === 'Cancelled' ? 'cancel' : null;
+        expect([settled, status_reason, world.drive.intended()]).toEqual([
           true,
-          null,
+          reason,
           world.drive.intended(),
         ]);
       });
       fc.assert(law, { numRuns: LONG ? 20_000 : 150 });
+    },
+    LONG_MS,
+  );
+
+  it(
+    'that a person gives up has no agent any more, and its sprint closes, whatever happened before and meanwhile',
+    () => {
+      const histories = fc.array(happening, { maxLength: 8 });
+      const law = fc.property(histories, histories, sprint, (history, meanwhile, change) => {
+        const world = new SmallWorld(change);
+        for (const one of history) world.happen(one);
+        world.happen({ what: 'word', word: 'cancel' });
+        const { status } = world.drive.task();
+        // Sooner or later, as the outbox gets to it.
+        for (const one of meanwhile) world.happen(one);
+        for (let drain = 0; drain < 3; drain += 1) world.happen({ what: 'act_all' });
+
+        expect([status, 'Done']).toContain(world.drive.task().status);
+        expect([world.works, world.drive.state.status, world.drive.intended()]).toEqual([
+          false,
+          'completed',
+          world.drive.intended(),
+        ]);
+      });
+      fc.assert(law, { numRuns: LONG ? 20_000 : 100 });
     },
     LONG_MS,
   );

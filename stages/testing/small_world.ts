@@ -70,8 +70,14 @@ export class SmallWorld {
     return this.#isOver();
   }
 
+  /** Whether a process works on the task. */
+  get works(): boolean {
+    return this.#alive.length > 0;
+  }
+
   #isOver(): boolean {
-    return this.drive.task().status === 'Done';
+    const { status } = this.drive.task();
+    return status === 'Done' || status === 'Cancelled';
   }
 
   #tick(): void {
@@ -151,6 +157,8 @@ export class SmallWorld {
       const process = this.#alive.find(({ id }) => id === action.process_id);
       if (process !== undefined) this.#exit(process, 'stopped');
     }
+    if (action.type === 'close_sprint')
+      for (const process of this.#alive.slice()) this.#exit(process, 'stopped');
     this.#succeed(action, action.type === 'escalate' ? { issue_number: 900 } : {});
   }
 
