@@ -41,14 +41,16 @@ const path = (...parts: string[]): string => join(fixture.home, '.caloron', ...p
 const inTree = async (cwd: string, ...args: string[]): Promise<string> =>
   (await git(args, { cwd, author: AGENT })).stdout;
 
-/** A worktree of `t1` in which an agent has worked and ended. */
+/** A worktree of `t1` in which an agent has worked and ended, its task as it became then. */
 async function worked(task: Partial<Task>, sprint: { workspace?: Workspace } = {}): Promise<string> {
-  await fixture.kickoff(task, { ...sprint, isolation: { sandbox: 'off' } });
-  return again();
+  await fixture.kickoff({}, { ...sprint, isolation: { sandbox: 'off' } });
+  const worktree = await again();
+  await fixture.becomes('t1', task);
+  return worktree;
 }
 async function again(): Promise<string> {
   const answer: unknown = (await post('/spawn', spawnOf({ instruction: '{"wait":true}' }))).json();
-  expect(answer).toMatchObject({ ok: true });
+  expect(answer, JSON.stringify(answer)).toMatchObject({ ok: true });
   const reply = SpawnReply.parse(answer);
   await fixture.seen(reply.process_id);
   await post('/stop', { process_id: reply.process_id, grace_ms: 3000 });
@@ -324,10 +326,11 @@ describe('the collection of garbage', () => {
 
   if (SLOW)
     it('removes what a start left that was refused before its process had a record, and gives its ports back', async () => {
-      await fixture.kickoff({ ...OVER, status: 'Cancelled' }, { workspace: { ports: 2 } });
+      await fixture.kickoff({}, { workspace: { ports: 2 } });
       await fixture.store.kv.put(keys.paused('s1'), OVER.status_at);
       expect((await post('/spawn', spawnOf({}))).json()).toMatchObject({ code: 'SPRINT_PAUSED' });
       expect(fixture.store.worktreeLeases.list()).toHaveLength(1);
+      await fixture.becomes('t1', { ...OVER, status: 'Cancelled' });
 
       const { items } = await gc({ keep_days: 0 });
 
