@@ -13,6 +13,7 @@ import type {
   Sprint,
 } from '@caloron/types';
 
+import { isTerminal } from '../dag/draft.ts';
 import { exampleState, exampleTask } from '../dag/example.ts';
 import { takenBack, throwOvertaken } from '../sprint/overtaken.ts';
 import type { ActContext } from '../sprint/act_context.ts';
@@ -76,8 +77,7 @@ export class SmallWorld {
   }
 
   #isOver(): boolean {
-    const { status } = this.drive.task();
-    return status === 'Done' || status === 'Cancelled';
+    return isTerminal(this.drive.task());
   }
 
   #tick(): void {
@@ -153,12 +153,9 @@ export class SmallWorld {
   #act(action: Action): void {
     if (action.type === 'spawn_agent') return this.#start(action);
     if (action.type === 'merge_pr') return this.#merge(action);
-    if (action.type === 'stop_agent') {
-      const process = this.#alive.find(({ id }) => id === action.process_id);
-      if (process !== undefined) this.#exit(process, 'stopped');
-    }
-    if (action.type === 'close_sprint')
-      for (const process of this.#alive.slice()) this.#exit(process, 'stopped');
+    const ends = ({ id }: Process): boolean =>
+      action.type === 'close_sprint' || (action.type === 'stop_agent' && action.process_id === id);
+    for (const process of this.#alive.filter(ends)) this.#exit(process, 'stopped');
     this.#succeed(action, action.type === 'escalate' ? { issue_number: 900 } : {});
   }
 
