@@ -23,12 +23,26 @@ export function setup(): void {
   // Some tests look at files as another user.
   chmodSync(root, 0o711);
   process.env['TMPDIR'] = root;
+  process.on('exit', sweep);
+  process.once('SIGTERM', end);
+}
+
+/** A run that is interrupted comes to no teardown. */
+function sweep(): void {
+  killAll(processesOf(root));
+  rmSync(root, { recursive: true, force: true, maxRetries: 3 });
+}
+
+function end(): never {
+  process.exit(143);
 }
 
 /** Removes the directory. A process that still names it when the last test is over was left running: it is killed, and the run fails. */
 export async function teardown(): Promise<void> {
   if (before === undefined) delete process.env['TMPDIR'];
   else process.env['TMPDIR'] = before;
+  process.off('exit', sweep);
+  process.off('SIGTERM', end);
   const left = await leftRunning();
   rmSync(root, { recursive: true, force: true, maxRetries: 3 });
   if (left.length === 0) return;
@@ -47,14 +61,16 @@ async function leftRunning(): Promise<readonly Found[]> {
     left = find();
   }
   // One that is killed may have started another a moment before.
-  for (let round = 0; round < 3; round += 1) for (const { pid } of find()) kill(pid);
+  for (let round = 0; round < 3; round += 1) killAll(find());
   return left;
 }
 
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It ended between the look and the kill.
+function killAll(found: readonly Found[]): void {
+  for (const { pid } of found) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It ended between the look and the kill.
+    }
   }
 }
