@@ -269,6 +269,30 @@ describe('a stage of the store that carries its code', () => {
     expect(await trusted(of_registry)).toMatchObject(untrusted('author', of_author));
   });
 
+  it('whose successors lead in a circle, or to one that nobody trusts, ends the search', async () => {
+    const [a, b, c] = ['a', 'b', 'c'].map((name) =>
+      archived({ name: `cat_circle_${name}`, text: `'${name}'` }),
+    );
+    const led = (record: StageRecord, to: string): StageRecord => ({
+      ...record,
+      lifecycle: { Deprecated: { successor_id: to } },
+    });
+    const other = join(dir, 'other', 'store.json');
+    const { record: stranger } = await openStageStore({ file: other }).put(shout('cat_circle_stranger'));
+    const store = openStageStore({ file });
+    await store.put(led(a!, b!.id));
+    await store.put(led(b!, a!.id));
+    await store.put(led(c!, stranger.id));
+    const { stages } = JSON.parse(readFileSync(file, 'utf8')) as { readonly stages: readonly object[] };
+    writeFileSync(file, JSON.stringify({ stages: [...stages, stranger] }));
+
+    expect(await ask('cat_circle_a')).toMatchObject({ ok: true, output: 'b' });
+    await expect(ask('cat_circle_c')).rejects.toMatchObject({
+      code: 'STAGE_UNTRUSTED',
+      details: { stage: 'cat_circle_stranger' },
+    });
+  });
+
   it('is taken from the first of several places that has it; later ones are read for what is missing alone', async () => {
     const later = join(dir, 'later', 'store.json');
     await openStageStore({ file }).put(shout('cat_here'));
