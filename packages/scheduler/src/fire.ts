@@ -33,6 +33,8 @@ export interface FireDeps {
   readonly metrics?: Pick<Metrics, 'ran'> | undefined;
   /** How soon a write that failed is tried again, milliseconds; 5,000 unless told. */
   readonly retry_ms?: number | undefined;
+  /** Holds what cannot be recorded now. */
+  readonly waiting?: Set<object> | undefined;
 }
 
 /** Makes a fire: claims its slot, runs the job, records and tells how it ended. Null where another process has the slot. */
@@ -45,6 +47,7 @@ export function createFires(deps: FireDeps): MakeFire {
   const recording = {
     logger,
     signal: deps.ending ?? signal,
+    waiting: deps.waiting,
     ...(deps.retry_ms === undefined ? {} : { retry_ms: deps.retry_ms }),
   };
 

@@ -97,7 +97,9 @@ async function serve(config: SchedulerConfig, options: Options): Promise<void> {
   const { host, port: at } = options;
   const seams = { clock: systemClock, random: systemRandom, logger, runtime };
   const registry = (): ReturnType<typeof stages.registry> => stages.registry();
-  const operation = createOperation({ ...seams, environment, jobs, pid: process.pid, registry });
+  const unrecorded = (): number => started?.unrecorded() ?? 0;
+  const watched = { jobs, unrecorded, pid: process.pid, registry };
+  const operation = createOperation({ ...seams, environment, ...watched });
   const { metrics, health, systemd } = operation;
   if (options.run !== undefined) {
     await stages.asked();

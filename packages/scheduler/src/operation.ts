@@ -21,6 +21,8 @@ export interface OperationDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly jobs: () => readonly JobStatus[];
+  /** Slots that cannot be recorded now. */
+  readonly unrecorded?: () => number;
   readonly pid: number;
   /** How the registry is that stages are looked up in. */
   readonly registry?: () => Promise<RegistryState | null>;
@@ -37,10 +39,10 @@ export interface Operation {
 
 /** Plugs metrics, health, systemd and webhooks together. */
 export function createOperation(deps: OperationDeps): Operation {
-  const { runtime, environment, logger, clock, random, jobs, pid, registry } = deps;
+  const { runtime, environment, logger, clock, random, jobs, unrecorded, pid, registry } = deps;
   const { store } = runtime;
   const { variables } = environment;
-  const watched = { store, jobs, started_at: clock.now(), pid, registry };
+  const watched = { store, jobs, unrecorded, started_at: clock.now(), pid, registry };
   const health = (): Promise<Health> => healthOf(watched);
   const metrics = createMetrics({ jobs, waiting: () => waitingIn(store) });
   const warn = (facts: object, message: string): void => logger.warn(facts, message);

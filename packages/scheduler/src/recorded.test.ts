@@ -72,11 +72,12 @@ describe('a database', () => {
     await ended('well', [SLOT]);
     await vi.waitFor(() => expect(said(/could not be claimed/)).toBeGreaterThan(1), WITHIN);
     expect(world.slots('sick')).toEqual([]);
+    expect(started[0]?.unrecorded()).toBe(1);
 
     sql('DROP TRIGGER no_claim');
 
     await ended('sick', [SLOT]);
-    expect(runs('sick')).toBe(1);
+    expect([runs('sick'), started[0]?.unrecorded()]).toEqual([1, 0]);
   });
 
   it('that refuses the end of a slot is given it later, and the next one is fired meanwhile', async () => {
@@ -86,6 +87,7 @@ describe('a database', () => {
     await ended('well', [SLOT]);
     await vi.waitFor(() => expect(said(/how a slot ended could not be recorded/)).toBeGreaterThan(1), WITHIN);
     await vi.waitFor(() => expect(started[0]?.jobs()[0]?.running).toBe(false), WITHIN);
+    expect(started[0]?.unrecorded()).toBe(1);
     world.clock.advance(MINUTE_MS);
     await vi.waitFor(() => expect(world.slots('sick')).toHaveLength(2), WITHIN);
 

@@ -18,6 +18,8 @@ export interface Recording {
   /** Given up after so long, milliseconds; never when absent. */
   readonly patience_ms?: number;
   readonly retry_ms?: number;
+  /** Holds what failed and is tried again, for as long as it is. */
+  readonly waiting?: Set<object> | undefined;
 }
 
 /**
@@ -27,13 +29,18 @@ export interface Recording {
 export async function recorded<T>(write: (attempt: number) => Promise<T>, how: Recording): Promise<T> {
   const { logger, facts, message, signal, patience_ms = Infinity, retry_ms = RECORD_RETRY_MS } = how;
   const until = performance.now() + patience_ms;
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await write(attempt);
-    } catch (error) {
-      if (codeOf(error) === 'STORE_CLOSED' || signal.aborted || performance.now() >= until) throw error;
-      logger.error({ ...facts, attempt, err: error, retry_ms }, message);
-      await pause(retry_ms, undefined, { ref: false, signal }).catch(() => undefined);
+  try {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await write(attempt);
+      } catch (error) {
+        if (codeOf(error) === 'STORE_CLOSED' || signal.aborted || performance.now() >= until) throw error;
+        how.waiting?.add(how);
+        logger.error({ ...facts, attempt, err: error, retry_ms }, message);
+        await pause(retry_ms, undefined, { ref: false, signal }).catch(() => undefined);
+      }
     }
+  } finally {
+    how.waiting?.delete(how);
   }
 }

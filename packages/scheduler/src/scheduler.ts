@@ -51,6 +51,8 @@ export interface JobStatus {
 /** A running scheduler. */
 export interface Scheduler {
   jobs(): readonly JobStatus[];
+  /** How many slots cannot be claimed or recorded now, as the database is locked, full or faulty. */
+  unrecorded(): number;
   /** Goes on with other jobs. Runs that are under way end as they began. */
   reload(jobs: readonly JobConfig[]): void;
   /** Stops firing and lets runs finish; those still going after `grace_ms` are interrupted. */
@@ -66,7 +68,8 @@ export function startScheduler(deps: SchedulerDeps): Scheduler {
   const states = new Map<string, JobState>();
   const ending = new AbortController();
   const signals = { signal: stopping.signal, ending: ending.signal };
-  const makeFire = createFires({ ...deps, scheduler_id, ...signals });
+  const waiting = new Set<object>();
+  const makeFire = createFires({ ...deps, scheduler_id, ...signals, waiting });
   let open = true;
 
   const active = (): readonly JobState[] => [...states.values()].filter((state) => state.active);
@@ -92,7 +95,7 @@ export function startScheduler(deps: SchedulerDeps): Scheduler {
     deps.metrics?.skipped(job.name);
     const message = 'slot that was skipped could not be recorded';
     const { retry_ms } = deps;
-    const how = { logger, facts, message, signal: ending.signal, patience_ms: LATE_MS };
+    const how = { logger, facts, message, signal: ending.signal, waiting, patience_ms: LATE_MS };
     void recorded(() => store.slots.note({ scheduler_id, job: job.name, slot }, 'skipped', reason), {
       ...how,
       ...(retry_ms !== undefined && { retry_ms }),
@@ -227,6 +230,7 @@ export function startScheduler(deps: SchedulerDeps): Scheduler {
 
   return {
     jobs: () => active().map(statusOf),
+    unrecorded: () => waiting.size,
     reload: schedule,
     stop: async (grace_ms) => {
       open = false;

@@ -37,7 +37,15 @@ beforeEach(async () => {
   undo.push(() => runtime.close());
   const logger = createLogger({ name: 'test', level: 'silent' });
   const jobs = () => [JOB];
-  operation = createOperation({ ...seams, runtime, environment, logger, jobs, pid: 7 });
+  operation = createOperation({
+    ...seams,
+    runtime,
+    environment,
+    logger,
+    jobs,
+    unrecorded: () => 2,
+    pid: 7,
+  });
   const { health, metrics } = operation;
   const { db_id, slots } = runtime.store;
   server = await startServer({ jobs }, { db_id, port: 0, health, metrics, slots });
@@ -71,6 +79,7 @@ describe("the scheduler's port", () => {
       jobs: 1,
       running: 1,
       webhooks_waiting: 0,
+      unrecorded: 2,
       registry: null,
       error: null,
     });
