@@ -41,6 +41,8 @@ describe('secrets of the environment', () => {
     ['BROKERS', 'amqp://u:first-one@a,amqp://u:second-one@b', 'second-one'],
     ['GIT_REMOTE', 'https://ghp_0123456789@github.com/a/b', 'ghp_0123456789'],
     ['BAD', 'redis://:100%-sure@cache', '100%-sure'],
+    ['NOETHER_REGISTRY_WRITE_KEY', 'the-new-one-of-both, the-old-one-of-both', 'the-old-one-of-both'],
+    ['NOETHER_REGISTRY_API_KEY', ' sent-without-spaces ', 'sent-without-spaces'],
   ])('are also found in %s=%s: %s', (name, value, secret) => {
     expect(secretsOf(readEnvironment({ [name]: value }, home))).toContain(secret);
   });

@@ -68,6 +68,9 @@ export function credentialOf({ variables, remote_envs }: Environment, alias: str
   return remote_envs.includes(alias) ? (variables[alias] ?? null) : null;
 }
 
+/** A variable may hold a comma list of keys; shorter parts of one may be words, characters. */
+const MIN_LISTED = 16;
+
 /** `PWD` alone is a folder. */
 const SECRET_NAME =
   /TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|API_?KEY|(?:^|_)(?:KEY|PASS|PAT)(?:$|_)|PRIVATE_?KEY|_PWD$|_DSN$/iu;
@@ -94,7 +97,12 @@ function* passwordsIn(text: string): Generator<string> {
 export function secretsOf({ variables, token_envs, shell_token }: Environment): readonly string[] {
   const held = Object.entries(variables).flatMap(([name, value = '']) => {
     const passwords = [...passwordsIn(value)];
-    return token_envs.includes(name) || SECRET_NAME.test(name) ? [value, ...passwords] : passwords;
+    if (!token_envs.includes(name) && !SECRET_NAME.test(name)) return passwords;
+    const listed = value
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part.length >= MIN_LISTED);
+    return [value, ...listed, ...passwords];
   });
   return [...new Set([...held, shell_token()])].filter((value) => value !== '');
 }
