@@ -563,7 +563,7 @@ describe('a slow client', () => {
       socket.on('data', (chunk) => (text += String(chunk)));
       socket.on('close', () => resolve(text));
       socket.on('error', reject);
-      socket.setTimeout(10_000, () => reject(new Error('the connection stays')));
+      socket.setTimeout(30_000, () => reject(new Error('the connection stays')));
     });
 
     expect(answer).toMatch(/^HTTP\/1\.1 408 .*REGISTRY_BODY_INVALID/s);

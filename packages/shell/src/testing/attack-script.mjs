@@ -25,14 +25,14 @@ async function attempt(name, act) {
   }
 }
 const run = (command, ...args) =>
-  execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 10_000 });
+  execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 30_000 });
 const connect = (path) =>
   new Promise((resolve, reject) => {
     const socket = net.connect({ path }, () => resolve(`connected to ${path}`));
     socket.once('error', reject);
   });
 const ask = async (path, headers = {}) => {
-  const answer = await fetch(`${target.url}${path}`, { headers, signal: AbortSignal.timeout(5000) });
+  const answer = await fetch(`${target.url}${path}`, { headers, signal: AbortSignal.timeout(30_000) });
   return `${answer.status} ${await answer.text()}`;
 };
 

@@ -123,7 +123,7 @@ export function shoot(url: string, { method, path, headers, body }: Shot): Promi
   return new Promise((resolve, reject) => {
     const length = body === null ? {} : { 'content-length': String(Buffer.byteLength(body)) };
     const sent = request({ hostname, port, method, path, headers: { ...length, ...headers }, agent });
-    const silent = setTimeout(() => sent.destroy(new Error(`no answer: ${method} ${path}`)), 10_000);
+    const silent = setTimeout(() => sent.destroy(new Error(`no answer: ${method} ${path}`)), 30_000);
     let answered = false;
     sent.on('response', (response) => {
       answered = true;
@@ -158,7 +158,7 @@ export function shootBytes(url: string, bytes: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = createConnection({ host: hostname, port: Number(port) }, () => socket.write(bytes));
     let text = '';
-    socket.setTimeout(10_000, () => socket.destroy(new Error('no answer')));
+    socket.setTimeout(30_000, () => socket.destroy(new Error('no answer')));
     socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk));
     socket.on('close', () => resolve(text)).on('error', reject);
   });
