@@ -1,7 +1,7 @@
 import type { CheckProblem, RunResult } from '@caloron/noether';
 import { describe, expect, it } from 'vitest';
 
-import { mustRun } from './composition.ts';
+import { mustBeMade, mustRun } from './composition.ts';
 
 type Failed = Extract<RunResult, { ok: false }>;
 
@@ -22,6 +22,20 @@ describe('a run that must go well', () => {
     const ok: RunResult = { ok: true, status: 'ok', ...run, output: 1, effects: [], warnings: [] };
 
     expect(mustRun(ok, at)).toBe(ok);
+  });
+
+  it('says that another has what it needs, where that left it out', () => {
+    const output = { status: 'skipped', reason: 'another run holds the lease retro:s' };
+    const made: RunResult = { ok: true, status: 'ok', ...run, output, effects: [], warnings: [] };
+
+    expect(mustBeMade(made, 'retro')).toBe(made);
+    expect(() => mustBeMade({ ...made, status: 'skipped' }, 'retro of sprint s')).toThrow(
+      expect.objectContaining({
+        code: 'CLI_BUSY',
+        message: expect.stringMatching(/^another retro of sprint s is running; .* 30 seconds/) as string,
+        hint: 'give this command again then',
+      }) as Error,
+    );
   });
 
   it.each([

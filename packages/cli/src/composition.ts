@@ -23,6 +23,12 @@ export async function runComposition(context: Context, name: string, input: Json
   return runFile(context, compositionPath(name), input, {}, false);
 }
 
+/** Gives a run that was made; throws CLI_BUSY for one that found the lease of its graph taken, and has no output of its graph. */
+export function mustBeMade(run: RunOutput, what: string): RunOutput {
+  if (run.status !== 'skipped') return run;
+  throw new CliError('CLI_BUSY', { what }, { hint: 'give this command again then', retryable: true });
+}
+
 /** Runs a graph file; throws as {@link runComposition} does, and with the node it happened at where `places` is not false. */
 export async function runFile(
   context: Context,

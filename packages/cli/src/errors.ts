@@ -26,6 +26,8 @@ export interface CliErrorDetails {
   CLI_RUN_REFUSED: RunProblem;
   /** A composition failed while running; `code` is the reason's own. */
   CLI_RUN_FAILED: RunProblem;
+  /** Another run of the same kind has the lease that this one needs. */
+  CLI_BUSY: { readonly what: string };
   /** Nothing was ever kept in the directory, and the command only looks. */
   CLI_NO_HOME: { readonly dir: string; readonly named: boolean };
   /** There is no sprint to speak of. */
@@ -52,6 +54,8 @@ const messages: Messages<CliErrorDetails> = {
   CLI_OUTPUT_FAILED: ({ reason }) => `the answer cannot be written: ${reason}`,
   CLI_RUN_REFUSED: ({ message }) => message,
   CLI_RUN_FAILED: ({ message }) => message,
+  CLI_BUSY: ({ what }) =>
+    `another ${what} is running; one whose process was killed holds up others for 30 seconds at most`,
   CLI_NO_HOME: ({ dir, named }) => `there is no .caloron/ in ${dir}${named ? '' : ' or above it'}`,
   CLI_NO_SPRINT: ({ home }) => `no sprint was started in ${home}`,
   CLI_TASK_UNKNOWN: ({ task, sprint, known }) =>

@@ -4,7 +4,7 @@ import { messageOf } from '@caloron/noether/errors';
 import { KickoffOutput } from '@caloron/types';
 import { Command } from 'commander';
 
-import { runComposition } from '../composition.ts';
+import { mustBeMade, runComposition } from '../composition.ts';
 import { idOf, runCommand } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { checkForgeWords } from '../forge-words.ts';
@@ -62,7 +62,7 @@ export function kickoffCommand(io: Io): Command {
             ...(options.host === undefined ? {} : { host: options.host }),
             ...(options.tokenEnv === undefined ? {} : { token_env: options.tokenEnv }),
           });
-          const output = KickoffOutput.parse(result.output);
+          const output = KickoffOutput.parse(mustBeMade(result, 'kickoff of this home').output);
           const tasks = output.dag.order
             .map((id) => output.dag.tasks[id])
             .filter((task) => task !== undefined);

@@ -1,7 +1,7 @@
 import { RetroOutput } from '@caloron/types';
 import { Command } from 'commander';
 
-import { runComposition } from '../composition.ts';
+import { mustBeMade, runComposition } from '../composition.ts';
 import { runCommand, sprintId } from '../context.ts';
 import type { Io } from '../output.ts';
 
@@ -16,7 +16,8 @@ export function retroCommand(io: Io): Command {
         io,
         async (context) => {
           const sprint_id = await sprintId(context, options.sprint);
-          const { output } = await runComposition(context, 'retro', { sprint_id });
+          const run = await runComposition(context, 'retro', { sprint_id });
+          const { output } = mustBeMade(run, `retro of sprint ${sprint_id}`);
           const retro = RetroOutput.parse(output);
           const { kpis } = retro;
           return {
