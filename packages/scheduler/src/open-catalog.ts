@@ -90,18 +90,14 @@ function lookUp(
 ): readonly StageRecord[] {
   const here = new Set(catalog.entries.map(({ record }) => record.id));
   const found = new Set<StageRecord>();
-  const wanted = missingFrom(catalog, graph).flatMap((reference) => {
-    const all = matches(records, reference);
-    // Whoever may push to a registry may use any name: it takes nothing from those who are trusted.
-    const trusted = all.filter(({ id }) => !distrust.has(id));
-    return trusted.length > 0 ? trusted : all;
-  });
+  const wanted = missingFrom(catalog, graph).flatMap((reference) => matches(records, reference));
   for (const record of wanted) {
     const steps: StageRecord[] = [];
     for (const step of chain(record, records)) {
       if (here.has(step.id)) break;
       steps.push(step);
     }
+    // Whoever may push to a registry may use any name: it takes nothing from those who are trusted.
     const untrusted = steps.find(({ id }) => distrust.has(id));
     if (untrusted === undefined) for (const step of steps) found.add(step);
     else refuse(untrustedError(untrusted, distrust.get(untrusted.id), library));
