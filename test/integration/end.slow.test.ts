@@ -49,6 +49,10 @@ it('a sprint that a person ends stops its agents, keeps their work, tells nobody
   expect(issues.map(({ title }) => title).toSorted()).toEqual(['The first', 'The second']);
   expect(await world.said('end', '--sprint', 's-1')).toBe('sprint s-1 is over already');
 
+  expect(
+    await world.said('kickoff', '- [x] Other', '--repo', world.forge.repo, '--sprint-id', 's-1'),
+  ).toMatch(/^sprint s-1 is over already: nothing was changed\n[^]*\nBegin another one: .* --sprint-id/);
+
   await world.kickoff('s-2', ['[one] Again', '[two] Needs it (after: one)', '[three] Alone']);
   expect(await world.said('cancel', 'one')).toMatch(
     /^one: cancel\. The next tick acts on it\.\nWhat needs it waits .* cancel two$/,

@@ -70,8 +70,9 @@ export function kickoffCommand(io: Io): Command {
             ({ id, agent_id, depends_on, title }) =>
               `  ${id.padEnd(20)} ${agent_id.padEnd(9)} ${title}${depends_on.length === 0 ? '' : ` (after ${depends_on.join(', ')})`}`,
           );
+          const over = output.already_exists && output.dag.status === 'completed';
           const head = output.already_exists
-            ? `sprint ${output.sprint_id} exists already: nothing was changed`
+            ? `sprint ${output.sprint_id} ${over ? 'is over' : 'exists'} already: nothing was changed`
             : `sprint ${output.sprint_id}: ${counted(tasks.length, 'task')} (${output.generator}), ${counted(output.issues_created.length, 'issue')} so far`;
           const lacks = await sandboxWarning(output.dag.sprint, context.environment.variables['PATH']);
           return {
@@ -81,7 +82,9 @@ export function kickoffCommand(io: Io): Command {
               ...lines,
               ...(lacks === null ? [] : ['', lacks]),
               '',
-              `Watch it: ./caloron status${context.home_flag}`,
+              over
+                ? 'Begin another one: the same command with --sprint-id and a name of its own'
+                : `Watch it: ./caloron status${context.home_flag}`,
             ].join('\n'),
           };
         },
