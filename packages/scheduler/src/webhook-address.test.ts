@@ -87,6 +87,29 @@ describe('the addresses webhooks may go to', () => {
     expect(await connected(['other.example.com'], addresses('10.0.0.1'))).toBe('WEBHOOK_ADDRESS_REFUSED');
   });
 
+  it('are asked for once by all who ask at the same time, and again by who asks later', async () => {
+    const answers: (() => void)[] = [];
+    const hosts: string[] = [];
+    const rule = createAddressRule([], (host, done) => {
+      hosts.push(host);
+      answers.push(() => done(null, addresses(hosts.length > 2 ? '127.0.0.1' : '93.184.216.34')));
+    });
+    const ask = (host: string): Promise<string | null> =>
+      new Promise((resolve) => {
+        rule.lookup(host, { all: false }, (error, address) =>
+          resolve(error === null ? String(address) : null),
+        );
+      });
+    const asked = [ask('a.example.com'), ask('a.example.com'), ask('b.example.com')];
+    expect(hosts).toEqual(['a.example.com', 'b.example.com']);
+    for (const answer of answers.splice(0)) answer();
+    expect(await Promise.all(asked)).toEqual(['93.184.216.34', '93.184.216.34', '93.184.216.34']);
+
+    const later = ask('a.example.com');
+    for (const answer of answers.splice(0)) answer();
+    expect(await later).toBe(null);
+  });
+
   it('are none for a name that has no address', async () => {
     expect(await connected([], [])).toBe('WEBHOOK_ADDRESS_REFUSED');
   });

@@ -20,6 +20,24 @@ type Resolver = (
 
 const bySystem: Resolver = (host, done) => systemLookup(host, { all: true }, done);
 
+/**
+ * Asks once for those who ask for the same name at the same time. The system looks up two names at once in a process: one that hangs is not to hold
+ * up those of others, as the host of a tick's forge.
+ */
+function together(resolve: Resolver): Resolver {
+  const asked = new Map<string, Parameters<Resolver>[1][]>();
+  return (host, done) => {
+    const others = asked.get(host);
+    if (others !== undefined) return void others.push(done);
+    const all = [done];
+    asked.set(host, all);
+    resolve(host, (error, found) => {
+      asked.delete(host);
+      for (const one of all) one(error, found);
+    });
+  };
+}
+
 /** A host as URLs have it, without the brackets of IPv6. */
 const bare = (host: string): string => host.replace(/^\[|\]$/g, '').toLowerCase();
 
@@ -45,9 +63,10 @@ function isIn(address: string, [network, bits]: Network): boolean {
 
 /**
  * The rule over a list of hosts, addresses and networks (`10.0.0.0/8`) that are permitted beside the internet. A host that is listed
- * by its name is permitted wherever it is. `resolve` is the system's when absent.
+ * by its name is permitted wherever it is. `ask` is the system's when absent.
  */
-export function createAddressRule(allow: readonly string[], resolve: Resolver = bySystem): AddressRule {
+export function createAddressRule(allow: readonly string[], ask: Resolver = bySystem): AddressRule {
+  const resolve = together(ask);
   const networks = allow.map(networkOf).filter((network) => network !== undefined);
   const names = new Set(allow.filter((entry) => networkOf(entry) === undefined).map(bare));
   const refusal = (host: string, address: string): SchedulerError | undefined => {
