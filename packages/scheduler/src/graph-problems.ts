@@ -82,13 +82,17 @@ function said(path: string, problem: CheckProblem, stages: Stages): Found {
   const { code, path: place, message, nearest } = problem;
   if (code === 'GRAPH_INPUT_INVALID' && /^input\b/u.test(place))
     return { field: place, text: `${message}, as ${path} needs` };
-  const lost = code === 'GRAPH_STAGE_UNKNOWN' && nearest === null && typeof stages === 'string';
+  const lost = code === 'GRAPH_STAGE_UNKNOWN' && nearest === null;
   const told = message.startsWith(`${place}: `) ? message : `${place}: ${message}`;
   return { field: 'graph', text: `${path}: ${told}${lost ? howToFind(stages) : ''}` };
 }
 
 /** Where a stage was looked for that nothing here is called like, and how it comes there. */
-function howToFind(store: string): string {
+function howToFind(store: Stages): string {
+  if (typeof store !== 'string')
+    return store?.url === undefined
+      ? ''
+      : `, neither in this program nor in the registry ${store.url}; ./noether stage push puts yours there`;
   return `, neither in this program nor in ${store}; ./noether stage sync ./stages/ --store ${shellWord(store)} puts yours there`;
 }
 

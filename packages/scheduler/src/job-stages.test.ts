@@ -224,6 +224,14 @@ describe('--check of a registry', () => {
     expect(warnings.join()).toMatch(/^registry_url: .*ECONNREFUSED; the catalogue of 2.*Z is used$/);
   });
 
+  it('tells where a stage was looked for that neither the program nor the registry has', async () => {
+    registry.stages = [];
+
+    expect((await check(registry.url)).text).toContain(
+      `neither in this program nor in the registry ${registry.url}; ./noether stage push puts yours there`,
+    );
+  });
+
   it('tells of a registry that was never read', async () => {
     await registry.close();
 

@@ -23,6 +23,8 @@ export interface StageLibrary {
   read(): Promise<VerifiedStages>;
   /** What helps where a record carries no seal or signature. */
   readonly unsigned_hint: string;
+  /** The registry's address, without any key; absent for a store. */
+  readonly url?: string;
 }
 
 /** What is made of a catalog. */

@@ -124,6 +124,7 @@ export function openMirror({
 
   return {
     file,
+    url: plainUrl(url),
     unsigned_hint: unsignedHint(url),
     read: async () => {
       const here = await local();

@@ -2,7 +2,7 @@ import type { Logger } from '@caloron/capabilities/logger';
 import type { Clock } from '@caloron/types';
 
 import type { StageLibrary } from '../open-catalog.ts';
-import { type RegistryAddress, unsignedHint } from './address.ts';
+import { plainUrl, type RegistryAddress, unsignedHint } from './address.ts';
 import type { ReadLimits } from './client.ts';
 import { type Mirror, openMirror, type RegistryState } from './mirror.ts';
 
@@ -59,6 +59,9 @@ export function watchRegistry(deps: WatchDeps): RegistryWatch {
   begin();
 
   return {
+    get url() {
+      return plainUrl(address.url);
+    },
     get unsigned_hint() {
       return unsignedHint(address.url);
     },
