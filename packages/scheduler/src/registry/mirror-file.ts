@@ -88,6 +88,7 @@ export async function replaceMirror(
   place: Required<StageStorePlace>,
   catalogue: Catalogue,
   { url, read_at }: Pick<MirrorHead, 'url' | 'read_at'>,
+  clock: Clock,
 ): Promise<void> {
   const { file, keys_dir } = place;
   const text = textOf({ url: plainUrl(url), etag: catalogue.etag, read_at }, catalogue);
@@ -104,8 +105,9 @@ export async function replaceMirror(
     } finally {
       await rm(candidate, { force: true });
     }
-    const there = await readHead(file);
-    if (there === null || epochMs(there.read_at) <= epochMs(read_at)) await replace(text);
+    const there = epochMs((await readHead(file))?.read_at ?? read_at);
+    // One that is to be read yet was read while the clock was ahead.
+    if (there <= epochMs(read_at) || there > epochMs(clock.now())) await replace(text);
   });
 }
 

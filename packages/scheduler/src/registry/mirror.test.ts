@@ -42,11 +42,11 @@ afterEach(async () => {
 let second = 0;
 const clock = { now: () => `2026-04-14T08:30:${String((second += 1) % 60).padStart(2, '0')}.000Z` } as const;
 
-function open(limits = {}): Mirror {
+function open(limits = {}, now: { readonly now: () => string } = clock): Mirror {
   const mirror = openMirror({
     address: { url: registry.url, api_key: KEY },
     noether_dir: join(dir, 'reader'),
-    clock: clock as never,
+    clock: now as never,
     limits: { ...LIMITS, ...limits },
     first_wait_ms: 3_000,
   });
@@ -224,6 +224,17 @@ describe('the mirror of a registry', () => {
     await expect(open({ page_ms: 100, total_ms: 200 }).read()).rejects.toMatchObject({
       code: 'REGISTRY_NO_CATALOGUE',
     });
+  });
+
+  it('follows the registry also after the clock of this machine was ahead', async () => {
+    registry.stages = await signed(archived({ name: 'mirror_ahead' }));
+    await open({}, { now: () => '2036-01-01T00:00:00.000Z' }).refresh();
+    registry.stages = await signed(archived({ name: 'mirror_after' }));
+
+    const mirror = open();
+    await mirror.refresh();
+
+    expect((await names(mirror)).toSorted()).toEqual(['mirror_after', 'mirror_ahead']);
   });
 
   it('is whole though many write it at once', async () => {

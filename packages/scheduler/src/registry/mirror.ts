@@ -114,7 +114,7 @@ export function openMirror({
   };
   const keep = async (found: NonNullable<Awaited<ReturnType<typeof readCatalogue>>>, read_at: Timestamp) => {
     try {
-      await replaceMirror(place, found, { url, read_at });
+      await replaceMirror(place, found, { url, read_at }, clock);
     } catch (error) {
       if (codeOf(error) !== 'STAGE_TAMPERED' && codeOf(error) !== 'STORE_STAGES_INVALID') throw error;
       throw invalid(address, catalogueFault(error), error);
