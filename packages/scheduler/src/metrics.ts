@@ -31,12 +31,14 @@ export interface Metrics {
 /** What is asked at each reading. */
 export interface MetricsDeps {
   readonly jobs: () => readonly JobStatus[];
+  /** Slots that cannot be claimed or recorded now; none when absent. */
+  readonly unrecorded?: (() => number) | undefined;
   /** Deliveries of webhooks that are not over. */
   readonly waiting: () => Promise<number>;
 }
 
 /** Makes the metrics of a scheduler, those of its process beside them. */
-export function createMetrics({ jobs, waiting }: MetricsDeps): Metrics {
+export function createMetrics({ jobs, unrecorded, waiting }: MetricsDeps): Metrics {
   const registers = [new Registry()];
   const [registry = new Registry()] = registers;
   collectDefaultMetrics({ register: registry });
@@ -71,6 +73,11 @@ export function createMetrics({ jobs, waiting }: MetricsDeps): Metrics {
     'Jobs that run now.',
     () => jobs().filter(({ running }) => running).length,
   );
+  gauge(
+    'noether_scheduler_slots_unrecorded',
+    'Slots that cannot be claimed or recorded now.',
+    () => unrecorded?.() ?? 0,
+  );
   gauge('noether_scheduler_webhooks_waiting', 'Deliveries of the outbox that are not over.', waiting);
   const attempts = new Counter({
     name: 'noether_scheduler_webhook_attempts_total',
@@ -91,7 +98,12 @@ export function createMetrics({ jobs, waiting }: MetricsDeps): Metrics {
       help,
       registers,
       async collect() {
-        this.set(await read());
+        try {
+          this.set(await read());
+        } catch {
+          // What cannot be read is left out: the others are wanted most when the database is not well.
+          this.remove();
+        }
       },
     });
   }

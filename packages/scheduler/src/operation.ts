@@ -44,7 +44,7 @@ export function createOperation(deps: OperationDeps): Operation {
   const { variables } = environment;
   const watched = { store, jobs, unrecorded, started_at: clock.now(), pid, registry };
   const health = (): Promise<Health> => healthOf(watched);
-  const metrics = createMetrics({ jobs, waiting: () => waitingIn(store) });
+  const metrics = createMetrics({ jobs, unrecorded, waiting: () => waitingIn(store) });
   const warn = (facts: object, message: string): void => logger.warn(facts, message);
   const healthy = async (): Promise<boolean> => (await health()).ok;
   return {
