@@ -34,7 +34,7 @@ async function idle<T>(poll: Poll<T>): Promise<ForgeChanges<T>> {
         last = await on(poll, last);
         return last.items.length;
       },
-      { timeout: 10_000, interval: 200 },
+      { timeout: 30_000, interval: 200 },
     )
     .toBe(0);
   return last;

@@ -18,7 +18,7 @@ async function onFullDisk(dir: string, limited: boolean): Promise<ReadonlyMap<st
     ? [process.execPath, [SCRIPT, 'limit']]
     : ['unshare', ['--user', '--map-root-user', '--mount', 'sh', '-c', mounted, process.execPath, SCRIPT]];
   const env = { TMPDIR: dir, NODE_COMPILE_CACHE: '' };
-  const { stdout, stderr, exitCode } = await execa(command, args, { env, reject: false, timeout: 50_000 });
+  const { stdout, stderr, exitCode } = await execa(command, args, { env, reject: false, timeout: 120_000 });
   expect(exitCode, `${stdout}\n${stderr}`).toBe(0);
   const lines = stdout.split('\n').map((line) => Line.parse(JSON.parse(line)));
   return new Map(lines.map(({ what, answer }) => [what, answer]));

@@ -55,7 +55,7 @@ describe('a kickoff by a scheduler that is killed in the middle', () => {
         expect(rows.find(({ slot }) => slot.startsWith('event:'))).toMatchObject({ status: 'failed' });
         expect(rows[0]).toMatchObject({ status: 'ok' });
       },
-      { timeout: 90_000, interval: 200 },
+      { timeout: 200_000, interval: 200 },
     );
 
     expect((await issues()).toSorted()).toEqual(TASKS.map((task) => `Do ${task}`).toSorted());

@@ -34,7 +34,7 @@ async function asked(who: 'tick' | 'person', most: number): Promise<z.output<typ
   const order = { db: join(dir, 'a.db'), host: forge.url, repo: LIB, most, who };
   const { stdout } = await promisify(execFile)(process.execPath, [ASKER, JSON.stringify(order)], {
     env: { ...process.env, FORGE_ASKER_TOKEN: token },
-    timeout: 30_000,
+    timeout: 120_000,
   });
   return Asked.parse(JSON.parse(stdout));
 }
@@ -87,7 +87,7 @@ describe('a host that is parked', () => {
     const runtime = runtimeHere();
     await run(runtime, 'kickoff', { brief: '- [one] Do one thing' });
     const { store } = runtime;
-    const until = addMs(systemClock.now(), 60_000);
+    const until = addMs(systemClock.now(), 600_000);
     const account = { host: forge.url, token_id: tokenIdOf(token) };
     await store.forgeBudgets.limited(account, 'slow_down', until);
     const { fetch: real } = globalThis;

@@ -172,7 +172,7 @@ describe('a busy scheduler', () => {
     await start();
     // What was cut off may be made again after a minute.
     await vi.waitFor(() => expect(store.outboxRows(null)).toMatchObject([{ status: 'done' }]), {
-      timeout: 100_000,
+      timeout: 200_000,
       interval: 100,
     });
     expect(begun).toEqual(['/hook', '/hook']);

@@ -45,7 +45,7 @@ function going(...args: readonly string[]): {
     env: world.env,
     extendEnv: false,
     reject: false,
-    timeout: 60_000,
+    timeout: 120_000,
   });
   let said = '';
   child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
