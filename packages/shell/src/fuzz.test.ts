@@ -501,6 +501,6 @@ describe('the shell', () => {
       for (const secret of [FORGE_TOKEN, REVIEWER_TOKEN, SHELL_TOKEN, ...world.tokens])
         expect(world.log()).not.toContain(secret);
     },
-    LONG ? 1_800_000 : 20_000,
+    LONG ? 1_800_000 : 120_000,
   );
 });
