@@ -284,23 +284,24 @@ describe('a hook that is under way', () => {
       expect(existsSync(join(first.worktree, 'README.md'))).toBe(true);
     });
 
-  it('starts nobody afterwards whose task a person gave up meanwhile', async () => {
-    const go = join(fixture.home, '..', 'go');
-    await kickoff({
-      hooks: { after_create: sh(`${put('begun')}; while [ ! -e ${go} ]; do sleep 0.02; done`) },
+  if (SLOW)
+    it('starts nobody afterwards whose task a person gave up meanwhile', async () => {
+      const go = join(fixture.home, '..', 'go');
+      await kickoff({
+        hooks: { after_create: sh(`${put('begun')}; while [ ! -e ${go} ]; do sleep 0.02; done`) },
+      });
+      const start = spawn();
+      await eventually(() => words('said.log').length === 1);
+
+      await fixture.becomes('t1', { status: 'Cancelled' });
+      writeFileSync(go, '');
+
+      expect(Refusal.parse((await start).json())).toMatchObject({ code: 'TASK_CANCELLED', retryable: false });
+      // Nor when it is asked for again.
+      expect(Refusal.parse((await spawn()).json()).code).toBe('TASK_CANCELLED');
+      expect(fixture.store.processes.list('s1')).toEqual([]);
+      expect(tagged()).toEqual([]);
     });
-    const start = spawn();
-    await eventually(() => words('said.log').length === 1);
-
-    await fixture.becomes('t1', { status: 'Cancelled' });
-    writeFileSync(go, '');
-
-    expect(Refusal.parse((await start).json())).toMatchObject({ code: 'TASK_CANCELLED', retryable: false });
-    // Nor when it is asked for again.
-    expect(Refusal.parse((await spawn()).json()).code).toBe('TASK_CANCELLED');
-    expect(fixture.store.processes.list('s1')).toEqual([]);
-    expect(tagged()).toEqual([]);
-  });
 
   if (SLOW)
     it('W12 ends with its shell', async () => {
