@@ -5,6 +5,7 @@ import type { Io } from './output.ts';
 
 const io: Io = { out: () => undefined, err: () => undefined };
 const NOW = '2026-04-14T10:12:00.000Z';
+const OPEN = { sprint_id: 's', status: 'active' } as const;
 const away = {
   since: '2026-04-14T10:00:00.000Z',
   until: null,
@@ -31,9 +32,11 @@ describe('a forge that is away', () => {
   });
 
   it('is read from the cursors of the sprint; what cannot be read says nothing', async () => {
-    expect(await awayOf(kvWith({ v: 1, log_seq: 0, forge: {}, away }), 's')).toEqual(away);
-    expect(await awayOf(kvWith({ v: 1, log_seq: 0, forge: {} }), 's')).toBeNull();
-    expect(await awayOf(kvWith({ v: 9 }), 's')).toBeNull();
+    expect(await awayOf(kvWith({ v: 1, log_seq: 0, forge: {}, away }), OPEN)).toEqual(away);
+    expect(await awayOf(kvWith({ v: 1, log_seq: 0, forge: {} }), OPEN)).toBeNull();
+    expect(await awayOf(kvWith({ v: 9 }), OPEN)).toBeNull();
     expect(awayLines(io, null, NOW)).toEqual([]);
+    const over = { ...OPEN, status: 'completed' } as const;
+    expect(await awayOf(kvWith({ v: 1, log_seq: 0, forge: {}, away }), over)).toBeNull();
   });
 });

@@ -1,13 +1,17 @@
 import type { Store } from '@caloron/store';
-import { Cursors, type ForgeAway, type Id, keys, type Timestamp } from '@caloron/types';
+import { Cursors, type DagState, type ForgeAway, keys, type Timestamp } from '@caloron/types';
 import { createColors } from 'picocolors';
 
 import type { Io } from './output.ts';
 import { spanWords } from './time-words.ts';
 import { oneLine } from './width.ts';
 
-/** Since when and until when the forge of a sprint is away, as its last tick found it; null while it answers. Cursors that cannot be read say nothing here: the tick says so. */
-export async function awayOf({ kv }: Pick<Store, 'kv'>, sprint_id: Id): Promise<ForgeAway | null> {
+/** Since when and until when the forge of a sprint is away, as its last tick found it; null while it answers, and for a sprint that is over: nobody asks it any more. Cursors that cannot be read say nothing here: the tick says so. */
+export async function awayOf(
+  { kv }: Pick<Store, 'kv'>,
+  { sprint_id, status }: Pick<DagState, 'sprint_id' | 'status'>,
+): Promise<ForgeAway | null> {
+  if (status === 'completed' || status === 'cancelled') return null;
   const found = await kv.get(keys.cursors(sprint_id));
   return Cursors.safeParse(found?.value).data?.away ?? null;
 }

@@ -51,7 +51,7 @@ async function look(context: Context, options: StatusOptions): Promise<Answer> {
   const state = await loadState(context, await sprintId(context, options.sprint));
   const { store } = context.runtime();
   const paused = await pausedOf(store, state.sprint_id);
-  const forge_away = await awayOf(store, state.sprint_id);
+  const forge_away = await awayOf(store, state);
   const now = systemClock.now();
   const drive = await driveOf(store, state, now, (after) => dueAfter(context.home.dir, after));
   const { agents, spending, facts } = await accountOfSprint(context, state, systemClock.now());
@@ -135,7 +135,7 @@ async function watch(context: Context, options: StatusOptions): Promise<Answer> 
       const { facts, spending } = await accountOfSprint(context, now, systemClock.now());
       const used = spendingWords(spending.sprint);
       const { store } = runtime();
-      const away = await awayOf(store, sprint_id);
+      const away = await awayOf(store, now);
       const forge = [...awayLines({}, away, systemClock.now()), ...heldLines(store, environment, now)];
       return { state: now, paused: await pausedOf(store, sprint_id), facts, used, forge, away };
     },
