@@ -157,7 +157,8 @@ export const shout = stageKit()({
     const [record] = await readStageStore(join(dir, 'there', 'store.json'));
     expect(Object.keys(record?.archive ?? {})).toEqual(['mark.ts', 'shout.ts']);
 
-    // From the registry it runs where its keys, the author's and the registry's, are trusted.
+    // The home's own store comes first. From the registry it runs where its keys, the author's and the registry's, are trusted.
+    rmSync(store);
     expect(await noether('run', graph, '--input', '{"text":"a"}')).toMatchObject({
       code: 2,
       error: { code: 'STAGE_UNTRUSTED' },
