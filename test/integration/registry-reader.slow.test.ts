@@ -90,6 +90,27 @@ it('a stage that was pushed runs in a scheduler elsewhere, and still after the r
   expect(scheduler.log()).not.toContain(READ);
 });
 
+it('a stage whose file leaves a timer keeps no command that ran it', async () => {
+  const at = { cwd: dir };
+  mkdirSync(join(dir, '.caloron'));
+  writeText(
+    join(dir, 'ticks.ts'),
+    `${GREET.replace("import { mark } from './lib/mark.ts';", "const mark = '!';")}setInterval(() => undefined, 1000);\n`,
+  );
+  const root = { op: 'Stage', id: 'greet_person' };
+  writeText(join(dir, 'g.json'), JSON.stringify({ description: '', version: '0', root }));
+  const jobs = [{ name: 'greet', cron: '0 0 1 1 *', graph: 'g.json', input: 'Eve' }];
+  writeText(join(dir, 'scheduler.json'), JSON.stringify({ jobs }));
+
+  await must('noether', ['stage', 'sync'], at);
+  await must('noether', ['stage', 'add', 'ticks.ts'], at);
+  expect(await must('noether', ['run', 'g.json', '--input', '"Eve"'], at)).toBe('"Hello Eve!"');
+  const fired = await must('noether-scheduler', ['--run', 'greet'], at);
+  expect(JSON.parse(fired)).toMatchObject({ status: 'ok', output: 'Hello Eve!' });
+  // The five next fires, and the end.
+  expect(await must('noether-scheduler', ['--check'], at)).toContain('greet: 0 0 1 1 *');
+});
+
 it('a mirror is whole though six processes write it at once and are killed while they do', async () => {
   const registry = await startFakeRegistry();
   undo.push(() => registry.close());

@@ -1,3 +1,4 @@
+import { endWritten } from '@caloron/scheduler/end-written';
 import { Command } from 'commander';
 
 import type { Io } from './output.ts';
@@ -28,4 +29,5 @@ export async function noetherProgram(io: Io, argv: readonly string[] = []): Prom
 export async function main(argv: readonly string[]): Promise<void> {
   const io = processIo('noether');
   await runProgram(await noetherProgram(io, argv), argv, io);
+  await endWritten();
 }

@@ -12,6 +12,7 @@ import { loadCatalog } from './catalog.ts';
 import { checkConfig } from './check-config.ts';
 import type { JobConfig, SchedulerConfig } from './config.ts';
 import { askedToEnd } from './end-signals.ts';
+import { endWritten } from './end-written.ts';
 import { type Environment, readEnvironment } from './environment.ts';
 import type { FireDeps } from './fire.ts';
 import { readWhole, refusedStore, warnOfGraphs } from './graph-problems.ts';
@@ -61,6 +62,7 @@ async function check(config: SchedulerConfig, options: Options): Promise<void> {
     process.stderr.write(`noether-scheduler: ${warning}\n`);
   const text = await checkConfig(config, loadCatalog(), epochMs(systemClock.now()), asked ?? undefined);
   process.stdout.write(`${text || 'no jobs'}\n`);
+  return endWritten();
 }
 
 async function start(positional: string | undefined, options: Options): Promise<void> {
@@ -104,7 +106,8 @@ async function serve(config: SchedulerConfig, options: Options): Promise<void> {
   if (options.run !== undefined) {
     await stages.asked();
     await runNow(config, options.run, seams, operation);
-    return stages.close();
+    await stages.close();
+    return endWritten();
   }
   const { db_id, slots } = runtime.store;
   const facts = { db_id, host, port: at, health, metrics, slots };
