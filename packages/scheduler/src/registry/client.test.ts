@@ -138,7 +138,11 @@ describe('a registry', () => {
   });
 
   it.each([
-    ['ends the connection', (socket: Socket) => socket.destroy(), /other side closed|socket hang up|ECONNRESET/],
+    [
+      'ends the connection',
+      (socket: Socket) => socket.destroy(),
+      /other side closed|socket hang up|ECONNRESET/,
+    ],
     ['speaks no HTTP', (socket: Socket) => socket.end('HHHHHH\r\n\r\n'), /HTTP/],
   ])('that %s is told in words', async (_what, act, words) => {
     registry.instead = ({ socket }) => {
