@@ -56,7 +56,7 @@ it('G5 O7 D19 O6 an agent that uses up its budget is paused with its work, asks,
   expect(one).toMatchObject({ attempt: 1, failed_attempts: 0, process_id: null });
   expect(one?.runs).toMatchObject([{ over: true, usage: [{ model: 'm-1', input: 900, output: 100 }] }]);
   // Its report comes before its end.
-  await vi.waitFor(() => expect(alive()).toEqual([]), { timeout: 30_000, interval: 50 });
+  await vi.waitFor(() => expect(alive()).toEqual([]), { timeout: 120_000, interval: 50 });
 
   const clone = join(world.home, '.caloron/tasks', SPRINT, 'one.git');
   const saved = `refs/caloron/wip/${SPRINT}/one`;
@@ -66,7 +66,7 @@ it('G5 O7 D19 O6 an agent that uses up its budget is paused with its work, asks,
       const [ref = ''] = listed.stdout.trim().split('\n');
       expect((await git(['show', `${ref}:one.txt`], { git_dir: clone })).stdout).toContain('half');
     },
-    { timeout: 30_000, interval: 200 },
+    { timeout: 120_000, interval: 200 },
   );
   expect(await world.said('wip', 'list')).toContain('one');
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { SprintWorld } from '../support/sprint-world.ts';
 
-const WAIT = { timeout: 30_000, interval: 100 } as const;
+const WAIT = { timeout: 120_000, interval: 100 } as const;
 const SPRINT = 's';
 
 const world = new SprintWorld({

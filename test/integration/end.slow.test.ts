@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { processesOf } from '../support/processes.ts';
 import { SprintWorld } from '../support/sprint-world.ts';
 
-const WAIT = { timeout: 30_000, interval: 100 } as const;
+const WAIT = { timeout: 120_000, interval: 100 } as const;
 const Wip = z.object({ data: z.array(z.looseObject({ ref: z.string() })) });
 
 let world: SprintWorld;

@@ -11,7 +11,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
 import { environment, must, serve, type Serving, writeText } from '../support/bins.ts';
 
-const WAIT = { timeout: 30_000 };
+const WAIT = { timeout: 120_000 };
 /** Never due during the test: events fire the job. */
 const NEVER = '0 0 1 1 *';
 

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { BINS, type Ended } from '../support/bins.ts';
 import { SprintWorld } from '../support/sprint-world.ts';
 
-const WAIT = { timeout: 30_000, interval: 50 } as const;
+const WAIT = { timeout: 120_000, interval: 50 } as const;
 
 const world = new SprintWorld({
   settings: { workspace: { ports: 2, cache: true }, budget: { agent: { tokens: 5000 } } },
