@@ -27,6 +27,8 @@ function isToolGap(blocker: string): boolean {
 
 /** The figures of a sprint that the rules look at, as far as they are known. */
 interface Figures {
+  readonly total_tasks?: number | undefined;
+  readonly completed_tasks?: number | undefined;
   readonly completion_rate?: number | undefined;
   readonly avg_interventions?: number | undefined;
 }
@@ -55,15 +57,8 @@ function find(items: readonly FeedbackItem[]): Findings {
   };
 }
 
-function themesOf(
-  { all, unclear, blockers, failed, costly, mean_tokens }: Findings,
-  { completion_rate = 1 }: Figures,
-): string[] {
+function themesOf({ all, unclear, blockers, failed, costly, mean_tokens }: Findings): string[] {
   const themes = [
-    // Cancelled ones give no feedback, and without this nobody would say that there were any.
-    ...(completion_rate < 1
-      ? [`${fixedHalfEven((1 - completion_rate) * 100, 0)}% of the tasks not completed`]
-      : []),
     ...(unclear > 0 ? [`${unclear} tasks had low clarity scores (< ${LOW_CLARITY}/10)`] : []),
     ...(blockers.length > 0 ? [`${blockers.length} blockers reported across ${all.length} tasks`] : []),
     ...(failed > 0 ? [`${failed} tasks failed or crashed out of ${all.length}`] : []),
@@ -96,7 +91,8 @@ function learningsOf({ all }: Findings, kpis: Figures): string[] {
     ...((kpis.avg_interventions ?? 0) > 1
       ? ['High intervention rate — agents may need better prompts or more context']
       : []),
-    ...((kpis.completion_rate ?? 1) === 1 && all.every((one) => one.self_assessment === 'completed')
+    // Tasks that were given up have no feedback.
+    ...(kpis.completed_tasks === kpis.total_tasks && all.every((one) => one.self_assessment === 'completed')
       ? ['All tasks completed successfully — ready to increase sprint scope']
       : []),
   ];
@@ -116,7 +112,12 @@ export const analyzeSprintFeedback = defineStage({
   input: z.object({
     feedback_items: z.array(FeedbackItem).nullish(),
     kpis: z
-      .object({ completion_rate: z.number().optional(), avg_interventions: z.number().optional() })
+      .object({
+        total_tasks: z.number().optional(),
+        completed_tasks: z.number().optional(),
+        completion_rate: z.number().optional(),
+        avg_interventions: z.number().optional(),
+      })
       .nullish(),
   }),
   output: RetroAnalysis,
@@ -155,7 +156,7 @@ export const analyzeSprintFeedback = defineStage({
         kpis: { completion_rate: 0, avg_interventions: 2 },
       },
       output: {
-        themes: ['100% of the tasks not completed', '1 tasks failed or crashed out of 1'],
+        themes: ['1 tasks failed or crashed out of 1'],
         improvements: ['Investigate failed tasks — consider stronger models or clearer specifications'],
         learnings: ['High intervention rate — agents may need better prompts or more context'],
         sentiment: 'negative',
@@ -182,7 +183,7 @@ export const analyzeSprintFeedback = defineStage({
       };
     }
     return {
-      themes: themesOf(found, kpis ?? {}),
+      themes: themesOf(found),
       improvements: improvementsOf(found),
       learnings: learningsOf(found, kpis ?? {}),
       sentiment: sentimentOf(found),
