@@ -241,6 +241,20 @@ describe('the next slot', () => {
     );
   });
 
+  it.each([
+    ['1,2 2,3 14,15 4,5 *', 'Africa/Casablanca', '2024-04-14T02:00:00Z', '2024-04-14T02:00:00Z'],
+    ['30 2 * * *', 'Europe/Madrid', '2026-03-29T01:00:00Z', '2026-03-29T01:00:00Z'],
+    ['*/30 * * * *', 'Europe/Madrid', '2026-03-29T01:00:00Z', '2026-03-29T01:00:00Z'],
+    ['30 2 * * *', 'Europe/Madrid', '2026-10-25T01:00:00Z', '2026-10-26T01:30:00Z'],
+    ['5 3 * * *', 'Europe/Madrid', '2026-10-25T01:00:00Z', '2026-10-25T02:05:00Z'],
+  ])(
+    'of %s in %s is the same when it is asked for at the very change of the clock',
+    (expression, zone, change, slot) => {
+      const cron = createCron(expression, zone);
+      expect(cron.next(Date.parse(change) - 1)).toBe(Date.parse(slot));
+    },
+  );
+
   it('comes after the instant it is asked for, and nothing comes between', () => {
     fc.assert(
       fc.property(

@@ -55,6 +55,8 @@ export function createCron(expression: string, timezone: string | null): Cron {
     let offset = offsetOf(timezone, after_ms);
     let begin = after_ms + 1;
     let wall = begin + offset;
+    // A change at the very beginning is still to come.
+    let looked = after_ms;
     const changed = fixed ? transitionIn(timezone, after_ms - DAY_MS, begin) : null;
     // In an hour that comes twice, what has a fixed time was due the first time.
     if (changed !== null) wall = Math.max(wall, changed + offsetOf(timezone, changed - 1_000));
@@ -62,7 +64,7 @@ export function createCron(expression: string, timezone: string | null): Cron {
       const match = from(wall);
       if (match === null) return null;
       const at = match - offset;
-      const change = transitionIn(timezone, begin, at);
+      const change = transitionIn(timezone, looked, at);
       if (change === null) return at;
       // The clock changes first: what lies before the change is over, what it leaves out or repeats is decided here.
       const before = change + offset;
@@ -70,6 +72,7 @@ export function createCron(expression: string, timezone: string | null): Cron {
       const behind = change + offset;
       if (fixed && match < behind) return change;
       begin = change;
+      looked = change;
       wall = fixed ? Math.max(before, behind) : behind;
     }
     return null;
