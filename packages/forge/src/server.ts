@@ -3,6 +3,7 @@ import path from 'node:path';
 import { systemClock } from '@caloron/capabilities/clock';
 import { createLogger, type Logger } from '@caloron/capabilities/logger';
 import { randomToken } from '@caloron/capabilities/random';
+import { createServerEnd } from '@caloron/capabilities/server-end';
 import { messageOf } from '@caloron/noether/errors';
 import { epochMs, type Clock } from '@caloron/types';
 import { createApp } from './app.ts';
@@ -87,6 +88,7 @@ async function serve(
   };
   await checkRepositories(ctx, data);
   const app = createApp(ctx, { loopback: isLoopback(host) });
+  const end = createServerEnd(app.server);
   try {
     url = addressOf(await listen(app, host, options.port));
   } catch (error) {
@@ -97,7 +99,7 @@ async function serve(
   return {
     url,
     close: async () => {
-      await app.close();
+      await end(() => app.close());
       await sender.close();
       sql.close();
       hold.release();

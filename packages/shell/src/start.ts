@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '@caloron/capabilities/clock';
 import { createLogger, type Logger } from '@caloron/capabilities/logger';
 import { systemRandom } from '@caloron/capabilities/random';
+import { createServerEnd } from '@caloron/capabilities/server-end';
 import { createTokenHosts } from '@caloron/capabilities/token-hosts';
 import { messageOf } from '@caloron/noether/errors';
 import { openStore, type Store } from '@caloron/store';
@@ -98,7 +99,8 @@ export async function startShell(config: ShellConfig, deps: ShellDeps = {}): Pro
       remote_url: deps.remote_url,
     });
     undo.push(() => table.close());
-    undo.push(() => app.close());
+    const end = createServerEnd(app.server);
+    undo.push(() => end(() => app.close()));
     const found = await table.adopt();
     // Nobody waits for the hooks of a shell that died: whatever they were for is done anew.
     const hooks_ended = await endHooksOf(paths, store);
