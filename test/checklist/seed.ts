@@ -31,4 +31,7 @@ export const SCHEDULER_PAGE: readonly Item[] = [
   item('S27', 'a graph that is not found is told, with where its path counts from'),
   item('S28', 'a stage that is not found is told, with the command that puts it into the store'),
   item('S29', 'a webhook nobody takes is in the log, and is not sent again'),
+  item('S30', 'registry_url: stages come from a registry'),
+  item('S31', 'registry_api_key is the X-API-Key of a private registry'),
+  item('S32', 'a registry that cannot be reached is told, with how to look'),
 ];

@@ -89,7 +89,7 @@ async function run(stages: JobStages, id: string, input = 'a'): Promise<RunResul
 }
 
 describe('registry_url', () => {
-  it('has jobs run stages of the registry, and go on when it is away', async () => {
+  it('S30 has jobs run stages of the registry, and go on when it is away', async () => {
     const stages = await open({ registry_url: registry.url, registry_api_key: KEY });
 
     expect(await run(stages, 'job_shout')).toMatchObject({ ok: true, output: 'A' });

@@ -25,7 +25,7 @@ const read = (etag: string | null = null, limits: Partial<ReadLimits> = {}) =>
   );
 
 describe('a registry', () => {
-  it('is read in pages of 200, with the key, stages of every lifecycle', async () => {
+  it('S31 is read in pages of 200, with the key, stages of every lifecycle', async () => {
     registry.stages = some(401);
 
     const found = await read();

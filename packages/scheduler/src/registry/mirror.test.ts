@@ -142,7 +142,7 @@ describe('the mirror of a registry', () => {
     },
   );
 
-  it('that never was says what, where, and how to look', async () => {
+  it('S32 that never was says what, where, and how to look', async () => {
     const { url } = registry;
     await registry.close();
 
