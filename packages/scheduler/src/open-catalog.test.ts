@@ -12,7 +12,7 @@ import {
   stageId,
   type StageRecord,
 } from '@caloron/noether';
-import { readStageSpec } from '@caloron/noether/records';
+
 import { openStageStore, readVerifiedStages } from '@caloron/store';
 import { authorKey, trustKey } from '@caloron/store/stage-store-keys';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -20,6 +20,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadCatalog } from './catalog.ts';
 import { openCatalog } from './open-catalog.ts';
 import { archived } from './testing/archived-stage.ts';
+import { specStage as spec } from './testing/spec-stage.ts';
 
 let dir: string;
 let file: string;
@@ -28,18 +29,6 @@ beforeEach(() => {
   file = join(dir, 'store.json');
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
-
-function spec(name: string, changes: object = {}): StageRecord {
-  const given = {
-    name,
-    input: 'Text',
-    output: 'Text',
-    implementation: `def execute(value):\n    return value  # ${name}\n`,
-    examples: [{ input: 'a', output: 'a' }],
-    ...changes,
-  };
-  return { ...readStageSpec(given, name).record, lifecycle: 'Active' };
-}
 
 const graphOf = (id: string, config?: object): ReturnType<typeof parseGraph> =>
   parseGraph(

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import { createLoggerTo } from '@caloron/capabilities/logger';
 import { type StageRecord } from '@caloron/noether';
-import { readStageSpec, sealRecord, signingKey, type SigningKey, signRecord } from '@caloron/noether/records';
+import { sealRecord, signingKey, type SigningKey, signRecord } from '@caloron/noether/records';
 import { openStageStore, readVerifiedStages } from '@caloron/store';
 import { trustKey } from '@caloron/store/stage-store-keys';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -13,6 +13,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { archived as withCode } from '../testing/archived-stage.ts';
 import { type Registry, type RegistryOptions, startRegistry } from './server.ts';
 import { ErrorAnswer, HealthAnswer, PushAnswer, StageAnswer, StagesAnswer } from './wire.ts';
+import { specStage as spec } from '../testing/spec-stage.ts';
 
 const READ = 'read-key-of-the-test-0001';
 const WRITE = 'write-key-of-the-test-001';
@@ -35,18 +36,6 @@ afterEach(async () => {
   registry = undefined;
   rmSync(dir, { recursive: true, force: true });
 });
-
-function spec(name: string, changes: object = {}): StageRecord {
-  const given = {
-    name,
-    input: 'Text',
-    output: 'Text',
-    implementation: `def execute(value):\n    return value  # ${name}\n`,
-    examples: [{ input: 'a', output: 'a' }],
-    ...changes,
-  };
-  return { ...readStageSpec(given, name).record, lifecycle: 'Active' };
-}
 
 const by = (key: SigningKey, record: StageRecord): StageRecord => sealRecord(signRecord(record, key), key);
 
